@@ -1,0 +1,1 @@
+//! The order domain: pure data and rules, no I/O and no clock

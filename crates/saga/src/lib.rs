@@ -1,0 +1,1 @@
+//! The step protocol of the saga: fences, error names, serving a step as a Lambda

@@ -1,0 +1,1 @@
+//! POST /orders: take an order, start its saga, answer

@@ -1,0 +1,1 @@
+//! The order record: persist, confirm, cancel, close

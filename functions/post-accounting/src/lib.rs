@@ -1,0 +1,1 @@
+//! The accounting step: post and reverse

@@ -1,0 +1,1 @@
+//! Recovery: takes up open orders and the overflow queue

@@ -1,0 +1,1 @@
+//! The inventory step: reserve and release

@@ -1,1 +1,32 @@
-//! The order domain: pure data and rules, no I/O and no clock
+//! The order domain: pure data and rules, no I/O and no clock.
+//!
+//! | module | knows |
+//! |---|---|
+//! | [`request`] | the body that a client sends, and every rule it can break |
+//! | [`placed`] | the order as the whole saga passes it on, and its fingerprint |
+//! | [`money`] | exact amounts in a currency's minor unit |
+//! | [`id`] | the identifiers, and how an order id follows from an idempotency key |
+//! | [`status`] | where an order stands, and why it was cancelled |
+//! | [`record`] | the order record, the one source of truth about an order |
+//! | [`violation`] | a broken rule, with the place that breaks it |
+//!
+//! Raw JSON becomes one of these types once, at the edge. Past it, an order with no lines, a total
+//! that is not its sum, or an amount that a JSON number cannot carry exactly cannot be written down.
+
+pub mod id;
+pub mod money;
+pub mod placed;
+pub mod record;
+pub mod request;
+pub mod status;
+pub mod violation;
+
+pub use id::{CountyId, CustomerId, IdempotencyKey, OrderId, PaymentReference, Sku, StoreId, Tenant};
+pub use money::{Currency, MAX_AMOUNT_MINOR};
+pub use placed::{Draft, Fingerprint, InvalidOrder, MAX_LINES, MAX_QUANTITY, Order, OrderLine, PaymentTerms};
+pub use record::{Effect, OrderRecord, Receipt, Receipts};
+pub use status::{Reason, Status};
+pub use violation::{Place, Violation};
+
+/// Milliseconds since the Unix epoch, UTC.
+pub type EpochMs = i64;

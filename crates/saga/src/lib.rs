@@ -1,1 +1,27 @@
-//! The step protocol of the saga: fences, error names, serving a step as a Lambda
+//! The step protocol of the saga, as one reusable piece.
+//!
+//! A step says what its effect and its undo are ([`Step`]); this crate makes both safe to run
+//! twice, late, concurrently and in any order ([`fence`]), gives their failures the names that the
+//! state machine matches ([`TaskError`]), and serves them as a Lambda function ([`task`]).
+//!
+//! | module | knows |
+//! |---|---|
+//! | [`fence`] | the record that decides between an action and its compensation |
+//! | [`step`] | what a new step has to say |
+//! | [`task`] | a function's input, output and errors as Step Functions sees them |
+//! | [`aws`] | the clients' settings: time limits, retries, connections opened during init |
+//! | [`unavailable`] | which AWS errors are worth another try: all that decide nothing |
+//! | [`clock`] | the time, as data |
+
+pub mod aws;
+pub mod clock;
+pub mod fence;
+pub mod step;
+pub mod task;
+pub mod unavailable;
+
+pub use clock::Clock;
+pub use fence::{ActionError, Fences};
+pub use step::{Item, Step};
+pub use task::{Task, TaskError, TaskFailure};
+pub use unavailable::Unavailable;

@@ -1,1 +1,126 @@
-//! POST /orders: take an order, start its saga, answer
+//! `POST /orders`: take an order, start its saga, answer.
+//!
+//! What the function promises is in one sentence: once it has answered 2xx, the order is in DynamoDB
+//! or in SQS. The steps, in the order in which they run:
+//!
+//! 1. [`request`]: the event becomes an order with an id that follows from its idempotency key, or
+//!    an answer that lists what is wrong with it.
+//! 2. [`workflow`]: the saga is started, and its end is awaited for at most 20 s.
+//! 3. [`keep`]: whenever that gave no decision, the order's record says what happened, and if there
+//!    is none, it is written here.
+//! 4. [`overflow`]: if DynamoDB does not answer, the order goes into the queue.
+
+pub mod keep;
+pub mod overflow;
+pub mod request;
+pub mod workflow;
+
+use api::{Answer, Handler, Kind, Problem};
+use aws_lambda_events::apigw::ApiGatewayProxyRequest;
+use http::HeaderName;
+use order::{Order, OrderRecord};
+use persist_order::{Orders, Written};
+use saga::{Clock, task::chain};
+
+use crate::keep::{Kept, keep};
+use crate::overflow::Overflow;
+use crate::request::{Mode, Placement};
+use crate::workflow::{Ended, Workflow};
+
+/// The header that carries the idempotency key, in requests and on every answer to an order.
+pub const IDEMPOTENCY_KEY: HeaderName = HeaderName::from_static("idempotency-key");
+
+/// The function's handler.
+#[derive(Debug, Clone)]
+pub struct Intake {
+    orders: Orders,
+    workflow: Workflow,
+    overflow: Overflow,
+    clock: Clock,
+}
+
+impl Intake {
+    /// A handler on these services.
+    pub fn new(orders: Orders, workflow: Workflow, overflow: Overflow, clock: Clock) -> Self {
+        Self { orders, workflow, overflow, clock }
+    }
+
+    /// Starts the saga and waits for it.
+    async fn place(&self, order: &Order) -> Answer {
+        match self.workflow.run(order).await {
+            Ok(Ended::Decided(record)) => answer(&record, order),
+            Ok(Ended::Conflict) => conflict(order),
+            Err(unknown) => {
+                tracing::warn!(order_id = %order.order_id(), reason = chain(&unknown), "the saga gave no decision");
+                self.keep(order).await
+            }
+        }
+    }
+
+    /// Writes the record first, so that what was accepted can be read at once and a conflict is
+    /// answered at once; then starts the saga and does not wait for it.
+    async fn accept(&self, order: &Order) -> Answer {
+        let now_ms = self.clock.now_ms();
+        match self.orders.put_pending(order, now_ms, now_ms).await {
+            Ok(Written::Now(record)) => {
+                // The record is due already: if the start fails, recovery starts the saga.
+                if let Err(error) = self.workflow.start(order.order_id()).await {
+                    tracing::warn!(order_id = %order.order_id(), reason = chain(&error), "left to recovery");
+                }
+                api::placed(&record)
+            }
+            Ok(Written::Before(record)) => answer(&record, order),
+            Err(error) => {
+                tracing::warn!(order_id = %order.order_id(), reason = chain(&error), "the order was not written");
+                self.queue(order).await
+            }
+        }
+    }
+
+    async fn keep(&self, order: &Order) -> Answer {
+        match keep(&self.orders, order, self.clock.now_ms()).await {
+            Ok(Kept::Record(record)) => api::placed(&record),
+            Ok(Kept::Conflict) => conflict(order),
+            Err(error) => {
+                tracing::warn!(order_id = %order.order_id(), reason = chain(&error), "the order was not written");
+                self.queue(order).await
+            }
+        }
+    }
+
+    async fn queue(&self, order: &Order) -> Answer {
+        match self.overflow.send(order).await {
+            Ok(()) => api::queued(order.order_id()),
+            Err(error) => {
+                tracing::error!(order_id = %order.order_id(), reason = chain(&error), "the order was not queued");
+                Problem::new(Kind::Unavailable).about(order.order_id()).answer()
+            }
+        }
+    }
+}
+
+impl Handler for Intake {
+    async fn handle(&self, request: ApiGatewayProxyRequest, request_id: &str) -> Answer {
+        match request::read(&request, request_id) {
+            Err(problem) => problem.answer(),
+            Ok(Placement { order, key, mode }) => {
+                let answer = match mode {
+                    Mode::Wait => self.place(&order).await,
+                    Mode::RespondAsync => self.accept(&order).await,
+                };
+                // Also on 503: whoever sent no key needs it to ask again.
+                answer.with(IDEMPOTENCY_KEY, key.as_str())
+            }
+        }
+    }
+}
+
+/// The record's answer, unless the record is of other content: nobody is answered with the outcome
+/// of an order that they did not send.
+fn answer(record: &OrderRecord, order: &Order) -> Answer {
+    if record.order.fingerprint() == order.fingerprint() { api::placed(record) } else { conflict(order) }
+}
+
+fn conflict(order: &Order) -> Answer {
+    Problem::new(Kind::IdempotencyConflict).about(order.order_id()).answer()
+}

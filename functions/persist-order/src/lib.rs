@@ -1,1 +1,228 @@
-//! The order record: persist, confirm, cancel, close
+//! The order record: persist, confirm, cancel, close.
+//!
+//! The record is the saga's one source of truth. Each action is one conditional write on it, and
+//! answers with the record as it stands afterwards, whoever wrote it: the workflow goes where the
+//! record's status says.
+
+pub mod orders;
+
+use order::{InvalidOrder, Order, OrderId, OrderRecord, Reason, Receipt, Receipts};
+use saga::{Clock, Task, TaskError, Unavailable};
+use serde::Deserialize;
+
+pub use orders::{Closing, Orders, Written};
+
+/// What the function is asked to do.
+#[derive(Debug, Clone, PartialEq, Deserialize)]
+#[serde(tag = "action", rename_all = "snake_case")]
+pub enum Input {
+    /// Write the order as `PENDING`, or read the one that is there.
+    Persist {
+        /// Whose saga this is.
+        order_id: OrderId,
+        /// The order as its client sent it. Recovery and cancellation send none: the stored order
+        /// is used, and nothing is compared.
+        #[serde(default)]
+        order: Option<Order>,
+    },
+    /// `PENDING` becomes `CONFIRMED`.
+    Confirm {
+        /// Whose saga this is.
+        order_id: OrderId,
+        /// What the steps did.
+        receipts: Receipts,
+    },
+    /// `PENDING`, or nothing at all, becomes `CANCELLING`.
+    Cancel {
+        /// Whose saga this is.
+        order_id: OrderId,
+        /// The order, if this execution knows it.
+        #[serde(default)]
+        order: Option<Order>,
+        /// What stopped the saga.
+        failure: Failure,
+    },
+    /// `CANCELLING` becomes `CANCELLED`.
+    Close {
+        /// Whose saga this is.
+        order_id: OrderId,
+        /// What the compensations did.
+        receipts: UndoReceipts,
+    },
+}
+
+/// The receipts of a roll-back, all of them: it is complete or it is not closed.
+#[derive(Debug, Clone, PartialEq, Deserialize)]
+pub struct UndoReceipts {
+    /// Of the accounting step's compensation.
+    pub reverse_accounting: Receipt,
+    /// Of the inventory step's compensation.
+    pub release_inventory: Receipt,
+}
+
+/// A failed task as a Catch sees it.
+#[derive(Debug, Clone, PartialEq, Deserialize)]
+#[serde(rename_all = "PascalCase")]
+pub struct Failure {
+    /// The error's name.
+    pub error: String,
+    /// For a function's error, JSON with its type and message; anything for another one.
+    #[serde(default)]
+    pub cause: String,
+}
+
+impl Failure {
+    fn reason(&self) -> Reason {
+        Reason::of_error(&self.error)
+    }
+
+    /// The step's own words about this order, which the client may read. Those of a crash are for
+    /// the log alone.
+    fn detail(&self) -> Option<String> {
+        #[derive(Deserialize)]
+        #[serde(rename_all = "camelCase")]
+        struct LambdaError {
+            error_message: String,
+        }
+
+        if !self.reason().is_refusal() {
+            return None;
+        }
+        let error: LambdaError = serde_json::from_str(&self.cause).ok()?;
+        Some(error.error_message.chars().take(MAX_DETAIL_CHARS).collect())
+    }
+}
+
+/// The longest detail of a cancellation that is stored: it shares the record's write units.
+const MAX_DETAIL_CHARS: usize = 300;
+
+/// Why an action on the record fails.
+#[derive(Debug, thiserror::Error, strum::IntoStaticStr, strum::VariantNames)]
+pub enum PersistError {
+    /// The order id stands for other content. Nothing was written.
+    #[error("the order {order_id} exists with other content")]
+    IdempotencyConflict {
+        /// The order.
+        order_id: OrderId,
+    },
+    /// The request cannot be about any order. Nothing was written.
+    #[error("{0}")]
+    InvalidOrder(String),
+    /// Nothing is decided.
+    #[error(transparent)]
+    Unavailable(#[from] Unavailable),
+}
+
+impl TaskError for PersistError {
+    fn name(&self) -> &'static str {
+        self.into()
+    }
+}
+
+impl From<InvalidOrder> for PersistError {
+    fn from(rule: InvalidOrder) -> Self {
+        Self::InvalidOrder(rule.to_string())
+    }
+}
+
+/// The function's handler.
+#[derive(Debug, Clone)]
+pub struct PersistOrder {
+    orders: Orders,
+    clock: Clock,
+}
+
+impl PersistOrder {
+    /// A handler on the given records.
+    pub fn new(orders: Orders, clock: Clock) -> Self {
+        Self { orders, clock }
+    }
+
+    async fn persist(&self, order_id: OrderId, order: Option<Order>) -> Result<OrderRecord, PersistError> {
+        let Some(order) = order else {
+            return self.orders.read(&order_id).await?.ok_or_else(|| unknown(&order_id));
+        };
+        is_about(&order_id, &order)?;
+        let now_ms = self.clock.now_ms();
+        let record = match self.orders.put_pending(&order, now_ms, now_ms + orders::RECOVER_AFTER_MS).await? {
+            Written::Now(record) | Written::Before(record) => record,
+        };
+        same_content(record, &order)
+    }
+
+    async fn confirm(&self, order_id: &OrderId, receipts: &Receipts) -> Result<OrderRecord, PersistError> {
+        self.orders.confirm(order_id, receipts, self.clock.now_ms()).await?.ok_or_else(|| unknown(order_id))
+    }
+
+    async fn cancel(
+        &self,
+        order_id: &OrderId,
+        order: Option<&Order>,
+        failure: &Failure,
+    ) -> Result<OrderRecord, PersistError> {
+        let closing = Closing { reason: failure.reason(), detail: failure.detail(), now_ms: self.clock.now_ms() };
+        let Some(order) = order else {
+            return self.orders.cancel(order_id, None, &closing).await?.ok_or_else(|| unknown(order_id));
+        };
+        is_about(order_id, order)?;
+        if let Some(record) = self.orders.cancel(order_id, Some(order.fingerprint()), &closing).await? {
+            return same_content(record, order);
+        }
+        // Persisting failed for good. The full record is written all the same: it is what the
+        // caller is answered with, and what a late persist loses to.
+        match self.orders.put_cancelling(order, &closing).await? {
+            Written::Now(record) => Ok(record),
+            // A late persist was faster, so there is a record to decide on after all.
+            Written::Before(record) => {
+                let record = same_content(record, order)?;
+                let decided = self.orders.cancel(order_id, Some(order.fingerprint()), &closing).await?;
+                Ok(decided.unwrap_or(record))
+            }
+        }
+    }
+
+    async fn close(&self, order_id: &OrderId, receipts: &UndoReceipts) -> Result<OrderRecord, PersistError> {
+        let record = self.orders.close(order_id, receipts, self.clock.now_ms()).await?;
+        let record = record.ok_or_else(|| unknown(order_id))?;
+        match record.status {
+            order::Status::Cancelled => Ok(record),
+            status => Err(PersistError::InvalidOrder(format!("the order {order_id} is {status}, not CANCELLING"))),
+        }
+    }
+}
+
+impl Task for PersistOrder {
+    type Input = Input;
+    type Output = OrderRecord;
+    type Error = PersistError;
+
+    async fn run(&self, input: Input) -> Result<OrderRecord, PersistError> {
+        match input {
+            Input::Persist { order_id, order } => self.persist(order_id, order).await,
+            Input::Confirm { order_id, receipts } => self.confirm(&order_id, &receipts).await,
+            Input::Cancel { order_id, order, failure } => self.cancel(&order_id, order.as_ref(), &failure).await,
+            Input::Close { order_id, receipts } => self.close(&order_id, &receipts).await,
+        }
+    }
+}
+
+fn unknown(order_id: &OrderId) -> PersistError {
+    PersistError::InvalidOrder(format!("there is no order {order_id}"))
+}
+
+fn is_about(order_id: &OrderId, order: &Order) -> Result<(), PersistError> {
+    if order.order_id() == order_id {
+        Ok(())
+    } else {
+        Err(PersistError::InvalidOrder(format!("the order {} was sent as {order_id}", order.order_id())))
+    }
+}
+
+/// The record, unless its order id was used for other content before.
+fn same_content(record: OrderRecord, order: &Order) -> Result<OrderRecord, PersistError> {
+    if record.order.fingerprint() == order.fingerprint() {
+        Ok(record)
+    } else {
+        Err(PersistError::IdempotencyConflict { order_id: order.order_id().clone() })
+    }
+}

@@ -1,0 +1,86 @@
+//! Which HTTP answer an order record gives.
+
+use aws_lambda_events::apigw::ApiGatewayProxyResponse;
+use http::header::{self, HeaderName};
+use http::{HeaderMap, HeaderValue, StatusCode};
+use order::{OrderId, OrderRecord, Status};
+use serde::Serialize;
+use serde_json::json;
+
+use crate::problem;
+use crate::view::OrderView;
+
+/// An answer on its way to API Gateway.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Answer {
+    /// The HTTP status.
+    pub status: StatusCode,
+    /// The headers.
+    pub headers: HeaderMap,
+    /// The body, JSON.
+    pub body: String,
+}
+
+impl Answer {
+    /// An answer with a JSON body.
+    pub fn json(status: StatusCode, body: &impl Serialize) -> Self {
+        let body = serde_json::to_string(body).expect("the API's documents have string keys and finite times");
+        let headers = HeaderMap::from_iter([
+            (header::CONTENT_TYPE, HeaderValue::from_static("application/json")),
+            // An order changes, and is nobody's business but its client's.
+            (header::CACHE_CONTROL, HeaderValue::from_static("no-store")),
+        ]);
+        Self { status, headers, body }
+    }
+
+    /// The answer with one more header. A text that no header can hold is left out.
+    #[must_use]
+    pub fn with(mut self, name: HeaderName, value: impl TryInto<HeaderValue>) -> Self {
+        if let Ok(value) = value.try_into() {
+            self.headers.insert(name, value);
+        }
+        self
+    }
+}
+
+impl From<Answer> for ApiGatewayProxyResponse {
+    fn from(answer: Answer) -> Self {
+        let mut response = Self::default();
+        response.status_code = answer.status.as_u16().into();
+        response.headers = answer.headers;
+        response.body = Some(answer.body.into());
+        response
+    }
+}
+
+/// The answer to whoever wants to place this order, now or again: 201 once it is confirmed, 409 once
+/// it is cancelled, 202 while it is undecided.
+pub fn placed(record: &OrderRecord) -> Answer {
+    let answer = match record.status {
+        Status::Confirmed => Answer::json(StatusCode::CREATED, &OrderView::from(record)),
+        Status::Cancelled => problem::cancelled(record),
+        Status::Pending | Status::Cancelling => Answer::json(StatusCode::ACCEPTED, &OrderView::from(record)),
+    };
+    let answer = answer.with(header::LOCATION, location(record.order.order_id()));
+    if record.status.is_open() { answer } else { answer.with(header::ETAG, etag(record)) }
+}
+
+/// The answer for an order that is kept in the overflow queue: it has no record yet.
+pub fn queued(order_id: &OrderId) -> Answer {
+    Answer::json(StatusCode::ACCEPTED, &json!({ "orderId": order_id, "status": Status::Pending }))
+        .with(header::LOCATION, location(order_id))
+}
+
+/// The answer to whoever asks for this order.
+pub fn stored(record: &OrderRecord) -> Answer {
+    Answer::json(StatusCode::OK, &OrderView::from(record)).with(header::ETAG, etag(record))
+}
+
+fn location(order_id: &OrderId) -> String {
+    format!("/orders/{order_id}")
+}
+
+/// Every write of a record moves its time or its status, so the two name a version of it.
+fn etag(record: &OrderRecord) -> String {
+    format!("\"{}-{}\"", record.status, record.updated_ms)
+}

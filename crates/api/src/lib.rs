@@ -1,0 +1,18 @@
+//! What the HTTP functions share: answers, problem documents, the order as clients see it.
+//!
+//! | module | knows |
+//! |---|---|
+//! | [`answer`] | which HTTP answer an order record gives |
+//! | [`problem`] | the problem documents ([RFC 9457](https://www.rfc-editor.org/rfc/rfc9457)) |
+//! | [`view`] | the JSON of an order |
+//! | [`gateway`] | serving a handler behind API Gateway |
+
+pub mod answer;
+pub mod gateway;
+pub mod problem;
+pub mod view;
+
+pub use answer::{Answer, placed, queued, stored};
+pub use gateway::{Handler, serve, tenant};
+pub use problem::{Kind, Problem};
+pub use view::OrderView;

@@ -1,0 +1,189 @@
+//! The problem documents of the order API ([RFC 9457](https://www.rfc-editor.org/rfc/rfc9457)).
+
+use http::{HeaderValue, StatusCode, header};
+use order::{OrderId, OrderRecord, Reason, Violation};
+use serde::Serialize;
+
+use crate::answer::Answer;
+use crate::view::OrderView;
+
+/// The kinds of problem. A kind's `type` URI is part of the API; its title explains it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Kind {
+    /// The body is not JSON.
+    MalformedBody,
+    /// The order breaks rules.
+    InvalidOrder,
+    /// The body is not declared as JSON.
+    UnsupportedMediaType,
+    /// The body is larger than any order.
+    BodyTooLarge,
+    /// The key stands for other content.
+    IdempotencyConflict,
+    /// There is no such order.
+    OrderNotFound,
+    /// There is no such resource.
+    RouteNotFound,
+    /// The resource has no such method.
+    MethodNotAllowed,
+    /// What happened is unknown; the same key may be tried again.
+    Unavailable,
+    /// The order's record cannot be read at the moment.
+    StoreUnavailable,
+}
+
+impl Kind {
+    fn name(self) -> &'static str {
+        match self {
+            Self::MalformedBody => "malformed-body",
+            Self::InvalidOrder => "invalid-order",
+            Self::UnsupportedMediaType => "unsupported-media-type",
+            Self::BodyTooLarge => "body-too-large",
+            Self::IdempotencyConflict => "idempotency-conflict",
+            Self::OrderNotFound => "order-not-found",
+            Self::RouteNotFound => "route-not-found",
+            Self::MethodNotAllowed => "method-not-allowed",
+            Self::Unavailable => "unavailable",
+            Self::StoreUnavailable => "store-unavailable",
+        }
+    }
+
+    fn title(self) -> &'static str {
+        match self {
+            Self::MalformedBody => "The request body is not JSON",
+            Self::InvalidOrder => "The order breaks the rules listed in errors",
+            Self::UnsupportedMediaType => "The request body has to be application/json",
+            Self::BodyTooLarge => "The request body is larger than any order",
+            Self::IdempotencyConflict => "The idempotency key was used for another order before",
+            Self::OrderNotFound => "There is no such order",
+            Self::RouteNotFound => "There is no such resource",
+            Self::MethodNotAllowed => "The resource does not have this method",
+            Self::Unavailable => "Whether the order was taken is unknown; send it again with the same key",
+            Self::StoreUnavailable => "The order cannot be read at the moment; ask again",
+        }
+    }
+
+    fn status(self) -> StatusCode {
+        match self {
+            Self::MalformedBody => StatusCode::BAD_REQUEST,
+            Self::InvalidOrder | Self::IdempotencyConflict => StatusCode::UNPROCESSABLE_ENTITY,
+            Self::UnsupportedMediaType => StatusCode::UNSUPPORTED_MEDIA_TYPE,
+            Self::BodyTooLarge => StatusCode::PAYLOAD_TOO_LARGE,
+            Self::OrderNotFound | Self::RouteNotFound => StatusCode::NOT_FOUND,
+            Self::MethodNotAllowed => StatusCode::METHOD_NOT_ALLOWED,
+            Self::Unavailable | Self::StoreUnavailable => StatusCode::SERVICE_UNAVAILABLE,
+        }
+    }
+}
+
+/// A problem document.
+#[derive(Debug, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Problem {
+    #[serde(rename = "type")]
+    uri: String,
+    title: &'static str,
+    status: u16,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    detail: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    order_id: Option<OrderId>,
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    errors: Vec<Violation>,
+    #[serde(skip)]
+    kind: Kind,
+}
+
+impl Problem {
+    /// A problem of this kind.
+    pub fn new(kind: Kind) -> Self {
+        Self {
+            uri: uri(kind.name()),
+            title: kind.title(),
+            status: kind.status().as_u16(),
+            detail: None,
+            order_id: None,
+            errors: Vec::new(),
+            kind,
+        }
+    }
+
+    /// What is special about this one.
+    #[must_use]
+    pub fn detail(self, detail: impl Into<String>) -> Self {
+        Self { detail: Some(detail.into()), ..self }
+    }
+
+    /// The order it is about.
+    #[must_use]
+    pub fn about(self, order_id: &OrderId) -> Self {
+        Self { order_id: Some(order_id.clone()), ..self }
+    }
+
+    /// The rules that the request breaks.
+    #[must_use]
+    pub fn errors(self, errors: Vec<Violation>) -> Self {
+        Self { errors, ..self }
+    }
+
+    /// The answer that carries it.
+    pub fn answer(&self) -> Answer {
+        let answer = Answer::json(self.kind.status(), self).with(header::CONTENT_TYPE, PROBLEM_JSON);
+        match self.kind {
+            Kind::Unavailable | Kind::StoreUnavailable => {
+                answer.with(header::RETRY_AFTER, HeaderValue::from_static("5"))
+            }
+            _ => answer,
+        }
+    }
+}
+
+const PROBLEM_JSON: HeaderValue = HeaderValue::from_static("application/problem+json");
+
+fn uri(name: &str) -> String {
+    format!("urn:order-saga:problem:{name}")
+}
+
+/// The problem document of an order that was cancelled.
+///
+/// Its `status` is the order's, as in every other answer about an order. RFC 9457 has consumers
+/// ignore a member of a type that it does not define, and the HTTP status stands in its own place.
+#[derive(Debug, Serialize)]
+#[serde(rename_all = "camelCase")]
+struct Cancelled<'a> {
+    #[serde(rename = "type")]
+    uri: String,
+    title: &'static str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    detail: Option<&'a str>,
+    order_id: &'a OrderId,
+    status: order::Status,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    reason: Option<Reason>,
+    order: OrderView<'a>,
+}
+
+/// The answer to whoever wants to place an order that is cancelled.
+pub(crate) fn cancelled(record: &OrderRecord) -> Answer {
+    let (name, title) = match record.reason {
+        Some(Reason::OutOfStock) => ("out-of-stock", "The store has too little of an article"),
+        Some(Reason::UnknownSku) => ("unknown-sku", "The store does not keep an article"),
+        Some(Reason::CreditLimitExceeded) => ("credit-limit-exceeded", "The customer's credit limit is too low"),
+        Some(Reason::AccountOnHold) => ("account-on-hold", "The customer's account takes no new invoices"),
+        Some(Reason::UnknownAccount) => ("unknown-account", "The customer has no account to invoice"),
+        Some(Reason::CurrencyMismatch) => ("currency-mismatch", "The customer's account is in another currency"),
+        Some(Reason::CustomerRequest) => ("cancelled-by-customer", "The customer cancelled the order"),
+        Some(Reason::StepFailed) => ("step-failed", "A step of the order failed, and the order was rolled back"),
+        Some(Reason::Unavailable) | None => ("service-unavailable", "A service could not be reached in time"),
+    };
+    let problem = Cancelled {
+        uri: uri(name),
+        title,
+        detail: record.detail.as_deref(),
+        order_id: record.order.order_id(),
+        status: record.status,
+        reason: record.reason,
+        order: record.into(),
+    };
+    Answer::json(StatusCode::CONFLICT, &problem).with(header::CONTENT_TYPE, PROBLEM_JSON)
+}

@@ -1,0 +1,128 @@
+//! The JSON of an order, as clients see it.
+
+use order::{CountyId, Currency, CustomerId, Effect, EpochMs, OrderId, OrderRecord, PaymentReference, PaymentTerms};
+use order::{Reason, Receipt, Sku, Status, StoreId};
+use serde::{Serialize, Serializer};
+use serde_json::value::RawValue;
+use time::{OffsetDateTime, format_description::well_known::Rfc3339};
+
+/// An order as clients see it: amounts are decimals of its currency, times are RFC 3339 in UTC.
+#[derive(Debug, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct OrderView<'a> {
+    order_id: &'a OrderId,
+    status: Status,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    reason: Option<Reason>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    detail: Option<&'a str>,
+    customer_id: &'a CustomerId,
+    store_id: &'a StoreId,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    county_id: Option<&'a CountyId>,
+    payment_terms: PaymentTerms,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    payment_reference: Option<&'a PaymentReference>,
+    currency: Currency,
+    items: Vec<ItemView<'a>>,
+    total_amount: Amount,
+    created_at: Time,
+    updated_at: Time,
+    timeline: Vec<Moment>,
+}
+
+#[derive(Debug, Serialize)]
+#[serde(rename_all = "camelCase")]
+struct ItemView<'a> {
+    product_id: &'a Sku,
+    quantity: u32,
+    price: Amount,
+}
+
+/// Something that happened to the order.
+#[derive(Debug, Serialize)]
+struct Moment {
+    event: &'static str,
+    at: Time,
+}
+
+impl<'a> From<&'a OrderRecord> for OrderView<'a> {
+    fn from(record: &'a OrderRecord) -> Self {
+        let order = &record.order;
+        let amount = |amount_minor| Amount { currency: order.currency, amount_minor };
+        Self {
+            order_id: order.order_id(),
+            status: record.status,
+            reason: record.reason,
+            detail: record.detail.as_deref(),
+            customer_id: &order.customer_id,
+            store_id: &order.store_id,
+            county_id: order.county_id.as_ref(),
+            payment_terms: order.payment_terms,
+            payment_reference: order.payment_reference.as_ref(),
+            currency: order.currency,
+            items: order
+                .lines
+                .iter()
+                .map(|line| ItemView {
+                    product_id: &line.sku,
+                    quantity: line.quantity,
+                    price: amount(line.price_minor),
+                })
+                .collect(),
+            total_amount: amount(order.total_minor),
+            created_at: Time(record.created_ms),
+            updated_at: Time(record.updated_ms),
+            timeline: timeline(record),
+        }
+    }
+}
+
+/// What happened, in the order in which it happened; what left nothing behind is left out.
+fn timeline(record: &OrderRecord) -> Vec<Moment> {
+    let receipts = &record.receipts;
+    let at = |receipt: Option<Receipt>, effect| receipt.filter(|receipt| receipt.effect == effect).map(|r| r.at_ms);
+    let mut moments: Vec<Moment> = [
+        ("PLACED", Some(record.created_ms)),
+        ("INVENTORY_RESERVED", at(receipts.reserve_inventory, Effect::Applied)),
+        ("ACCOUNTING_POSTED", at(receipts.post_accounting, Effect::Applied)),
+        ("CONFIRMED", record.confirmed_ms),
+        ("CANCELLING", record.cancelling_ms),
+        ("ACCOUNTING_REVERSED", at(receipts.reverse_accounting, Effect::Undone)),
+        ("INVENTORY_RELEASED", at(receipts.release_inventory, Effect::Undone)),
+        ("CANCELLED", record.cancelled_ms),
+    ]
+    .into_iter()
+    .filter_map(|(event, at_ms)| Some(Moment { event, at: Time(at_ms?) }))
+    .collect();
+    // A stable sort: what happened within one millisecond stays in the saga's order.
+    moments.sort_by_key(|moment| moment.at.0);
+    moments
+}
+
+#[derive(Debug)]
+struct Amount {
+    currency: Currency,
+    amount_minor: i64,
+}
+
+impl Serialize for Amount {
+    /// A JSON number with exactly the currency's decimals, which never was a float.
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        RawValue::from_string(self.currency.decimal(self.amount_minor))
+            .map_err(serde::ser::Error::custom)?
+            .serialize(serializer)
+    }
+}
+
+#[derive(Debug, Clone, Copy)]
+struct Time(EpochMs);
+
+impl Serialize for Time {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        let nanoseconds = i128::from(self.0) * 1_000_000;
+        let time = OffsetDateTime::from_unix_timestamp_nanos(nanoseconds).map_err(serde::ser::Error::custom)?;
+        let text = time.format(&Rfc3339).map_err(serde::ser::Error::custom)?;
+        serializer.serialize_str(&text)
+    }
+}

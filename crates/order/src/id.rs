@@ -1,0 +1,218 @@
+//! Identifiers: bounded text, and the order id that follows from an idempotency key.
+
+use std::fmt;
+
+use serde::{Deserialize, Serialize};
+use sha2::{Digest, Sha256};
+
+/// Why a text is not an identifier of its kind.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("must be {min} to {max} characters {alphabet}")]
+pub struct TextRule {
+    min: usize,
+    max: usize,
+    alphabet: &'static str,
+}
+
+/// Letters, digits and the separators that identifiers use in the wild. `#` is not among them: the
+/// tables join identifiers with it. Neither is `/`: identifiers stand in URL paths.
+const ID_ALPHABET: &str = "from A-Z, a-z, 0-9 and . _ - : @ +";
+
+fn is_id_char(byte: u8) -> bool {
+    byte.is_ascii_alphanumeric() || b"._-:@+".contains(&byte)
+}
+
+/// Visible ASCII and the space.
+const PRINTABLE_ALPHABET: &str = "of printable ASCII";
+
+fn is_printable(byte: u8) -> bool {
+    byte == b' ' || byte.is_ascii_graphic()
+}
+
+macro_rules! bounded_text {
+    ($(#[$doc:meta])* $name:ident, 1..=$max:literal, $alphabet:ident, $allowed:ident) => {
+        $(#[$doc])*
+        #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+        #[serde(try_from = "String")]
+        pub struct $name(String);
+
+        impl $name {
+            /// The rule that every value keeps.
+            pub const RULE: TextRule = TextRule { min: 1, max: $max, alphabet: $alphabet };
+
+            /// The text.
+            pub fn as_str(&self) -> &str {
+                &self.0
+            }
+        }
+
+        impl TryFrom<String> for $name {
+            type Error = TextRule;
+
+            fn try_from(text: String) -> Result<Self, TextRule> {
+                // The alphabets are ASCII, so bytes are characters.
+                if (1..=$max).contains(&text.len()) && text.bytes().all($allowed) {
+                    Ok(Self(text))
+                } else {
+                    Err(Self::RULE)
+                }
+            }
+        }
+
+        impl std::str::FromStr for $name {
+            type Err = TextRule;
+
+            fn from_str(text: &str) -> Result<Self, TextRule> {
+                Self::try_from(text.to_owned())
+            }
+        }
+
+        impl fmt::Display for $name {
+            fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str(&self.0)
+            }
+        }
+    };
+}
+
+bounded_text!(
+    /// Who orders.
+    CustomerId, 1..=64, ID_ALPHABET, is_id_char
+);
+bounded_text!(
+    /// A store, whose stock an order draws on.
+    StoreId, 1..=64, ID_ALPHABET, is_id_char
+);
+bounded_text!(
+    /// A county, by which county operations look orders up.
+    CountyId, 1..=64, ID_ALPHABET, is_id_char
+);
+bounded_text!(
+    /// Stock keeping unit: one article as the store counts it.
+    Sku, 1..=64, ID_ALPHABET, is_id_char
+);
+bounded_text!(
+    /// The payment provider's reference of a prepaid order, or the customer's purchase order number.
+    PaymentReference, 1..=140, PRINTABLE_ALPHABET, is_printable
+);
+bounded_text!(
+    /// The client's name for one request, the same on every try of it
+    /// ([draft-ietf-httpapi-idempotency-key-header-07](https://datatracker.ietf.org/doc/html/draft-ietf-httpapi-idempotency-key-header-07)).
+    IdempotencyKey, 1..=255, PRINTABLE_ALPHABET, is_printable
+);
+
+/// Whose keys these are: two tenants may use the same [`IdempotencyKey`] for different orders.
+///
+/// A stable id, never the value of an API key: rotating a key must not give its orders new ids.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Tenant(pub String);
+
+/// The order's identifier: 32 lower-case hexadecimal digits.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(try_from = "String")]
+pub struct OrderId(String);
+
+/// A text that is no [`OrderId`].
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("an order id is 32 lower-case hexadecimal digits")]
+pub struct NotAnOrderId;
+
+impl OrderId {
+    /// 128 bits of the hash: an accidental collision is out of reach, and so is guessing another
+    /// tenant's order.
+    const HEX_DIGITS: usize = 32;
+
+    /// The id that this tenant's key stands for, always the same one. That makes the order record
+    /// the deduplication record, at no extra write.
+    ///
+    /// The tenant's length goes in front, so that no two pairs feed the hash the same bytes.
+    pub fn derive(tenant: &Tenant, key: &IdempotencyKey) -> Self {
+        let mut hash = Sha256::new();
+        hash.update(b"order-id/1\0");
+        hash.update((tenant.0.len() as u64).to_be_bytes());
+        hash.update(tenant.0.as_bytes());
+        hash.update(key.as_str().as_bytes());
+        let mut digits = hex(&hash.finalize());
+        digits.truncate(Self::HEX_DIGITS);
+        Self(digits)
+    }
+
+    /// The text.
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+
+    /// The shard of sharded index keys that this order belongs to: one of 16, evenly spread because
+    /// the id is a hash.
+    pub fn shard(&self) -> &str {
+        &self.0[Self::HEX_DIGITS - 1..]
+    }
+}
+
+impl TryFrom<String> for OrderId {
+    type Error = NotAnOrderId;
+
+    fn try_from(text: String) -> Result<Self, NotAnOrderId> {
+        let is_digit = |byte: u8| byte.is_ascii_digit() || (b'a'..=b'f').contains(&byte);
+        if text.len() == Self::HEX_DIGITS && text.bytes().all(is_digit) { Ok(Self(text)) } else { Err(NotAnOrderId) }
+    }
+}
+
+impl std::str::FromStr for OrderId {
+    type Err = NotAnOrderId;
+
+    fn from_str(text: &str) -> Result<Self, NotAnOrderId> {
+        Self::try_from(text.to_owned())
+    }
+}
+
+impl fmt::Display for OrderId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+pub(crate) fn hex(bytes: &[u8]) -> String {
+    bytes.iter().fold(String::with_capacity(bytes.len() * 2), |mut text, byte| {
+        use fmt::Write as _;
+        write!(text, "{byte:02x}").expect("writing to a String cannot fail");
+        text
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn key(text: &str) -> IdempotencyKey {
+        text.parse().unwrap()
+    }
+
+    #[test]
+    fn the_same_key_of_the_same_tenant_is_the_same_order() {
+        let derive = |tenant: &str, text: &str| OrderId::derive(&Tenant(tenant.into()), &key(text));
+        assert_eq!(derive("shop", "k1"), derive("shop", "k1"));
+        assert_ne!(derive("shop", "k1"), derive("shop", "k2"));
+        assert_ne!(derive("shop", "k1"), derive("wholesale", "k1"));
+        assert_ne!(derive("a", "bc"), derive("ab", "c"));
+        assert_eq!(derive("shop", "k1").as_str().parse(), Ok(derive("shop", "k1")));
+    }
+
+    #[test]
+    fn an_order_id_never_changes_between_releases() {
+        let id = OrderId::derive(&Tenant("shop".into()), &key("k1"));
+        assert_eq!(id.as_str(), "74a0c24ed6fd821c61343dd41f99084a");
+        assert_eq!(id.shard(), &id.as_str()[31..]);
+    }
+
+    #[test]
+    fn identifiers_refuse_separators_and_bad_lengths() {
+        assert!("LAPTOP001".parse::<Sku>().is_ok());
+        for bad in ["", "a#b", "a/b", "a b", "ü", &"x".repeat(65)] {
+            assert!(bad.parse::<Sku>().is_err(), "{bad:?}");
+        }
+        for bad in ["", "0123", "G0000000000000000000000000000000", "0000000000000000000000000000000A"] {
+            assert!(bad.parse::<OrderId>().is_err(), "{bad:?}");
+        }
+    }
+}

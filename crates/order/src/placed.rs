@@ -1,0 +1,270 @@
+//! The order as the whole saga passes it on, and its fingerprint.
+
+use std::collections::BTreeSet;
+use std::ops::Deref;
+
+use serde::{Deserialize, Serialize};
+use sha2::{Digest, Sha256};
+
+use crate::id::{CountyId, CustomerId, OrderId, PaymentReference, Sku, StoreId, hex};
+use crate::money::{Currency, MAX_AMOUNT_MINOR};
+
+/// The most lines of an order: with them a reservation is one DynamoDB transaction, which takes
+/// [100 items](https://docs.aws.amazon.com/amazondynamodb/latest/APIReference/API_TransactWriteItems.html).
+pub const MAX_LINES: usize = 50;
+
+/// The largest quantity of a line.
+pub const MAX_QUANTITY: u32 = 1_000_000;
+
+/// One article of an order.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct OrderLine {
+    /// The article.
+    pub sku: Sku,
+    /// How many, 1 to [`MAX_QUANTITY`].
+    pub quantity: u32,
+    /// The price of one.
+    pub price_minor: i64,
+}
+
+/// When the customer pays.
+#[derive(
+    Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize, strum::EnumString, strum::IntoStaticStr,
+)]
+#[serde(rename_all = "SCREAMING_SNAKE_CASE")]
+#[strum(serialize_all = "SCREAMING_SNAKE_CASE")]
+pub enum PaymentTerms {
+    /// Paid when ordered.
+    #[default]
+    Prepaid,
+    /// On the customer's account, within its credit limit.
+    Invoice,
+}
+
+/// What a client wants to order: the content of an order that has no id yet.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Draft {
+    /// Who orders.
+    pub customer_id: CustomerId,
+    /// Whose stock it draws on.
+    pub store_id: StoreId,
+    /// The county it is for.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub county_id: Option<CountyId>,
+    /// When it is paid.
+    pub payment_terms: PaymentTerms,
+    /// The payment's or the purchase order's reference.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub payment_reference: Option<PaymentReference>,
+    /// The currency of every amount in it.
+    pub currency: Currency,
+    /// 1 to [`MAX_LINES`] lines, each of another article.
+    pub lines: Vec<OrderLine>,
+    /// Σ quantity × price.
+    pub total_minor: i64,
+}
+
+/// An order that keeps every rule of its domain; see [`Order::place`].
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(try_from = "Stored")]
+pub struct Order {
+    order_id: OrderId,
+    fingerprint: Fingerprint,
+    #[serde(flatten)]
+    draft: Draft,
+}
+
+impl Order {
+    /// Gives a draft its id.
+    ///
+    /// # Errors
+    /// [`InvalidOrder`], if the draft breaks a rule that spans its fields.
+    pub fn place(order_id: OrderId, draft: Draft) -> Result<Self, InvalidOrder> {
+        check(&draft)?;
+        Ok(Self { order_id, fingerprint: Fingerprint::of(&draft), draft })
+    }
+
+    /// Its id.
+    pub fn order_id(&self) -> &OrderId {
+        &self.order_id
+    }
+
+    /// Its content's fingerprint.
+    pub fn fingerprint(&self) -> &Fingerprint {
+        &self.fingerprint
+    }
+}
+
+impl Deref for Order {
+    type Target = Draft;
+
+    fn deref(&self) -> &Draft {
+        &self.draft
+    }
+}
+
+/// An order as it comes from outside this process, unchecked.
+#[derive(Deserialize)]
+struct Stored {
+    order_id: OrderId,
+    fingerprint: Fingerprint,
+    #[serde(flatten)]
+    draft: Draft,
+}
+
+impl TryFrom<Stored> for Order {
+    type Error = InvalidOrder;
+
+    /// The fingerprint is kept as it is: it was taken when the order was placed, perhaps by an
+    /// earlier version of the normalisation.
+    fn try_from(Stored { order_id, fingerprint, draft }: Stored) -> Result<Self, InvalidOrder> {
+        check(&draft)?;
+        Ok(Self { order_id, fingerprint, draft })
+    }
+}
+
+/// The rule that spans fields, and that an order breaks.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum InvalidOrder {
+    /// No line, or more than one transaction takes.
+    #[error("an order has 1 to {MAX_LINES} lines, not {0}")]
+    LineCount(usize),
+    /// Two lines of one article.
+    #[error("an order has one line per article, and {0} has two")]
+    DuplicateSku(Sku),
+    /// A quantity out of its range.
+    #[error("the quantity of {0} is not 1 to {MAX_QUANTITY}")]
+    Quantity(Sku),
+    /// A price out of its range.
+    #[error("the price of {0} is not 0 to {MAX_AMOUNT_MINOR} minor units")]
+    Price(Sku),
+    /// The lines add up to more than an amount can be.
+    #[error("the lines add up to more than {MAX_AMOUNT_MINOR} minor units")]
+    SumTooLarge,
+    /// The total is not the sum.
+    #[error("the total is {total_minor} minor units, but the lines add up to {sum_minor}")]
+    Total {
+        /// What the order says.
+        total_minor: i64,
+        /// What its lines say.
+        sum_minor: i64,
+    },
+}
+
+fn check(draft: &Draft) -> Result<(), InvalidOrder> {
+    if draft.lines.is_empty() || draft.lines.len() > MAX_LINES {
+        return Err(InvalidOrder::LineCount(draft.lines.len()));
+    }
+    let mut seen = BTreeSet::new();
+    for line in &draft.lines {
+        if !seen.insert(&line.sku) {
+            return Err(InvalidOrder::DuplicateSku(line.sku.clone()));
+        }
+        if !(1..=MAX_QUANTITY).contains(&line.quantity) {
+            return Err(InvalidOrder::Quantity(line.sku.clone()));
+        }
+        if !(0..=MAX_AMOUNT_MINOR).contains(&line.price_minor) {
+            return Err(InvalidOrder::Price(line.sku.clone()));
+        }
+    }
+    let sum_minor = sum_minor(&draft.lines).ok_or(InvalidOrder::SumTooLarge)?;
+    if sum_minor != draft.total_minor {
+        return Err(InvalidOrder::Total { total_minor: draft.total_minor, sum_minor });
+    }
+    Ok(())
+}
+
+/// Σ quantity × price, or `None` beyond [`MAX_AMOUNT_MINOR`].
+pub(crate) fn sum_minor(lines: &[OrderLine]) -> Option<i64> {
+    lines
+        .iter()
+        .try_fold(0_i64, |sum, line| sum.checked_add(line.price_minor.checked_mul(line.quantity.into())?))
+        .filter(|sum| *sum <= MAX_AMOUNT_MINOR)
+}
+
+/// What an order says, in 66 characters: two bodies that mean the same have the same one.
+///
+/// It starts with the version of the normalisation that it was taken by, so that a release which
+/// normalises otherwise can still compare with the orders of the one before.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Fingerprint(String);
+
+impl Fingerprint {
+    /// Version 1: the draft as JSON with its defaults filled in, amounts in minor units, the lines
+    /// sorted by article.
+    fn of(draft: &Draft) -> Self {
+        let mut normal = draft.clone();
+        normal.lines.sort_by(|a, b| a.sku.cmp(&b.sku));
+        let json = serde_json::to_vec(&normal).expect("a draft has string keys only, so it is always JSON");
+        Self(format!("1:{}", hex(&Sha256::digest(json))))
+    }
+
+    /// The text, as stored.
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn line(sku: &str, quantity: u32, price_minor: i64) -> OrderLine {
+        OrderLine { sku: sku.parse().unwrap(), quantity, price_minor }
+    }
+
+    fn draft(lines: Vec<OrderLine>) -> Draft {
+        Draft {
+            customer_id: "demo123".parse().unwrap(),
+            store_id: "main".parse().unwrap(),
+            county_id: None,
+            payment_terms: PaymentTerms::Prepaid,
+            payment_reference: None,
+            currency: "USD".parse().unwrap(),
+            total_minor: sum_minor(&lines).unwrap_or(0),
+            lines,
+        }
+    }
+
+    fn place(draft: Draft) -> Result<Order, InvalidOrder> {
+        Order::place("0123456789abcdef0123456789abcdef".parse().unwrap(), draft)
+    }
+
+    #[test]
+    fn the_order_of_the_lines_does_not_matter_to_the_fingerprint() {
+        let one = place(draft(vec![line("A", 1, 100), line("B", 2, 50)])).unwrap();
+        let other = place(draft(vec![line("B", 2, 50), line("A", 1, 100)])).unwrap();
+        assert_eq!(one.fingerprint(), other.fingerprint());
+        let third = place(draft(vec![line("A", 2, 50), line("B", 1, 100)])).unwrap();
+        assert_ne!(one.fingerprint(), third.fingerprint());
+    }
+
+    #[test]
+    fn a_fingerprint_never_changes_between_releases() {
+        let order = place(draft(vec![line("A", 1, 100)])).unwrap();
+        assert_eq!(order.fingerprint().as_str(), "1:2080192db05e60355b719e27c3ee91244b48c2b52a48fb5430ae7f4f1995a337");
+    }
+
+    #[test]
+    fn rules_that_span_fields_are_kept_also_when_an_order_is_read() {
+        let order = place(draft(vec![line("A", 1, 100)])).unwrap();
+        let json = serde_json::to_string(&order).unwrap();
+        assert_eq!(serde_json::from_str::<Order>(&json).unwrap(), order);
+        for (from, to) in [("\"total_minor\":100", "\"total_minor\":99"), ("\"quantity\":1", "\"quantity\":0")] {
+            assert!(serde_json::from_str::<Order>(&json.replace(from, to)).is_err(), "{to}");
+        }
+        assert_eq!(place(draft(vec![])), Err(InvalidOrder::LineCount(0)));
+        let twice = draft(vec![line("A", 1, 1), line("A", 1, 1)]);
+        assert_eq!(place(twice), Err(InvalidOrder::DuplicateSku("A".parse().unwrap())));
+        let huge = draft(vec![line("A", 2, MAX_AMOUNT_MINOR)]);
+        assert_eq!(place(huge), Err(InvalidOrder::SumTooLarge));
+    }
+
+    #[test]
+    fn the_largest_order_fits_in_a_payload_many_times_over() {
+        let text = "x".repeat(62);
+        let lines = (10..60).map(|i| line(&format!("{text}{i}"), 1, 1)).collect();
+        let json = serde_json::to_string(&place(draft(lines)).unwrap()).unwrap();
+        assert!(json.len() < 16 * 1024, "{} bytes", json.len());
+    }
+}

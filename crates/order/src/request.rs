@@ -1,0 +1,400 @@
+//! The body that a client sends, and every rule it can break.
+//!
+//! ```json
+//! {"customerId":"demo123",
+//!  "items":[{"productId":"LAPTOP001","quantity":1,"price":1299.99}],
+//!  "totalAmount":1299.99}
+//! ```
+//!
+//! Optional: `currency` (`USD`), `storeId` (`main`), `countyId`, `paymentTerms` (`PREPAID`),
+//! `paymentReference`, `clientRequestId`. Numbers are read from their own digits and never become
+//! floats. Every broken rule is found in one pass; a field that the API does not know and a field
+//! that stands twice are refused, because a client that sends one means something by it.
+
+use std::fmt;
+use std::str::FromStr;
+
+use serde::de::{Deserialize, Deserializer, MapAccess, Visitor};
+use serde_json::value::RawValue;
+
+use crate::id::{IdempotencyKey, Sku, StoreId};
+use crate::money::Currency;
+use crate::placed::{Draft, MAX_LINES, MAX_QUANTITY, OrderLine, PaymentTerms, sum_minor};
+use crate::violation::{Violation, pointer_token};
+
+/// The store of a request that names none.
+pub const DEFAULT_STORE: &str = "main";
+
+/// A request body that keeps every rule.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct OrderRequest {
+    /// The order's content.
+    pub draft: Draft,
+    /// `clientRequestId`, the body's form of the `Idempotency-Key` header.
+    pub client_request_id: Option<IdempotencyKey>,
+}
+
+/// Why a body is not an order.
+#[derive(Debug, thiserror::Error)]
+pub enum RequestError {
+    /// It is not JSON at all.
+    #[error("read the request body as JSON")]
+    NotJson(#[source] serde_json::Error),
+    /// It breaks these rules, never none of them.
+    #[error("the request body breaks {} of the order's rules", .0.len())]
+    Invalid(Vec<Violation>),
+}
+
+/// Reads a request body.
+///
+/// # Errors
+/// [`RequestError`], with every rule that the body breaks.
+pub fn parse(body: &str) -> Result<OrderRequest, RequestError> {
+    let raw: &RawValue = serde_json::from_str(body).map_err(RequestError::NotJson)?;
+    let mut violations = Vec::new();
+    let request = Fields::read(raw, "", &mut violations).and_then(read_order);
+    match request {
+        Some(request) if violations.is_empty() => Ok(request),
+        _ => Err(RequestError::Invalid(violations)),
+    }
+}
+
+/// `None` only after at least one violation was noted.
+fn read_order(mut fields: Fields<'_, '_>) -> Option<OrderRequest> {
+    let customer_id = fields.text("customerId", Need::Required);
+    let store_id = fields.text::<StoreId>("storeId", Need::Optional);
+    let county_id = fields.text("countyId", Need::Optional);
+    let payment_terms = fields.choice::<PaymentTerms>("paymentTerms", "must be PREPAID or INVOICE");
+    let payment_reference = fields.text("paymentReference", Need::Optional);
+    let client_request_id = fields.text("clientRequestId", Need::Optional);
+    let currency = match fields.take("currency") {
+        None => Currency::DEFAULT_CODE.parse().ok(),
+        Some(raw) => fields.parse_string("currency", raw),
+    };
+    let items = fields.take_required("items");
+    let total = fields.take_required("totalAmount");
+    let lines = items.and_then(|raw| read_lines(raw, currency, &mut fields));
+    let total_minor = total.zip(currency).and_then(|(raw, currency)| fields.amount("totalAmount", raw, currency));
+    if let (Some(lines), Some(total_minor), Some(currency)) = (&lines, total_minor, currency) {
+        match sum_minor(lines) {
+            None => fields.refuse("items", "must add up to an amount below 2^53 minor units"),
+            Some(sum) if sum != total_minor => fields.refuse(
+                "totalAmount",
+                &format!("must be the sum of quantity × price, which is {}", currency.decimal(sum)),
+            ),
+            Some(_) => {}
+        }
+    }
+    fields.refuse_unknown();
+    Some(OrderRequest {
+        draft: Draft {
+            customer_id: customer_id?,
+            store_id: store_id.or_else(|| DEFAULT_STORE.parse().ok())?,
+            county_id,
+            payment_terms: payment_terms.unwrap_or_default(),
+            payment_reference,
+            currency: currency?,
+            lines: lines?,
+            total_minor: total_minor?,
+        },
+        client_request_id,
+    })
+}
+
+/// The lines, if each one of them is right; a currency that is not known leaves the prices unread.
+fn read_lines(raw: &RawValue, currency: Option<Currency>, fields: &mut Fields<'_, '_>) -> Option<Vec<OrderLine>> {
+    let Ok(items) = serde_json::from_str::<Vec<&RawValue>>(raw.get()) else {
+        fields.refuse("items", "must be an array");
+        return None;
+    };
+    if items.is_empty() || items.len() > MAX_LINES {
+        fields.refuse("items", &format!("must hold 1 to {MAX_LINES} items"));
+        return None;
+    }
+    let mut lines: Vec<OrderLine> = Vec::with_capacity(items.len());
+    let mut skus: Vec<Sku> = Vec::with_capacity(items.len());
+    for (index, raw) in items.iter().enumerate() {
+        let pointer = format!("/items/{index}");
+        let Some(mut item) = Fields::read(raw, &pointer, fields.violations) else { continue };
+        let sku = item.text::<Sku>("productId", Need::Required);
+        let quantity = item.take_required("quantity").and_then(|raw| item.quantity("quantity", raw));
+        let price =
+            item.take_required("price").zip(currency).and_then(|(raw, currency)| item.amount("price", raw, currency));
+        if let Some(sku) = &sku {
+            if skus.contains(sku) {
+                item.refuse("productId", "must differ from the other items'; give one item its whole quantity");
+            }
+            skus.push(sku.clone());
+        }
+        item.refuse_unknown();
+        if let (Some(sku), Some(quantity), Some(price_minor)) = (sku, quantity, price) {
+            lines.push(OrderLine { sku, quantity, price_minor });
+        }
+    }
+    (lines.len() == items.len()).then_some(lines)
+}
+
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Need {
+    Required,
+    Optional,
+}
+
+/// The fields of one JSON object that are still unread, and where to note what is wrong with them.
+struct Fields<'a, 'v> {
+    pointer: String,
+    unread: Vec<(String, &'a RawValue)>,
+    violations: &'v mut Vec<Violation>,
+}
+
+impl<'a, 'v> Fields<'a, 'v> {
+    fn read(raw: &'a RawValue, pointer: &str, violations: &'v mut Vec<Violation>) -> Option<Self> {
+        let Ok(Members(members)) = serde_json::from_str(raw.get()) else {
+            violations.push(Violation::at(pointer, "must be a JSON object"));
+            return None;
+        };
+        let mut fields = Self { pointer: pointer.to_owned(), unread: Vec::with_capacity(members.len()), violations };
+        for (name, value) in members {
+            if fields.unread.iter().any(|(known, _)| *known == name) {
+                fields.refuse(&name, "must not stand twice");
+            } else {
+                fields.unread.push((name, value));
+            }
+        }
+        Some(fields)
+    }
+
+    fn refuse(&mut self, name: &str, detail: &str) {
+        let pointer = format!("{}/{}", self.pointer, pointer_token(name));
+        self.violations.push(Violation::at(&pointer, detail));
+    }
+
+    fn refuse_unknown(&mut self) {
+        for (name, _) in std::mem::take(&mut self.unread) {
+            self.refuse(&name, "is not a field of an order");
+        }
+    }
+
+    fn take(&mut self, name: &str) -> Option<&'a RawValue> {
+        let position = self.unread.iter().position(|(known, _)| known == name)?;
+        Some(self.unread.swap_remove(position).1)
+    }
+
+    fn take_required(&mut self, name: &str) -> Option<&'a RawValue> {
+        let value = self.take(name);
+        if value.is_none() {
+            self.refuse(name, "is required");
+        }
+        value
+    }
+
+    fn text<T>(&mut self, name: &str, need: Need) -> Option<T>
+    where
+        T: FromStr<Err: fmt::Display>,
+    {
+        let raw = if need == Need::Required { self.take_required(name) } else { self.take(name) }?;
+        self.parse_string(name, raw)
+    }
+
+    fn choice<T: FromStr>(&mut self, name: &str, rule: &str) -> Option<T> {
+        let raw = self.take(name)?;
+        let value = serde_json::from_str::<String>(raw.get()).ok().and_then(|text| text.parse().ok());
+        if value.is_none() {
+            self.refuse(name, rule);
+        }
+        value
+    }
+
+    fn parse_string<T>(&mut self, name: &str, raw: &RawValue) -> Option<T>
+    where
+        T: FromStr<Err: fmt::Display>,
+    {
+        let Ok(text) = serde_json::from_str::<String>(raw.get()) else {
+            self.refuse(name, "must be a string");
+            return None;
+        };
+        text.parse().map_err(|rule: T::Err| self.refuse(name, &rule.to_string())).ok()
+    }
+
+    fn amount(&mut self, name: &str, raw: &RawValue, currency: Currency) -> Option<i64> {
+        let number = self.number(name, raw)?;
+        currency.minor_units(number).map_err(|rule| self.refuse(name, &rule.to_string())).ok()
+    }
+
+    fn quantity(&mut self, name: &str, raw: &RawValue) -> Option<u32> {
+        let number = self.number(name, raw)?;
+        let quantity = number.parse().ok().filter(|quantity| (1..=MAX_QUANTITY).contains(quantity));
+        if quantity.is_none() {
+            self.refuse(name, &format!("must be a whole number from 1 to {MAX_QUANTITY}"));
+        }
+        quantity
+    }
+
+    /// The number's own digits: a float would have rounded them.
+    fn number<'n>(&mut self, name: &str, raw: &'n RawValue) -> Option<&'n str> {
+        let text = raw.get();
+        let is_number = text.starts_with(|first: char| first == '-' || first.is_ascii_digit());
+        if !is_number {
+            self.refuse(name, "must be a number");
+        }
+        is_number.then_some(text)
+    }
+}
+
+/// The members of an object as they stand there, a name that stands twice included, which every
+/// map type would hide.
+struct Members<'a>(Vec<(String, &'a RawValue)>);
+
+impl<'de> Deserialize<'de> for Members<'de> {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        struct MembersVisitor;
+
+        impl<'de> Visitor<'de> for MembersVisitor {
+            type Value = Members<'de>;
+
+            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str("a JSON object")
+            }
+
+            fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Self::Value, A::Error> {
+                let mut members = Vec::new();
+                while let Some(member) = map.next_entry()? {
+                    members.push(member);
+                }
+                Ok(Members(members))
+            }
+        }
+
+        deserializer.deserialize_map(MembersVisitor)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::violation::Place;
+
+    const SAMPLE: &str = r#"{"customerId":"demo123","items":[{"productId":"LAPTOP001","quantity":1,"price":1299.99}],"totalAmount":1299.99}"#;
+
+    fn violations(body: &str) -> Vec<(String, String)> {
+        match parse(body) {
+            Err(RequestError::Invalid(violations)) => violations
+                .into_iter()
+                .map(|violation| match violation.place {
+                    Place::Pointer(pointer) => (pointer, violation.detail),
+                    Place::Header(name) => panic!("a body has no header {name}"),
+                })
+                .collect(),
+            other => panic!("expected violations of {body}, got {other:?}"),
+        }
+    }
+
+    fn pointers(body: &str) -> Vec<String> {
+        violations(body).into_iter().map(|(pointer, _)| pointer).collect()
+    }
+
+    #[test]
+    fn the_body_of_existing_clients_is_an_order_with_the_defaults() {
+        let OrderRequest { draft, client_request_id } = parse(SAMPLE).unwrap();
+        assert_eq!(draft.customer_id.as_str(), "demo123");
+        assert_eq!(draft.store_id.as_str(), "main");
+        assert_eq!(draft.currency.code(), "USD");
+        assert_eq!(draft.payment_terms, PaymentTerms::Prepaid);
+        assert_eq!((draft.total_minor, draft.lines[0].price_minor, draft.lines[0].quantity), (129_999, 129_999, 1));
+        assert_eq!(client_request_id, None);
+    }
+
+    #[test]
+    fn every_field_is_read() {
+        let body = r#"{"customerId":"acme","storeId":"west","countyId":"kings","paymentTerms":"INVOICE",
+            "paymentReference":"PO 7","clientRequestId":"r-1","currency":"JPY",
+            "items":[{"productId":"A","quantity":3,"price":200}],"totalAmount":6e2}"#;
+        let OrderRequest { draft, client_request_id } = parse(body).unwrap();
+        assert_eq!(draft.payment_terms, PaymentTerms::Invoice);
+        assert_eq!(draft.county_id.unwrap().as_str(), "kings");
+        assert_eq!(draft.payment_reference.unwrap().as_str(), "PO 7");
+        assert_eq!(client_request_id.unwrap().as_str(), "r-1");
+        assert_eq!(draft.total_minor, 600);
+    }
+
+    #[test]
+    fn every_broken_rule_is_named_at_once() {
+        let body = r#"{"customerId":"","items":[{"productId":"A","quantity":0,"price":0.001},
+            {"quantity":1.5,"price":"1"},7],"totalAmount":-1,"storeId":3,"currencyCode":"USD"}"#;
+        assert_eq!(
+            pointers(body),
+            [
+                "#/customerId",
+                "#/storeId",
+                "#/items/0/quantity",
+                "#/items/0/price",
+                "#/items/1/productId",
+                "#/items/1/quantity",
+                "#/items/1/price",
+                "#/items/2",
+                "#/totalAmount",
+                "#/currencyCode",
+            ]
+        );
+        assert_eq!(pointers("{}"), ["#/customerId", "#/items", "#/totalAmount"]);
+        assert_eq!(pointers("[]"), ["#"]);
+        assert_eq!(pointers("null"), ["#"]);
+    }
+
+    #[test]
+    fn a_name_that_stands_twice_is_refused_also_inside_an_item() {
+        let body = SAMPLE.replace(r#""quantity":1"#, r#""quantity":1,"quantity":2"#);
+        assert_eq!(pointers(&body), ["#/items/0/quantity"]);
+        let body = SAMPLE.replacen('{', r#"{"customerId":"other","#, 1);
+        assert_eq!(pointers(&body), ["#/customerId"]);
+    }
+
+    #[test]
+    fn unknown_names_are_escaped_as_json_pointers_are() {
+        let body = SAMPLE.replacen('{', r#"{"a/b~c":1,"#, 1);
+        assert_eq!(pointers(&body), ["#/a~1b~0c"]);
+    }
+
+    #[test]
+    fn the_total_is_the_exact_sum() {
+        let body = SAMPLE.replace(r#""totalAmount":1299.99"#, r#""totalAmount":1299.98"#);
+        assert_eq!(violations(&body)[0].1, "must be the sum of quantity × price, which is 1299.99");
+        let tenths = r#"{"customerId":"c","items":[{"productId":"A","quantity":3,"price":0.1}],"totalAmount":0.3}"#;
+        assert_eq!(parse(tenths).unwrap().draft.total_minor, 30);
+    }
+
+    #[test]
+    fn one_to_fifty_distinct_lines_are_an_order() {
+        let body = |count: usize| {
+            let items: Vec<_> =
+                (0..count).map(|i| format!(r#"{{"productId":"P{i}","quantity":1,"price":1}}"#)).collect();
+            format!(r#"{{"customerId":"c","items":[{}],"totalAmount":{count}}}"#, items.join(","))
+        };
+        assert_eq!(parse(&body(50)).unwrap().draft.lines.len(), 50);
+        assert_eq!(pointers(&body(51)), ["#/items"]);
+        assert_eq!(pointers(&body(0)), ["#/items"]);
+        let twice = SAMPLE
+            .replace(r#""price":1299.99}"#, r#""price":1299.99},{"productId":"LAPTOP001","quantity":1,"price":0}"#);
+        assert_eq!(pointers(&twice), ["#/items/1/productId"]);
+    }
+
+    #[test]
+    fn an_amount_in_an_unknown_currency_is_not_guessed() {
+        assert_eq!(pointers(&SAMPLE.replacen('{', r#"{"currency":"XAU","#, 1)), ["#/currency"]);
+        assert_eq!(pointers(&SAMPLE.replacen('{', r#"{"currency":"JPY","#, 1)), ["#/items/0/price", "#/totalAmount"]);
+    }
+
+    #[test]
+    fn what_is_not_json_is_told_apart() {
+        for body in ["", "{", "not json", "{\"a\":1}}", "{\"customerId\":\"\u{1}\"}"] {
+            assert!(matches!(parse(body), Err(RequestError::NotJson(_))), "{body:?}");
+        }
+    }
+
+    proptest::proptest! {
+        #[test]
+        fn no_body_makes_the_reader_panic(body in "[\\[\\]{}\":,0-9a-zA-Z.eE+\\- ]{0,80}") {
+            let _ = parse(&body);
+        }
+    }
+}

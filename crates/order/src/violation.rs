@@ -1,0 +1,40 @@
+//! A broken rule, with the place that breaks it.
+
+use serde::Serialize;
+
+/// Where in a request a rule is broken.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Place {
+    /// A JSON pointer into the body, in the URI fragment form that RFC 9457 uses: `#/items/0/price`.
+    Pointer(String),
+    /// The name of a request header.
+    Header(String),
+}
+
+/// One rule that a request breaks. A refusal lists them all, so that a client mends them in one go.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Violation {
+    /// The place that breaks the rule.
+    #[serde(flatten)]
+    pub place: Place,
+    /// The rule, as a sentence that completes "this value …".
+    pub detail: String,
+}
+
+impl Violation {
+    /// A violation in the body. `pointer` is a JSON pointer, `""` for the whole body.
+    pub fn at(pointer: &str, detail: impl Into<String>) -> Self {
+        Self { place: Place::Pointer(format!("#{pointer}")), detail: detail.into() }
+    }
+
+    /// A violation in a header.
+    pub fn in_header(name: &str, detail: impl Into<String>) -> Self {
+        Self { place: Place::Header(name.to_owned()), detail: detail.into() }
+    }
+}
+
+/// `name` as one token of a JSON pointer ([RFC 6901, section 3](https://www.rfc-editor.org/rfc/rfc6901#section-3)).
+pub(crate) fn pointer_token(name: &str) -> String {
+    name.replace('~', "~0").replace('/', "~1")
+}

@@ -1,0 +1,69 @@
+//! The clients' settings, the same on Lambda and on the local stack.
+
+use std::env;
+use std::time::Duration;
+
+use aws_config::retry::RetryConfig;
+use aws_config::timeout::TimeoutConfig;
+use aws_config::{BehaviorVersion, SdkConfig};
+use aws_sdk_dynamodb::Client;
+
+use crate::step::Item;
+
+/// How long one try of a call may take. DynamoDB answers in milliseconds; a try beyond this is on a
+/// dead connection.
+const ATTEMPT_TIMEOUT: Duration = Duration::from_millis(1000);
+
+/// How long a call may take, its second try included: two calls in a row fit in a task's deadline.
+const OPERATION_TIMEOUT: Duration = Duration::from_millis(2200);
+
+/// One second try, for connections that died while the container was frozen. More is the workflow's
+/// business: its retries wait without a function running.
+const MAX_ATTEMPTS: u32 = 2;
+
+/// The time limits of every call.
+pub fn timeouts() -> TimeoutConfig {
+    TimeoutConfig::builder()
+        .connect_timeout(ATTEMPT_TIMEOUT)
+        .operation_attempt_timeout(ATTEMPT_TIMEOUT)
+        .operation_timeout(OPERATION_TIMEOUT)
+        .build()
+}
+
+/// The retries of every call.
+pub fn retries() -> RetryConfig {
+    RetryConfig::standard().with_max_attempts(MAX_ATTEMPTS).with_initial_backoff(Duration::from_millis(50))
+}
+
+/// The SDK's configuration on Lambda: credentials, region and endpoints come from the environment.
+pub async fn config() -> SdkConfig {
+    aws_config::defaults(BehaviorVersion::v2026_01_12()).timeout_config(timeouts()).retry_config(retries()).load().await
+}
+
+/// A DynamoDB client whose connection is already open.
+///
+/// It reads an item that does not exist: half a read unit once per container, during init, which
+/// saves the first order a TLS handshake. That it fails is no matter, the first request finds out.
+pub async fn dynamodb(config: &SdkConfig, table: &str, absent_key: Item) -> Client {
+    let client = Client::new(config);
+    let warm_up = client.get_item().table_name(table).set_key(Some(absent_key)).send();
+    if let Err(error) = warm_up.await {
+        tracing::warn!(table, error = crate::task::chain(&error), "the connection could not be opened during init");
+    }
+    client
+}
+
+/// A setting that the deployment left out.
+#[derive(Debug, thiserror::Error)]
+#[error("the environment variable {name} is not set; the deployment sets it")]
+pub struct MissingSetting {
+    name: &'static str,
+}
+
+/// A setting from the environment.
+///
+/// # Errors
+/// [`MissingSetting`], with the variable's name.
+pub fn setting(name: &'static str) -> Result<String, MissingSetting> {
+    env::var(name).map_err(|_| MissingSetting { name })
+}

@@ -1,0 +1,391 @@
+//! The fence: one record per step and order that decides between an action and its compensation.
+//!
+//! ```text
+//!            action                    compensation
+//!   absent ─────────▶ APPLIED ───────────────────────▶ CANCELLED
+//!   absent ──────────────────────────────────────────▶ CANCELLED   (a tombstone: nothing was done)
+//! ```
+//!
+//! The fence is written in the same write as the effect, so either both are there or neither is. An
+//! action that arrives after its compensation (its task timed out, and it writes only now) finds
+//! `CANCELLED` and does nothing. Every transition is conditional on what was read, so any number of
+//! actions and compensations may run at once: one of them wins, and the others read its result.
+
+use aws_sdk_dynamodb::Client;
+use aws_sdk_dynamodb::error::SdkError;
+use aws_sdk_dynamodb::operation::put_item::PutItemError;
+use aws_sdk_dynamodb::operation::transact_write_items::TransactWriteItemsError;
+use aws_sdk_dynamodb::types::{
+    AttributeValue, CancellationReason, Put, ReturnValuesOnConditionCheckFailure, TransactWriteItem, Update,
+};
+use order::{Effect, EpochMs, OrderId, Receipt};
+use serde::de::DeserializeOwned;
+use serde::{Deserialize, Serialize};
+
+use crate::step::{Item, Step};
+use crate::unavailable::Unavailable;
+
+/// How long a fence that nothing depends on is kept: longer than any message about its order can
+/// still arrive, the retention and redrive of every queue added up.
+const FENCE_RETENTION_S: i64 = 60 * 24 * 60 * 60;
+
+/// How often a compensation looks at a fence that changes under its hands. A fence changes at most
+/// twice in its life, so the third look is the last that can find anything new.
+const MAX_LOOKS: u32 = 3;
+
+/// The fence's attribute that says where it stands.
+pub const STATE: &str = "fence";
+
+/// Where a fence stands.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, strum::IntoStaticStr)]
+#[serde(rename_all = "SCREAMING_SNAKE_CASE")]
+#[strum(serialize_all = "SCREAMING_SNAKE_CASE")]
+pub enum FenceState {
+    /// The action's effect is there.
+    Applied,
+    /// It was taken back, or can no longer happen.
+    Cancelled,
+}
+
+/// A fence as stored, beside its key.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Fence<E> {
+    /// Where it stands.
+    #[serde(rename = "fence")]
+    pub state: FenceState,
+    /// What the action did; a tombstone has none.
+    #[serde(default = "Option::default", skip_serializing_if = "Option::is_none")]
+    pub effect: Option<E>,
+    /// When the action took effect.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub applied_ms: Option<EpochMs>,
+    /// When it was cancelled.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub cancelled_ms: Option<EpochMs>,
+    /// When DynamoDB may drop it, in epoch *seconds*, as its TTL wants them.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub expires_at: Option<i64>,
+}
+
+/// How an action ends when it does not succeed.
+#[derive(Debug, thiserror::Error)]
+pub enum ActionError<R> {
+    /// The step says no to this order. Final.
+    #[error("the step refuses the order")]
+    Refused(R),
+    /// A compensation was here first: whoever asked is too late. Final.
+    #[error("the step was cancelled before it was applied")]
+    Cancelled,
+    /// The order's fence holds another effect than the one asked for. Final.
+    #[error("the step was applied with other content")]
+    OtherContent,
+    /// Nothing is decided.
+    #[error(transparent)]
+    Unavailable(#[from] Unavailable),
+}
+
+/// The fences of one step's table.
+#[derive(Debug, Clone)]
+pub struct Fences {
+    client: Client,
+    table: String,
+}
+
+impl Fences {
+    /// The fences in `table`.
+    pub fn new(client: Client, table: impl Into<String>) -> Self {
+        Self { client, table: table.into() }
+    }
+
+    /// Runs the action: its effect and its fence in one write, if there is no fence yet.
+    ///
+    /// # Idempotency
+    /// The same request again answers with the first receipt and writes nothing.
+    ///
+    /// # Cost
+    /// Two write units for the fence and for each further write of up to 1 KiB, as transactions
+    /// cost; one if the fence is all there is to write.
+    ///
+    /// # Errors
+    /// [`ActionError`].
+    pub async fn apply<S: Step>(
+        &self,
+        step: &S,
+        order_id: &OrderId,
+        request: &S::Request,
+        now_ms: EpochMs,
+    ) -> Result<Receipt, ActionError<S::Refusal>> {
+        let effect = step.effect(request);
+        let fence = self.applied_fence(step, order_id, &effect, now_ms)?;
+        let writes = step.apply(request, now_ms);
+        if writes.is_empty() {
+            return self.put_alone(fence, &effect, now_ms).await;
+        }
+        let all = std::iter::once(TransactWriteItem::builder().put(fence).build()).chain(writes);
+        match self.client.transact_write_items().set_transact_items(Some(all.collect())).send().await {
+            Ok(_) => Ok(Receipt { at_ms: now_ms, effect: Effect::Applied }),
+            Err(error) => {
+                let reasons = cancellation_reasons(APPLY, error)?;
+                read_reasons(step, request, &effect, &reasons)
+            }
+        }
+    }
+
+    /// Runs the compensation: takes the effect back, or sees to it that it can no longer happen.
+    ///
+    /// # Idempotency
+    /// Any number of times, before, during or after the action.
+    ///
+    /// # Cost
+    /// A strongly consistent read; then one write unit for a tombstone, or two for the fence and for
+    /// each write of the undo.
+    ///
+    /// # Errors
+    /// [`Unavailable`].
+    pub async fn cancel<S: Step>(&self, step: &S, order_id: &OrderId, now_ms: EpochMs) -> Result<Receipt, Unavailable> {
+        for _ in 0..MAX_LOOKS {
+            let won = match self.read::<S::Effect>(step.fence_key(order_id)).await? {
+                Some(Fence { state: FenceState::Cancelled, effect, cancelled_ms, .. }) => {
+                    let effect = if effect.is_some() { Effect::Undone } else { Effect::Nothing };
+                    return Ok(Receipt { at_ms: cancelled_ms.unwrap_or(now_ms), effect });
+                }
+                Some(Fence { state: FenceState::Applied, effect: Some(effect), .. }) => {
+                    self.undo(step, order_id, &effect, now_ms).await?
+                }
+                Some(Fence { state: FenceState::Applied, effect: None, .. }) | None => {
+                    self.bury(step.fence_key(order_id), now_ms).await?
+                }
+            };
+            if let Some(receipt) = won {
+                return Ok(receipt);
+            }
+        }
+        Err(Unavailable::Contended { attempted: CANCEL })
+    }
+
+    fn applied_fence<S: Step>(
+        &self,
+        step: &S,
+        order_id: &OrderId,
+        effect: &S::Effect,
+        now_ms: EpochMs,
+    ) -> Result<Put, Unavailable> {
+        let fence = Fence {
+            state: FenceState::Applied,
+            effect: Some(effect),
+            applied_ms: Some(now_ms),
+            cancelled_ms: None,
+            expires_at: None,
+        };
+        self.absent_put(step.fence_key(order_id), &fence, APPLY)
+    }
+
+    /// A put of a fence where none is.
+    fn absent_put<E: Serialize>(
+        &self,
+        key: Item,
+        fence: &Fence<E>,
+        attempted: &'static str,
+    ) -> Result<Put, Unavailable> {
+        let mut item: Item =
+            serde_dynamo::to_item(fence).map_err(|source| Unavailable::Unreadable { attempted, source })?;
+        item.extend(key);
+        Ok(Put::builder()
+            .table_name(&self.table)
+            .set_item(Some(item))
+            // Whoever writes the fence first decides; the other one reads it in the answer.
+            .condition_expression("attribute_not_exists(#fence)")
+            .expression_attribute_names("#fence", STATE)
+            .return_values_on_condition_check_failure(ReturnValuesOnConditionCheckFailure::AllOld)
+            .build()
+            .expect("a put with a table and an item is complete"))
+    }
+
+    async fn put_alone<E, R>(&self, put: Put, effect: &E, now_ms: EpochMs) -> Result<Receipt, ActionError<R>>
+    where
+        E: DeserializeOwned + PartialEq,
+    {
+        match self.put(put).await {
+            Ok(_) => Ok(Receipt { at_ms: now_ms, effect: Effect::Applied }),
+            Err(error) => match error.as_service_error() {
+                Some(PutItemError::ConditionalCheckFailedException(failed)) => answer_from_fence(failed.item(), effect),
+                _ => Err(Unavailable::call(APPLY, error).into()),
+            },
+        }
+    }
+
+    async fn put(&self, put: Put) -> Result<(), SdkError<PutItemError>> {
+        self.client
+            .put_item()
+            .table_name(put.table_name)
+            .set_item(Some(put.item))
+            .set_condition_expression(put.condition_expression)
+            .set_expression_attribute_names(put.expression_attribute_names)
+            .set_return_values_on_condition_check_failure(put.return_values_on_condition_check_failure)
+            .send()
+            .await
+            .map(drop)
+    }
+
+    async fn read<E: DeserializeOwned>(&self, key: Item) -> Result<Option<Fence<E>>, Unavailable> {
+        let answer = self
+            .client
+            .get_item()
+            .table_name(&self.table)
+            .set_key(Some(key))
+            .consistent_read(true)
+            .send()
+            .await
+            .map_err(|error| Unavailable::call(CANCEL, error))?;
+        answer
+            .item
+            .map(serde_dynamo::from_item)
+            .transpose()
+            .map_err(|source| Unavailable::Unreadable { attempted: CANCEL, source })
+    }
+
+    /// The tombstone, or `None` if somebody wrote a fence since it was looked for.
+    async fn bury(&self, key: Item, now_ms: EpochMs) -> Result<Option<Receipt>, Unavailable> {
+        let tombstone = Fence::<()> {
+            state: FenceState::Cancelled,
+            effect: None,
+            applied_ms: None,
+            cancelled_ms: Some(now_ms),
+            expires_at: Some(expires_at(now_ms)),
+        };
+        match self.put(self.absent_put(key, &tombstone, CANCEL)?).await {
+            Ok(()) => Ok(Some(Receipt { at_ms: now_ms, effect: Effect::Nothing })),
+            Err(error) if error.as_service_error().is_some_and(PutItemError::is_conditional_check_failed_exception) => {
+                Ok(None)
+            }
+            Err(error) => Err(Unavailable::call(CANCEL, error)),
+        }
+    }
+
+    /// The undo and the fence's end in one write, or `None` if somebody else was first.
+    async fn undo<S: Step>(
+        &self,
+        step: &S,
+        order_id: &OrderId,
+        effect: &S::Effect,
+        now_ms: EpochMs,
+    ) -> Result<Option<Receipt>, Unavailable> {
+        let receipt = Receipt { at_ms: now_ms, effect: Effect::Undone };
+        let fence = self.cancelled_update::<S>(step.fence_key(order_id), now_ms);
+        let writes = step.undo(order_id, effect, now_ms);
+        let all = std::iter::once(TransactWriteItem::builder().update(fence).build()).chain(writes);
+        match self.client.transact_write_items().set_transact_items(Some(all.collect())).send().await {
+            Ok(_) => Ok(Some(receipt)),
+            Err(error) => {
+                let reasons = cancellation_reasons(CANCEL, error)?;
+                if reasons.first().is_some_and(is_failed_condition) {
+                    return Ok(None);
+                }
+                Err(Unavailable::Cancelled { attempted: CANCEL, reasons: codes(&reasons) })
+            }
+        }
+    }
+
+    fn cancelled_update<S: Step>(&self, key: Item, now_ms: EpochMs) -> Update {
+        let update = Update::builder()
+            .table_name(&self.table)
+            .set_key(Some(key))
+            // Only an effect that still stands may be taken back: two compensations at once must
+            // not return the same stock twice.
+            .condition_expression("#fence = :applied")
+            .expression_attribute_names("#fence", STATE)
+            .expression_attribute_values(":applied", state_value(FenceState::Applied))
+            .expression_attribute_values(":cancelled", state_value(FenceState::Cancelled))
+            .expression_attribute_values(":now", AttributeValue::N(now_ms.to_string()));
+        let update = if S::CANCELLED_FENCE_EXPIRES {
+            update
+                .update_expression("SET #fence = :cancelled, cancelled_ms = :now, expires_at = :expires")
+                .expression_attribute_values(":expires", AttributeValue::N(expires_at(now_ms).to_string()))
+        } else {
+            update.update_expression("SET #fence = :cancelled, cancelled_ms = :now")
+        };
+        update.build().expect("an update with a table, a key and an expression is complete")
+    }
+}
+
+const APPLY: &str = "apply the step and its fence";
+const CANCEL: &str = "cancel the step's fence";
+
+fn state_value(state: FenceState) -> AttributeValue {
+    AttributeValue::S(<&str>::from(state).to_owned())
+}
+
+fn expires_at(now_ms: EpochMs) -> i64 {
+    now_ms / 1000 + FENCE_RETENTION_S
+}
+
+/// Why the transaction was cancelled, one reason for each write; any other error is unavailability.
+fn cancellation_reasons(
+    attempted: &'static str,
+    error: SdkError<TransactWriteItemsError>,
+) -> Result<Vec<CancellationReason>, Unavailable> {
+    match error.as_service_error() {
+        Some(TransactWriteItemsError::TransactionCanceledException(cancelled)) => {
+            Ok(cancelled.cancellation_reasons().to_vec())
+        }
+        _ => Err(Unavailable::call(attempted, error)),
+    }
+}
+
+fn is_failed_condition(reason: &CancellationReason) -> bool {
+    reason.code() == Some("ConditionalCheckFailed")
+}
+
+/// A reason that says nothing about the order: `TransactionConflict`, throttling, and whatever else
+/// AWS may come up with. `None` is the code of a write that had nothing against it.
+fn is_undecided(reason: &CancellationReason) -> bool {
+    !is_failed_condition(reason) && reason.code().is_some_and(|code| code != "None")
+}
+
+fn codes(reasons: &[CancellationReason]) -> String {
+    let codes: Vec<_> = reasons.iter().map(|reason| reason.code().unwrap_or("None")).collect();
+    codes.join(", ")
+}
+
+/// Reads a cancelled action's reasons, in the one order that is right: the fence first, for it may
+/// say that this very action has succeeded before; then what decides nothing; a refusal last. Stock
+/// that looks short because this order already holds it is not a refusal.
+fn read_reasons<S: Step>(
+    step: &S,
+    request: &S::Request,
+    effect: &S::Effect,
+    reasons: &[CancellationReason],
+) -> Result<Receipt, ActionError<S::Refusal>> {
+    if let Some(fence) = reasons.first().filter(|reason| is_failed_condition(reason)) {
+        return answer_from_fence(fence.item(), effect);
+    }
+    if !reasons.iter().any(is_undecided) {
+        let refusal = reasons
+            .iter()
+            .skip(1)
+            .enumerate()
+            .filter(|(_, reason)| is_failed_condition(reason))
+            .find_map(|(index, reason)| step.refusal(request, index, reason.item()));
+        if let Some(refusal) = refusal {
+            return Err(ActionError::Refused(refusal));
+        }
+    }
+    Err(Unavailable::Cancelled { attempted: APPLY, reasons: codes(reasons) }.into())
+}
+
+/// What an action is told when the fence is already there.
+fn answer_from_fence<E, R>(item: Option<&Item>, effect: &E) -> Result<Receipt, ActionError<R>>
+where
+    E: DeserializeOwned + PartialEq,
+{
+    let item = item.ok_or(Unavailable::Contended { attempted: APPLY })?.clone();
+    let fence: Fence<E> =
+        serde_dynamo::from_item(item).map_err(|source| Unavailable::Unreadable { attempted: APPLY, source })?;
+    match fence {
+        Fence { state: FenceState::Cancelled, .. } => Err(ActionError::Cancelled),
+        Fence { effect: Some(applied), applied_ms: Some(at_ms), .. } if applied == *effect => {
+            Ok(Receipt { at_ms, effect: Effect::Applied })
+        }
+        Fence { .. } => Err(ActionError::OtherContent),
+    }
+}

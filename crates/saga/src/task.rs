@@ -1,0 +1,116 @@
+//! A function as Step Functions sees it: input, output, and errors that have names.
+//!
+//! The state machine matches errors by name, and a Rust function's default error name is a type
+//! path that no `ErrorEquals` matches. So every function has one error enum whose variants' names
+//! are the names in the definition; renaming a variant changes an interface.
+
+use std::error::Error;
+use std::future::Future;
+use std::time::Duration;
+
+use lambda_runtime::{Diagnostic, LambdaEvent, service_fn};
+use serde::{Serialize, de::DeserializeOwned};
+use serde_json::Value;
+
+use crate::unavailable::Unavailable;
+
+/// How long a task function takes at most before it answers `Unavailable` itself. It is below the
+/// function's own time limit, so that a store which hangs is a transient error that recovery goes on
+/// from, and not a crash, which would cancel the order.
+pub const TASK_DEADLINE: Duration = Duration::from_secs(5);
+
+/// A task function's error.
+pub trait TaskError: Error + Send + Sync + 'static {
+    /// The name that the state machine matches.
+    fn name(&self) -> &'static str;
+}
+
+/// The handler of a task function.
+pub trait Task: Send + Sync + 'static {
+    /// Its input: an enum over its actions.
+    type Input: DeserializeOwned + Send;
+    /// Its output.
+    type Output: Serialize;
+    /// Its errors.
+    type Error: TaskError;
+
+    /// Does what the input asks for. Safe to run any number of times, and to be dropped anywhere.
+    fn run(&self, input: Self::Input) -> impl Future<Output = Result<Self::Output, Self::Error>> + Send;
+}
+
+/// Why a task function fails.
+#[derive(Debug, thiserror::Error)]
+pub enum TaskFailure<E: TaskError> {
+    /// The input is not one that the function takes.
+    #[error("read the input of the task")]
+    InvalidOrder(#[source] serde_json::Error),
+    /// The output is not JSON.
+    #[error("write the output of the task")]
+    InvalidOutput(#[source] serde_json::Error),
+    /// The action failed.
+    #[error(transparent)]
+    Failed(E),
+    /// The action took too long.
+    #[error(transparent)]
+    Unavailable(Unavailable),
+}
+
+impl<E: TaskError> TaskFailure<E> {
+    /// The name that the state machine matches.
+    pub fn name(&self) -> &'static str {
+        match self {
+            Self::InvalidOrder(_) => "InvalidOrder",
+            Self::InvalidOutput(_) => "InvalidOutput",
+            Self::Failed(error) => error.name(),
+            Self::Unavailable(_) => "Unavailable",
+        }
+    }
+}
+
+impl<E: TaskError> From<TaskFailure<E>> for Diagnostic {
+    /// The message is the whole chain of causes: the execution's event log is where it is read.
+    fn from(failure: TaskFailure<E>) -> Self {
+        Self { error_type: failure.name().to_owned(), error_message: chain(&failure) }
+    }
+}
+
+/// An error and its sources in one line.
+pub fn chain(error: &(dyn Error + 'static)) -> String {
+    let mut text = error.to_string();
+    let mut source = error.source();
+    while let Some(cause) = source {
+        let cause_text = cause.to_string();
+        // Transparent wrappers and some SDK errors repeat their source's words.
+        if !text.ends_with(&cause_text) {
+            text.push_str(": ");
+            text.push_str(&cause_text);
+        }
+        source = cause.source();
+    }
+    text
+}
+
+/// Runs a task on a raw payload, as Lambda does and as the local stack does.
+///
+/// # Errors
+/// [`TaskFailure`].
+pub async fn invoke<T: Task>(task: &T, payload: Value) -> Result<Value, TaskFailure<T::Error>> {
+    let input = serde_json::from_value(payload).map_err(TaskFailure::InvalidOrder)?;
+    let output = tokio::time::timeout(TASK_DEADLINE, task.run(input))
+        .await
+        .map_err(|_| TaskFailure::Unavailable(Unavailable::TooSlow { limit_ms: TASK_DEADLINE.as_millis() }))?
+        .map_err(TaskFailure::Failed)?;
+    serde_json::to_value(output).map_err(TaskFailure::InvalidOutput)
+}
+
+/// Serves a task as this process's Lambda function, until Lambda ends the process.
+///
+/// # Errors
+/// Those of the Lambda Runtime API.
+pub async fn serve<T: Task>(task: T) -> Result<(), lambda_runtime::Error> {
+    let task = &task;
+    lambda_runtime::run(service_fn(move |event: LambdaEvent<Value>| async move {
+        invoke(task, event.payload).await.map_err(Diagnostic::from)
+    }))
+    .await
+}

@@ -1,0 +1,115 @@
+//! A customer's account: the terms of its invoices, and what it owes.
+
+use aws_sdk_dynamodb::types::{AttributeValue, ReturnValuesOnConditionCheckFailure, TransactWriteItem, Update};
+use order::{Currency, CustomerId, Order};
+use saga::Item;
+use serde::{Deserialize, Serialize};
+
+/// A customer's account, as stored beside its key.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Account {
+    /// Whose account it is.
+    pub customer_id: CustomerId,
+    /// The currency of its amounts.
+    pub currency: Currency,
+    /// The most that the customer may owe.
+    pub credit_limit_minor: i64,
+    /// Whether it takes no new invoices.
+    pub on_hold: bool,
+    /// What the customer owes: the sum of the invoices that stand.
+    pub receivable_minor: i64,
+}
+
+/// How accounting says no to an order.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum Refusal {
+    /// The invoice would take the customer beyond the limit.
+    #[error("the order exceeds what is left of the credit limit of {customer_id}")]
+    CreditLimitExceeded {
+        /// The customer.
+        customer_id: CustomerId,
+    },
+    /// The account takes no new invoices.
+    #[error("the account of {customer_id} is on hold")]
+    AccountOnHold {
+        /// The customer.
+        customer_id: CustomerId,
+    },
+    /// There is no account to invoice.
+    #[error("{customer_id} has no account to invoice")]
+    UnknownAccount {
+        /// The customer.
+        customer_id: CustomerId,
+    },
+    /// The account is kept in another currency.
+    #[error("the account of {customer_id} is in {account}, and the order is in {ordered}")]
+    CurrencyMismatch {
+        /// The customer.
+        customer_id: CustomerId,
+        /// The account's currency.
+        account: Currency,
+        /// The order's.
+        ordered: Currency,
+    },
+}
+
+/// The write that raises a customer's receivable by an order's total, if the account allows it.
+///
+/// A condition has no arithmetic, so what is left of the limit is computed from the limit as it was
+/// read, and the condition says that the limit is still that one. `limit_minor` is 0 for an account
+/// that was not found; the condition then fails, and says so by its missing old item.
+pub(crate) fn raise(table: &str, key: Item, order: &Order, limit_minor: i64) -> TransactWriteItem {
+    let update = Update::builder()
+        .table_name(table)
+        .set_key(Some(key))
+        .update_expression("SET receivable_minor = receivable_minor + :total")
+        // The customer may owe no more than the limit, whatever other invoices and changed terms
+        // come in at the same time.
+        .condition_expression(
+            "on_hold = :no AND currency = :currency AND credit_limit_minor = :limit AND receivable_minor <= :rest",
+        )
+        .expression_attribute_values(":total", number(order.total_minor))
+        .expression_attribute_values(":no", AttributeValue::Bool(false))
+        .expression_attribute_values(":currency", AttributeValue::S(order.currency.code().to_owned()))
+        .expression_attribute_values(":limit", number(limit_minor))
+        .expression_attribute_values(":rest", number(limit_minor - order.total_minor))
+        .return_values_on_condition_check_failure(ReturnValuesOnConditionCheckFailure::AllOld)
+        .build()
+        .expect("an update with a table, a key and an expression is complete");
+    TransactWriteItem::builder().update(update).build()
+}
+
+/// The write that takes an order's total off again. It has no condition but its fence: an account
+/// that was put on hold since must not keep an order from being rolled back.
+pub(crate) fn lower(table: &str, key: Item, total_minor: i64) -> TransactWriteItem {
+    let update = Update::builder()
+        .table_name(table)
+        .set_key(Some(key))
+        .update_expression("ADD receivable_minor :less")
+        .expression_attribute_values(":less", number(-total_minor))
+        .build()
+        .expect("an update with a table, a key and an expression is complete");
+    TransactWriteItem::builder().update(update).build()
+}
+
+/// What the account, as it was when the condition failed, says against the order. `None` if it says
+/// nothing: its terms changed after they were read, and another look may find them right.
+pub(crate) fn refusal(order: &Order, old: Option<&Item>) -> Option<Refusal> {
+    let customer_id = order.customer_id.clone();
+    let Some(old) = old.filter(|item| !item.is_empty()) else {
+        return Some(Refusal::UnknownAccount { customer_id });
+    };
+    let account: Account = serde_dynamo::from_item(old.clone()).ok()?;
+    if account.on_hold {
+        return Some(Refusal::AccountOnHold { customer_id });
+    }
+    if account.currency != order.currency {
+        return Some(Refusal::CurrencyMismatch { customer_id, account: account.currency, ordered: order.currency });
+    }
+    let exceeded = account.receivable_minor > account.credit_limit_minor - order.total_minor;
+    exceeded.then_some(Refusal::CreditLimitExceeded { customer_id })
+}
+
+fn number(value: i64) -> AttributeValue {
+    AttributeValue::N(value.to_string())
+}

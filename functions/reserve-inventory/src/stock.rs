@@ -1,0 +1,151 @@
+//! The inventory table: stock by store and article, and the orders' reservations.
+//!
+//! | item | key `pk` | attributes |
+//! |---|---|---|
+//! | stock | `STOCK#<store>#<sku>` | `store_id`, `sku`, `available`, `reserved`; on hand is their sum |
+//! | reservation | `ORDER#<order id>` | a fence whose effect is a [`Reservation`] |
+
+use aws_sdk_dynamodb::types::{AttributeValue, ReturnValuesOnConditionCheckFailure, TransactWriteItem, Update};
+use order::{EpochMs, Order, OrderId, Sku, StoreId};
+use saga::{Item, Step};
+use serde::{Deserialize, Serialize};
+
+use crate::Refusal;
+
+/// The table's name on Lambda comes from this variable.
+pub const TABLE_VARIABLE: &str = "INVENTORY_TABLE";
+
+/// What an order holds.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Reservation {
+    /// The store whose stock it is.
+    pub store_id: StoreId,
+    /// How much of what.
+    pub lines: Vec<ReservedLine>,
+}
+
+/// How much of one article an order holds.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ReservedLine {
+    /// The article.
+    pub sku: Sku,
+    /// How many.
+    pub quantity: u32,
+}
+
+impl From<&Order> for Reservation {
+    fn from(order: &Order) -> Self {
+        let line = |line: &order::OrderLine| ReservedLine { sku: line.sku.clone(), quantity: line.quantity };
+        Self { store_id: order.store_id.clone(), lines: order.lines.iter().map(line).collect() }
+    }
+}
+
+/// Stock of one article in one store, as stored beside its key.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Stock {
+    /// The store.
+    pub store_id: StoreId,
+    /// The article.
+    pub sku: Sku,
+    /// How many can still be reserved. Never negative.
+    pub available: i64,
+    /// How many open reservations hold.
+    pub reserved: i64,
+}
+
+/// The inventory step.
+#[derive(Debug, Clone)]
+pub struct Inventory {
+    table: String,
+}
+
+impl Inventory {
+    /// The inventory in `table`.
+    pub fn new(table: impl Into<String>) -> Self {
+        Self { table: table.into() }
+    }
+
+    /// The key of a stock item.
+    pub fn stock_key(store_id: &StoreId, sku: &Sku) -> Item {
+        key(format!("STOCK#{store_id}#{sku}"))
+    }
+
+    /// The key of an item that never exists.
+    pub fn absent_key() -> Item {
+        key("-".to_owned())
+    }
+
+    fn update(&self, store_id: &StoreId, line: &ReservedLine) -> aws_sdk_dynamodb::types::builders::UpdateBuilder {
+        Update::builder()
+            .table_name(&self.table)
+            .set_key(Some(Self::stock_key(store_id, &line.sku)))
+            .expression_attribute_values(":quantity", AttributeValue::N(line.quantity.to_string()))
+            .return_values_on_condition_check_failure(ReturnValuesOnConditionCheckFailure::AllOld)
+    }
+
+    fn hold(&self, store_id: &StoreId, line: &ReservedLine) -> TransactWriteItem {
+        let update = self
+            .update(store_id, line)
+            .update_expression("SET available = available - :quantity, reserved = reserved + :quantity")
+            // Available stock never goes below zero, however many orders reach for it at once. An
+            // article that the store does not keep has no `available` at all, and fails likewise.
+            .condition_expression("available >= :quantity");
+        write(update)
+    }
+
+    fn give_back(&self, store_id: &StoreId, line: &ReservedLine) -> TransactWriteItem {
+        let update = self
+            .update(store_id, line)
+            .update_expression("SET available = available + :quantity, reserved = reserved - :quantity")
+            // The fence says that this order's stock is in there. If it is not, someone has changed
+            // the stock by hand: better an order that cannot be closed, and alarms, than stock out
+            // of nothing.
+            .condition_expression("reserved >= :quantity");
+        write(update)
+    }
+}
+
+fn write(update: aws_sdk_dynamodb::types::builders::UpdateBuilder) -> TransactWriteItem {
+    let update = update.build().expect("an update with a table, a key and an expression is complete");
+    TransactWriteItem::builder().update(update).build()
+}
+
+fn key(pk: String) -> Item {
+    Item::from([("pk".to_owned(), AttributeValue::S(pk))])
+}
+
+impl Step for Inventory {
+    type Request = Order;
+    type Effect = Reservation;
+    type Refusal = Refusal;
+
+    /// The order record and the journal tell an order's story; its released reservation adds nothing.
+    const CANCELLED_FENCE_EXPIRES: bool = true;
+
+    fn fence_key(&self, order_id: &OrderId) -> Item {
+        key(format!("ORDER#{order_id}"))
+    }
+
+    fn effect(&self, order: &Order) -> Reservation {
+        order.into()
+    }
+
+    fn apply(&self, order: &Order, _now_ms: EpochMs) -> Vec<TransactWriteItem> {
+        let Reservation { store_id, lines } = order.into();
+        lines.iter().map(|line| self.hold(&store_id, line)).collect()
+    }
+
+    fn refusal(&self, order: &Order, index: usize, old: Option<&Item>) -> Option<Refusal> {
+        let line = order.lines.get(index)?;
+        let (store_id, sku, quantity) = (order.store_id.clone(), line.sku.clone(), line.quantity);
+        let Some(old) = old.filter(|item| !item.is_empty()) else {
+            return Some(Refusal::UnknownSku { store_id, sku });
+        };
+        let available = old.get("available")?.as_n().ok()?.parse().ok()?;
+        (available < i64::from(quantity)).then_some(Refusal::OutOfStock { store_id, sku, quantity, available })
+    }
+
+    fn undo(&self, _order_id: &OrderId, held: &Reservation, _now_ms: EpochMs) -> Vec<TransactWriteItem> {
+        held.lines.iter().map(|line| self.give_back(&held.store_id, line)).collect()
+    }
+}

@@ -1,1 +1,20 @@
-//! The local stack and the order-saga command
+//! The local stack and the `order-saga` command: the whole system in one process, with no AWS
+//! account, no container and no second program.
+//!
+//! | module | knows |
+//! |---|---|
+//! | [`aws`] | DynamoDB and SQS in this process, reached by the real SDK clients |
+//! | [`stack`] | the shipped definition and the shipped handlers, wired up |
+//! | [`front`] | HTTP requests as API Gateway's events |
+//! | [`seed`] | the stock and accounts that a new stack begins with |
+//! | [`audit`] | the invariants, checked on the tables themselves |
+//! | [`trace`] | an execution's history as the console would draw it |
+//! | [`command`] | the subcommands of `order-saga` |
+
+pub mod audit;
+pub mod aws;
+pub mod command;
+pub mod front;
+pub mod seed;
+pub mod stack;
+pub mod trace;

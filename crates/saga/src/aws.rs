@@ -12,7 +12,7 @@ use crate::step::Item;
 
 /// How long one try of a call may take. DynamoDB answers in milliseconds; a try beyond this is on a
 /// dead connection.
-const ATTEMPT_TIMEOUT: Duration = Duration::from_millis(1000);
+const ATTEMPT_TIMEOUT: Duration = Duration::from_secs(1);
 
 /// How long a call may take, its second try included: two calls in a row fit in a task's deadline.
 const OPERATION_TIMEOUT: Duration = Duration::from_millis(2200);

@@ -206,7 +206,7 @@ impl Fences {
         E: DeserializeOwned + PartialEq,
     {
         match self.put(put).await {
-            Ok(_) => Ok(Receipt { at_ms: now_ms, effect: Effect::Applied }),
+            Ok(()) => Ok(Receipt { at_ms: now_ms, effect: Effect::Applied }),
             Err(error) => match error.as_service_error() {
                 Some(PutItemError::ConditionalCheckFailedException(failed)) => answer_from_fence(failed.item(), effect),
                 _ => Err(Unavailable::call(APPLY, error).into()),

@@ -99,11 +99,12 @@ pub struct Workflow {
 impl Workflow {
     /// The state machine with this ARN.
     pub fn new(config: &SdkConfig, state_machine_arn: impl Into<String>) -> Self {
-        let mut timeouts = TimeoutConfig::builder();
-        timeouts.set_connect_timeout(config.timeout_config().and_then(TimeoutConfig::connect_timeout));
         let config = aws_sdk_sfn::config::Builder::from(config)
-            // A saga takes as long as it takes; the deadline is set where it is awaited.
-            .timeout_config(timeouts.build())
+            // A saga takes as long as it takes; the deadline is set where it is awaited. The limits
+            // have to be switched off by name, or the shared configuration's would hold.
+            .timeout_config(
+                TimeoutConfig::builder().disable_operation_timeout().disable_operation_attempt_timeout().build(),
+            )
             // A start that was not answered may have been heard. The record says what came of it;
             // a second start would only be a second execution.
             .retry_config(RetryConfig::disabled())

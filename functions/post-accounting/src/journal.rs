@@ -47,8 +47,8 @@ pub struct EntryLine {
     pub amount_minor: i64,
 }
 
-impl Entry {
-    fn of(order: &Order) -> Self {
+impl From<&Order> for Entry {
+    fn from(order: &Order) -> Self {
         let (account, invoiced) = match order.payment_terms {
             PaymentTerms::Prepaid => (CASH, None),
             PaymentTerms::Invoice => (RECEIVABLES, Some(order.customer_id.clone())),
@@ -57,8 +57,12 @@ impl Entry {
         let lines = vec![line(account, order.total_minor), line(SALES, -order.total_minor)];
         Self { currency: order.currency, invoiced, lines }
     }
+}
 
-    fn reversed(&self) -> Self {
+impl Entry {
+    /// The entry that cancels this one out.
+    #[must_use]
+    pub fn reversed(&self) -> Self {
         let turn = |line: &EntryLine| EntryLine { account: line.account.clone(), amount_minor: -line.amount_minor };
         Self { lines: self.lines.iter().map(turn).collect(), ..self.clone() }
     }
@@ -150,7 +154,7 @@ impl Step for Journal {
     }
 
     fn effect(&self, posting: &Posting) -> Entry {
-        Entry::of(&posting.order)
+        (&posting.order).into()
     }
 
     fn apply(&self, posting: &Posting, _now_ms: EpochMs) -> Vec<TransactWriteItem> {

@@ -1,0 +1,152 @@
+//! Everything that the tables say, sorted by what it is about.
+
+use std::collections::BTreeMap;
+
+use aws_sdk_dynamodb::types::AttributeValue;
+use order::{CustomerId, OrderId, OrderRecord, Sku, StoreId};
+use post_accounting::journal::{RECEIVABLES, Reversal};
+use post_accounting::{Account, Entry};
+use reserve_inventory::{Reservation, stock::Stock};
+use saga::Item;
+use saga::fence::{Fence, FenceState};
+use serde::de::DeserializeOwned;
+
+use crate::seed::seeded_mark;
+
+/// An order as the orders table holds it.
+#[derive(Debug)]
+pub struct StoredOrder {
+    /// The record.
+    pub record: OrderRecord,
+    /// The partition of the work index that it stands in.
+    pub work: Option<String>,
+    /// Whether it stands there with a due time.
+    pub has_due_time: bool,
+}
+
+/// Everything that the tables say.
+#[derive(Debug, Default)]
+pub struct Books {
+    /// The order records.
+    pub orders: BTreeMap<OrderId, StoredOrder>,
+    /// The inventory step's fences.
+    pub reservations: BTreeMap<OrderId, Fence<Reservation>>,
+    /// The stock.
+    pub stock: BTreeMap<(StoreId, Sku), Stock>,
+    /// The accounting step's fences.
+    pub postings: BTreeMap<OrderId, Fence<Entry>>,
+    /// The reversals.
+    pub reversals: BTreeMap<OrderId, Reversal>,
+    /// The customers' accounts.
+    pub accounts: BTreeMap<CustomerId, Account>,
+    /// The keys of items that no part of the system writes.
+    pub unreadable: Vec<String>,
+}
+
+impl Books {
+    /// Adds an item of the orders table.
+    pub fn add_order(&mut self, item: Item) {
+        let name = text(&item, "order_id");
+        let work = item.get("work").and_then(|value| value.as_s().ok()).cloned();
+        let has_due_time = item.contains_key("due_ms");
+        match read::<OrderRecord>(item) {
+            Some(record) => {
+                let stored = StoredOrder { record, work, has_due_time };
+                self.orders.insert(stored.record.order.order_id().clone(), stored);
+            }
+            None => self.unreadable.push(format!("orders item {name}")),
+        }
+    }
+
+    /// Adds an item of the inventory table.
+    pub fn add_inventory(&mut self, item: Item) {
+        let pk = text(&item, "pk");
+        let read = match pk.split_once('#') {
+            Some(("ORDER", order_id)) => insert(&mut self.reservations, order_id.parse().ok(), item),
+            Some(("STOCK", _)) => read::<Stock>(item).map(|stock| {
+                self.stock.insert((stock.store_id.clone(), stock.sku.clone()), stock);
+            }),
+            _ if seeded_mark().get("pk").is_some_and(|mark| mark.as_s().ok() == Some(&pk)) => Some(()),
+            _ => None,
+        };
+        if read.is_none() {
+            self.unreadable.push(format!("inventory item {pk}"));
+        }
+    }
+
+    /// Adds an item of the journal table.
+    pub fn add_journal(&mut self, item: Item) {
+        let (pk, sk) = (text(&item, "pk"), text(&item, "sk"));
+        let read = match (pk.split_once('#'), sk.as_str()) {
+            (Some(("ORDER", order_id)), "POSTING") => insert(&mut self.postings, order_id.parse().ok(), item),
+            (Some(("ORDER", order_id)), "REVERSAL") => insert(&mut self.reversals, order_id.parse().ok(), item),
+            (Some(("ACCOUNT", customer_id)), "TERMS") => insert(&mut self.accounts, customer_id.parse().ok(), item),
+            _ => None,
+        };
+        if read.is_none() {
+            self.unreadable.push(format!("journal item {pk} {sk}"));
+        }
+    }
+
+    /// Every entry of the journal, with its order.
+    pub fn entries(&self) -> impl Iterator<Item = (&OrderId, &Entry)> {
+        let posted = self.postings.iter().filter_map(|(id, fence)| Some((id, fence.effect.as_ref()?)));
+        posted.chain(self.reversals.iter().map(|(id, reversal)| (id, &reversal.effect)))
+    }
+
+    /// What an order's entries come to in its customer's or the cash account: nothing, once it is
+    /// reversed.
+    pub fn net_minor(&self, order_id: &OrderId) -> i64 {
+        let first_line = |entry: &Entry| entry.lines.first().map_or(0, |line| line.amount_minor);
+        let posted = self.postings.get(order_id).and_then(|fence| fence.effect.as_ref());
+        let reversed = self.reversals.get(order_id).map(|reversal| &reversal.effect);
+        posted.into_iter().chain(reversed).map(first_line).sum()
+    }
+
+    /// How much open reservations hold.
+    pub fn held(&self) -> BTreeMap<(StoreId, Sku), i64> {
+        let mut held = BTreeMap::new();
+        let open = self.reservations.values().filter(|fence| fence.state == FenceState::Applied);
+        for reservation in open.filter_map(|fence| fence.effect.as_ref()) {
+            for line in &reservation.lines {
+                let key = (reservation.store_id.clone(), line.sku.clone());
+                *held.entry(key).or_default() += i64::from(line.quantity);
+            }
+        }
+        held
+    }
+
+    /// What customers owe by the journal.
+    pub fn owed(&self) -> BTreeMap<CustomerId, i64> {
+        let mut owed: BTreeMap<CustomerId, i64> = BTreeMap::new();
+        for (_, entry) in self.entries() {
+            let Some(customer_id) = &entry.invoiced else { continue };
+            let raised = entry.lines.iter().filter(|line| line.account == RECEIVABLES).map(|line| line.amount_minor);
+            *owed.entry(customer_id.clone()).or_default() += raised.sum::<i64>();
+        }
+        owed
+    }
+
+    /// The sum of all entries, by currency.
+    pub fn trial_balance(&self) -> BTreeMap<&'static str, i64> {
+        let mut balance = BTreeMap::new();
+        for (_, entry) in self.entries() {
+            let sum: i64 = entry.lines.iter().map(|line| line.amount_minor).sum();
+            *balance.entry(entry.currency.code()).or_default() += sum;
+        }
+        balance
+    }
+}
+
+fn insert<K: Ord, T: DeserializeOwned>(map: &mut BTreeMap<K, T>, key: Option<K>, item: Item) -> Option<()> {
+    map.insert(key?, read(item)?);
+    Some(())
+}
+
+fn read<T: DeserializeOwned>(item: Item) -> Option<T> {
+    serde_dynamo::from_item(item).ok()
+}
+
+fn text(item: &Item, name: &str) -> String {
+    item.get(name).and_then(|value: &AttributeValue| value.as_s().ok()).cloned().unwrap_or_default()
+}

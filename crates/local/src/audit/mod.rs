@@ -1,0 +1,191 @@
+//! The audit: checks the invariants on the tables themselves, and says what breaks where.
+//!
+//! It reads all tables as they stand at one moment and trusts nothing but the items: not the
+//! workflow's history, not what a caller was told. See ARCHITECTURE.md for the invariants.
+
+mod books;
+mod report;
+
+use order::{OrderRecord, Reason, Status};
+use persist_order::orders::open_work;
+use post_accounting::Entry;
+use reserve_inventory::Reservation;
+use saga::fence::FenceState;
+
+pub use books::{Books, StoredOrder};
+pub use report::{Finding, Invariant, Report};
+
+use crate::aws::{DynamoDb, SnapshotError, TableNames};
+
+/// Audits the tables of a stack. It blocks while it reads them.
+///
+/// # Errors
+/// [`SnapshotError`], if a table cannot be read at all.
+pub fn run(store: &DynamoDb, tables: &TableNames) -> Result<Report, SnapshotError> {
+    let mut books = Books::default();
+    read(store, tables, &mut books)?;
+    Ok(check(&books))
+}
+
+/// Reads all tables as they stand at one moment. It blocks, and holds up every call meanwhile.
+///
+/// # Errors
+/// [`SnapshotError`], if a table cannot be read at all.
+pub fn read(store: &DynamoDb, tables: &TableNames, books: &mut Books) -> Result<(), SnapshotError> {
+    store.read_all(&tables.all(), |table, item| {
+        if table == tables.orders {
+            books.add_order(item);
+        } else if table == tables.inventory {
+            books.add_inventory(item);
+        } else {
+            books.add_journal(item);
+        }
+    })
+}
+
+/// Checks what was read.
+pub fn check(books: &Books) -> Report {
+    let mut report = Report::new(books);
+    for (order_id, order) in &books.orders {
+        let at = format!("order {order_id}");
+        check_work(&at, order, &mut report);
+        check_decision(&at, &order.record, &mut report);
+        check_effects(&at, &order.record, books, &mut report);
+    }
+    for item in &books.unreadable {
+        report.find(Invariant::I2, item, "is none that this release writes");
+    }
+    check_orphans(books, &mut report);
+    check_stock(books, &mut report);
+    check_journal(books, &mut report);
+    report
+}
+
+/// I1: what is open is in the work index, where recovery finds it, and what is closed is not.
+fn check_work(at: &str, order: &StoredOrder, report: &mut Report) {
+    let expected = order.record.status.is_open().then(|| open_work(order.record.order.order_id()));
+    if order.work != expected || order.has_due_time != expected.is_some() {
+        let found = order.work.as_deref().unwrap_or("nowhere");
+        let what = format!("is {} and stands in the work index at {found}", order.record.status);
+        report.find(Invariant::I1, at, what);
+    }
+}
+
+/// I5: one decision. Only a customer may cancel what was confirmed.
+fn check_decision(at: &str, record: &OrderRecord, report: &mut Report) {
+    let confirmed = record.confirmed_ms.is_some();
+    let against = record.cancelling_ms.is_some();
+    let consistent = match record.status {
+        Status::Pending => !confirmed && !against,
+        Status::Confirmed => confirmed && !against,
+        Status::Cancelling | Status::Cancelled => {
+            against && (!confirmed || record.reason == Some(Reason::CustomerRequest))
+        }
+    };
+    if !consistent {
+        let what = format!(
+            "is {} with confirmed_ms {:?}, cancelling_ms {:?} and reason {:?}",
+            record.status, record.confirmed_ms, record.cancelling_ms, record.reason
+        );
+        report.find(Invariant::I5, at, what);
+    }
+}
+
+/// I2: confirmed everywhere, or rolled back everywhere.
+fn check_effects(at: &str, record: &OrderRecord, books: &Books, report: &mut Report) {
+    let order_id = record.order.order_id();
+    let reservation = books.reservations.get(order_id).filter(|fence| fence.state == FenceState::Applied);
+    let posting = books.postings.get(order_id).filter(|fence| fence.state == FenceState::Applied);
+    let held = reservation.and_then(|fence| fence.effect.as_ref());
+    let posted = posting.and_then(|fence| fence.effect.as_ref());
+    match record.status {
+        Status::Confirmed => {
+            if held != Some(&Reservation::from(&record.order)) {
+                report.find(Invariant::I2, at, "is CONFIRMED and its reservation does not hold exactly its lines");
+            }
+            if posted != Some(&Entry::from(&record.order)) {
+                report.find(Invariant::I2, at, "is CONFIRMED and its journal entry is not posted");
+            }
+        }
+        Status::Cancelled => {
+            if reservation.is_some() {
+                report.find(Invariant::I2, at, "is CANCELLED and still holds stock");
+            }
+            if books.net_minor(order_id) != 0 || posting.is_some() {
+                report.find(Invariant::I2, at, "is CANCELLED and its journal does not net to zero");
+            }
+        }
+        Status::Pending | Status::Cancelling => {}
+    }
+}
+
+/// I2, from the other side: no service knows an order that the record does not.
+fn check_orphans(books: &Books, report: &mut Report) {
+    for order_id in books.reservations.keys().filter(|id| !books.orders.contains_key(*id)) {
+        if books.reservations[order_id].state == FenceState::Applied {
+            report.find(Invariant::I2, &format!("order {order_id}"), "holds stock and has no record");
+        }
+    }
+    for order_id in books.postings.keys().filter(|id| !books.orders.contains_key(*id)) {
+        if books.net_minor(order_id) != 0 || books.postings[order_id].state == FenceState::Applied {
+            report.find(Invariant::I2, &format!("order {order_id}"), "is posted and has no record");
+        }
+    }
+}
+
+/// I3: what is reserved is what open reservations hold, and nothing is sold that is not there.
+fn check_stock(books: &Books, report: &mut Report) {
+    let held = books.held();
+    for (key, stock) in &books.stock {
+        let at = format!("stock of {} in {}", key.1, key.0);
+        let open = held.get(key).copied().unwrap_or_default();
+        if stock.reserved != open {
+            report.find(
+                Invariant::I3,
+                &at,
+                format!("has {} reserved, and open reservations hold {open}", stock.reserved),
+            );
+        }
+        if stock.available < 0 {
+            report.find(Invariant::I3, &at, format!("has {} available", stock.available));
+        }
+    }
+    for (key, quantity) in held.iter().filter(|(key, _)| !books.stock.contains_key(*key)) {
+        let at = format!("stock of {} in {}", key.1, key.0);
+        report.find(Invariant::I3, &at, format!("does not exist, and open reservations hold {quantity}"));
+    }
+}
+
+/// I4: every entry balances, the journal does, and customers owe what the journal says.
+fn check_journal(books: &Books, report: &mut Report) {
+    for (order_id, entry) in books.entries() {
+        let sum: i64 = entry.lines.iter().map(|line| line.amount_minor).sum();
+        if sum != 0 {
+            report.find(Invariant::I4, &format!("order {order_id}"), format!("has an entry that is off by {sum}"));
+        }
+    }
+    for (order_id, fence) in &books.postings {
+        let at = format!("order {order_id}");
+        let reversed = books.reversals.get(order_id).map(|reversal| &reversal.effect);
+        let expected = match (fence.state, &fence.effect) {
+            (FenceState::Cancelled, Some(entry)) => Some(entry.reversed()),
+            _ => None,
+        };
+        if reversed != expected.as_ref() {
+            report.find(Invariant::I4, &at, "has a reversal that does not fit its posting");
+        }
+    }
+    for (currency, sum) in report.trial_balance.clone() {
+        if sum != 0 {
+            report.find(Invariant::I4, &format!("trial balance in {currency}"), format!("is {sum}"));
+        }
+    }
+    let owed = books.owed();
+    for (customer_id, account) in &books.accounts {
+        let standing = owed.get(customer_id).copied().unwrap_or_default();
+        if account.receivable_minor != standing {
+            let what = format!("owes {} by its account and {standing} by the journal", account.receivable_minor);
+            report.find(Invariant::I4, &format!("account {customer_id}"), what);
+        }
+    }
+}

@@ -1,0 +1,47 @@
+//! The AWS services that the local stack stands on, in this process.
+//!
+//! The handlers are the code that runs on Lambda, so they speak to these services through the real
+//! `aws-sdk-*` clients. [`InProcess`] takes a client's HTTP request and hands it to a [`Service`]
+//! without a socket: tests run on tokio's paused clock, and while a socket is waited for, a paused
+//! clock believes that nothing happens and jumps ahead. [`endpoint`] offers the same services on a
+//! real HTTP endpoint, for compiled Lambda binaries.
+//!
+//! ```text
+//! aws-sdk client ── InProcess ──┐
+//!                               ├── Services ── Layer* ── Service (DynamoDb, Sqs, Step Functions)
+//! Lambda binary ─── endpoint ───┘
+//! ```
+//!
+//! A [`Layer`] stands between callers and services. It sees each call, and can refuse it, lose its
+//! answer, hold it back or change it: this is where tests put the faults that a healthy store never
+//! shows, and where they count what a call costs. `serve` installs none.
+//!
+//! What is not emulated: credentials and signatures (any are accepted), throttling and capacity
+//! limits (inject them), the sweep of expired items (call [`DynamoDb::sweep_expired`]), a queue's
+//! retention, and the checksum header `x-amz-crc32`, which the Rust SDK does not read.
+
+mod clock;
+mod conflicts;
+mod dynamodb;
+mod endpoint;
+mod in_process;
+mod layer;
+mod service;
+mod services;
+mod sqs;
+mod tables;
+mod tally;
+mod wire_error;
+
+pub use clock::WallClock;
+pub use conflicts::ConflictingTransactions;
+pub use dynamodb::{DynamoDb, Item, SnapshotError, StoreError};
+pub use endpoint::endpoint;
+pub use in_process::InProcess;
+pub use layer::{Call, Layer, Next, Outcome, Unanswered};
+pub use service::{Answer, Api, BoxFuture, Service};
+pub use services::Services;
+pub use sqs::{QueueError, QueueSpec, Received, Redrive, Sqs, default_queues, queue_url};
+pub use tables::{TableError, TableNames, create_missing};
+pub use tally::{Tally, Usage};
+pub use wire_error::{CancellationReason, WireError};

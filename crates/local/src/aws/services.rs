@@ -1,0 +1,84 @@
+//! Which service answers which call.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+
+use super::layer::{Call, Layer, Next, Outcome};
+use super::service::{Api, Service};
+use super::wire_error::WireError;
+
+/// The services of one local stack, and the layers before them.
+///
+/// Clones share the services, the layers and the running number of the calls. That is how the knot
+/// is untied between Step Functions, whose task functions call the database, and intake, which
+/// calls Step Functions: build the clients of the task functions from `services.clone()`, then give
+/// `services` the Step Functions service that runs them.
+#[derive(Debug, Clone, Default)]
+pub struct Services {
+    dynamodb: Option<Arc<dyn Service>>,
+    step_functions: Option<Arc<dyn Service>>,
+    sqs: Option<Arc<dyn Service>>,
+    layers: Vec<Arc<dyn Layer>>,
+    calls: Arc<AtomicU64>,
+}
+
+impl Services {
+    /// No service yet: every call is answered with `UnknownOperationException`.
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    /// Answers calls of `api` with `service`.
+    #[must_use]
+    pub fn with(mut self, api: Api, service: Arc<dyn Service>) -> Self {
+        *self.slot(api) = Some(service);
+        self
+    }
+
+    /// Puts one more layer next to the services, inside those that were put there before it.
+    #[must_use]
+    pub fn with_layer(mut self, layer: Arc<dyn Layer>) -> Self {
+        self.layers.push(layer);
+        self
+    }
+
+    /// How many calls have arrived so far, refused and unanswered ones included.
+    pub fn calls(&self) -> u64 {
+        self.calls.load(Ordering::Relaxed)
+    }
+
+    /// Answers a call with this `X-Amz-Target` and body.
+    pub async fn call(&self, target: &str, body: &[u8]) -> Outcome {
+        let Some((service, api, operation)) = self.find(target) else {
+            return Ok(WireError::unknown_operation(target).into());
+        };
+        let number = self.calls.fetch_add(1, Ordering::Relaxed);
+        if self.layers.is_empty() {
+            // Without layers nobody looks at the body, so nothing is parsed for them.
+            return Ok(service.call(operation, body).await);
+        }
+        let Ok(body) = serde_json::from_slice(body) else {
+            return Ok(WireError::unreadable_body(api).into());
+        };
+        let call = Call { number, api, operation: operation.to_owned(), body };
+        Next::new(&self.layers, service).apply(&call).await
+    }
+
+    fn find<'a>(&'a self, target: &'a str) -> Option<(&'a dyn Service, Api, &'a str)> {
+        let (api, operation) = Api::parse_target(target)?;
+        let service = match api {
+            Api::DynamoDb => &self.dynamodb,
+            Api::StepFunctions => &self.step_functions,
+            Api::Sqs => &self.sqs,
+        };
+        Some((service.as_deref()?, api, operation))
+    }
+
+    fn slot(&mut self, api: Api) -> &mut Option<Arc<dyn Service>> {
+        match api {
+            Api::DynamoDb => &mut self.dynamodb,
+            Api::StepFunctions => &mut self.step_functions,
+            Api::Sqs => &mut self.sqs,
+        }
+    }
+}

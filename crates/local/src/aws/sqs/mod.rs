@@ -1,0 +1,198 @@
+//! Queues like those of Amazon SQS, kept in a table of the local DynamoDB.
+
+mod messages;
+mod wire;
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio::sync::Notify;
+use tokio::time::Instant;
+
+use super::clock::WallClock;
+use super::dynamodb::{DynamoDb, StoreError};
+
+pub use self::messages::Received;
+use self::messages::{Counts, Messages, Taken};
+
+/// A queue and how it treats its messages.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct QueueSpec {
+    /// The queue's name.
+    pub name: String,
+    /// How long a received message stays hidden from other receivers.
+    pub visibility_timeout: Duration,
+    /// Where messages go that nobody can deal with.
+    pub redrive: Option<Redrive>,
+}
+
+/// A queue's dead-letter queue.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Redrive {
+    /// The dead-letter queue's name.
+    pub to: String,
+    /// How often a message is handed out before it goes there.
+    pub max_receive_count: u64,
+}
+
+/// The queues of the order saga: `order-overflow` with its dead-letter queue `order-overflow-dead`,
+/// and `orders-parked`.
+pub fn default_queues() -> Vec<QueueSpec> {
+    let plain =
+        |name: &str| QueueSpec { name: name.to_owned(), visibility_timeout: Duration::from_secs(30), redrive: None };
+    vec![
+        QueueSpec {
+            // Six times a minute, the time a function has for a batch, as AWS advises.
+            // https://docs.aws.amazon.com/lambda/latest/dg/services-sqs-configure.html
+            visibility_timeout: Duration::from_mins(6),
+            redrive: Some(Redrive {
+                to: "order-overflow-dead".to_owned(),
+                // AWS's advice is at least 5, lest throttling alone sends a message there.
+                max_receive_count: 5,
+            }),
+            ..plain("order-overflow")
+        },
+        plain("order-overflow-dead"),
+        plain("orders-parked"),
+    ]
+}
+
+/// The URL that a queue of the local stack goes by.
+pub fn queue_url(name: &str) -> String {
+    format!("http://localhost/000000000000/{name}")
+}
+
+/// Why a queue did not do what it was asked.
+#[derive(Debug, thiserror::Error)]
+pub enum QueueError {
+    /// There is no such queue.
+    #[error("there is no queue {0}")]
+    NoSuchQueue(String),
+    /// A value is outside what SQS takes, or something that the local queues do not have.
+    #[error("{0}")]
+    InvalidParameter(String),
+    /// The receipt handle is not one of ours.
+    #[error("the receipt handle {0} is not valid")]
+    InvalidReceipt(String),
+    /// The store did not take it.
+    #[error("the queue {queue} could not be read or written")]
+    Store {
+        /// The queue.
+        queue: String,
+        /// What the store says.
+        source: Box<StoreError>,
+    },
+}
+
+/// The SQS of one local stack. Clones share the queues.
+///
+/// Delivery is at least once: a message that was received and not deleted comes back when its
+/// visibility timeout is over, and goes to the dead-letter queue once it has been handed out as
+/// often as its queue allows. Messages are items of the same store as the tables, written before
+/// `SendMessage` answers, so they survive what the tables survive. Order is by time sent, roughly.
+/// There is no retention: a message stays until it is deleted. FIFO queues and message attributes
+/// are refused rather than ignored.
+#[derive(Debug, Clone)]
+pub struct Sqs {
+    inner: Arc<Inner>,
+}
+
+#[derive(Debug)]
+struct Inner {
+    store: DynamoDb,
+    messages: Messages,
+    queues: Vec<QueueSpec>,
+    /// Wakes receivers that wait for a message.
+    arrived: Notify,
+}
+
+impl Sqs {
+    /// Opens these queues in `store`; it blocks. `clock` decides when a hidden message comes back.
+    pub fn open(store: DynamoDb, clock: WallClock, queues: Vec<QueueSpec>) -> Result<Self, StoreError> {
+        let inner = Inner { messages: Messages::open(store.clone(), clock)?, store, queues, arrived: Notify::new() };
+        Ok(Self { inner: Arc::new(inner) })
+    }
+
+    /// Sends a message, to be received from `delay` on, and answers with its id.
+    pub async fn send(&self, queue: &str, body: String, delay: Duration) -> Result<String, QueueError> {
+        self.spec(queue)?;
+        let id = self.with_messages(queue, move |messages, queue| messages.add(queue, &body, delay)).await?;
+        self.inner.arrived.notify_waiters();
+        Ok(id)
+    }
+
+    /// Receives up to `max` messages under the queue's own visibility timeout, and waits up to
+    /// `wait` for the first one. For the part of the local stack that stands in for Lambda's
+    /// poller; it passes no [`Layer`](super::Layer), as AWS's own poller would not.
+    pub async fn receive(&self, queue: &str, max: usize, wait: Duration) -> Result<Vec<Received>, QueueError> {
+        let hidden_for = self.spec(queue)?.visibility_timeout;
+        self.receive_hiding(queue, max, wait, hidden_for).await
+    }
+
+    /// Deletes a received message: it is done. Deleting it again, or with the handle of an earlier
+    /// receipt, succeeds and does nothing.
+    pub async fn delete(&self, queue: &str, receipt_handle: &str) -> Result<(), QueueError> {
+        self.spec(queue)?;
+        let Some((id, receipt)) = receipt_handle.split_once('#') else {
+            return Err(QueueError::InvalidReceipt(receipt_handle.to_owned()));
+        };
+        let (id, receipt) = (id.to_owned(), receipt.to_owned());
+        self.with_messages(queue, move |messages, queue| messages.remove(queue, &id, &receipt)).await
+    }
+
+    /// How many messages a queue holds, hidden ones included.
+    pub async fn len(&self, queue: &str) -> Result<usize, QueueError> {
+        let counts = self.counts(queue).await?;
+        Ok(counts.visible + counts.in_flight + counts.delayed)
+    }
+
+    async fn counts(&self, queue: &str) -> Result<Counts, QueueError> {
+        self.spec(queue)?;
+        self.with_messages(queue, Messages::count).await
+    }
+
+    async fn receive_hiding(
+        &self,
+        queue: &str,
+        max: usize,
+        wait: Duration,
+        hidden_for: Duration,
+    ) -> Result<Vec<Received>, QueueError> {
+        let redrive = self.spec(queue)?.redrive.clone();
+        let deadline = Instant::now() + wait;
+        loop {
+            let arrived = self.inner.arrived.notified();
+            tokio::pin!(arrived);
+            // Registered before the look, so that a message sent just after it is not missed.
+            arrived.as_mut().enable();
+            let redrive = redrive.clone();
+            let taken: Taken = self
+                .with_messages(queue, move |messages, queue| messages.take(queue, max, hidden_for, redrive.as_ref()))
+                .await?;
+            if !taken.messages.is_empty() || Instant::now() >= deadline {
+                return Ok(taken.messages);
+            }
+            let comes_back = taken.next_in.map(|next| Instant::now() + next);
+            let look_again = comes_back.map_or(deadline, |comes_back| comes_back.min(deadline));
+            tokio::select! {
+                () = &mut arrived => {}
+                () = tokio::time::sleep_until(look_again) => {}
+            }
+        }
+    }
+
+    fn spec(&self, queue: &str) -> Result<&QueueSpec, QueueError> {
+        let spec = self.inner.queues.iter().find(|spec| spec.name == queue);
+        spec.ok_or_else(|| QueueError::NoSuchQueue(queue.to_owned()))
+    }
+
+    async fn with_messages<T: Send + 'static>(
+        &self,
+        queue: &str,
+        work: impl FnOnce(&Messages, &str) -> Result<T, StoreError> + Send + 'static,
+    ) -> Result<T, QueueError> {
+        let (inner, name) = (Arc::clone(&self.inner), queue.to_owned());
+        let done = self.inner.store.unblocked(move || work(&inner.messages, &name));
+        done.await.map_err(|source| QueueError::Store { queue: queue.to_owned(), source: Box::new(source) })
+    }
+}

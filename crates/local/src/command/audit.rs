@@ -1,0 +1,71 @@
+//! `order-saga audit`.
+
+use std::path::PathBuf;
+
+use anstream::println;
+use anstyle::{AnsiColor, Style};
+use comfy_table::{ContentArrangement, Table, presets};
+
+use crate::audit::{self, Report};
+use crate::aws::{DynamoDb, SnapshotError, StoreError, TableNames};
+
+/// Check the invariants on the tables of a data directory.
+#[derive(Debug, clap::Args)]
+pub struct Args {
+    /// The data directory of a stack that is not running; ask a running one for /_local/audit.
+    #[arg(long, value_name = "DIR")]
+    pub data: PathBuf,
+    /// Print JSON.
+    #[arg(long)]
+    pub json: bool,
+}
+
+/// The tables could not be audited.
+#[derive(Debug, thiserror::Error)]
+pub enum AuditError {
+    /// The data cannot be opened.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+    /// A table cannot be read.
+    #[error(transparent)]
+    Read(#[from] SnapshotError),
+}
+
+/// Audits, prints the report, and says whether every invariant holds.
+///
+/// # Errors
+/// [`AuditError`].
+pub fn run(args: &Args) -> Result<bool, AuditError> {
+    let report = audit::run(&DynamoDb::open_existing(&args.data)?, &TableNames::default())?;
+    if args.json {
+        println!("{}", serde_json::json!(report));
+    } else {
+        print(&report);
+    }
+    Ok(report.holds)
+}
+
+const GOOD: Style = AnsiColor::Green.on_default().bold();
+const BAD: Style = AnsiColor::Red.on_default().bold();
+
+/// Prints a report for people.
+pub fn print(report: &Report) {
+    let mut counts = Table::new();
+    counts.load_style(presets::UTF8_NO_BORDERS).set_content_arrangement(ContentArrangement::Dynamic);
+    counts
+        .set_header(report.orders.keys().map(ToString::to_string).chain(["articles".into(), "journal entries".into()]));
+    let numbers = report.orders.values().chain([&report.stock_items, &report.journal_entries]);
+    counts.add_row(numbers.map(ToString::to_string));
+    println!("{counts}");
+    for (currency, sum) in &report.trial_balance {
+        println!("trial balance {currency}: {sum}");
+    }
+    if report.holds {
+        println!("{GOOD}audit holds{GOOD:#}: no half order, no lost stock, books in balance (I1 to I5)");
+        return;
+    }
+    println!("{BAD}audit found {} violations{BAD:#}", report.findings.len());
+    for finding in &report.findings {
+        println!("  {:?}  {} {}", finding.invariant, finding.at, finding.what);
+    }
+}

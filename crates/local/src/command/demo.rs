@@ -1,0 +1,337 @@
+//! `order-saga demo`: sample orders through the real workflow, and what became of them.
+
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use anstream::{eprintln, println};
+use anstyle::Style;
+use api::Handler;
+use comfy_table::{ContentArrangement, Table, presets};
+use http::{HeaderMap, HeaderValue, Method, header};
+use intake::IDEMPOTENCY_KEY;
+use order::OrderId;
+use saga::fence::FenceState;
+use serde::Serialize;
+use serde_json::{Value, json};
+use tokio::sync::Notify;
+
+use crate::audit::{self, Books, Report};
+use crate::aws::{BoxFuture, SnapshotError};
+use crate::command::audit::print;
+use crate::front;
+use crate::seed::{Seed, SeedError};
+use crate::stack::lambda::{Function, Functions, Invocation, InvocationLayer, Invoked};
+use crate::stack::{self, Options, Stack, StackError};
+use crate::trace::Trace;
+
+/// Run sample orders through the workflow, and show their way and what became of them.
+#[derive(Debug, Default, clap::Args)]
+pub struct Args {
+    /// Print JSON.
+    #[arg(long)]
+    pub json: bool,
+}
+
+/// The demonstration could not be given.
+#[derive(Debug, thiserror::Error)]
+pub enum DemoError {
+    /// The stack could not be brought up.
+    #[error(transparent)]
+    Stack(#[from] StackError),
+    /// The stock could not be loaded.
+    #[error(transparent)]
+    Seed(#[from] SeedError),
+    /// The tables could not be read.
+    #[error(transparent)]
+    Read(#[from] SnapshotError),
+}
+
+/// One order of the demonstration.
+struct Scenario {
+    title: &'static str,
+    key: &'static str,
+    body: Value,
+    /// How many clients send it at the same moment.
+    clients: usize,
+    expected: Expected,
+}
+
+/// What an order of the demonstration has to come to.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+struct Expected {
+    http_status: u16,
+    status: &'static str,
+    reason: Option<&'static str>,
+}
+
+const CONFIRMED: Expected = Expected { http_status: 201, status: "CONFIRMED", reason: None };
+
+const fn cancelled(reason: &'static str) -> Expected {
+    Expected { http_status: 409, status: "CANCELLED", reason: Some(reason) }
+}
+
+/// The order whose reservation is held back until its state has timed out.
+const LATE_KEY: &str = "demo-5-late-reservation";
+
+fn scenarios() -> [Scenario; 6] {
+    let item = |sku: &str, quantity: u32, price: u32| json!({"productId": sku, "quantity": quantity, "price": price});
+    [
+        Scenario {
+            title: "A prepaid order",
+            key: "demo-1-prepaid",
+            body: json!({"customerId": "demo123", "items": [item("LAPTOP001", 1, 1300)], "totalAmount": 1300}),
+            clients: 1,
+            expected: CONFIRMED,
+        },
+        Scenario {
+            title: "An order on invoice, of several lines",
+            key: "demo-2-invoice",
+            body: json!({"customerId": "acme-wholesale", "paymentTerms": "INVOICE", "paymentReference": "PO 4711",
+                "items": [item("LAPTOP001", 2, 1200), item("MOUSE001", 10, 20), item("MONITOR001", 2, 300)],
+                "totalAmount": 3200}),
+            clients: 1,
+            expected: CONFIRMED,
+        },
+        Scenario {
+            title: "More than the store has: refused by inventory",
+            key: "demo-3-out-of-stock",
+            body: json!({"customerId": "demo123", "items": [item("MOUSE001", 1, 20), item("LIMITED001", 2, 500)],
+                "totalAmount": 1020}),
+            clients: 1,
+            expected: cancelled("OUT_OF_STOCK"),
+        },
+        Scenario {
+            title: "Beyond the credit limit: refused by accounting, so its stock is released",
+            key: "demo-4-credit-limit",
+            body: json!({"customerId": "acme-wholesale", "paymentTerms": "INVOICE",
+                "items": [item("LAPTOP001", 3, 1200)], "totalAmount": 3600}),
+            clients: 1,
+            expected: cancelled("CREDIT_LIMIT_EXCEEDED"),
+        },
+        Scenario {
+            title: "A reservation that times out, and lands after the roll-back",
+            key: LATE_KEY,
+            body: json!({"customerId": "demo123", "items": [item("LAPTOP001", 5, 1300)], "totalAmount": 6500}),
+            clients: 1,
+            expected: cancelled("STEP_FAILED"),
+        },
+        Scenario {
+            title: "The same order sent twice at once",
+            key: "demo-6-twice",
+            body: json!({"customerId": "demo123", "items": [item("MONITOR001", 1, 300)], "totalAmount": 300}),
+            clients: 2,
+            expected: CONFIRMED,
+        },
+    ]
+}
+
+/// What became of one order.
+#[derive(Debug, Serialize)]
+#[serde(rename_all = "camelCase")]
+struct Shown {
+    title: &'static str,
+    as_expected: bool,
+    answers: Vec<Value>,
+    executions: Vec<Trace>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    late_landing: Option<String>,
+}
+
+/// Gives the demonstration, and says whether every order came out as it has to and the audit holds.
+///
+/// # Errors
+/// [`DemoError`].
+pub async fn run(args: Args) -> Result<bool, DemoError> {
+    let late = Arc::new(LateReservation::default());
+    let stack = Stack::open(Options { invocations: Some(late.clone()), ..Options::in_memory()? })?;
+    let client = aws_sdk_dynamodb::Client::new(&stack::config(&stack.services));
+    Seed::sample()?.store(&client, &stack.tables).await?;
+
+    let mut all_shown = Vec::new();
+    for (index, scenario) in scenarios().iter().enumerate() {
+        if !args.json {
+            println!("{BOLD}{}. {}{BOLD:#}", index + 1, scenario.title);
+        }
+        let shown = show(&stack, &late, scenario).await;
+        if !args.json {
+            print_shown(&shown);
+        }
+        all_shown.push(shown);
+    }
+
+    let mut books = Books::default();
+    audit::read(&stack.store, &stack.tables, &mut books)?;
+    let report = audit::check(&books);
+    let is_well = report.holds && all_shown.iter().all(|shown| shown.as_expected);
+    if args.json {
+        println!("{}", json!({ "orders": all_shown, "audit": report }));
+    } else {
+        print_records(&books);
+        print(&report);
+        print_verdict(&all_shown, &report);
+    }
+    Ok(is_well)
+}
+
+const BOLD: Style = Style::new().bold();
+
+async fn show(stack: &Stack, late: &LateReservation, scenario: &Scenario) -> Shown {
+    let is_late = scenario.key == LATE_KEY;
+    if is_late {
+        late.arm();
+        eprintln!("   (its state gives up after 8 s; please wait)");
+    }
+    let seen = stack.executions.all().len();
+    let clients: Vec<_> = (0..scenario.clients)
+        .map(|_| {
+            let (intake, event) = (Arc::clone(&stack.intake), event(scenario));
+            tokio::spawn(async move { intake.handle(event, "demo").await })
+        })
+        .collect();
+    let mut answers = Vec::new();
+    let mut as_expected = true;
+    for client in clients {
+        let answer = client.await.unwrap_or_else(|panic| std::panic::resume_unwind(panic.into_panic()));
+        let body: Value = serde_json::from_str(&answer.body).unwrap_or_default();
+        let found = (answer.status.as_u16(), body["status"].as_str(), body["reason"].as_str());
+        let Expected { http_status, status, reason } = scenario.expected;
+        as_expected &= found == (http_status, Some(status), reason);
+        answers.push(json!({
+            "httpStatus": answer.status.as_u16(), "orderId": body["orderId"], "status": body["status"],
+            "reason": body["reason"], "detail": body["detail"],
+        }));
+    }
+    let late_landing = if is_late { Some(late.landed().await) } else { None };
+    as_expected &= late_landing.as_deref().is_none_or(|landing| landing == "SagaCancelled");
+    let executions = stack.executions.all().iter().skip(seen).map(|run| Trace::of(&run.history.events())).collect();
+    Shown { title: scenario.title, as_expected, answers, executions, late_landing }
+}
+
+fn event(scenario: &Scenario) -> aws_lambda_events::apigw::ApiGatewayProxyRequest {
+    let headers = HeaderMap::from_iter([
+        (header::CONTENT_TYPE, HeaderValue::from_static("application/json")),
+        (IDEMPOTENCY_KEY, HeaderValue::from_static(scenario.key)),
+    ]);
+    front::event(Method::POST, "/orders", headers, front::PathParameters::new(), scenario.body.to_string().as_bytes())
+}
+
+fn print_shown(shown: &Shown) {
+    for (index, trace) in shown.executions.iter().enumerate() {
+        if shown.executions.len() > 1 {
+            println!("   execution {}:", index + 1);
+        }
+        anstream::print!("{trace}");
+    }
+    if let Some(landing) = &shown.late_landing {
+        println!("   the late reservation lands, finds the tombstone and fails: {landing}");
+    }
+    for answer in &shown.answers {
+        let words = ["status", "reason", "detail"].map(|member| answer[member].as_str().unwrap_or_default().to_owned());
+        let words = words.into_iter().filter(|word| !word.is_empty()).collect::<Vec<_>>().join(", ");
+        println!("   {BOLD}HTTP {}{BOLD:#} {words}", answer["httpStatus"]);
+    }
+    if !shown.as_expected {
+        println!("   this is NOT what has to come out");
+    }
+    println!();
+}
+
+/// What the three services know of each order.
+fn print_records(books: &Books) {
+    let mut table = Table::new();
+    table.load_style(presets::UTF8_NO_BORDERS).set_content_arrangement(ContentArrangement::Dynamic);
+    table.set_header(["order", "customer", "status", "reason", "stock held", "journal"]);
+    let mut orders: Vec<_> = books.orders.iter().collect();
+    orders.sort_by_key(|(_, order)| order.record.created_ms);
+    for (order_id, order) in orders {
+        let record = &order.record;
+        table.add_row([
+            short(order_id),
+            record.order.customer_id.to_string(),
+            record.status.to_string(),
+            record.reason.map(|reason| reason.to_string()).unwrap_or_default(),
+            held(books, order_id),
+            journal(books, order_id, record.order.currency),
+        ]);
+    }
+    println!("What the records say:\n{table}");
+}
+
+fn short(order_id: &OrderId) -> String {
+    format!("{}…", &order_id.as_str()[..8])
+}
+
+fn held(books: &Books, order_id: &OrderId) -> String {
+    let Some(fence) = books.reservations.get(order_id) else { return "nothing".to_owned() };
+    match (&fence.effect, fence.state) {
+        (Some(effect), FenceState::Applied) => {
+            effect.lines.iter().map(|line| format!("{} × {}", line.quantity, line.sku)).collect::<Vec<_>>().join(", ")
+        }
+        (Some(_), FenceState::Cancelled) => "released".to_owned(),
+        (None, _) => "nothing (tombstone)".to_owned(),
+    }
+}
+
+fn journal(books: &Books, order_id: &OrderId, currency: order::Currency) -> String {
+    let Some(fence) = books.postings.get(order_id) else { return "nothing".to_owned() };
+    match (&fence.effect, fence.state) {
+        (Some(_), FenceState::Applied) => {
+            format!("{currency} {}", currency.decimal(books.net_minor(order_id)))
+        }
+        (Some(_), FenceState::Cancelled) => "reversed".to_owned(),
+        (None, _) => "nothing (tombstone)".to_owned(),
+    }
+}
+
+fn print_verdict(all_shown: &[Shown], report: &Report) {
+    let right = all_shown.iter().filter(|shown| shown.as_expected).count();
+    println!("{right} of {} orders came out as they have to", all_shown.len());
+    if report.holds && right == all_shown.len() {
+        println!("\nNext: `order-saga serve` (here: `cargo run -- serve`) takes your own orders over HTTP.");
+    }
+}
+
+/// Holds the first reservation back, once it is armed, until after the state that asked for it has
+/// timed out and the roll-back has left its tombstone.
+#[derive(Debug, Default)]
+struct LateReservation {
+    armed: Mutex<bool>,
+    landing: Mutex<Option<String>>,
+    has_landed: Notify,
+}
+
+impl LateReservation {
+    fn arm(&self) {
+        *self.armed.lock().unwrap_or_else(PoisonError::into_inner) = true;
+    }
+
+    fn disarm(&self) -> bool {
+        std::mem::take(&mut *self.armed.lock().unwrap_or_else(PoisonError::into_inner))
+    }
+
+    async fn landed(&self) -> String {
+        self.has_landed.notified().await;
+        self.landing.lock().unwrap_or_else(PoisonError::into_inner).clone().unwrap_or_default()
+    }
+}
+
+/// Longer than the state's `TimeoutSeconds`, by enough for the roll-back.
+const HOLD: Duration = Duration::from_millis(8500);
+
+impl InvocationLayer for LateReservation {
+    fn around<'a>(&'a self, invocation: Invocation, functions: &'a Functions) -> BoxFuture<'a, Invoked> {
+        Box::pin(async move {
+            let is_late = invocation.function == Function::ReserveInventory && self.disarm();
+            if is_late {
+                tokio::time::sleep(HOLD).await;
+            }
+            let invoked = functions.invoke(invocation.function, invocation.payload).await;
+            if is_late {
+                let landing = invoked.as_ref().err().map_or("it was applied", |error| error.error.as_str()).to_owned();
+                *self.landing.lock().unwrap_or_else(PoisonError::into_inner) = Some(landing);
+                self.has_landed.notify_one();
+            }
+            invoked
+        })
+    }
+}

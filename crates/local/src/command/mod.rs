@@ -1,0 +1,60 @@
+//! The subcommands of `order-saga`.
+
+pub mod audit;
+pub mod demo;
+pub mod serve;
+
+use std::process::ExitCode;
+
+use clap::{Parser, Subcommand};
+
+/// A saga on AWS Step Functions, in Rust: every order is confirmed everywhere or rolled back
+/// everywhere. This command runs the deployed definition and the deployed handlers in one process.
+#[derive(Debug, Parser)]
+#[command(name = "order-saga", version, about, long_about = None)]
+pub struct Cli {
+    /// What to do; a demonstration if nothing is said.
+    #[command(subcommand)]
+    pub command: Option<Command>,
+}
+
+/// What to do.
+#[derive(Debug, Subcommand)]
+pub enum Command {
+    /// Run sample orders through the workflow, and show their way and what became of them.
+    Demo(demo::Args),
+    /// Serve the order API on this machine.
+    Serve(serve::Args),
+    /// Check the invariants on the tables of a data directory.
+    Audit(audit::Args),
+}
+
+/// Why a command could not do its work.
+#[derive(Debug, thiserror::Error)]
+pub enum CommandError {
+    /// See [`demo::DemoError`].
+    #[error(transparent)]
+    Demo(#[from] demo::DemoError),
+    /// See [`serve::ServeError`].
+    #[error(transparent)]
+    Serve(#[from] serve::ServeError),
+    /// See [`audit::AuditError`].
+    #[error(transparent)]
+    Audit(#[from] audit::AuditError),
+}
+
+/// Runs the command: 0 if all is well, 1 if it found something broken.
+///
+/// # Errors
+/// [`CommandError`], if it could not do its work.
+pub async fn run(cli: Cli) -> Result<ExitCode, CommandError> {
+    let is_well = match cli.command.unwrap_or_else(|| Command::Demo(demo::Args::default())) {
+        Command::Demo(args) => demo::run(args).await?,
+        Command::Serve(args) => {
+            serve::run(args).await?;
+            true
+        }
+        Command::Audit(args) => audit::run(&args)?,
+    };
+    Ok(if is_well { ExitCode::SUCCESS } else { ExitCode::FAILURE })
+}

@@ -1,0 +1,102 @@
+//! `order-saga serve`.
+
+use std::io;
+use std::net::SocketAddr;
+use std::path::PathBuf;
+
+use anstream::eprintln;
+use tokio::net::TcpListener;
+use tokio::signal;
+
+use crate::front;
+use crate::seed::{Seed, SeedError};
+use crate::stack::{self, Options, Stack, StackError};
+
+/// Serve the order API on this machine.
+#[derive(Debug, clap::Args)]
+#[command(after_long_help = STOCK_FORM)]
+pub struct Args {
+    /// The address to listen on.
+    #[arg(long, value_name = "ADDR", default_value = "127.0.0.1:8080")]
+    pub listen: SocketAddr,
+    /// Keep the data in this directory; without it, it is gone when the process ends.
+    #[arg(long, value_name = "DIR")]
+    pub data: Option<PathBuf>,
+    /// The stock and the customer accounts to begin with; loaded once, into empty tables. A sample is
+    /// built in.
+    #[arg(long, value_name = "FILE")]
+    pub stock: Option<PathBuf>,
+}
+
+const STOCK_FORM: &str = r#"The stock file:
+  {"stock": [{"storeId": "main", "sku": "LAPTOP001", "onHand": 100}],
+   "accounts": [{"customerId": "acme-wholesale", "creditLimit": 5000.00, "currency": "USD", "onHold": false}]}"#;
+
+/// The API could not be served.
+#[derive(Debug, thiserror::Error)]
+pub enum ServeError {
+    /// The stack could not be brought up.
+    #[error(transparent)]
+    Stack(#[from] StackError),
+    /// The stock could not be loaded.
+    #[error(transparent)]
+    Seed(#[from] SeedError),
+    /// The address cannot be listened on.
+    #[error("listen on {address}; choose another address with --listen")]
+    Listen {
+        /// The address.
+        address: SocketAddr,
+        /// Why.
+        source: io::Error,
+    },
+    /// The server failed.
+    #[error("serve HTTP")]
+    Http(#[source] io::Error),
+}
+
+/// Serves until Ctrl-C or SIGTERM; requests that are under way are answered first.
+///
+/// # Errors
+/// [`ServeError`].
+pub async fn run(args: Args) -> Result<(), ServeError> {
+    let options = match &args.data {
+        Some(dir) => Options::in_dir(dir)?,
+        None => Options::in_memory()?,
+    };
+    let seed = match &args.stock {
+        Some(path) => Seed::read(path)?,
+        None => Seed::sample()?,
+    };
+    let stack = Stack::open(options)?;
+    seed.store(&aws_sdk_dynamodb::Client::new(&stack::config(&stack.services)), &stack.tables).await?;
+    let listener =
+        TcpListener::bind(args.listen).await.map_err(|source| ServeError::Listen { address: args.listen, source })?;
+    let address = listener.local_addr().unwrap_or(args.listen);
+    let kept = args.data.map_or_else(|| "memory".to_owned(), |dir| dir.display().to_string());
+    eprintln!("order-saga listens on http://{address} (data in {kept}; Ctrl-C stops it). Place an order:\n");
+    eprintln!(
+        "  curl -i http://{address}/orders -H 'content-type: application/json' -H 'idempotency-key: my-first' \\\n    \
+         -d '{{\"customerId\":\"demo123\",\"items\":[{{\"productId\":\"LAPTOP001\",\"quantity\":1,\"price\":1299.99}}],\
+         \"totalAmount\":1299.99}}'\n"
+    );
+    axum::serve(listener, front::router(stack)).with_graceful_shutdown(stop()).await.map_err(ServeError::Http)?;
+    eprintln!("stopped");
+    Ok(())
+}
+
+/// Ends with Ctrl-C or, where there is one, SIGTERM.
+async fn stop() {
+    #[cfg(unix)]
+    let terminate = async {
+        match signal::unix::signal(signal::unix::SignalKind::terminate()) {
+            Ok(mut signal) => signal.recv().await,
+            Err(_) => std::future::pending().await,
+        }
+    };
+    #[cfg(not(unix))]
+    let terminate = std::future::pending::<Option<()>>();
+    tokio::select! {
+        _ = signal::ctrl_c() => {}
+        _ = terminate => {}
+    }
+}

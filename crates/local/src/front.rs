@@ -1,0 +1,130 @@
+//! The HTTP front: requests become API Gateway's events, and the handlers' answers come back.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+
+use api::{Answer, Handler, Kind, Problem};
+use aws_lambda_events::apigw::{ApiGatewayProxyRequest, ApiGatewayProxyResponse};
+use axum::Router;
+use axum::body::{Body, to_bytes};
+use axum::extract::{Path, Request, State};
+use axum::response::{IntoResponse, Response};
+use axum::routing::{get, post};
+use base64::Engine as _;
+use base64::prelude::BASE64_STANDARD;
+use http::{HeaderMap, Method, StatusCode, header};
+use uuid::Uuid;
+
+use crate::audit;
+use crate::stack::Stack;
+
+/// The largest payload that API Gateway takes: 10 MB.
+/// <https://docs.aws.amazon.com/apigateway/latest/developerguide/api-gateway-execution-service-limits-table.html>
+const MAX_PAYLOAD_BYTES: usize = 10 * 1000 * 1000;
+
+/// The values of the placeholders in a resource's path.
+pub type PathParameters = HashMap<String, String>;
+
+/// The order API, and `/_local/…` for whoever runs the stack.
+pub fn router(stack: Stack) -> Router {
+    Router::new()
+        .route("/orders", post(place))
+        .route("/orders/{orderId}", get(read))
+        .route("/_local/audit", get(audit))
+        .fallback(|| async { respond(Problem::new(Kind::RouteNotFound).answer()) })
+        .method_not_allowed_fallback(|| async { respond(Problem::new(Kind::MethodNotAllowed).answer()) })
+        .with_state(stack)
+}
+
+async fn place(State(stack): State<Stack>, request: Request) -> Response {
+    call(&stack.intake, "/orders", PathParameters::new(), request).await
+}
+
+async fn read(State(stack): State<Stack>, Path(path_parameters): Path<PathParameters>, request: Request) -> Response {
+    call(&stack.query_orders, "/orders/{orderId}", path_parameters, request).await
+}
+
+/// The audit of a running stack, as `order-saga audit --json` prints it for one that is at rest.
+async fn audit(State(stack): State<Stack>) -> Response {
+    // It reads whole tables, and blocks while it does.
+    match tokio::task::spawn_blocking(move || audit::run(&stack.store, &stack.tables)).await {
+        Ok(Ok(report)) => respond(Answer::json(StatusCode::OK, &report)),
+        Ok(Err(error)) => {
+            tracing::error!(reason = saga::task::chain(&error), "the audit could not read the tables");
+            StatusCode::INTERNAL_SERVER_ERROR.into_response()
+        }
+        Err(panic) => std::panic::resume_unwind(panic.into_panic()),
+    }
+}
+
+async fn call<H: Handler>(
+    handler: &Arc<H>,
+    resource: &str,
+    path_parameters: PathParameters,
+    request: Request,
+) -> Response {
+    let (parts, body) = request.into_parts();
+    let Ok(body) = to_bytes(body, MAX_PAYLOAD_BYTES).await else {
+        return respond(Problem::new(Kind::BodyTooLarge).answer());
+    };
+    let request_id = Uuid::new_v4().to_string();
+    let event = event(parts.method, resource, parts.headers, path_parameters, &body);
+    // Like a function, it works on when its caller hangs up.
+    let handler = Arc::clone(handler);
+    match tokio::spawn(async move { handler.handle(event, &request_id).await }).await {
+        Ok(answer) => respond(answer),
+        // What API Gateway answers for a function that crashes.
+        Err(_) => {
+            (StatusCode::BAD_GATEWAY, [(header::CONTENT_TYPE, "application/json")], INTERNAL_ERROR).into_response()
+        }
+    }
+}
+
+/// The event that API Gateway makes of a request to a REST API with proxy integration.
+/// <https://docs.aws.amazon.com/apigateway/latest/developerguide/set-up-lambda-proxy-integrations.html>
+pub fn event(
+    method: Method,
+    resource: &str,
+    headers: HeaderMap,
+    path_parameters: PathParameters,
+    body: &[u8],
+) -> ApiGatewayProxyRequest {
+    let path = path_parameters
+        .iter()
+        .fold(resource.to_owned(), |path, (name, value)| path.replace(&format!("{{{name}}}"), value));
+    let mut event = ApiGatewayProxyRequest::default();
+    event.resource = Some(resource.to_owned());
+    event.path = Some(path);
+    event.http_method = method.clone();
+    event.multi_value_headers = headers.clone();
+    event.headers = headers;
+    event.path_parameters = path_parameters;
+    event.request_context.resource_path = Some(resource.to_owned());
+    event.request_context.http_method = method;
+    event.request_context.stage = Some("local".to_owned());
+    if let Ok(text) = std::str::from_utf8(body) {
+        event.body = (!text.is_empty()).then(|| text.to_owned());
+    } else {
+        event.body = Some(BASE64_STANDARD.encode(body));
+        event.is_base64_encoded = true;
+    }
+    event
+}
+
+const INTERNAL_ERROR: &str = r#"{"message": "Internal server error"}"#;
+
+/// As API Gateway does it with the event of a function's answer.
+fn respond(answer: Answer) -> Response {
+    let event = ApiGatewayProxyResponse::from(answer);
+    let status = u16::try_from(event.status_code).ok().and_then(|code| StatusCode::from_u16(code).ok());
+    let body = match event.body {
+        Some(aws_lambda_events::encodings::Body::Text(text)) => Body::from(text),
+        Some(aws_lambda_events::encodings::Body::Binary(bytes)) => Body::from(bytes),
+        Some(aws_lambda_events::encodings::Body::Empty) | None => Body::empty(),
+        Some(_) => return StatusCode::BAD_GATEWAY.into_response(),
+    };
+    let mut response = Response::new(body);
+    *response.status_mut() = status.unwrap_or(StatusCode::BAD_GATEWAY);
+    *response.headers_mut() = event.headers;
+    response
+}

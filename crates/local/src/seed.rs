@@ -1,0 +1,203 @@
+//! The stock and the customer accounts that a new stack begins with.
+//!
+//! ```json
+//! {"stock":[{"storeId":"main","sku":"LAPTOP001","onHand":100}],
+//!  "accounts":[{"customerId":"acme-wholesale","creditLimit":5000.00,"currency":"USD","onHold":false}]}
+//! ```
+
+use std::path::{Path, PathBuf};
+
+use aws_sdk_dynamodb::Client;
+use aws_sdk_dynamodb::operation::put_item::PutItemError;
+use aws_sdk_dynamodb::types::AttributeValue;
+use order::{Currency, CustomerId, MAX_AMOUNT_MINOR, Sku, StoreId};
+use post_accounting::{Account, Journal};
+use reserve_inventory::{Inventory, stock::Stock};
+use saga::{Item, Unavailable};
+use serde::Deserialize;
+use serde_json::value::RawValue;
+
+use crate::aws::TableNames;
+
+/// The sample that a stack begins with if it is given no file.
+pub const SAMPLE: &str = include_str!("sample-stock.json");
+
+/// What a new stack begins with.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Seed {
+    stock: Vec<Stock>,
+    accounts: Vec<Account>,
+}
+
+/// The seed cannot be used.
+#[derive(Debug, thiserror::Error)]
+pub enum SeedError {
+    /// The file cannot be read.
+    #[error("read the stock file {}", .path.display())]
+    File {
+        /// The file.
+        path: PathBuf,
+        /// Why.
+        source: std::io::Error,
+    },
+    /// It is not JSON of the right form.
+    #[error("the stock file is not of the form that `order-saga serve --help` shows")]
+    Form(#[source] serde_json::Error),
+    /// A value in it is out of its range.
+    #[error("the stock file's {place} {rule}")]
+    Value {
+        /// Where it stands.
+        place: String,
+        /// The rule that it breaks.
+        rule: String,
+    },
+    /// It cannot be stored.
+    #[error("store the stock and the accounts")]
+    Store(#[from] Unavailable),
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+struct File {
+    #[serde(default)]
+    stock: Vec<FileStock>,
+    #[serde(default)]
+    accounts: Vec<FileAccount>,
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+struct FileStock {
+    store_id: StoreId,
+    sku: Sku,
+    on_hand: i64,
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+struct FileAccount {
+    customer_id: CustomerId,
+    credit_limit: Box<RawValue>,
+    currency: Currency,
+    #[serde(default)]
+    on_hold: bool,
+}
+
+impl Seed {
+    /// The built-in sample.
+    ///
+    /// # Errors
+    /// [`SeedError::Form`].
+    pub fn sample() -> Result<Self, SeedError> {
+        Self::parse(SAMPLE)
+    }
+
+    /// The seed in a file.
+    ///
+    /// # Errors
+    /// [`SeedError`].
+    pub fn read(path: &Path) -> Result<Self, SeedError> {
+        let text = std::fs::read_to_string(path).map_err(|source| SeedError::File { path: path.to_owned(), source })?;
+        Self::parse(&text)
+    }
+
+    /// The seed in a text.
+    ///
+    /// # Errors
+    /// [`SeedError`].
+    pub fn parse(text: &str) -> Result<Self, SeedError> {
+        let file: File = serde_json::from_str(text).map_err(SeedError::Form)?;
+        let stock = file.stock.into_iter().enumerate().map(|(index, stock)| {
+            if !(0..=MAX_AMOUNT_MINOR).contains(&stock.on_hand) {
+                let place = format!("stock[{index}].onHand");
+                return Err(SeedError::Value { place, rule: format!("must be 0 to {MAX_AMOUNT_MINOR}") });
+            }
+            Ok::<_, SeedError>(Stock {
+                store_id: stock.store_id,
+                sku: stock.sku,
+                available: stock.on_hand,
+                reserved: 0,
+            })
+        });
+        let accounts = file.accounts.into_iter().enumerate().map(|(index, account)| {
+            let credit_limit_minor = account.currency.minor_units(account.credit_limit.get()).map_err(|rule| {
+                SeedError::Value { place: format!("accounts[{index}].creditLimit"), rule: rule.to_string() }
+            })?;
+            Ok::<_, SeedError>(Account {
+                customer_id: account.customer_id,
+                currency: account.currency,
+                credit_limit_minor,
+                on_hold: account.on_hold,
+                receivable_minor: 0,
+            })
+        });
+        Ok(Self { stock: stock.collect::<Result<_, _>>()?, accounts: accounts.collect::<Result<_, _>>()? })
+    }
+
+    /// Stores it, once: tables that were seeded before are left as they are.
+    ///
+    /// The mark that says so is written last, so a seeding that was interrupted is completed by the
+    /// next start; what it wrote already is not overwritten.
+    ///
+    /// # Errors
+    /// [`SeedError::Store`].
+    pub async fn store(&self, client: &Client, tables: &TableNames) -> Result<(), SeedError> {
+        let mark = seeded_mark();
+        let seeded = client.get_item().table_name(&tables.inventory).set_key(Some(mark.clone())).consistent_read(true);
+        if seeded.send().await.map_err(|error| Unavailable::call(READ, error))?.item.is_some() {
+            return Ok(());
+        }
+        for stock in &self.stock {
+            put_new(client, &tables.inventory, Inventory::stock_key(&stock.store_id, &stock.sku), stock).await?;
+        }
+        for account in &self.accounts {
+            put_new(client, &tables.journal, Journal::account_key(&account.customer_id), account).await?;
+        }
+        put_new(client, &tables.inventory, mark, &serde_json::Map::new()).await?;
+        Ok(())
+    }
+}
+
+const READ: &str = "read whether the stock is loaded";
+const WRITE: &str = "load the stock and the accounts";
+
+/// The key of the item that says that the tables are seeded.
+pub fn seeded_mark() -> Item {
+    Item::from([("pk".to_owned(), AttributeValue::S("SEEDED".to_owned()))])
+}
+
+async fn put_new<T: serde::Serialize>(client: &Client, table: &str, key: Item, value: &T) -> Result<(), Unavailable> {
+    let mut item: Item =
+        serde_dynamo::to_item(value).map_err(|source| Unavailable::Unreadable { attempted: WRITE, source })?;
+    item.extend(key);
+    // What is there is there: orders may hold some of it already.
+    let put = client.put_item().table_name(table).set_item(Some(item)).condition_expression("attribute_not_exists(pk)");
+    match put.send().await {
+        Ok(_) => Ok(()),
+        Err(error) if error.as_service_error().is_some_and(PutItemError::is_conditional_check_failed_exception) => {
+            Ok(())
+        }
+        Err(error) => Err(Unavailable::call(WRITE, error)),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_sample_has_a_laptop_in_main() {
+        let seed = Seed::sample().unwrap();
+        assert!(seed.stock.iter().any(|stock| stock.store_id.as_str() == "main" && stock.sku.as_str() == "LAPTOP001"));
+        assert!(!seed.accounts.is_empty());
+    }
+
+    #[test]
+    fn a_wrong_value_is_named_with_its_place() {
+        let error = Seed::parse(r#"{"stock":[{"storeId":"main","sku":"A","onHand":-1}]}"#).unwrap_err();
+        assert_eq!(error.to_string(), "the stock file's stock[0].onHand must be 0 to 9007199254740991");
+        let text = r#"{"accounts":[{"customerId":"a","creditLimit":0.001,"currency":"USD"}]}"#;
+        assert!(Seed::parse(text).unwrap_err().to_string().contains("accounts[0].creditLimit"));
+        assert!(Seed::parse(r#"{"stocks":[]}"#).is_err());
+    }
+}

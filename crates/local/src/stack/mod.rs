@@ -1,0 +1,180 @@
+//! The whole system in one process: the shipped definition, the shipped handlers, and AWS's APIs.
+
+pub mod lambda;
+pub mod step_functions;
+
+use std::path::Path;
+use std::sync::Arc;
+
+use aws_sdk_dynamodb::config::{BehaviorVersion, Credentials, Region, SharedCredentialsProvider};
+use aws_types::SdkConfig;
+use intake::{Intake, overflow::Overflow, workflow::Workflow};
+use order::EpochMs;
+use persist_order::Orders;
+use query_orders::QueryOrders;
+use saga::Clock;
+use statemachine::{LoadError, MissingPlaceholder, Random, StateMachine, TokioClock};
+use strum::VariantArray;
+
+use crate::aws::{
+    Api, DynamoDb, InProcess, Layer, Services, Sqs, StoreError, TableError, TableNames, WallClock, create_missing,
+    default_queues, queue_url,
+};
+
+use lambda::{Function, Functions, InvocationLayer, Lambda};
+use step_functions::{Executions, StepFunctions, machine_arn};
+
+/// The definition that is deployed.
+pub const DEFINITION: &str = include_str!("../../../../statemachine/order-saga.asl.json");
+
+/// The overflow queue's name on a local stack.
+pub const OVERFLOW_QUEUE: &str = "order-overflow";
+
+/// The stack could not be brought up.
+#[derive(Debug, thiserror::Error)]
+pub enum StackError {
+    /// The data cannot be used.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+    /// The tables cannot be used.
+    #[error(transparent)]
+    Tables(#[from] TableError),
+    /// The definition has placeholders that this stack has no value for.
+    #[error("fill in the definition's placeholders")]
+    Placeholder(#[from] MissingPlaceholder),
+    /// The definition is refused.
+    #[error("load the definition of the state machine")]
+    Definition(#[from] LoadError),
+}
+
+/// What a stack is made of, beside the shipped code.
+#[derive(Debug)]
+pub struct Options {
+    /// Where the data is.
+    pub store: DynamoDb,
+    /// The definition, with its placeholders.
+    pub definition: String,
+    /// What the time is when it starts.
+    pub origin_ms: EpochMs,
+    /// Where the jitter of retries comes from.
+    pub random: Random,
+    /// What stands before DynamoDB, Step Functions and SQS, outermost first.
+    pub layers: Vec<Arc<dyn Layer>>,
+    /// What stands before the task functions.
+    pub invocations: Option<Arc<dyn InvocationLayer>>,
+}
+
+impl Options {
+    /// As it is deployed, on this data.
+    pub fn new(store: DynamoDb) -> Self {
+        Self {
+            store,
+            definition: DEFINITION.to_owned(),
+            origin_ms: Clock::System.now_ms(),
+            random: Random::from_entropy(),
+            layers: Vec::new(),
+            invocations: None,
+        }
+    }
+
+    /// As it is deployed, in memory.
+    ///
+    /// # Errors
+    /// [`StackError::Store`].
+    pub fn in_memory() -> Result<Self, StackError> {
+        Ok(Self::new(DynamoDb::in_memory()?))
+    }
+
+    /// As it is deployed, in a directory.
+    ///
+    /// # Errors
+    /// [`StackError::Store`].
+    pub fn in_dir(dir: &Path) -> Result<Self, StackError> {
+        Ok(Self::new(DynamoDb::open(dir)?))
+    }
+}
+
+/// The whole system.
+#[derive(Debug, Clone)]
+pub struct Stack {
+    /// `POST /orders`.
+    pub intake: Arc<Intake>,
+    /// `GET /orders/{orderId}`.
+    pub query_orders: Arc<QueryOrders>,
+    /// The data, for those who look at it from outside.
+    pub store: DynamoDb,
+    /// The tables' names.
+    pub tables: TableNames,
+    /// The executions.
+    pub executions: Executions,
+    /// The order records, read as the functions read them.
+    pub orders: Orders,
+    /// The state machine, to start sagas from outside.
+    pub workflow: Workflow,
+    /// The time as everything here sees it.
+    pub clock: Clock,
+    /// DynamoDB, Step Functions and SQS, to be served to others.
+    pub services: Services,
+}
+
+impl Stack {
+    /// Brings it up; creates the tables where they are missing.
+    ///
+    /// # Errors
+    /// [`StackError`].
+    pub fn open(options: Options) -> Result<Self, StackError> {
+        let Options { store, definition, origin_ms, random, layers, invocations } = options;
+        let tables = TableNames::default();
+        create_missing(&store, &tables)?;
+        let clock = Clock::tokio(origin_ms);
+        let queue_clock = WallClock::starting_at(origin_ms.unsigned_abs());
+        let queues = Sqs::open(store.clone(), queue_clock, default_queues())?;
+        let services = layers.into_iter().fold(Services::new(), Services::with_layer);
+        let services = services.with(Api::DynamoDb, Arc::new(store.clone())).with(Api::Sqs, Arc::new(queues));
+
+        let functions = Functions::new(&config(&services), &tables, clock);
+        let machine = StateMachine::load(&fill(&definition)?)?;
+        let engine_clock = TokioClock::starting_at(origin_ms);
+        let step_functions = StepFunctions::new(machine, Lambda::new(functions, invocations), engine_clock, random);
+        let executions = step_functions.executions();
+        let services = services.with(Api::StepFunctions, Arc::new(step_functions));
+
+        let config = config(&services);
+        let orders = Orders::new(aws_sdk_dynamodb::Client::new(&config), &tables.orders);
+        let workflow = Workflow::new(&config, machine_arn());
+        let overflow = Overflow::new(aws_sdk_sqs::Client::new(&config), queue_url(OVERFLOW_QUEUE));
+        Ok(Self {
+            intake: Arc::new(Intake::new(orders.clone(), workflow.clone(), overflow, clock)),
+            query_orders: Arc::new(QueryOrders::new(orders.clone())),
+            store,
+            tables,
+            executions,
+            orders,
+            workflow,
+            clock,
+            services,
+        })
+    }
+}
+
+/// The definition with the functions' local ARNs.
+///
+/// # Errors
+/// [`MissingPlaceholder`], if it names another function.
+pub fn fill(definition: &str) -> Result<String, MissingPlaceholder> {
+    statemachine::fill(definition, |name| {
+        Function::VARIANTS.iter().find(|function| function.placeholder() == name).map(|function| function.arn())
+    })
+}
+
+/// The clients' configuration: the one they have on Lambda, but for where requests go.
+pub fn config(services: &Services) -> SdkConfig {
+    SdkConfig::builder()
+        .behavior_version(BehaviorVersion::v2026_01_12())
+        .region(Region::from_static("us-east-1"))
+        .credentials_provider(SharedCredentialsProvider::new(Credentials::new("local", "local", None, None, "local")))
+        .timeout_config(saga::aws::timeouts())
+        .retry_config(saga::aws::retries())
+        .http_client(InProcess::new(services.clone()))
+        .build()
+}

@@ -1,0 +1,201 @@
+//! The Step Functions API that the functions call, with our own engine behind it.
+
+use std::collections::VecDeque;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use http::StatusCode;
+use serde::Deserialize;
+use serde_json::{Value, json};
+use statemachine::{History, Outcome, Random, Start, StateMachine, TaskRunner, TokioClock};
+use tokio::sync::watch;
+use tokio::task::AbortHandle;
+use uuid::Uuid;
+
+use crate::aws::{Answer, BoxFuture, Service, WireError};
+
+/// The state machine's name on a local stack.
+pub const MACHINE_NAME: &str = "order-saga";
+
+/// How many executions are remembered for whoever wants to look at them.
+const REMEMBERED_EXECUTIONS: usize = 1000;
+
+/// The state machine's ARN on a local stack.
+pub fn machine_arn() -> String {
+    format!("arn:aws:states:us-east-1:000000000000:stateMachine:{MACHINE_NAME}")
+}
+
+/// One execution that was started.
+#[derive(Debug, Clone)]
+pub struct Execution {
+    /// Its ARN.
+    pub arn: String,
+    /// Its name: the order's id.
+    pub name: String,
+    /// What has happened in it so far.
+    pub history: History,
+    /// How it ended, once it has.
+    pub outcome: watch::Receiver<Option<Arc<Outcome>>>,
+    abort: AbortHandle,
+}
+
+impl Execution {
+    /// Ends it where it stands: no Catch runs, and nothing is recorded.
+    pub fn kill(&self) {
+        self.abort.abort();
+    }
+}
+
+/// The executions that were started last, oldest first.
+#[derive(Debug, Clone, Default)]
+pub struct Executions(Arc<Mutex<VecDeque<Execution>>>);
+
+impl Executions {
+    /// All that are remembered.
+    pub fn all(&self) -> Vec<Execution> {
+        self.lock().iter().cloned().collect()
+    }
+
+    fn remember(&self, execution: Execution) {
+        let mut executions = self.lock();
+        if executions.len() == REMEMBERED_EXECUTIONS {
+            executions.pop_front();
+        }
+        executions.push_back(execution);
+    }
+
+    fn lock(&self) -> MutexGuard<'_, VecDeque<Execution>> {
+        // Every change to the list is one call, so a list behind a poisoned lock is whole.
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// The service: one Express state machine, and its executions.
+#[derive(Debug)]
+pub struct StepFunctions<R> {
+    machine: StateMachine,
+    runner: Arc<R>,
+    clock: TokioClock,
+    random: Random,
+    executions: Executions,
+}
+
+impl<R: TaskRunner + 'static> StepFunctions<R> {
+    /// The service for `machine`, whose tasks `runner` does.
+    pub fn new(machine: StateMachine, runner: R, clock: TokioClock, random: Random) -> Self {
+        Self { machine, runner: Arc::new(runner), clock, random, executions: Executions::default() }
+    }
+
+    /// The executions, also once the service is in use.
+    pub fn executions(&self) -> Executions {
+        self.executions.clone()
+    }
+
+    /// Starts an execution in a task of its own: it outlives whoever asked for it.
+    fn spawn(&self, name: String, input: Value) -> Execution {
+        let arn = format!("arn:aws:states:us-east-1:000000000000:express:{MACHINE_NAME}:{name}:{}", Uuid::new_v4());
+        let start = Start {
+            execution_id: arn.as_str().into(),
+            machine_name: MACHINE_NAME.into(),
+            machine_id: machine_arn().into(),
+            ..Start::new(&name, input)
+        };
+        let history = History::new();
+        let (sender, outcome) = watch::channel(None);
+        let task = tokio::spawn({
+            let (machine, runner) = (self.machine.clone(), Arc::clone(&self.runner));
+            let (clock, random, history) = (self.clock, self.random.clone(), history.clone());
+            async move {
+                let outcome = machine.execute(start, &runner, &clock, &history, &random).await;
+                sender.send_replace(Some(Arc::new(outcome)));
+            }
+        });
+        let execution = Execution { arn, name, history, outcome, abort: task.abort_handle() };
+        self.executions.remember(execution.clone());
+        execution
+    }
+
+    fn read(body: &[u8]) -> Result<(String, Value), WireError> {
+        let request: StartRequest = serde_json::from_slice(body)
+            .map_err(|error| WireError::new(StatusCode::BAD_REQUEST, "SerializationException", &error.to_string()))?;
+        if !request.state_machine_arn.starts_with("arn:") {
+            let message = format!("Invalid Arn: '{}'", request.state_machine_arn);
+            return Err(WireError::new(StatusCode::BAD_REQUEST, "InvalidArn", &message));
+        }
+        if request.state_machine_arn != machine_arn() {
+            let message = format!("State Machine Does Not Exist: '{}'", request.state_machine_arn);
+            return Err(WireError::new(StatusCode::BAD_REQUEST, "StateMachineDoesNotExist", &message));
+        }
+        let input = serde_json::from_str(request.input.as_deref().unwrap_or("{}")).map_err(|error| {
+            let message = format!("Invalid State Machine Execution Input: '{error}'");
+            WireError::new(StatusCode::BAD_REQUEST, "InvalidExecutionInput", &message)
+        })?;
+        Ok((request.name.unwrap_or_else(|| Uuid::new_v4().to_string()), input))
+    }
+
+    async fn start_sync(&self, body: &[u8]) -> Result<Answer, WireError> {
+        let (name, input) = Self::read(body)?;
+        let input_text = input.to_string();
+        let mut execution = self.spawn(name, input);
+        let Ok(outcome) = execution.outcome.wait_for(Option::is_some).await.map(|outcome| outcome.clone()) else {
+            // It was killed. Nobody is left to answer.
+            return std::future::pending().await;
+        };
+        let outcome = outcome.expect("waited until it is there");
+        let mut answer = json!({
+            "executionArn": execution.arn,
+            "name": execution.name,
+            "stateMachineArn": machine_arn(),
+            "startDate": epoch_seconds(outcome.started_ms),
+            "stopDate": epoch_seconds(outcome.stopped_ms),
+            "status": outcome.status.as_str(),
+            "input": input_text,
+            "inputDetails": { "included": true },
+        });
+        if let Some(output) = &outcome.output {
+            answer["output"] = output.to_string().into();
+            answer["outputDetails"] = json!({ "included": true });
+        }
+        for (member, text) in [("error", &outcome.error), ("cause", &outcome.cause)] {
+            if let Some(text) = text {
+                answer[member] = text.as_str().into();
+            }
+        }
+        Ok(Answer::ok(&answer))
+    }
+
+    fn start(&self, body: &[u8]) -> Result<Answer, WireError> {
+        let (name, input) = Self::read(body)?;
+        let started_ms = statemachine::Clock::now_ms(&self.clock);
+        let execution = self.spawn(name, input);
+        Ok(Answer::ok(&json!({ "executionArn": execution.arn, "startDate": epoch_seconds(started_ms) })))
+    }
+}
+
+/// A time as the API's JSON has it: seconds, with the milliseconds behind the point.
+fn epoch_seconds(epoch_ms: i64) -> Value {
+    // Exact: a double holds every millisecond until the year 287396.
+    #[allow(clippy::cast_precision_loss)]
+    let seconds = epoch_ms as f64 / 1000.0;
+    json!(seconds)
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct StartRequest {
+    state_machine_arn: String,
+    name: Option<String>,
+    input: Option<String>,
+}
+
+impl<R: TaskRunner + std::fmt::Debug + 'static> Service for StepFunctions<R> {
+    fn call<'a>(&'a self, operation: &'a str, body: &'a [u8]) -> BoxFuture<'a, Answer> {
+        Box::pin(async move {
+            let answer = match operation {
+                "StartSyncExecution" => self.start_sync(body).await,
+                "StartExecution" => self.start(body),
+                _ => Err(WireError::unknown_operation(operation)),
+            };
+            answer.unwrap_or_else(Answer::from)
+        })
+    }
+}

@@ -1,0 +1,230 @@
+//! A checked definition: what can be written down here can be executed.
+
+use std::sync::Arc;
+
+use serde_json::Value;
+use time::OffsetDateTime;
+
+use crate::expression::Expression;
+use crate::template::Template;
+
+/// A whole machine.
+#[derive(Debug)]
+pub(crate) struct Machine {
+    pub(crate) timeout_s: Option<u32>,
+    pub(crate) scope: Scope,
+}
+
+/// States that can reach each other: the machine's own, or a branch's.
+#[derive(Debug)]
+pub(crate) struct Scope {
+    pub(crate) start: usize,
+    pub(crate) states: Vec<State>,
+}
+
+#[derive(Debug)]
+pub(crate) struct State {
+    pub(crate) name: Arc<str>,
+    pub(crate) kind: Kind,
+}
+
+#[derive(Debug)]
+pub(crate) enum Kind {
+    Task(Task),
+    Parallel(Parallel),
+    Pass(Exit),
+    Choice(Choice),
+    Wait(Wait),
+    Succeed { output: Option<Template> },
+    Fail(Fail),
+}
+
+impl Kind {
+    /// The scopes inside the state.
+    pub(crate) fn branches(&self) -> &[Scope] {
+        match self {
+            Self::Parallel(parallel) => &parallel.branches,
+            _ => &[],
+        }
+    }
+
+    /// The name of the type, as `Type` has it.
+    pub(crate) fn type_name(&self) -> &'static str {
+        match self {
+            Self::Task(_) => "Task",
+            Self::Parallel(_) => "Parallel",
+            Self::Pass(_) => "Pass",
+            Self::Choice(_) => "Choice",
+            Self::Wait(_) => "Wait",
+            Self::Succeed { .. } => "Succeed",
+            Self::Fail(_) => "Fail",
+        }
+    }
+}
+
+/// What a state does on its way out, and where it leads.
+#[derive(Debug)]
+pub(crate) struct Exit {
+    pub(crate) assign: Assign,
+    pub(crate) output: Option<Template>,
+    pub(crate) to: Transition,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Transition {
+    /// The index of the next state in its scope.
+    Next(usize),
+    End,
+}
+
+/// The variables that a state sets, in the order written.
+pub(crate) type Assign = Vec<(Arc<str>, Template)>;
+
+#[derive(Debug)]
+pub(crate) struct Task {
+    pub(crate) resource: Arc<str>,
+    pub(crate) arguments: Option<Template>,
+    pub(crate) timeout: Option<Seconds>,
+    pub(crate) handling: Handling,
+    pub(crate) exit: Exit,
+}
+
+#[derive(Debug)]
+pub(crate) struct Parallel {
+    pub(crate) branches: Vec<Scope>,
+    pub(crate) arguments: Option<Template>,
+    pub(crate) handling: Handling,
+    pub(crate) exit: Exit,
+}
+
+#[derive(Debug)]
+pub(crate) struct Choice {
+    pub(crate) rules: Vec<ChoiceRule>,
+    pub(crate) default: Exit,
+}
+
+#[derive(Debug)]
+pub(crate) struct ChoiceRule {
+    pub(crate) condition: Condition,
+    pub(crate) exit: Exit,
+}
+
+#[derive(Debug)]
+pub(crate) enum Condition {
+    Constant(bool),
+    Expression(Box<Expression>),
+}
+
+#[derive(Debug)]
+pub(crate) struct Wait {
+    pub(crate) until: Until,
+    pub(crate) exit: Exit,
+}
+
+#[derive(Debug)]
+pub(crate) enum Until {
+    Seconds(Seconds),
+    Moment(OffsetDateTime),
+    MomentOf(Box<Expression>),
+}
+
+#[derive(Debug)]
+pub(crate) enum Seconds {
+    Constant(u32),
+    Expression(Box<Expression>),
+}
+
+#[derive(Debug)]
+pub(crate) struct Fail {
+    pub(crate) error: Option<Text>,
+    pub(crate) cause: Option<Text>,
+}
+
+#[derive(Debug)]
+pub(crate) enum Text {
+    Constant(String),
+    Expression(Box<Expression>),
+}
+
+/// A state's Retry and Catch.
+#[derive(Debug, Default)]
+pub(crate) struct Handling {
+    pub(crate) retriers: Vec<Retrier>,
+    pub(crate) catchers: Vec<Catcher>,
+}
+
+#[derive(Debug)]
+pub(crate) struct Retrier {
+    pub(crate) error_equals: Vec<String>,
+    pub(crate) interval_s: u32,
+    pub(crate) max_attempts: u32,
+    pub(crate) backoff_rate: f64,
+    pub(crate) max_delay_s: Option<u32>,
+    pub(crate) jitter: Jitter,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Jitter {
+    None,
+    Full,
+}
+
+#[derive(Debug)]
+pub(crate) struct Catcher {
+    pub(crate) error_equals: Vec<String>,
+    pub(crate) exit: Exit,
+}
+
+/// The largest number of seconds that the language's number fields take.
+pub(crate) const MAX_SECONDS: u32 = 99_999_999;
+
+/// The most bytes that an input, an output, arguments, a result or an assignment may have as JSON
+/// text in UTF-8: 256 KiB.
+///
+/// See <https://docs.aws.amazon.com/step-functions/latest/dg/service-quotas.html>.
+pub(crate) const MAX_PAYLOAD_BYTES: usize = 256 * 1024;
+
+/// Whether `value` is longer than [`MAX_PAYLOAD_BYTES`] as JSON text.
+pub(crate) fn exceeds_limit(value: &Value) -> bool {
+    exceed_limit([value].into_iter())
+}
+
+/// Whether `values` together are longer than [`MAX_PAYLOAD_BYTES`] as JSON texts.
+pub(crate) fn exceed_limit<'a>(values: impl Iterator<Item = &'a Value> + Clone) -> bool {
+    // Nearly every payload is far below the limit, and an upper bound is ten times quicker to get
+    // than the text itself.
+    values.clone().map(upper_bound_bytes).sum::<usize>() > MAX_PAYLOAD_BYTES
+        && values.map(text_bytes).sum::<usize>() > MAX_PAYLOAD_BYTES
+}
+
+fn upper_bound_bytes(value: &Value) -> usize {
+    // `\u001f`, six bytes, is the longest that one byte of a string becomes. A number's text is at
+    // most 25 bytes.
+    let string = |text: &str| text.len() * 6 + 2;
+    match value {
+        Value::Null | Value::Bool(_) => 5,
+        Value::Number(_) => 25,
+        Value::String(text) => string(text),
+        Value::Array(items) => items.iter().map(|item| upper_bound_bytes(item) + 1).sum::<usize>() + 2,
+        Value::Object(members) => {
+            members.iter().map(|(name, member)| string(name) + upper_bound_bytes(member) + 2).sum::<usize>() + 2
+        }
+    }
+}
+
+/// The length of `value` as compact JSON text.
+fn text_bytes(value: &Value) -> usize {
+    struct Count(usize);
+    impl std::io::Write for Count {
+        fn write(&mut self, bytes: &[u8]) -> std::io::Result<usize> {
+            self.0 += bytes.len();
+            Ok(bytes.len())
+        }
+        fn flush(&mut self) -> std::io::Result<()> {
+            Ok(())
+        }
+    }
+    let mut count = Count(0);
+    serde_json::to_writer(&mut count, value).expect("a JSON value always serialises, and counting does not fail");
+    count.0
+}

@@ -1,0 +1,147 @@
+//! The functions that Step Functions adds to `JSONata`, and those that read its clock.
+//!
+//! Arguments beyond those a function takes are left alone, as `JSONata` does it: `$map` calls each
+//! function with the item, its index and the whole array.
+//!
+//! See <https://docs.aws.amazon.com/step-functions/latest/dg/transforming-data.html>, "JSONata
+//! functions provided by Step Functions".
+
+use std::collections::BTreeSet;
+
+use jsonata_core::evaluator::{Context, Evaluator, EvaluatorError};
+use jsonata_core::value::JValue;
+use serde_json::Value;
+
+use crate::convert;
+use crate::random::Random;
+use crate::scene::Scene;
+
+/// The most items that `$range` makes, as `States.ArrayRange` has it.
+const MAX_RANGE_ITEMS: usize = 1000;
+
+/// Registers those of the functions that `used` names.
+pub(crate) fn register(evaluator: &mut Evaluator, used: &BTreeSet<String>, scene: &Scene<'_>) {
+    for name in used {
+        let random = || scene.random.clone();
+        let now_ms = scene.now_ms;
+        // The registry refuses only what its fast path could bypass, and none of these is.
+        let _ = match name.as_str() {
+            "parse" => evaluator.register_fn_override(name, parse),
+            "partition" => evaluator.register_fn_override(name, partition),
+            "range" => evaluator.register_fn_override(name, range),
+            "random" => {
+                let random = random();
+                evaluator.register_fn_override(name, move |args: &[JValue]| draw(&random, args))
+            }
+            "uuid" => {
+                let random = random();
+                evaluator.register_fn_override(name, move |_: &[JValue]| Ok(uuid(&random)))
+            }
+            "millis" => evaluator.register_fn_override(name, move |_: &[JValue]| Ok(JValue::from(now_ms))),
+            "now" => evaluator.register_fn_override(name, move |args: &[JValue]| now(now_ms, args)),
+            _ => Ok(()),
+        };
+    }
+}
+
+fn refuse(function: &str, rule: &str) -> EvaluatorError {
+    EvaluatorError::EvaluationError(format!("${function} {rule}"))
+}
+
+/// The whole number that `value` is.
+#[allow(clippy::cast_possible_truncation)]
+fn integer(value: Option<&JValue>) -> Option<i64> {
+    let number = value?.as_f64()?;
+    // 2^53: beyond it a double is no longer one whole number.
+    (number.fract() == 0.0 && number.abs() <= 9_007_199_254_740_992.0).then_some(number as i64)
+}
+
+/// `$parse(text)`: the value that a JSON text stands for.
+fn parse(args: &[JValue]) -> Result<JValue, EvaluatorError> {
+    let Some(argument) = args.first() else {
+        return Err(refuse("parse", "takes one argument"));
+    };
+    if argument.is_undefined() {
+        return Ok(JValue::Undefined);
+    }
+    let text = argument.as_str().ok_or_else(|| refuse("parse", "takes a string"))?;
+    serde_json::from_str::<Value>(text)
+        .map(|value| convert::to_jsonata(&value))
+        .map_err(|error| refuse("parse", &format!("was given a string that is not JSON: {error}")))
+}
+
+/// `$partition(array, size)`: the array cut into arrays of `size`, the last one maybe shorter.
+fn partition(args: &[JValue]) -> Result<JValue, EvaluatorError> {
+    let [array, size, ..] = args else {
+        return Err(refuse("partition", "takes an array and a size"));
+    };
+    let items = match array {
+        JValue::Undefined => return Ok(JValue::Undefined),
+        JValue::Array(items) => items.to_vec(),
+        // JSONata passes a sequence of one as its item.
+        single => vec![single.clone()],
+    };
+    let size = integer(Some(size))
+        .and_then(|size| usize::try_from(size).ok())
+        .filter(|size| *size > 0)
+        .ok_or_else(|| refuse("partition", "takes a whole size above 0"))?;
+    let parts = items.chunks(size).map(|part| JValue::array(part.to_vec())).collect();
+    Ok(JValue::array(parts))
+}
+
+/// `$range(first, last, step)`: the numbers from `first` to `last`, both included.
+fn range(args: &[JValue]) -> Result<JValue, EvaluatorError> {
+    let (Some(first), Some(last), Some(step)) = (integer(args.first()), integer(args.get(1)), integer(args.get(2)))
+    else {
+        return Err(refuse("range", "takes three whole numbers: first, last and step"));
+    };
+    if step == 0 {
+        return Err(refuse("range", "takes a step other than 0"));
+    }
+    let mut items = Vec::new();
+    let mut at = first;
+    while (step > 0 && at <= last) || (step < 0 && at >= last) {
+        if items.len() == MAX_RANGE_ITEMS {
+            return Err(refuse("range", "makes at most 1000 items"));
+        }
+        items.push(JValue::from(at));
+        at += step;
+    }
+    Ok(JValue::array(items))
+}
+
+/// `$random(seed)`: a number from 0 to 1; with a seed, the same for the same seed.
+fn draw(random: &Random, args: &[JValue]) -> Result<JValue, EvaluatorError> {
+    match args {
+        [] => Ok(JValue::Number(random.unit())),
+        [seed] => {
+            let seed = seed.as_f64().ok_or_else(|| refuse("random", "takes a number as its seed"))?;
+            Ok(JValue::Number(Random::seeded(seed.to_bits()).unit()))
+        }
+        _ => Err(refuse("random", "takes at most a seed")),
+    }
+}
+
+/// `$uuid()`: a version 4 UUID.
+fn uuid(random: &Random) -> JValue {
+    let bits = (u128::from(random.bits()) << 64) | u128::from(random.bits());
+    let uuid = uuid::Builder::from_random_bytes(bits.to_be_bytes()).into_uuid();
+    JValue::string(uuid.to_string())
+}
+
+/// `$now(picture, timezone)` on the execution's clock: by `JSONata`'s definition, `$fromMillis` of it.
+fn now(now_ms: i64, args: &[JValue]) -> Result<JValue, EvaluatorError> {
+    let mut context = Context::new();
+    context.bind("at".to_owned(), JValue::from(now_ms));
+    for (name, argument) in ["picture", "timezone"].into_iter().zip(args) {
+        context.bind(name.to_owned(), argument.clone());
+    }
+    let source = match args.len() {
+        0 => "$fromMillis($at)",
+        1 => "$fromMillis($at, $picture)",
+        _ => "$fromMillis($at, $picture, $timezone)",
+    };
+    let syntax =
+        jsonata_core::parser::parse(source).map_err(|error| EvaluatorError::EvaluationError(error.to_string()))?;
+    Evaluator::with_context(context).evaluate(&syntax, &JValue::Undefined)
+}

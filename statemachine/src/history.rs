@@ -1,0 +1,243 @@
+//! What happened in an execution, event by event, in the form that Step Functions logs it.
+//!
+//! See <https://docs.aws.amazon.com/step-functions/latest/dg/cw-logs.html> and, for the details of
+//! each type, <https://docs.aws.amazon.com/step-functions/latest/apireference/API_HistoryEvent.html>.
+
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use serde::ser::{Serialize, SerializeMap, Serializer};
+use serde_json::{Map, Value, json};
+
+/// The events of one execution. Its clones share them, so that the history of an execution that was
+/// dropped, or still runs, can be read.
+#[derive(Debug, Clone, Default)]
+pub struct History(Option<Arc<Mutex<Vec<Event>>>>);
+
+impl History {
+    /// A history without any event yet.
+    pub fn new() -> Self {
+        Self(Some(Arc::default()))
+    }
+
+    /// A history that forgets everything.
+    pub fn off() -> Self {
+        Self(None)
+    }
+
+    /// The events so far, in the order in which they happened.
+    pub fn events(&self) -> Vec<Event> {
+        self.0.as_ref().map(|events| lock(events).clone()).unwrap_or_default()
+    }
+
+    /// Appends an event that followed the one with the id `previous`, and returns its id.
+    pub(crate) fn record(&self, previous: u64, timestamp_ms: i64, kind: impl FnOnce() -> EventKind) -> u64 {
+        let Some(events) = &self.0 else {
+            return previous;
+        };
+        let mut events = lock(events);
+        let id = events.len() as u64 + 1;
+        events.push(Event { id, previous_event_id: previous, timestamp_ms, kind: kind() });
+        id
+    }
+}
+
+fn lock(events: &Mutex<Vec<Event>>) -> MutexGuard<'_, Vec<Event>> {
+    // A push cannot leave the list half done, so a list behind a poisoned lock is whole.
+    events.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+/// One event. Serialises as a line of the Express log, without the execution's ARN.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Event {
+    /// 1 for the first event of an execution, then one more each.
+    pub id: u64,
+    /// The event that led to this one, 0 for the first. In a branch it is the branch's own.
+    pub previous_event_id: u64,
+    /// When it happened, in milliseconds since the Unix epoch.
+    pub timestamp_ms: i64,
+    /// What happened.
+    pub kind: EventKind,
+}
+
+/// What happened. Every event of a state names the state, also those whose log line does not.
+#[derive(Debug, Clone, PartialEq)]
+#[allow(missing_docs)]
+#[non_exhaustive]
+pub enum EventKind {
+    /// The execution began with this input.
+    ExecutionStarted { input: Arc<Value> },
+    /// A state was entered; `state_type` is its `Type`.
+    StateEntered { state_type: &'static str, state: Arc<str>, input: Arc<Value> },
+    /// A state was left, with what it assigned.
+    StateExited { state_type: &'static str, state: Arc<str>, output: Arc<Value>, assigned: Vec<(Arc<str>, Arc<Value>)> },
+    /// An attempt at a Task was scheduled; `attempt` is 0 for the first.
+    TaskScheduled { state: Arc<str>, resource: Arc<str>, parameters: Arc<Value>, timeout_s: Option<u32>, attempt: u32 },
+    /// The attempt began.
+    TaskStarted { state: Arc<str>, resource: Arc<str> },
+    /// The attempt had this result.
+    TaskSucceeded { state: Arc<str>, resource: Arc<str>, output: Arc<Value> },
+    /// The attempt failed.
+    TaskFailed { state: Arc<str>, resource: Arc<str>, error: Option<String>, cause: Option<String> },
+    /// The attempt took longer than its TimeoutSeconds.
+    TaskTimedOut { state: Arc<str>, resource: Arc<str>, error: Option<String>, cause: Option<String> },
+    /// The branches of a Parallel began.
+    ParallelStateStarted { state: Arc<str> },
+    /// Every branch of a Parallel came to its end.
+    ParallelStateSucceeded { state: Arc<str> },
+    /// A branch of a Parallel failed, and the others were stopped.
+    ParallelStateFailed { state: Arc<str>, error: Option<String>, cause: Option<String> },
+    /// An expression gave no value that its field can take; `location` is the field.
+    EvaluationFailed { state: Arc<str>, location: String, error: Option<String>, cause: Option<String> },
+    /// The execution came to its end with this output.
+    ExecutionSucceeded { output: Arc<Value> },
+    /// The execution ended in a Fail state or with an error that nothing caught.
+    ExecutionFailed { error: Option<String>, cause: Option<String> },
+    /// The execution took longer than its machine may.
+    ExecutionTimedOut { error: Option<String>, cause: Option<String> },
+}
+
+impl EventKind {
+    /// The event's type as Step Functions names it, for example `TaskStateEntered`.
+    pub fn type_name(&self) -> String {
+        let name = match self {
+            Self::StateEntered { state_type, .. } => return format!("{state_type}StateEntered"),
+            Self::StateExited { state_type, .. } => return format!("{state_type}StateExited"),
+            Self::ExecutionStarted { .. } => "ExecutionStarted",
+            Self::TaskScheduled { .. } => "TaskScheduled",
+            Self::TaskStarted { .. } => "TaskStarted",
+            Self::TaskSucceeded { .. } => "TaskSucceeded",
+            Self::TaskFailed { .. } => "TaskFailed",
+            Self::TaskTimedOut { .. } => "TaskTimedOut",
+            Self::ParallelStateStarted { .. } => "ParallelStateStarted",
+            Self::ParallelStateSucceeded { .. } => "ParallelStateSucceeded",
+            Self::ParallelStateFailed { .. } => "ParallelStateFailed",
+            Self::EvaluationFailed { .. } => "EvaluationFailed",
+            Self::ExecutionSucceeded { .. } => "ExecutionSucceeded",
+            Self::ExecutionFailed { .. } => "ExecutionFailed",
+            Self::ExecutionTimedOut { .. } => "ExecutionTimedOut",
+        };
+        name.to_owned()
+    }
+
+    /// The state that the event belongs to, none for an event of the execution.
+    pub fn state(&self) -> Option<&str> {
+        match self {
+            Self::ExecutionStarted { .. }
+            | Self::ExecutionSucceeded { .. }
+            | Self::ExecutionFailed { .. }
+            | Self::ExecutionTimedOut { .. } => None,
+            Self::StateEntered { state, .. }
+            | Self::StateExited { state, .. }
+            | Self::TaskScheduled { state, .. }
+            | Self::TaskStarted { state, .. }
+            | Self::TaskSucceeded { state, .. }
+            | Self::TaskFailed { state, .. }
+            | Self::TaskTimedOut { state, .. }
+            | Self::ParallelStateStarted { state }
+            | Self::ParallelStateSucceeded { state }
+            | Self::ParallelStateFailed { state, .. }
+            | Self::EvaluationFailed { state, .. } => Some(state),
+        }
+    }
+
+    /// The event's details as Step Functions logs them. Payloads are strings of JSON text there.
+    pub fn details(&self) -> Value {
+        let mut details = Map::new();
+        let mut put = |name: &str, value: Value| details.insert(name.to_owned(), value);
+        match self {
+            Self::ExecutionStarted { input } => {
+                put("input", text(input));
+                put("inputDetails", whole());
+            }
+            Self::StateEntered { state, input, .. } => {
+                put("name", json!(&**state));
+                put("input", text(input));
+                put("inputDetails", whole());
+            }
+            Self::StateExited { state, output, assigned, .. } => {
+                put("name", json!(&**state));
+                put("output", text(output));
+                put("outputDetails", whole());
+                if !assigned.is_empty() {
+                    let variables = assigned.iter().map(|(name, value)| (name.to_string(), text(value)));
+                    put("assignedVariables", Value::Object(variables.collect()));
+                    put("assignedVariablesDetails", whole());
+                }
+            }
+            Self::TaskScheduled { resource, parameters, timeout_s, .. } => {
+                put_resource(&mut put, resource);
+                put("parameters", text(parameters));
+                if let Some(timeout_s) = timeout_s {
+                    put("timeoutInSeconds", json!(timeout_s));
+                }
+            }
+            Self::TaskStarted { resource, .. } => put_resource(&mut put, resource),
+            Self::TaskSucceeded { resource, output, .. } => {
+                put_resource(&mut put, resource);
+                put("output", text(output));
+                put("outputDetails", whole());
+            }
+            Self::TaskFailed { resource, error, cause, .. } | Self::TaskTimedOut { resource, error, cause, .. } => {
+                put_resource(&mut put, resource);
+                put_error(&mut put, error.as_deref(), cause.as_deref());
+            }
+            Self::ParallelStateStarted { .. } | Self::ParallelStateSucceeded { .. } => {}
+            Self::ExecutionSucceeded { output } => {
+                put("output", text(output));
+                put("outputDetails", whole());
+            }
+            Self::EvaluationFailed { state, location, error, cause } => {
+                put("state", json!(&**state));
+                put("location", json!(location));
+                put_error(&mut put, error.as_deref(), cause.as_deref());
+            }
+            Self::ParallelStateFailed { error, cause, .. }
+            | Self::ExecutionFailed { error, cause }
+            | Self::ExecutionTimedOut { error, cause } => {
+                put_error(&mut put, error.as_deref(), cause.as_deref());
+            }
+        }
+        Value::Object(details)
+    }
+}
+
+fn text(value: &Value) -> Value {
+    Value::String(value.to_string())
+}
+
+/// The log cuts payloads that are too long for CloudWatch; this one never does.
+fn whole() -> Value {
+    json!({"truncated": false})
+}
+
+fn put_error(put: &mut impl FnMut(&str, Value) -> Option<Value>, error: Option<&str>, cause: Option<&str>) {
+    if let Some(error) = error {
+        put("error", error.into());
+    }
+    if let Some(cause) = cause {
+        put("cause", cause.into());
+    }
+}
+
+/// `arn:aws:states:::lambda:invoke` is the resource `invoke` of the type `lambda`.
+fn put_resource(put: &mut impl FnMut(&str, Value) -> Option<Value>, resource: &str) {
+    let service = resource.splitn(6, ':').nth(5);
+    let (resource_type, action) = match service.and_then(|service| service.rsplit_once(':')) {
+        Some((resource_type, action)) if resource.contains(":states:::") => (resource_type, action),
+        _ => ("lambda", resource),
+    };
+    put("resourceType", resource_type.into());
+    put("resource", action.into());
+}
+
+impl Serialize for Event {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        let mut line = serializer.serialize_map(Some(5))?;
+        line.serialize_entry("id", &self.id.to_string())?;
+        line.serialize_entry("type", &self.kind.type_name())?;
+        line.serialize_entry("details", &self.kind.details())?;
+        line.serialize_entry("previous_event_id", &self.previous_event_id.to_string())?;
+        line.serialize_entry("event_timestamp", &self.timestamp_ms.to_string())?;
+        line.end()
+    }
+}

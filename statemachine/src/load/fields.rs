@@ -1,0 +1,196 @@
+//! The fields of one JSON object, read by name; whatever is wrong with one goes into the report.
+
+use std::cell::RefCell;
+
+use serde_json::{Map, Value};
+
+use super::fault;
+use crate::fault::{Fault, Rule};
+
+/// Every fault found so far.
+#[derive(Default)]
+pub(super) struct Report {
+    faults: RefCell<Vec<Fault>>,
+}
+
+impl Report {
+    pub(super) fn into_faults(self) -> Vec<Fault> {
+        self.faults.into_inner()
+    }
+
+    /// A state of the machine, as the place of what is reported.
+    pub(super) fn state<'a>(&'a self, name: &'a str) -> Place<'a> {
+        Place { report: self, state: Some(name), path: String::new() }
+    }
+}
+
+/// Where in the definition something stands.
+#[derive(Clone)]
+pub(super) struct Place<'a> {
+    report: &'a Report,
+    state: Option<&'a str>,
+    /// From the state, or from the machine if there is none.
+    path: String,
+}
+
+impl<'a> Place<'a> {
+    pub(super) fn machine(report: &'a Report) -> Self {
+        Self { report, state: None, path: String::new() }
+    }
+
+    pub(super) fn path(&self) -> &str {
+        &self.path
+    }
+
+    /// A field of the object that stands here, or an item of the array.
+    pub(super) fn at(&self, step: impl std::fmt::Display) -> Self {
+        let path = if self.path.is_empty() { step.to_string() } else { format!("{}/{step}", self.path) };
+        Self { path, ..self.clone() }
+    }
+
+    pub(super) fn fault(&self, rule: Rule) {
+        self.report.faults.borrow_mut().push(fault(self.state, &self.path, rule));
+    }
+}
+
+/// The fields of the `JSONPath` dialect, wherever they may stand in it.
+const JSONPATH_FIELDS: [&str; 17] = [
+    "CausePath",
+    "ErrorPath",
+    "HeartbeatSecondsPath",
+    "InputPath",
+    "ItemsPath",
+    "MaxConcurrencyPath",
+    "OutputPath",
+    "Parameters",
+    "Result",
+    "ResultPath",
+    "ResultSelector",
+    "SecondsPath",
+    "TimeoutSecondsPath",
+    "TimestampPath",
+    "ToleratedFailureCountPath",
+    "ToleratedFailurePercentagePath",
+    "Variable",
+];
+
+/// One JSON object of the definition.
+pub(super) struct Fields<'a> {
+    members: &'a Map<String, Value>,
+    place: Place<'a>,
+    /// What the object is, for messages: `a Task state`.
+    owner: &'a str,
+}
+
+impl<'a> Fields<'a> {
+    /// The fields of `json`, if it is an object.
+    pub(super) fn of(json: &'a Value, place: &Place<'a>, owner: &'a str) -> Option<Self> {
+        let Some(members) = json.as_object() else {
+            place.fault(Rule::WrongType { expected: "an object" });
+            return None;
+        };
+        Some(Self { members, place: place.clone(), owner })
+    }
+
+    pub(super) fn report(&self) -> &'a Report {
+        self.place.report
+    }
+
+    pub(super) fn place(&self) -> &Place<'a> {
+        &self.place
+    }
+
+    pub(super) fn at(&self, field: &str) -> Place<'a> {
+        self.place.at(field)
+    }
+
+    pub(super) fn get(&self, field: &str) -> Option<&'a Value> {
+        self.members.get(field)
+    }
+
+    pub(super) fn has(&self, field: &str) -> bool {
+        self.members.contains_key(field)
+    }
+
+    /// Reports every field that is not one of `allowed`.
+    pub(super) fn only(&self, allowed: &[&str]) {
+        for field in self.members.keys() {
+            if allowed.contains(&field.as_str()) {
+                continue;
+            }
+            let jsonpath = JSONPATH_FIELDS.contains(&field.as_str());
+            self.at(field).fault(if jsonpath {
+                Rule::JsonPathField
+            } else {
+                Rule::UnknownField { owner: self.owner.to_owned() }
+            });
+        }
+    }
+
+    /// A field that has to be there.
+    pub(super) fn required(&self, field: &str) -> Option<&'a Value> {
+        let value = self.get(field);
+        if value.is_none() {
+            self.at(field).fault(Rule::Missing);
+        }
+        value
+    }
+
+    pub(super) fn text(&self, field: &str) -> Option<&'a str> {
+        self.required(field)?;
+        self.optional_text(field)
+    }
+
+    pub(super) fn optional_text(&self, field: &str) -> Option<&'a str> {
+        self.typed(field, "a string", Value::as_str)
+    }
+
+    pub(super) fn object(&self, field: &str) -> Option<&'a Map<String, Value>> {
+        self.required(field)?;
+        self.typed(field, "an object", Value::as_object)
+    }
+
+    /// The items of an array that has to be there and not be empty.
+    pub(super) fn items(&self, field: &str) -> Option<&'a Vec<Value>> {
+        self.required(field)?;
+        self.optional_items(field)
+    }
+
+    /// The items of an array that must not be empty if it is there.
+    pub(super) fn optional_items(&self, field: &str) -> Option<&'a Vec<Value>> {
+        let items = self.typed(field, "an array", Value::as_array)?;
+        if items.is_empty() {
+            self.at(field).fault(Rule::Empty);
+        }
+        Some(items)
+    }
+
+    /// A whole number in a range; `expected` says the range in words.
+    pub(super) fn optional_whole(&self, field: &str, least: u32, most: u32, expected: &'static str) -> Option<u32> {
+        let value = self.get(field)?;
+        whole(value, least, most, expected, &self.at(field))
+    }
+
+    fn typed<T>(&self, field: &str, expected: &'static str, as_type: impl Fn(&'a Value) -> Option<T>) -> Option<T> {
+        let value = self.get(field)?;
+        let typed = as_type(value);
+        if typed.is_none() {
+            self.at(field).fault(Rule::WrongType { expected });
+        }
+        typed
+    }
+}
+
+/// The whole number that `value` is, if it is in range.
+pub(super) fn whole(value: &Value, least: u32, most: u32, expected: &'static str, place: &Place<'_>) -> Option<u32> {
+    let Value::Number(number) = value else {
+        place.fault(Rule::WrongType { expected });
+        return None;
+    };
+    let found = number.as_u64().and_then(|whole| u32::try_from(whole).ok());
+    let in_range = found.filter(|whole| (least..=most).contains(whole));
+    if in_range.is_none() {
+        place.fault(Rule::OutOfRange { expected, found: number.to_string() });
+    }
+    in_range
+}

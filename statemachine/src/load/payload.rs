@@ -1,0 +1,190 @@
+//! Templates, expressions and assignments, and what may be referred to where.
+
+use std::sync::Arc;
+
+use serde_json::{Map, Value};
+
+use super::fields::{Fields, Place, whole};
+use crate::definition::{Assign, MAX_SECONDS, Seconds, Text};
+use crate::expression::{Expression, between_delimiters};
+use crate::fault::Rule;
+use crate::template::Template;
+
+/// The members of `$states` that a field has, besides `input` and `context`, which every field has.
+///
+/// See <https://states-language.net/spec.html#reserved-states-variable-with-jsonata>.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Sight {
+    /// Neither `result` nor `errorOutput`.
+    Entry,
+    /// `result`: the Assign and Output of a Task or Parallel.
+    Result,
+    /// `errorOutput`: the Assign and Output of a catcher.
+    ErrorOutput,
+}
+
+/// A field that may hold any JSON value with expressions in it.
+pub(super) fn template(fields: &Fields<'_>, field: &str, sight: Sight) -> Option<Template> {
+    read_template(fields.get(field)?, sight, &fields.at(field))
+}
+
+/// The variables that an `Assign` sets; none if there is no such field.
+pub(super) fn assign(fields: &Fields<'_>, sight: Sight) -> Assign {
+    const FIELD: &str = "Assign";
+    let members = match fields.get(FIELD) {
+        None => return Vec::new(),
+        Some(Value::Object(members)) => members,
+        Some(_) => {
+            fields.at(FIELD).fault(Rule::WrongType { expected: "an object" });
+            return Vec::new();
+        }
+    };
+    let mut assign = Vec::with_capacity(members.len());
+    for (name, value) in members {
+        let place = fields.at(FIELD).at(name);
+        check_member_name(name, &place);
+        if !name.ends_with(".$") && !is_variable_name(name) {
+            place.fault(Rule::VariableName { name: name.clone() });
+        }
+        if let Some(template) = read_template(value, sight, &place) {
+            assign.push((Arc::from(name.as_str()), template));
+        }
+    }
+    assign
+}
+
+/// The longest name that a variable may have, in characters.
+const MAX_VARIABLE_CHARS: usize = 80;
+
+/// Whether `name` is an identifier (UAX 31) and not the reserved `states`.
+///
+/// See <https://docs.aws.amazon.com/step-functions/latest/dg/workflow-variables.html>.
+pub(super) fn is_variable_name(name: &str) -> bool {
+    let mut characters = name.chars();
+    characters.next().is_some_and(char::is_alphabetic)
+        && characters.all(|character| character.is_alphanumeric() || character == '_')
+        && name.chars().count() <= MAX_VARIABLE_CHARS
+        && name != "states"
+}
+
+/// A field that holds a string or an expression that gives one.
+pub(super) fn text(fields: &Fields<'_>, field: &str) -> Option<Text> {
+    let value = fields.get(field)?;
+    let place = fields.at(field);
+    let Value::String(text) = value else {
+        place.fault(Rule::WrongType { expected: "a string" });
+        return None;
+    };
+    Some(match expression_in(text, Sight::Entry, &place)? {
+        Some(expression) => Text::Expression(Box::new(expression)),
+        None => Text::Constant(text.clone()),
+    })
+}
+
+/// A field that holds a number of seconds or an expression that gives one.
+pub(super) fn seconds(fields: &Fields<'_>, field: &str, least: u32, expected: &'static str) -> Option<Seconds> {
+    let value = fields.get(field)?;
+    let place = fields.at(field);
+    match value {
+        Value::String(text) => expression(text, Sight::Entry, &place).map(|found| Seconds::Expression(Box::new(found))),
+        _ => whole(value, least, MAX_SECONDS, expected, &place).map(Seconds::Constant),
+    }
+}
+
+/// A string that has to be an expression.
+pub(super) fn expression(text: &str, sight: Sight, place: &Place<'_>) -> Option<Expression> {
+    let found = expression_in(text, sight, place)?;
+    if found.is_none() {
+        place.fault(Rule::NotAnExpression);
+    }
+    found
+}
+
+/// The expression that `text` is; the inner `None` means a plain string, the outer one a fault.
+#[allow(clippy::option_option)]
+pub(super) fn expression_in(text: &str, sight: Sight, place: &Place<'_>) -> Option<Option<Expression>> {
+    let Some(inner) = between_delimiters(text) else {
+        // A blank before or after, or a delimiter forgotten, would pass the text on as it is.
+        let trimmed = text.trim();
+        if trimmed.starts_with("{%") || trimmed.ends_with("%}") {
+            place.fault(Rule::HalfExpression);
+            return None;
+        }
+        return Some(None);
+    };
+    match Expression::parse(inner, place.path()) {
+        Ok(expression) => {
+            check_references(&expression, sight, place);
+            Some(Some(expression))
+        }
+        Err(reason) => {
+            place.fault(Rule::Unparsable { source_text: inner.trim().to_owned(), reason });
+            None
+        }
+    }
+}
+
+fn check_references(expression: &Expression, sight: Sight, place: &Place<'_>) {
+    let references = expression.references();
+    if references.states.result && sight != Sight::Result {
+        place.fault(Rule::NotAvailable { member: "result" });
+    }
+    if references.states.error_output && sight != Sight::ErrorOutput {
+        place.fault(Rule::NotAvailable { member: "errorOutput" });
+    }
+    if references.functions.contains("eval") {
+        place.fault(Rule::Eval);
+    }
+    if references.functions.contains("hash") {
+        place.fault(Rule::Unsupported { reason: "$hash" });
+    }
+    for name in &references.top_level {
+        place.fault(Rule::TopLevelReference { name: name.clone() });
+    }
+}
+
+fn read_template(value: &Value, sight: Sight, place: &Place<'_>) -> Option<Template> {
+    match value {
+        Value::String(text) => Some(match expression_in(text, sight, place)? {
+            Some(expression) => Template::Expression(Box::new(expression)),
+            None => constant(value),
+        }),
+        Value::Array(items) => {
+            let items: Vec<Option<Template>> =
+                items.iter().enumerate().map(|(index, item)| read_template(item, sight, &place.at(index))).collect();
+            let items: Vec<Template> = items.into_iter().collect::<Option<_>>()?;
+            let constants = items.iter().all(is_constant);
+            Some(if constants { constant(value) } else { Template::Array(items) })
+        }
+        Value::Object(members) => read_object(value, members, sight, place),
+        _ => Some(constant(value)),
+    }
+}
+
+fn read_object(value: &Value, members: &Map<String, Value>, sight: Sight, place: &Place<'_>) -> Option<Template> {
+    let read: Vec<Option<(String, Template)>> = members
+        .iter()
+        .map(|(name, member)| {
+            let place = place.at(name);
+            check_member_name(name, &place);
+            Some((name.clone(), read_template(member, sight, &place)?))
+        })
+        .collect();
+    let read: Vec<(String, Template)> = read.into_iter().collect::<Option<_>>()?;
+    let constants = read.iter().all(|(_, template)| is_constant(template));
+    Some(if constants { constant(value) } else { Template::Object(read) })
+}
+
+fn check_member_name(name: &str, place: &Place<'_>) {
+    if name.ends_with(".$") {
+        place.fault(Rule::JsonPathField);
+    }
+}
+
+fn constant(value: &Value) -> Template {
+    Template::Constant(Arc::new(value.clone()))
+}
+
+fn is_constant(template: &Template) -> bool {
+    matches!(template, Template::Constant(_))
+}

@@ -1,0 +1,87 @@
+//! What an execution is started with, and how it ends.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use serde::Serialize;
+use serde_json::Value;
+
+/// The longest that Step Functions lets an Express execution run, whatever its definition says.
+///
+/// See <https://docs.aws.amazon.com/step-functions/latest/dg/service-quotas.html>.
+pub const EXPRESS_TIME_LIMIT: Duration = Duration::from_mins(5);
+
+/// What an execution is started with.
+#[derive(Debug, Clone)]
+pub struct Start {
+    /// The execution's name, `$states.context.Execution.Name`.
+    pub name: Arc<str>,
+    /// The execution's ARN, `$states.context.Execution.Id`.
+    pub execution_id: Arc<str>,
+    /// The state machine's name, `$states.context.StateMachine.Name`.
+    pub machine_name: Arc<str>,
+    /// The state machine's ARN, `$states.context.StateMachine.Id`.
+    pub machine_id: Arc<str>,
+    /// The input of the first state.
+    pub input: Arc<Value>,
+    /// Ends the execution as timed out, like a smaller `TimeoutSeconds` of the machine.
+    pub time_limit: Option<Duration>,
+}
+
+/// An account and region that no real resource has, for executions that run on a desk.
+const LOCAL: &str = "us-east-1:000000000000";
+
+impl Start {
+    /// An execution of this name and input, of a machine called `local`, without a time limit of
+    /// its own.
+    pub fn new(name: &str, input: Value) -> Self {
+        Self {
+            name: name.into(),
+            execution_id: format!("arn:aws:states:{LOCAL}:express:local:{name}:{name}").into(),
+            machine_name: "local".into(),
+            machine_id: format!("arn:aws:states:{LOCAL}:stateMachine:local").into(),
+            input: Arc::new(input),
+            time_limit: None,
+        }
+    }
+}
+
+/// How an execution ended, as `StartSyncExecution` names it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "SCREAMING_SNAKE_CASE")]
+pub enum Status {
+    /// It reached an end.
+    Succeeded,
+    /// A Fail state, or an error that nothing caught.
+    Failed,
+    /// The machine's TimeoutSeconds, or the time limit it was started with.
+    TimedOut,
+}
+
+impl Status {
+    /// The name that the API uses: `SUCCEEDED`, `FAILED` or `TIMED_OUT`.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Succeeded => "SUCCEEDED",
+            Self::Failed => "FAILED",
+            Self::TimedOut => "TIMED_OUT",
+        }
+    }
+}
+
+/// The end of an execution.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Outcome {
+    /// How it ended.
+    pub status: Status,
+    /// The last state's output, if it succeeded.
+    pub output: Option<Arc<Value>>,
+    /// The error's name, if it did not succeed and the error has one.
+    pub error: Option<String>,
+    /// The error's cause, if it did not succeed and the error has one.
+    pub cause: Option<String>,
+    /// When it started, in milliseconds since the Unix epoch.
+    pub started_ms: i64,
+    /// When it ended, in milliseconds since the Unix epoch.
+    pub stopped_ms: i64,
+}

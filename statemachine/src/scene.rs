@@ -1,0 +1,94 @@
+//! What an expression can see: `$states` and the variables.
+
+use std::cell::{OnceCell, RefCell};
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use jsonata_core::value::JValue;
+use serde_json::Value;
+
+use crate::convert::to_jsonata;
+use crate::random::Random;
+use crate::references::StatesUse;
+
+/// The variables that a scope sees: its own, and those of the scopes around it.
+///
+/// A branch starts with all that its state sees and keeps what it assigns to itself; since no inner
+/// scope may assign an outer name, one flat copy-on-write map is enough.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct Variables(Arc<BTreeMap<Arc<str>, Arc<Value>>>);
+
+impl Variables {
+    pub(crate) fn get(&self, name: &str) -> Option<&Arc<Value>> {
+        self.0.get(name)
+    }
+
+    /// Sets all of `assigned`.
+    pub(crate) fn assign(&mut self, assigned: impl IntoIterator<Item = (Arc<str>, Arc<Value>)>) {
+        let mut assigned = assigned.into_iter().peekable();
+        if assigned.peek().is_some() {
+            Arc::make_mut(&mut self.0).extend(assigned);
+        }
+    }
+}
+
+/// All that the expressions of one moment of one state see.
+pub(crate) struct Scene<'a> {
+    pub(crate) input: &'a Arc<Value>,
+    pub(crate) result: Option<&'a Arc<Value>>,
+    pub(crate) error_output: Option<&'a Arc<Value>>,
+    /// Makes `$states.context`, which few expressions read.
+    pub(crate) context: &'a dyn Fn() -> Value,
+    pub(crate) variables: &'a Variables,
+    pub(crate) now_ms: i64,
+    pub(crate) random: &'a Random,
+    pub(crate) converted: Converted,
+}
+
+/// What was converted for the evaluator already, for the next expression of the same scene.
+#[derive(Default)]
+pub(crate) struct Converted {
+    input: OnceCell<JValue>,
+    result: OnceCell<JValue>,
+    error_output: OnceCell<JValue>,
+    context: OnceCell<JValue>,
+    variables: RefCell<BTreeMap<String, JValue>>,
+}
+
+impl Scene<'_> {
+    /// `$states` with the members in use, none if none is.
+    pub(crate) fn states(&self, used: StatesUse) -> Option<JValue> {
+        let all = used.whole;
+        let mut members = Vec::with_capacity(4);
+        if used.input || all {
+            let input = self.converted.input.get_or_init(|| to_jsonata(self.input));
+            members.push(("input", input));
+        }
+        if let (Some(result), true) = (self.result, used.result || all) {
+            members.push(("result", self.converted.result.get_or_init(|| to_jsonata(result))));
+        }
+        if let (Some(output), true) = (self.error_output, used.error_output || all) {
+            let output = self.converted.error_output.get_or_init(|| to_jsonata(output));
+            members.push(("errorOutput", output));
+        }
+        if used.context || all {
+            let context = self.converted.context.get_or_init(|| to_jsonata(&(self.context)()));
+            members.push(("context", context));
+        }
+        (!members.is_empty()).then(|| {
+            JValue::object(members.into_iter().map(|(name, member)| (name.to_owned(), member.clone())).collect())
+        })
+    }
+
+    /// The variable of this name, if there is one.
+    pub(crate) fn variable(&self, name: &str) -> Option<JValue> {
+        let value = self.variables.get(name)?;
+        let mut converted = self.converted.variables.borrow_mut();
+        if let Some(done) = converted.get(name) {
+            return Some(done.clone());
+        }
+        let fresh = to_jsonata(value);
+        converted.insert(name.to_owned(), fresh.clone());
+        Some(fresh)
+    }
+}

@@ -1,0 +1,59 @@
+//! What protects the saga, piece by piece, so that a test can leave a piece out.
+
+/// A protection that can be switched off in the model. Its mutant is the model without it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Protection {
+    /// An action takes effect only where there is no fence.
+    FenceCondition,
+    /// A compensation that finds no fence leaves a tombstone.
+    Tombstone,
+    /// The tombstone is written only if there still is no fence.
+    TombstoneCondition,
+    /// The undo stands in one write with the fence. Its mutant sets the fence, then undoes.
+    UndoNotAfterFence,
+    /// The undo stands in one write with the fence. Its mutant undoes, then sets the fence.
+    UndoNotBeforeFence,
+    /// The fence is read before a refusal: stock that looks short because this order holds it is
+    /// no reason against it.
+    FenceBeforeRefusal,
+    /// `ConfirmOrder` loses to a cancellation that came first.
+    DecisionCompareAndSet,
+    /// `CancelOrder` cancels only an order of its own content. Its mutant drops the fingerprint from
+    /// the condition and does not compare it either.
+    FingerprintInCancel,
+    /// `CancelOrder` compares the fingerprint before it adopts a decision. Its mutant keeps the
+    /// fingerprint in the condition.
+    FingerprintBeforeAdoption,
+    /// `PersistOrder` compares the fingerprint of the record that it finds.
+    FingerprintInPersist,
+    /// The step that failed is compensated, too.
+    CompensationOfFailingStep,
+    /// A branch of the roll-back catches its own error.
+    BranchCatch,
+    /// Only an order whose every step is undone is closed.
+    CheckRollBack,
+    /// What merely failed cannot cancel a confirmed order.
+    FinalityOfConfirmed,
+    /// A cancelled order cannot be confirmed.
+    FinalityOfCancelled,
+    /// A transient error whose retries ran out leaves the order open.
+    TransientLeavesOpen,
+    /// Counting an attempt moves `due_ms` beyond the life of the execution that it starts.
+    DueMove,
+    /// An order that enters an open status has its attempts set to 0.
+    AttemptsReset,
+    /// Somebody takes up the orders that are left open.
+    Recovery,
+    /// The message about a parked order is sent before the order is flagged.
+    MessageBeforeFlag,
+    /// Intake looks at the record when its saga gave no decision. Its mutant answers 202.
+    LookAfterDeadline,
+    /// That look is strongly consistent. Its mutant may see the record as it was before.
+    StrongRead,
+    /// Intake compares fingerprints before it answers with a record.
+    FingerprintInIntake,
+    /// Intake writes an absent record only if it is absent still.
+    ConditionOfIntakePut,
+    /// A message of the overflow queue is done only once the record is known to exist.
+    RecordBeforeDone,
+}

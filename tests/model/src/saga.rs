@@ -1,0 +1,403 @@
+//! The model: a configuration, and how the world moves in it.
+
+use stateright::{Model, Property};
+
+use crate::action::Action;
+use crate::execution::Failure;
+use crate::protection::Protection;
+use crate::state::{
+    Answer, Budget, Call, Content, End, Execution, Fence, Intake, Mode, NEIGHBOUR, Place, Reason, Record, Recovery, Slot,
+    State, Status, Step, Tables,
+};
+use crate::task::{Invocation, Progress};
+
+/// What the steps think of the order.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Kind {
+    /// Nothing against it.
+    Healthy,
+    /// The store has no stock, until it is delivered some.
+    OutOfStock,
+    /// The customer's credit does not suffice.
+    OverCreditLimit,
+}
+
+/// A configuration: what there is at the start, what may happen, and what protects the saga.
+#[derive(Debug, Clone)]
+pub struct Saga {
+    pub(crate) kind: Kind,
+    pub(crate) executions: Vec<Content>,
+    pub(crate) calls: Vec<Call>,
+    pub(crate) budget: Budget,
+    pub(crate) recoveries: usize,
+    pub(crate) attempt_limit: u8,
+    pub(crate) unreachable: Option<Step>,
+    off: Vec<Protection>,
+}
+
+impl Saga {
+    /// An order of this kind, which nobody has sent yet; recovery runs, with one attempt.
+    pub fn of(kind: Kind) -> Self {
+        Self {
+            kind,
+            executions: Vec::new(),
+            calls: Vec::new(),
+            budget: Budget::default(),
+            recoveries: 1,
+            attempt_limit: 1,
+            unreachable: None,
+            off: Vec::new(),
+        }
+    }
+
+    /// An execution that nobody waits for, with this content.
+    #[must_use]
+    pub fn execution(mut self, content: Content) -> Self {
+        self.executions.push(content);
+        self
+    }
+
+    /// A call of the API.
+    #[must_use]
+    pub fn call(mut self, content: Content, mode: Mode) -> Self {
+        self.calls.push(Call { content, mode });
+        self
+    }
+
+    /// What may go wrong, and what people may do.
+    #[must_use]
+    pub fn with(mut self, budget: Budget) -> Self {
+        self.budget = budget;
+        self
+    }
+
+    /// So many recoveries at a time.
+    #[must_use]
+    pub fn recoveries(mut self, recoveries: usize) -> Self {
+        self.recoveries = recoveries;
+        self
+    }
+
+    /// So many attempts of recovery.
+    #[must_use]
+    pub fn attempts(mut self, limit: u8) -> Self {
+        self.attempt_limit = limit;
+        self
+    }
+
+    /// The compensation of this step fails for good.
+    #[must_use]
+    pub fn unreachable(mut self, step: Step) -> Self {
+        self.unreachable = Some(step);
+        self
+    }
+
+    /// The mutant without a protection.
+    #[must_use]
+    pub fn without(mut self, protection: Protection) -> Self {
+        self.off.push(protection);
+        self
+    }
+
+    pub(crate) fn has(&self, protection: Protection) -> bool {
+        !self.off.contains(&protection)
+    }
+
+    /// What has happened of what may.
+    pub(crate) fn spent(&self, state: &State, of: fn(&Budget) -> u8) -> u8 {
+        of(&self.budget) - of(&state.left)
+    }
+
+    fn step(&self, state: &mut State, action: Action) {
+        let left = &mut state.left;
+        match action {
+            Action::Work { execution, slot } => self.work(state, execution, slot),
+            Action::Hear { execution, slot } => self.change(state, execution, |saga, execution| {
+                if let Slot::Answered(outcome) = execution.slots[slot] {
+                    saga.hear(execution, slot, outcome);
+                }
+            }),
+            Action::Duplicate { execution, slot } => {
+                left.duplicates -= 1;
+                leave(state, execution, slot);
+            }
+            Action::TimeOut { execution, slot, lands_late } => {
+                left.timeouts -= 1;
+                if lands_late {
+                    leave(state, execution, slot);
+                }
+                self.change(state, execution, |saga, execution| saga.fail(execution, slot, Failure::Unknown));
+            }
+            Action::Refuse { execution, slot, exhausted } => {
+                left.unavailable -= 1;
+                self.change(state, execution, |saga, execution| {
+                    if exhausted {
+                        saga.fail(execution, slot, Failure::Unavailable);
+                    } else {
+                        execution.slots[slot] = Slot::Asked(execution.request(slot));
+                    }
+                });
+            }
+            Action::Die { execution, tasks_run_on } => {
+                left.deaths -= 1;
+                if tasks_run_on {
+                    leave(state, execution, 0);
+                    leave(state, execution, 1);
+                }
+                self.change(state, execution, |_, execution| {
+                    execution.place = Place::Ended(End::Unfinished);
+                    execution.slots = [Slot::Empty; 2];
+                    execution.knows = None;
+                });
+            }
+            Action::Land { late } => self.land(state, late),
+            Action::Serve { call } => self.serve(state, call),
+            Action::Deadline { call } => {
+                if let Intake::Waiting(execution) = state.intakes[call] {
+                    if let Some(execution) = &mut state.executions[execution] {
+                        execution.awaited = false;
+                    }
+                    state.intakes[call] = self.without_decision();
+                }
+            }
+            Action::StartUnheard { call, runs } => {
+                left.starts -= 1;
+                self.start_unheard(state, call, runs);
+            }
+            Action::Outage { call, applied } => {
+                left.outages -= 1;
+                self.outage(state, call, applied);
+            }
+            Action::ReadStale { call, missing } => self.read_stale(state, call, missing),
+            Action::WorkOff { content, done } => {
+                state.tables.record.get_or_insert(Record::pending(content, true));
+                if done {
+                    state.overflow[content as usize] = false;
+                } else {
+                    left.deaths -= 1;
+                }
+            }
+            Action::DropMessage { content } => {
+                left.outages -= 1;
+                state.overflow[content as usize] = false;
+            }
+            Action::FallDue => {
+                if let Some(record) = &mut state.tables.record {
+                    record.due = true;
+                }
+            }
+            Action::Take { recovery } => state.recoveries[recovery] = Recovery::Took { stale: false },
+            Action::Recover { recovery, started } => self.recover(state, recovery, started),
+            Action::RecoveryDies { recovery } => {
+                left.deaths -= 1;
+                state.recoveries[recovery] = Recovery::Idle;
+            }
+            Action::CancelByCustomer => {
+                left.cancellations -= 1;
+                if let Some(record) = &mut state.tables.record {
+                    self.enter_cancelling(record, Reason::Customer, false);
+                }
+                // If it cannot be started, recovery does it.
+                start(state, None);
+            }
+            Action::Deliver => {
+                left.deliveries -= 1;
+                state.tables.available += 1;
+            }
+            Action::TakeUp => {
+                left.take_ups -= 1;
+                if let Some(record) = &mut state.tables.record {
+                    *record = Record { parked: false, attempts: 0, attempts_made: 0, due: true, ..*record };
+                }
+            }
+        }
+    }
+
+    /// Changes an execution, and forgets it once it has ended unless somebody waits for it.
+    fn change(&self, state: &mut State, at: usize, change: impl FnOnce(&Self, &mut Execution)) {
+        if let Some(execution) = &mut state.executions[at] {
+            change(self, execution);
+        }
+        forget_unheard(state, at);
+    }
+
+    fn work(&self, state: &mut State, at: usize, slot: usize) {
+        let State { executions, tables, .. } = state;
+        if let Some(execution) = &mut executions[at]
+            && let Slot::Asked(invocation) = execution.slots[slot]
+        {
+            execution.slots[slot] = match self.run(tables, invocation) {
+                Progress::Further(stage) => Slot::Asked(Invocation { stage, ..invocation }),
+                Progress::Answered(outcome) => Slot::Answered(outcome),
+            };
+        }
+    }
+
+    fn land(&self, state: &mut State, late: usize) {
+        let invocation = state.late.remove(late);
+        // Its answer reaches nobody.
+        if let Progress::Further(stage) = self.run(&mut state.tables, invocation) {
+            state.leave(Invocation { stage, ..invocation });
+        }
+    }
+
+    fn recover(&self, state: &mut State, recovery: usize, started: bool) {
+        let (next, starts) = match (state.recoveries[recovery], &mut state.tables.record) {
+            (Recovery::Took { stale: false }, Some(record)) => {
+                if record.attempts < self.attempt_limit {
+                    record.attempts += 1;
+                    record.attempts_made = record.attempts_made.saturating_add(1);
+                    record.due = !self.has(Protection::DueMove);
+                    (Recovery::Idle, true)
+                } else if record.status == Status::Pending {
+                    self.enter_cancelling(record, Reason::Unavailable, true);
+                    (Recovery::Idle, false)
+                } else {
+                    if self.has(Protection::MessageBeforeFlag) {
+                        state.parked_message = true;
+                    } else {
+                        record.parked = true;
+                        record.due = false;
+                    }
+                    (Recovery::Parking { stale: false }, false)
+                }
+            }
+            (Recovery::Parking { stale }, Some(record)) => {
+                if !self.has(Protection::MessageBeforeFlag) {
+                    state.parked_message = true;
+                } else if !stale {
+                    record.parked = true;
+                    record.due = false;
+                }
+                (Recovery::Idle, false)
+            }
+            _ => (Recovery::Idle, false),
+        };
+        state.recoveries[recovery] = next;
+        if starts && started {
+            start(state, None);
+        } else if starts {
+            state.left.starts -= 1;
+        }
+    }
+
+    /// What follows from a change of the record for those who read it or are timed by it.
+    fn settle(&self, state: &mut State, before: Option<&Record>) {
+        let now = state.tables.record;
+        let written = match (before, &now) {
+            (Some(before), Some(now)) => {
+                before.status != now.status || (before.due && !now.due) || before.parked != now.parked
+            }
+            (before, now) => before.is_some() != now.is_some(),
+        };
+        if written {
+            for recovery in &mut state.recoveries {
+                match recovery {
+                    Recovery::Idle => {}
+                    // Its own write, in a mutant that flags first.
+                    Recovery::Parking { .. } if !self.has(Protection::MessageBeforeFlag) => {}
+                    Recovery::Took { stale } | Recovery::Parking { stale } => *stale = true,
+                }
+            }
+        }
+        let waits = now.is_some_and(|record| record.status.is_open() && !record.due && !record.parked);
+        for execution in state.executions.iter_mut().flatten() {
+            // `due_ms` was set beyond the life of everything that runs now. Where nothing waits for
+            // `due_ms`, nothing depends on it.
+            execution.over_when_due = execution.is_live() && waits && (written || execution.over_when_due);
+        }
+    }
+}
+
+/// Starts an execution, if there is room.
+pub(crate) fn start(state: &mut State, content: Option<Content>) -> Option<usize> {
+    let at = state.free()?;
+    state.executions[at] = Some(Execution::new(content));
+    Some(at)
+}
+
+pub(crate) fn forget_unheard(state: &mut State, at: usize) {
+    if state.executions[at].is_some_and(|execution| !execution.is_live() && !execution.awaited) {
+        state.executions[at] = None;
+    }
+}
+
+/// Lets what an execution asked for run on without it.
+fn leave(state: &mut State, at: usize, slot: usize) {
+    if let Some(execution) = state.executions[at]
+        && let Slot::Asked(invocation) = execution.slots[slot]
+    {
+        state.leave(invocation);
+    }
+}
+
+impl Model for Saga {
+    type State = State;
+    type Action = Action;
+
+    fn init_states(&self) -> Vec<State> {
+        let available = match self.kind {
+            Kind::OutOfStock => 0,
+            // Just enough, so that a second reservation finds none left.
+            Kind::Healthy | Kind::OverCreditLimit => 1,
+        };
+        let tables = Tables {
+            record: None,
+            inventory: Fence::Absent,
+            accounting: Fence::Absent,
+            available,
+            reserved: NEIGHBOUR,
+            postings: 0,
+            reversals: 0,
+        };
+        let intake = |call: &Call| match call.mode {
+            Mode::Wait => Intake::Starting,
+            Mode::RespondAsync => Intake::Putting,
+        };
+        let mut state = State {
+            tables,
+            executions: [None; 2],
+            late: Vec::new(),
+            intakes: self.calls.iter().map(intake).collect(),
+            overflow: [false; 2],
+            recoveries: [Recovery::Idle; 2],
+            parked_message: false,
+            left: self.budget,
+        };
+        for &content in &self.executions {
+            start(&mut state, Some(content));
+        }
+        vec![state]
+    }
+
+    fn actions(&self, state: &State, actions: &mut Vec<Action>) {
+        self.possible(state, actions);
+    }
+
+    fn next_state(&self, before: &State, action: Action) -> Option<State> {
+        let mut state = before.clone();
+        self.step(&mut state, action);
+        self.settle(&mut state, before.tables.record.as_ref());
+        Some(state)
+    }
+
+    fn properties(&self) -> Vec<Property<Self>> {
+        crate::properties::all(self)
+    }
+}
+
+impl Saga {
+    /// The answer of a call, read from a record.
+    pub(crate) fn answer_from(&self, record: &Record, call: usize) -> Answer {
+        self.compared(record.content, call, match record.status {
+            Status::Confirmed | Status::Cancelled => Answer::Decided(record.status, record.content),
+            Status::Pending | Status::Cancelling => Answer::Accepted,
+        })
+    }
+
+    /// The answer, unless it is about content that the call did not send.
+    pub(crate) fn compared(&self, content: Content, call: usize, answer: Answer) -> Answer {
+        let other = content != self.calls[call].content;
+        if other && self.has(Protection::FingerprintInIntake) { Answer::Conflict } else { answer }
+    }
+}

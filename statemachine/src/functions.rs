@@ -3,7 +3,7 @@
 //! Arguments beyond those a function takes are left alone, as `JSONata` does it: `$map` calls each
 //! function with the item, its index and the whole array.
 //!
-//! See <https://docs.aws.amazon.com/step-functions/latest/dg/transforming-data.html>, "JSONata
+//! See <https://docs.aws.amazon.com/step-functions/latest/dg/transforming-data.html>, "`JSONata`
 //! functions provided by Step Functions".
 
 use std::collections::BTreeSet;

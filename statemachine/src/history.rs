@@ -78,7 +78,7 @@ pub enum EventKind {
     TaskSucceeded { state: Arc<str>, resource: Arc<str>, output: Arc<Value> },
     /// The attempt failed.
     TaskFailed { state: Arc<str>, resource: Arc<str>, error: Option<String>, cause: Option<String> },
-    /// The attempt took longer than its TimeoutSeconds.
+    /// The attempt took longer than its `TimeoutSeconds`.
     TaskTimedOut { state: Arc<str>, resource: Arc<str>, error: Option<String>, cause: Option<String> },
     /// The branches of a Parallel began.
     ParallelStateStarted { state: Arc<str> },
@@ -205,7 +205,7 @@ fn text(value: &Value) -> Value {
     Value::String(value.to_string())
 }
 
-/// The log cuts payloads that are too long for CloudWatch; this one never does.
+/// The log cuts payloads that are too long for `CloudWatch`; this one never does.
 fn whole() -> Value {
     json!({"truncated": false})
 }

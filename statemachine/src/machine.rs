@@ -36,7 +36,7 @@ impl StateMachine {
         names
     }
 
-    /// The machine's TimeoutSeconds.
+    /// The machine's `TimeoutSeconds`.
     pub fn timeout(&self) -> Option<Duration> {
         self.0.timeout_s.map(|seconds| Duration::from_secs(seconds.into()))
     }

@@ -54,7 +54,7 @@ pub enum Status {
     Succeeded,
     /// A Fail state, or an error that nothing caught.
     Failed,
-    /// The machine's TimeoutSeconds, or the time limit it was started with.
+    /// The machine's `TimeoutSeconds`, or the time limit it was started with.
     TimedOut,
 }
 

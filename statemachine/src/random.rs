@@ -12,12 +12,12 @@ pub struct Random(Arc<Source>);
 
 #[derive(Debug)]
 enum Source {
-    /// SplitMix64's state; one addition per number, so that concurrent users never share one.
+    /// `SplitMix64`'s state; one addition per number, so that concurrent users never share one.
     Sequence(AtomicU64),
     Fixed(f64),
 }
 
-/// SplitMix64's increment: the golden ratio of 2^64 (Steele, Lea, Flood, 2014).
+/// `SplitMix64`'s increment: the golden ratio of 2^64 (Steele, Lea, Flood, 2014).
 const GOLDEN_GAMMA: u64 = 0x9E37_79B9_7F4A_7C15;
 
 impl Random {
@@ -57,7 +57,7 @@ impl Random {
     }
 }
 
-/// SplitMix64's output function.
+/// `SplitMix64`'s output function.
 fn mix(state: u64) -> u64 {
     let z = (state ^ (state >> 30)).wrapping_mul(0xBF58_476D_1CE4_E5B9);
     let z = (z ^ (z >> 27)).wrapping_mul(0x94D0_49BB_1331_11EB);

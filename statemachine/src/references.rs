@@ -172,7 +172,9 @@ fn each_child(node: &AstNode, visit: &mut dyn FnMut(&AstNode)) {
         AstNode::FunctionApplication(inner) => visit(inner),
         AstNode::Sort { input, terms } => {
             visit(input);
-            terms.iter().for_each(|(term, _)| visit(term));
+            for (term, _) in terms {
+                visit(term);
+            }
         }
         AstNode::Transform { location, update, delete } => {
             visit(location);

@@ -11,6 +11,9 @@ use crate::convert::to_jsonata;
 use crate::random::Random;
 use crate::references::StatesUse;
 
+/// Values on their way into variables.
+pub(crate) type Assigned = Vec<(Arc<str>, Arc<Value>)>;
+
 /// The variables that a scope sees: its own, and those of the scopes around it.
 ///
 /// A branch starts with all that its state sees and keeps what it assigns to itself; since no inner
@@ -24,9 +27,8 @@ impl Variables {
     }
 
     /// Sets all of `assigned`.
-    pub(crate) fn assign(&mut self, assigned: impl IntoIterator<Item = (Arc<str>, Arc<Value>)>) {
-        let mut assigned = assigned.into_iter().peekable();
-        if assigned.peek().is_some() {
+    pub(crate) fn assign(&mut self, assigned: Assigned) {
+        if !assigned.is_empty() {
             Arc::make_mut(&mut self.0).extend(assigned);
         }
     }

@@ -3,6 +3,8 @@
 //! Sections are those of <https://states-language.net/spec.html>; `dg` is the Step Functions
 //! developer guide, <https://docs.aws.amazon.com/step-functions/latest/dg/>.
 
+#![allow(clippy::unwrap_used, clippy::needless_pass_by_value)]
+
 mod support;
 
 use serde_json::{Value, json};
@@ -39,7 +41,7 @@ async fn a_retrier_retries_three_times_after_1_2_and_4_seconds_by_default() {
     assert_eq!(attempts, [0, 1, 2, 3]);
 }
 
-/// Errors: IntervalSeconds, BackoffRate, MaxAttempts, MaxDelaySeconds.
+/// Errors: `IntervalSeconds`, `BackoffRate`, `MaxAttempts`, `MaxDelaySeconds`.
 #[tokio::test(start_paused = true)]
 async fn interval_backoff_and_cap_make_the_delays() {
     let script = failing("E");
@@ -50,7 +52,7 @@ async fn interval_backoff_and_cap_make_the_delays() {
     assert_eq!((script.attempts("T"), ended.elapsed_ms()), (5, 17_500));
 }
 
-/// dg/concepts-error-handling.html: JitterStrategy.
+/// dg/concepts-error-handling.html: `JitterStrategy`.
 #[tokio::test(start_paused = true)]
 async fn full_jitter_shortens_the_delays_and_none_does_not() {
     for (strategy, expected_ms) in [("FULL", 3_500), ("NONE", 7_000)] {
@@ -128,14 +130,14 @@ async fn the_first_matching_catcher_takes_the_error_after_the_retries() {
     assert_eq!(ended.path(), ["T", "Caught"]);
 }
 
-/// JSONata: the default output of a catcher is the error output.
+/// `JSONata`: the default output of a catcher is the error output.
 #[tokio::test(start_paused = true)]
 async fn a_catcher_puts_the_error_output_out_by_default() {
     let ended = run(json!({"Catch": [{"ErrorEquals": ["E"], "Next": "Caught"}]}), &failing("E")).await;
     assert_eq!(ended.output(), json!({"Error": "E", "Cause": "E happened"}));
 }
 
-/// JSONata: a catcher's Assign and Output see `$states.errorOutput` and `$states.input`.
+/// `JSONata`: a catcher's Assign and Output see `$states.errorOutput` and `$states.input`.
 #[tokio::test(start_paused = true)]
 async fn a_catcher_assigns_and_puts_out() {
     let catch = json!([{
@@ -177,7 +179,7 @@ async fn a_task_that_ends_in_the_moment_of_its_timeout_is_in_time() {
     assert_eq!(run(json!({"TimeoutSeconds": 5}), &script).await.output(), json!(1));
 }
 
-/// JSONata: TimeoutSeconds may be an expression; its value is checked like the constant.
+/// `JSONata`: `TimeoutSeconds` may be an expression; its value is checked like the constant.
 #[tokio::test(start_paused = true)]
 async fn a_timeout_may_be_an_expression() {
     let script = Script::new().on("T", [payload(json!(1)).after_s(60)]);

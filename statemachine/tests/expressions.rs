@@ -2,6 +2,8 @@
 //!
 //! `dg` is the Step Functions developer guide, <https://docs.aws.amazon.com/step-functions/latest/dg/>.
 
+#![allow(clippy::unwrap_used, clippy::needless_pass_by_value)]
+
 mod support;
 
 use serde_json::{Value, json};
@@ -35,7 +37,7 @@ async fn an_undefined_result_is_an_error_and_null_is_not() {
     assert_eq!(output_of(json!("{% $states.input.x %}"), json!({"x": null})).await.output(), json!(null));
 }
 
-/// JSONata 2.0.6, object constructor: a member without a value is left out.
+/// `JSONata` 2.0.6, object constructor: a member without a value is left out.
 #[tokio::test(start_paused = true)]
 async fn an_undefined_member_of_a_constructed_object_is_dropped() {
     let ended =
@@ -44,7 +46,7 @@ async fn an_undefined_member_of_a_constructed_object_is_dropped() {
     assert_eq!(ended.output(), json!({"b": null, "c": [1]}));
 }
 
-/// A path over arrays maps over them, as JSONata has it.
+/// A path over arrays maps over them, as `JSONata` has it.
 #[tokio::test(start_paused = true)]
 async fn a_path_through_an_array_gives_a_sequence() {
     let input = json!({"lines": [{"sku": "A", "n": 1}, {"sku": "B", "n": 2}], "one": [{"sku": "C"}], "none": []});
@@ -175,7 +177,7 @@ async fn the_context_object_tells_of_execution_state_and_machine() {
     );
 }
 
-/// dg/transforming-data.html, JSONata functions provided by Step Functions.
+/// dg/transforming-data.html, `JSONata` functions provided by Step Functions.
 #[tokio::test(start_paused = true)]
 async fn the_functions_of_step_functions_are_there() {
     for (expression, expected) in [

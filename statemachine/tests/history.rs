@@ -2,6 +2,8 @@
 //!
 //! `dg` is the Step Functions developer guide, <https://docs.aws.amazon.com/step-functions/latest/dg/>.
 
+#![allow(clippy::unwrap_used, clippy::needless_pass_by_value)]
+
 mod support;
 
 use std::time::Duration;

@@ -1,5 +1,7 @@
 //! The definition that ships, on every way through it.
 
+#![allow(clippy::unwrap_used, clippy::needless_pass_by_value)]
+
 mod support;
 
 use serde_json::{Value, json};

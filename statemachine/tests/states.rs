@@ -3,6 +3,8 @@
 //! Sections are those of <https://states-language.net/spec.html>; `dg` is the Step Functions
 //! developer guide, <https://docs.aws.amazon.com/step-functions/latest/dg/>.
 
+#![allow(clippy::unwrap_used, clippy::needless_pass_by_value)]
+
 mod support;
 
 use serde_json::{Value, json};

@@ -9,6 +9,7 @@ use aws_config::SdkConfig;
 use aws_config::retry::RetryConfig;
 use aws_config::timeout::TimeoutConfig;
 use aws_sdk_sfn::Client;
+use aws_sdk_sfn::config::StalledStreamProtectionConfig;
 use aws_sdk_sfn::types::SyncExecutionStatus;
 use aws_smithy_runtime_api::box_error::BoxError;
 use aws_smithy_runtime_api::client::endpoint::EndpointPrefix;
@@ -105,6 +106,9 @@ impl Workflow {
             .timeout_config(
                 TimeoutConfig::builder().disable_operation_timeout().disable_operation_attempt_timeout().build(),
             )
+            // No byte comes back before the saga ends. The SDK takes that for a broken connection
+            // after five seconds, unless it is told not to.
+            .stalled_stream_protection(StalledStreamProtectionConfig::disabled())
             // A start that was not answered may have been heard. The record says what came of it;
             // a second start would only be a second execution.
             .retry_config(RetryConfig::disabled())

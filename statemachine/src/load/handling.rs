@@ -9,7 +9,7 @@ use crate::definition::{Catcher, Handling, Jitter, MAX_SECONDS, Retrier};
 use crate::failure::{ALL, RESERVED_ERROR_NAMES};
 use crate::fault::Rule;
 
-/// A MaxDelaySeconds is below this, 366 days.
+/// A `MaxDelaySeconds` is below this, 366 days.
 ///
 /// See <https://docs.aws.amazon.com/step-functions/latest/dg/concepts-error-handling.html>.
 const MAX_DELAY_BOUND_S: u32 = 31_622_400;

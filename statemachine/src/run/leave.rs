@@ -9,7 +9,7 @@ use crate::clock::Clock;
 use crate::definition::{Assign, Exit, Transition, exceed_limit, exceeds_limit};
 use crate::expression::EvaluationError;
 use crate::failure::{DATA_LIMIT_EXCEEDED, Failure};
-use crate::scene::{Converted, Scene};
+use crate::scene::{Assigned, Converted, Scene};
 use crate::task::TaskRunner;
 use crate::template::Template;
 
@@ -27,7 +27,7 @@ pub(super) enum Subject<'a> {
 /// A state that was left.
 pub(super) struct Left {
     pub(super) output: Arc<Value>,
-    pub(super) assigned: Vec<(Arc<str>, Arc<Value>)>,
+    pub(super) assigned: Assigned,
     pub(super) to: Transition,
 }
 
@@ -111,7 +111,7 @@ fn checked_output(
 }
 
 /// All values or none.
-fn evaluate_assign(assign: &Assign, scene: &Scene<'_>) -> Result<Vec<(Arc<str>, Arc<Value>)>, EvaluationError> {
+fn evaluate_assign(assign: &Assign, scene: &Scene<'_>) -> Result<Assigned, EvaluationError> {
     assign.iter().map(|(name, value)| Ok((Arc::clone(name), value.evaluate(scene)?))).collect()
 }
 

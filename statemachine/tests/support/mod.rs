@@ -1,4 +1,5 @@
 //! A runner that follows a script, and executions on a paused clock.
+// Not every test file uses everything.
 #![allow(dead_code)]
 
 use std::collections::{HashMap, VecDeque};

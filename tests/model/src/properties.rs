@@ -1,12 +1,12 @@
-//! What must hold, and what must be able to happen so that it holds of something.
+//! What must hold; and what must be able to happen, so that it holds of something.
 
 use stateright::{Model, Property};
 
 use crate::saga::{Kind, Saga};
 use crate::state::{
-    Answer, Call, Content, End, Fence, Intake, Mode, NEIGHBOUR, Place, Reason, Recovery, Slot, State, Status, Step,
+    Answer, Call, Execution, Fence, Intake, NEIGHBOUR, Place, Reason, Record, Recovery, Slot, State, Status, Step,
 };
-use crate::task::{Outcome, Stage, Task};
+use crate::task::{Invocation, Outcome, Stage, Task};
 
 /// Accepted orders end decided or parked.
 pub const I1_ENDS: &str = "I1: once all is quiet, every accepted order is decided or parked";
@@ -17,79 +17,270 @@ pub const I2_CONFIRMED: &str = "I2: a confirmed order is reserved and posted";
 /// `CANCELLED` is nothing.
 pub const I2_CANCELLED: &str = "I2: a cancelled order holds no stock, and its journal nets to zero";
 /// Stock adds up.
-pub const I3: &str = "I3: on hand is available and reserved, and available is never negative";
+pub const I3: &str = "I3: on hand is available and what open reservations hold, and nothing is negative";
 /// The journal nets.
-pub const I4: &str = "I4: an order is posted at most once, and reversed at most once";
+pub const I4: &str = "I4: an order is posted at most once, and reversed at most as often";
 /// One decision.
-pub const I5: &str = "I5: no order is confirmed and then rolled back by a failure";
+pub const I5: &str = "I5: no order is both confirmed and rolled back by a failure";
 /// True answers.
-pub const I6_TOLD: &str = "I6: no caller is told what the records contradict, or about content it did not send";
+pub const I6_TOLD: &str = "I6: no caller is told what the records contradict, or of content it did not send";
 /// Nobody cancels what is not theirs.
 pub const I6_CANCELS: &str = "I6: no request cancels an order of other content";
 /// Healthy orders are confirmed.
-pub const I7: &str = "I7: nobody's order is cancelled without a reason";
-/// Parking is the last resort.
-pub const PARKED_LAST: &str = "point 6: an order is parked only after every attempt at it was made";
+pub const I7: &str = "I7: no healthy order is cancelled";
+/// Compensations end.
+pub const LOOKS: &str = "point 2: a compensation's third look is the last that finds anything new";
 /// Compensations are independent.
 pub const BRANCHES: &str = "point 3: a compensation that fails does not stop the other";
-/// Compensations end.
-pub const LOOKS: &str = "point 2: a compensation's third look is the last that finds something new";
+/// Parking is the last resort.
+pub const PARKED_LAST: &str = "point 6: an order is parked only after every attempt to undo it was made";
 /// What is accepted is stored.
 pub const STORED: &str = "point 7: what was accepted is in the table or in the queue";
 
-/// An order is confirmed in the end.
-pub const CONFIRMED: &str = "an order can be confirmed";
-/// An order is cancelled in the end.
-pub const CANCELLED: &str = "an order can be cancelled";
-/// An order is parked.
-pub const PARKED: &str = "an order can be parked";
-/// A late action meets a tombstone.
-pub const ZOMBIE_LOSES: &str = "a zombie can lose to a tombstone";
-/// A late action takes effect, and is undone by a second look.
-pub const SECOND_LOOK: &str = "a compensation can need a second look";
-/// A confirmation loses.
-pub const CONFIRM_ADOPTS: &str = "a confirmation can adopt a cancellation";
-/// A cancellation loses.
-pub const CANCEL_ADOPTS: &str = "a cancellation can adopt a confirmation";
-/// An absent order is written as cancelled.
-pub const CANCELLED_ABSENT: &str = "an order that was never persisted can be put on record as cancelling";
-/// A caller is told of a conflict.
-pub const CONFLICT: &str = "a caller can be told of a conflict";
-/// A caller waits in vain and is told the decision by the record.
-pub const QUEUED: &str = "a caller can be told that the order is queued";
-/// A recovery comes too late.
-pub const RECOVERY_LOSES: &str = "a recovery can lose to another";
+/// Something that a configuration must be able to show.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Sight {
+    /// An order is confirmed in the end.
+    Confirmed,
+    /// An order is cancelled in the end.
+    Cancelled,
+    /// An order is parked.
+    Parked,
+    /// A parked order that was taken up again is cancelled.
+    TakenUp,
+    /// A late action meets a tombstone.
+    ZombieLoses,
+    /// A compensation finds a fence that was not there a moment before.
+    SecondLook,
+    /// A confirmation finds that the order is being cancelled.
+    ConfirmAdopts,
+    /// A cancellation finds that the order is confirmed.
+    CancelAdopts,
+    /// A cancellation finds no record, and then one after all.
+    CancelMeetsPersist,
+    /// A caller is told of a conflict.
+    Conflict,
+    /// A caller is told that the order is queued.
+    Queued,
+    /// A caller is told that nothing is known.
+    Unknown,
+    /// A message of the overflow queue turns out to be of other content than the record.
+    QueuedConflict,
+    /// A recovery finds that another one was first.
+    RecoveryLoses,
+    /// A customer has cancelled a confirmed order.
+    ConfirmedThenCancelled,
+}
 
-/// The properties of a configuration: everything that must hold.
-pub(crate) fn all(_: &Saga) -> Vec<Property<Saga>> {
+/// The properties of a configuration.
+pub(crate) fn all(saga: &Saga) -> Vec<Property<Saga>> {
+    let mut all = invariants();
+    if let Some(only) = saga.only {
+        all.retain(|property| property.name == only);
+    }
+    all.extend(saga.sights.iter().map(|&sight| see(sight)));
+    all
+}
+
+fn invariants() -> Vec<Property<Saga>> {
     vec![
         Property::always(I1_ENDS, ends),
-        Property::always(I1_ALARMED, |_, state| {
-            state.parked_message || !state.tables.record.is_some_and(|record| record.parked) || parking(state)
+        Property::always(I1_ALARMED, |_, state: &State| {
+            let between = state.recoveries.iter().any(|recovery| matches!(recovery, Recovery::Parking { .. }));
+            state.parked_message || between || !record_is(state, |record| record.parked)
         }),
-        Property::always(I2_CONFIRMED, |_, state| !is(state, Status::Confirmed) || whole(state)),
-        Property::always(I2_CANCELLED, |_, state| !is(state, Status::Cancelled) || nothing_left(state)),
+        Property::always(I2_CONFIRMED, |_, state| !stands(state, Status::Confirmed) || is_whole(state)),
+        Property::always(I2_CANCELLED, |_, state| !stands(state, Status::Cancelled) || is_nothing(state)),
         Property::always(I3, stock_adds_up),
         Property::always(I4, |_, State { tables, .. }| tables.postings <= 1 && tables.reversals <= tables.postings),
         Property::always(I5, |_, state| {
-            !state.tables.record.is_some_and(|record| {
+            !record_is(state, |record| {
                 record.was_confirmed && !matches!(record.reason, None | Some(Reason::Customer))
             })
         }),
         Property::always(I6_TOLD, told_the_truth),
-        Property::always(I6_CANCELS, |_, state| !state.tables.record.is_some_and(|record| record.cancelled_by_other)),
+        Property::always(I6_CANCELS, |_, state| !record_is(state, |record| record.cancelled_by_other)),
         Property::always(I7, cancelled_for_a_reason),
-        Property::always(PARKED_LAST, |saga, state| {
-            !state.tables.record.is_some_and(|record| record.parked && record.attempts_made < saga.attempt_limit)
-        }),
+        Property::always(LOOKS, |saga, state| saga.unreachable.is_some() || !state.live().any(is_contended)),
         Property::always(BRANCHES, |saga, state| {
-            let parked = state.tables.record.is_some_and(|record| record.parked);
-            !(parked && saga.unreachable == Some(Step::Accounting) && state.tables.has_effect(Step::Inventory))
+            let left_out = saga.unreachable == Some(Step::Accounting) && state.tables.has_effect(Step::Inventory);
+            !(left_out && record_is(state, |record| record.parked))
         }),
-        Property::always(LOOKS, |saga, state| {
-            saga.unreachable.is_some()
-                || !state.live().any(|execution| execution.slots.contains(&Slot::Answered(Outcome::Contended)))
+        Property::always(PARKED_LAST, |saga, state| {
+            !record_is(state, |record| record.parked && record.attempts_made < saga.attempt_limit)
         }),
         Property::always(STORED, accepted_is_stored),
     ]
+}
+
+fn record_is(state: &State, is: impl FnOnce(&Record) -> bool) -> bool {
+    state.tables.record.as_ref().is_some_and(is)
+}
+
+fn stands(state: &State, status: Status) -> bool {
+    record_is(state, |record| record.status == status)
+}
+
+/// Nothing moves on its own: no execution, no message, no caller. Recovery may.
+fn is_still(state: &State) -> bool {
+    state.live().next().is_none()
+        && state.late.is_empty()
+        && state.overflow == [false; 2]
+        && state.intakes.iter().all(|intake| matches!(intake, Intake::Told(_)))
+}
+
+/// A state that nothing leads out of has an end for every order. That every way leads into such a
+/// state is for the tests to show: no configuration runs in circles.
+fn ends(saga: &Saga, state: &State) -> bool {
+    let parked_or_decided = record_is(state, |record| !record.status.is_open() || record.parked);
+    let accepted = |intake: &Intake| matches!(intake, Intake::Told(Answer::Accepted | Answer::Queued));
+    let owed = state.tables.record.is_some() || state.intakes.iter().any(accepted);
+    if parked_or_decided || !owed || !is_still(state) {
+        return true;
+    }
+    let mut actions = Vec::new();
+    saga.actions(state, &mut actions);
+    !actions.is_empty()
+}
+
+fn is_whole(state: &State) -> bool {
+    let tables = &state.tables;
+    tables.inventory == Fence::Applied
+        && tables.accounting == Fence::Applied
+        && tables.reserved == NEIGHBOUR + 1
+        && tables.postings == tables.reversals + 1
+}
+
+fn is_nothing(state: &State) -> bool {
+    let tables = &state.tables;
+    tables.inventory != Fence::Applied
+        && tables.accounting != Fence::Applied
+        && !tables.has_effect(Step::Inventory)
+        && !tables.has_effect(Step::Accounting)
+}
+
+fn stock_adds_up(saga: &Saga, state: &State) -> bool {
+    let tables = &state.tables;
+    let held = NEIGHBOUR + i8::from(tables.inventory == Fence::Applied);
+    let on_hand = saga.stock(state) + NEIGHBOUR;
+    tables.available >= 0 && tables.available + held == on_hand && tables.reserved == held
+}
+
+fn told(saga: &Saga, state: &State, mut is_right: impl FnMut(&Call, Answer, Option<&Record>) -> bool) -> bool {
+    saga.calls.iter().zip(&state.intakes).all(|(call, intake)| match *intake {
+        Intake::Told(answer) => is_right(call, answer, state.tables.record.as_ref()),
+        _ => true,
+    })
+}
+
+fn told_the_truth(saga: &Saga, state: &State) -> bool {
+    told(saga, state, |call, answer, record| match answer {
+        Answer::Decided(status, content) => {
+            let bears_out = match status {
+                // It was so when it was said; only its customer can have changed it since.
+                Status::Confirmed => record.is_some_and(|record| record.was_confirmed),
+                _ => record.is_some_and(|record| record.status == status),
+            };
+            content == call.content && bears_out
+        }
+        Answer::Accepted => record.is_none_or(|record| record.content == call.content),
+        Answer::Conflict => record.is_some_and(|record| record.content != call.content),
+        Answer::Queued | Answer::Unknown => true,
+    })
+}
+
+fn accepted_is_stored(saga: &Saga, state: &State) -> bool {
+    told(saga, state, |call, answer, record| match answer {
+        Answer::Accepted | Answer::Decided(..) => record.is_some(),
+        // The record may be another's: a conflict that is found in the queue is counted and dropped.
+        Answer::Queued => record.is_some() || state.overflow[call.content as usize],
+        Answer::Conflict | Answer::Unknown => true,
+    })
+}
+
+fn cancelled_for_a_reason(saga: &Saga, state: &State) -> bool {
+    let Some(reason) = state.tables.record.and_then(|record| record.reason) else { return true };
+    match reason {
+        Reason::Customer => saga.spent(state, |budget| budget.cancellations) > 0,
+        Reason::Refused => saga.kind != Kind::Healthy,
+        // An error that says nothing is not a transient one.
+        Reason::Failed => saga.spent(state, |budget| budget.timeouts) > 0,
+        Reason::Unavailable => {
+            let faults = saga.spent(state, |budget| {
+                budget.timeouts + budget.unavailable + budget.deaths + budget.starts + budget.outages
+            });
+            faults >= saga.attempt_limit
+        }
+    }
+}
+
+fn is_contended(execution: &Execution) -> bool {
+    execution.slots.contains(&Slot::Answered(Outcome::Contended))
+}
+
+fn see(sight: Sight) -> Property<Saga> {
+    match sight {
+        Sight::Confirmed => Property::sometimes("an order can be confirmed", |_, state| {
+            is_still(state) && stands(state, Status::Confirmed)
+        }),
+        Sight::Cancelled => Property::sometimes("an order can be cancelled", |_, state| {
+            is_still(state) && stands(state, Status::Cancelled)
+        }),
+        Sight::Parked => Property::sometimes("an order can be parked", |_, state| {
+            is_still(state) && record_is(state, |record| record.parked)
+        }),
+        Sight::TakenUp => Property::sometimes("a parked order can be taken up again and cancelled", |saga, state| {
+            stands(state, Status::Cancelled) && saga.spent(state, |budget| budget.take_ups) > 0
+        }),
+        Sight::ZombieLoses => Property::sometimes("a zombie can lose to a tombstone", |_, state: &State| {
+            state.late.iter().any(|late| match late.task {
+                Task::Act(step) => state.tables.fence(step) == Fence::Tombstone,
+                _ => false,
+            })
+        }),
+        Sight::SecondLook => Property::sometimes("a compensation can need a second look", |_, state| {
+            invocations(state).any(|invocation| matches!(invocation.stage, Stage::Look(_)))
+        }),
+        Sight::ConfirmAdopts => Property::sometimes("a confirmation can adopt a cancellation", |_, state| {
+            state.live().any(|execution| {
+                matches!(execution.slots[0], Slot::Answered(Outcome::Record(Status::Cancelling | Status::Cancelled, _)))
+                    && execution.place == Place::Confirm
+            })
+        }),
+        Sight::CancelAdopts => Property::sometimes("a cancellation can adopt a confirmation", |_, state| {
+            state.live().any(|execution| {
+                matches!(execution.slots[0], Slot::Answered(Outcome::Record(Status::Confirmed, _)))
+                    && matches!(execution.place, Place::Cancel(_))
+            })
+        }),
+        Sight::CancelMeetsPersist => Property::sometimes("a cancellation can meet a late persist", |_, state| {
+            invocations(state).any(|invocation| invocation.stage == Stage::Again)
+        }),
+        Sight::Conflict => Property::sometimes("a caller can be told of a conflict", |_, state| {
+            state.intakes.contains(&Intake::Told(Answer::Conflict))
+        }),
+        Sight::Queued => Property::sometimes("a caller can be told that the order is queued", |_, state| {
+            state.intakes.contains(&Intake::Told(Answer::Queued))
+        }),
+        Sight::Unknown => Property::sometimes("a caller can be told that nothing is known", |_, state| {
+            state.intakes.contains(&Intake::Told(Answer::Unknown))
+        }),
+        Sight::QueuedConflict => Property::sometimes("a queued order can lose its key to another", |_, state| {
+            record_is(state, |record| state.overflow[1 - record.content as usize])
+        }),
+        Sight::RecoveryLoses => Property::sometimes("a recovery can lose to another", |_, state| {
+            state.recoveries.contains(&Recovery::Took { stale: true })
+        }),
+        Sight::ConfirmedThenCancelled => Property::sometimes("a confirmed order can be cancelled", |_, state| {
+            is_still(state) && record_is(state, |record| record.was_confirmed && record.status == Status::Cancelled)
+        }),
+    }
+}
+
+fn invocations(state: &State) -> impl Iterator<Item = Invocation> {
+    let asked = |slot: &Slot| match slot {
+        Slot::Asked(invocation) => Some(*invocation),
+        _ => None,
+    };
+    state.live().flat_map(|execution| execution.slots).filter_map(move |slot| asked(&slot)).chain(state.late.iter().copied())
 }

@@ -4,6 +4,7 @@ use stateright::{Model, Property};
 
 use crate::action::Action;
 use crate::execution::Failure;
+use crate::properties::Sight;
 use crate::protection::Protection;
 use crate::state::{
     Answer, Budget, Call, Content, End, Execution, Fence, Intake, Mode, NEIGHBOUR, Place, Reason, Record, Recovery, Slot,
@@ -32,6 +33,8 @@ pub struct Saga {
     pub(crate) recoveries: usize,
     pub(crate) attempt_limit: u8,
     pub(crate) unreachable: Option<Step>,
+    pub(crate) sights: Vec<Sight>,
+    pub(crate) only: Option<&'static str>,
     off: Vec<Protection>,
 }
 
@@ -46,6 +49,8 @@ impl Saga {
             recoveries: 1,
             attempt_limit: 1,
             unreachable: None,
+            sights: Vec::new(),
+            only: None,
             off: Vec::new(),
         }
     }
@@ -92,6 +97,21 @@ impl Saga {
         self
     }
 
+    /// All this must be able to happen.
+    #[must_use]
+    pub fn shows(mut self, sights: &[Sight]) -> Self {
+        self.sights.extend_from_slice(sights);
+        self
+    }
+
+    /// Checks this invariant alone.
+    #[must_use]
+    pub fn only(mut self, property: &'static str) -> Self {
+        self.only = Some(property);
+        self.sights.clear();
+        self
+    }
+
     /// The mutant without a protection.
     #[must_use]
     pub fn without(mut self, protection: Protection) -> Self {
@@ -106,6 +126,17 @@ impl Saga {
     /// What has happened of what may.
     pub(crate) fn spent(&self, state: &State, of: fn(&Budget) -> u8) -> u8 {
         of(&self.budget) - of(&state.left)
+    }
+
+    /// The stock that was there for this order, held or not.
+    pub(crate) fn stock(&self, state: &State) -> i8 {
+        let delivered = self.spent(state, |budget| budget.deliveries).cast_signed();
+        let at_first = match self.kind {
+            Kind::OutOfStock => 0,
+            // Just enough, so that a second reservation finds none left.
+            Kind::Healthy | Kind::OverCreditLimit => 1,
+        };
+        at_first + delivered
     }
 
     fn step(&self, state: &mut State, action: Action) {
@@ -336,16 +367,11 @@ impl Model for Saga {
     type Action = Action;
 
     fn init_states(&self) -> Vec<State> {
-        let available = match self.kind {
-            Kind::OutOfStock => 0,
-            // Just enough, so that a second reservation finds none left.
-            Kind::Healthy | Kind::OverCreditLimit => 1,
-        };
         let tables = Tables {
             record: None,
             inventory: Fence::Absent,
             accounting: Fence::Absent,
-            available,
+            available: 0,
             reserved: NEIGHBOUR,
             postings: 0,
             reversals: 0,
@@ -364,6 +390,7 @@ impl Model for Saga {
             parked_message: false,
             left: self.budget,
         };
+        state.tables.available = self.stock(&state);
         for &content in &self.executions {
             start(&mut state, Some(content));
         }

@@ -51,7 +51,7 @@ const BAD: Style = AnsiColor::Red.on_default().bold();
 /// Prints a report for people.
 pub fn print(report: &Report) {
     let mut counts = Table::new();
-    counts.load_style(presets::UTF8_NO_BORDERS).set_content_arrangement(ContentArrangement::Dynamic);
+    counts.load_style(presets::NOTHING).set_content_arrangement(ContentArrangement::Dynamic);
     counts
         .set_header(report.orders.keys().map(ToString::to_string).chain(["articles".into(), "journal entries".into()]));
     let numbers = report.orders.values().chain([&report.stock_items, &report.journal_entries]);

@@ -239,7 +239,7 @@ fn print_shown(shown: &Shown) {
 /// What the three services know of each order.
 fn print_records(books: &Books) {
     let mut table = Table::new();
-    table.load_style(presets::UTF8_NO_BORDERS).set_content_arrangement(ContentArrangement::Dynamic);
+    table.load_style(presets::NOTHING).set_content_arrangement(ContentArrangement::Dynamic);
     table.set_header(["order", "customer", "status", "reason", "stock held", "journal"]);
     let mut orders: Vec<_> = books.orders.iter().collect();
     orders.sort_by_key(|(_, order)| order.record.created_ms);

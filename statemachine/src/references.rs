@@ -191,7 +191,7 @@ mod tests {
     use super::*;
 
     fn references(source: &str) -> References {
-        References::of(&jsonata_core::parser::parse(source).unwrap())
+        References::of(&jsonata_core::parser::parse(source).expect("the test parses"))
     }
 
     #[test]

@@ -59,10 +59,15 @@ pub fn placed(record: &OrderRecord) -> Answer {
     let answer = match record.status {
         Status::Confirmed => Answer::json(StatusCode::CREATED, &OrderView::from(record)),
         Status::Cancelled => problem::cancelled(record),
-        Status::Pending | Status::Cancelling => Answer::json(StatusCode::ACCEPTED, &OrderView::from(record)),
+        Status::Pending | Status::Cancelling => return accepted(record),
     };
-    let answer = answer.with(header::LOCATION, location(record.order.order_id()));
-    if record.status.is_open() { answer } else { answer.with(header::ETAG, etag(record)) }
+    answer.with(header::LOCATION, location(record.order.order_id())).with(header::ETAG, etag(record))
+}
+
+/// The answer while an order is undecided, or not yet rolled back.
+pub fn accepted(record: &OrderRecord) -> Answer {
+    Answer::json(StatusCode::ACCEPTED, &OrderView::from(record))
+        .with(header::LOCATION, location(record.order.order_id()))
 }
 
 /// The answer for an order that is kept in the overflow queue: it has no record yet.

@@ -12,7 +12,7 @@ pub mod gateway;
 pub mod problem;
 pub mod view;
 
-pub use answer::{Answer, placed, queued, stored};
+pub use answer::{Answer, accepted, placed, queued, stored};
 pub use gateway::{Handler, serve, tenant};
 pub use problem::{Kind, Problem};
 pub use view::OrderView;

@@ -13,6 +13,7 @@ use axum::routing::{get, post};
 use base64::Engine as _;
 use base64::prelude::BASE64_STANDARD;
 use http::{HeaderMap, Method, StatusCode, header};
+use recover_orders::{Command, Event};
 use uuid::Uuid;
 
 use crate::audit;
@@ -30,7 +31,10 @@ pub fn router(stack: Stack) -> Router {
     Router::new()
         .route("/orders", post(place))
         .route("/orders/{orderId}", get(read))
+        .route("/orders/{orderId}/cancel", post(cancel))
         .route("/_local/audit", get(audit))
+        .route("/_local/recover", post(recover))
+        .route("/_local/recover/{orderId}", post(take_up))
         .fallback(|| async { respond(Problem::new(Kind::RouteNotFound).answer()) })
         .method_not_allowed_fallback(|| async { respond(Problem::new(Kind::MethodNotAllowed).answer()) })
         .with_state(stack)
@@ -38,6 +42,10 @@ pub fn router(stack: Stack) -> Router {
 
 async fn place(State(stack): State<Stack>, request: Request) -> Response {
     call(&stack.intake, "/orders", PathParameters::new(), request).await
+}
+
+async fn cancel(State(stack): State<Stack>, Path(path_parameters): Path<PathParameters>, request: Request) -> Response {
+    call(&stack.intake, "/orders/{orderId}/cancel", path_parameters, request).await
 }
 
 async fn read(State(stack): State<Stack>, Path(path_parameters): Path<PathParameters>, request: Request) -> Response {
@@ -55,6 +63,18 @@ async fn audit(State(stack): State<Stack>) -> Response {
         }
         Err(panic) => std::panic::resume_unwind(panic.into_panic()),
     }
+}
+
+/// Recovery, now.
+async fn recover(State(stack): State<Stack>) -> Response {
+    respond(Answer::json(StatusCode::OK, &stack.recover_orders.handle(Event::Command(Command::Recover)).await))
+}
+
+/// Recovery of one order, due or not, parked or not.
+async fn take_up(State(stack): State<Stack>, Path(order_id): Path<String>) -> Response {
+    let Ok(order_id) = order_id.parse() else { return respond(Problem::new(Kind::OrderNotFound).answer()) };
+    let command = Event::Command(Command::TakeUp { order_id });
+    respond(Answer::json(StatusCode::OK, &stack.recover_orders.handle(command).await))
 }
 
 async fn call<H: Handler>(

@@ -1,4 +1,5 @@
-//! `POST /orders`: take an order, start its saga, answer.
+//! `POST /orders`: take an order, start its saga, answer. `POST /orders/{orderId}/cancel`: the same
+//! for its cancellation.
 //!
 //! What the function promises is in one sentence: once it has answered 2xx, the order is in DynamoDB
 //! or in SQS. The steps, in the order in which they run:
@@ -8,10 +9,13 @@
 //! 2. [`workflow`]: the saga is started, and its end is awaited for at most 20 s.
 //! 3. [`keep`]: whenever that gave no decision, the order's record says what happened, and if there
 //!    is none, it is written here.
-//! 4. [`overflow`]: if DynamoDB does not answer, the order goes into the queue.
+//! 4. [`queue`]: if DynamoDB does not answer, the order goes into the overflow queue.
+//!
+//! [`cancel`] is the customer's cancellation.
 
+pub mod cancel;
 pub mod keep;
-pub mod overflow;
+pub mod queue;
 pub mod request;
 pub mod workflow;
 
@@ -23,7 +27,7 @@ use persist_order::{Orders, Written};
 use saga::{Clock, task::chain};
 
 use crate::keep::{Kept, keep};
-use crate::overflow::Overflow;
+use crate::queue::Queue;
 use crate::request::{Mode, Placement};
 use crate::workflow::{Ended, Workflow};
 
@@ -35,19 +39,19 @@ pub const IDEMPOTENCY_KEY: HeaderName = HeaderName::from_static("idempotency-key
 pub struct Intake {
     orders: Orders,
     workflow: Workflow,
-    overflow: Overflow,
+    overflow: Queue,
     clock: Clock,
 }
 
 impl Intake {
     /// A handler on these services.
-    pub fn new(orders: Orders, workflow: Workflow, overflow: Overflow, clock: Clock) -> Self {
+    pub fn new(orders: Orders, workflow: Workflow, overflow: Queue, clock: Clock) -> Self {
         Self { orders, workflow, overflow, clock }
     }
 
     /// Starts the saga and waits for it.
     async fn place(&self, order: &Order) -> Answer {
-        match self.workflow.run(order).await {
+        match self.workflow.run(order.order_id(), Some(order)).await {
             Ok(Ended::Decided(record)) => answer(&record, order),
             Ok(Ended::Conflict) => conflict(order),
             Err(unknown) => {
@@ -101,7 +105,16 @@ impl Intake {
 
 impl Handler for Intake {
     async fn handle(&self, request: ApiGatewayProxyRequest, request_id: &str) -> Answer {
-        match request::read(&request, request_id) {
+        match request.resource.as_deref() {
+            Some("/orders/{orderId}/cancel") => self.cancel(&request).await,
+            _ => self.submit(&request, request_id).await,
+        }
+    }
+}
+
+impl Intake {
+    async fn submit(&self, request: &ApiGatewayProxyRequest, request_id: &str) -> Answer {
+        match request::read(request, request_id) {
             Err(problem) => problem.answer(),
             Ok(Placement { order, key, mode }) => {
                 let answer = match mode {

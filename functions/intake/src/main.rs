@@ -1,6 +1,7 @@
 //! The `intake` Lambda function.
 
-use intake::{Intake, overflow, overflow::Overflow, workflow, workflow::Workflow};
+use intake::queue::{OVERFLOW_VARIABLE, Queue};
+use intake::{Intake, workflow, workflow::Workflow};
 use persist_order::{Orders, orders};
 use saga::{Clock, aws};
 
@@ -10,7 +11,7 @@ async fn main() -> Result<(), lambda_runtime::Error> {
     let config = aws::config().await;
     let table = aws::setting(orders::TABLE_VARIABLE)?;
     let workflow = Workflow::new(&config, aws::setting(workflow::STATE_MACHINE_VARIABLE)?);
-    let queue = Overflow::new(aws_sdk_sqs::Client::new(&config), aws::setting(overflow::QUEUE_VARIABLE)?);
+    let queue = Queue::new(aws_sdk_sqs::Client::new(&config), aws::setting(OVERFLOW_VARIABLE)?);
     let (client, ()) = tokio::join!(aws::dynamodb(&config, &table, Orders::absent_key()), workflow.warm_up());
     api::serve(Intake::new(Orders::new(client, table), workflow, queue, Clock::System)).await
 }

@@ -126,16 +126,16 @@ impl Workflow {
         }
     }
 
-    /// Runs the saga of an order and waits for its end, at most for [`DEADLINE`].
+    /// Runs the saga of an order and waits for its end, at most for [`DEADLINE`]. Without the order
+    /// itself, the one on record is used.
     ///
     /// # Idempotency
     /// Running an order's saga again joins it where it stands.
     ///
     /// # Errors
     /// [`Unknown`].
-    pub async fn run(&self, order: &Order) -> Result<Ended, Unknown> {
-        let order_id = order.order_id();
-        let input = input(&Input { order_id, order: Some(order) })?;
+    pub async fn run(&self, order_id: &OrderId, order: Option<&Order>) -> Result<Ended, Unknown> {
+        let input = input(&Input { order_id, order })?;
         let run = self
             .client
             .start_sync_execution()

@@ -5,12 +5,14 @@
 //! record's status says.
 
 pub mod orders;
+pub mod work;
 
 use order::{InvalidOrder, Order, OrderId, OrderRecord, Reason, Receipt, Receipts};
 use saga::{Clock, Task, TaskError, Unavailable};
 use serde::Deserialize;
 
-pub use orders::{Closing, Orders, Written};
+pub use orders::{Canceller, Closing, Orders, Written};
+pub use work::OpenOrder;
 
 /// What the function is asked to do.
 #[derive(Debug, Clone, PartialEq, Deserialize)]
@@ -162,10 +164,15 @@ impl PersistOrder {
     ) -> Result<OrderRecord, PersistError> {
         let closing = Closing { reason: failure.reason(), detail: failure.detail(), now_ms: self.clock.now_ms() };
         let Some(order) = order else {
-            return self.orders.cancel(order_id, None, &closing).await?.ok_or_else(|| unknown(order_id));
+            return self
+                .orders
+                .cancel(order_id, Canceller::Saga(None), &closing)
+                .await?
+                .ok_or_else(|| unknown(order_id));
         };
         is_about(order_id, order)?;
-        if let Some(record) = self.orders.cancel(order_id, Some(order.fingerprint()), &closing).await? {
+        let canceller = Canceller::Saga(Some(order.fingerprint()));
+        if let Some(record) = self.orders.cancel(order_id, canceller, &closing).await? {
             return same_content(record, order);
         }
         // Persisting failed for good. The full record is written all the same: it is what the
@@ -175,7 +182,7 @@ impl PersistOrder {
             // A late persist was faster, so there is a record to decide on after all.
             Written::Before(record) => {
                 let record = same_content(record, order)?;
-                let decided = self.orders.cancel(order_id, Some(order.fingerprint()), &closing).await?;
+                let decided = self.orders.cancel(order_id, canceller, &closing).await?;
                 Ok(decided.unwrap_or(record))
             }
         }

@@ -53,8 +53,21 @@ pub struct Closing {
 /// The orders table.
 #[derive(Debug, Clone)]
 pub struct Orders {
-    client: Client,
-    table: String,
+    pub(crate) client: Client,
+    pub(crate) table: String,
+}
+
+/// Who decides to cancel, and so what they may cancel.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub enum Canceller<'a> {
+    /// A saga that failed. What is confirmed is out of its reach; and if it knows the order that it
+    /// means by its fingerprint, so is every other one: a second request under the same key must
+    /// not cancel the first one's order.
+    Saga(Option<&'a Fingerprint>),
+    /// Recovery, which has given up on the order as it was read.
+    Recovery,
+    /// The customer, who may also cancel what is confirmed.
+    Customer,
 }
 
 impl Orders {
@@ -194,11 +207,8 @@ impl Orders {
         decide(update, ATTEMPTED).await
     }
 
-    /// Moves `PENDING` to `CANCELLING`: compensation may begin. Answers with the record as it stands
+    /// Moves the order to `CANCELLING`: compensation may begin. Answers with the record as it stands
     /// afterwards, also where another decision was first; `None` if there is no such order.
-    ///
-    /// `fingerprint` is that of the order which the caller means, if it knows it: a second request
-    /// under the same key must not cancel the first one's order.
     ///
     /// # Idempotency
     /// Again, it finds the decision and changes nothing.
@@ -211,29 +221,43 @@ impl Orders {
     pub async fn cancel(
         &self,
         order_id: &OrderId,
-        fingerprint: Option<&Fingerprint>,
+        canceller: Canceller<'_>,
         closing: &Closing,
     ) -> Result<Option<OrderRecord>, Unavailable> {
         const ATTEMPTED: &str = "decide to cancel the order";
         let change = "SET #status = :cancelling, reason = :reason, cancelling_ms = :now, updated_ms = :now, \
                       #work = :work, due_ms = :due, attempts = :none";
+        let due_ms = match canceller {
+            // The execution that failed rolls the order back itself.
+            // Recovery starts one that does.
+            Canceller::Saga(_) | Canceller::Recovery => closing.now_ms + RECOVER_AFTER_MS,
+            // The customer's request may die before it starts one.
+            Canceller::Customer => closing.now_ms,
+        };
         let mut update = self
             .update(order_id)
             // CONFIRMED is final for whatever merely failed, and a decision is made once.
-            .condition_expression(match fingerprint {
-                Some(_) => "#status = :pending AND fingerprint = :fingerprint",
-                None => "#status = :pending",
+            .condition_expression(match canceller {
+                Canceller::Saga(Some(_)) => "#status = :pending AND fingerprint = :fingerprint",
+                Canceller::Saga(None) | Canceller::Recovery => "#status = :pending",
+                Canceller::Customer => "#status IN (:pending, :confirmed)",
             })
             .expression_attribute_names("#work", "work")
             .expression_attribute_values(":cancelling", status_value(Status::Cancelling))
             .expression_attribute_values(":pending", status_value(Status::Pending))
             .expression_attribute_values(":reason", string(closing.reason.into()))
             .expression_attribute_values(":work", string(&open_work(order_id)))
-            .expression_attribute_values(":due", number(closing.now_ms + RECOVER_AFTER_MS))
+            .expression_attribute_values(":due", number(due_ms))
             .expression_attribute_values(":none", number(0))
             .expression_attribute_values(":now", number(closing.now_ms));
-        if let Some(fingerprint) = fingerprint {
-            update = update.expression_attribute_values(":fingerprint", string(fingerprint.as_str()));
+        match canceller {
+            Canceller::Saga(Some(fingerprint)) => {
+                update = update.expression_attribute_values(":fingerprint", string(fingerprint.as_str()));
+            }
+            Canceller::Customer => {
+                update = update.expression_attribute_values(":confirmed", status_value(Status::Confirmed));
+            }
+            Canceller::Saga(None) | Canceller::Recovery => {}
         }
         let update = match &closing.detail {
             None => update.update_expression(change),
@@ -267,7 +291,7 @@ impl Orders {
             .update_expression(
                 "SET #status = :cancelled, cancelled_ms = :now, updated_ms = :now, \
                  receipts.reverse_accounting = :reversed, receipts.release_inventory = :released \
-                 REMOVE #work, due_ms",
+                 REMOVE #work, due_ms, parked_at_ms",
             )
             // Only an order that was decided against is ever called cancelled, and only once.
             .condition_expression("#status = :cancelling")
@@ -280,7 +304,7 @@ impl Orders {
         decide(update, ATTEMPTED).await
     }
 
-    fn update(&self, order_id: &OrderId) -> UpdateItemFluentBuilder {
+    pub(crate) fn update(&self, order_id: &OrderId) -> UpdateItemFluentBuilder {
         self.client
             .update_item()
             .table_name(&self.table)
@@ -292,7 +316,10 @@ impl Orders {
 }
 
 /// Sends a compare-and-set on a record, and adopts what is there if another one was first.
-async fn decide(update: UpdateItemFluentBuilder, attempted: &'static str) -> Result<Option<OrderRecord>, Unavailable> {
+pub(crate) async fn decide(
+    update: UpdateItemFluentBuilder,
+    attempted: &'static str,
+) -> Result<Option<OrderRecord>, Unavailable> {
     let item = match update.send().await {
         Ok(done) => done.attributes,
         Err(error) => match error.as_service_error() {
@@ -321,7 +348,7 @@ fn new_item(record: &OrderRecord, due_ms: EpochMs) -> Result<Item, Unavailable> 
     Ok(item)
 }
 
-fn record_of(item: Item, attempted: &'static str) -> Result<OrderRecord, Unavailable> {
+pub(crate) fn record_of(item: Item, attempted: &'static str) -> Result<OrderRecord, Unavailable> {
     serde_dynamo::from_item(item).map_err(|source| Unavailable::Unreadable { attempted, source })
 }
 
@@ -329,14 +356,14 @@ fn value<T: serde::Serialize>(value: &T, attempted: &'static str) -> Result<Attr
     serde_dynamo::to_attribute_value(value).map_err(|source| Unavailable::Unreadable { attempted, source })
 }
 
-fn string(text: &str) -> AttributeValue {
+pub(crate) fn string(text: &str) -> AttributeValue {
     AttributeValue::S(text.to_owned())
 }
 
-fn number(value: i64) -> AttributeValue {
+pub(crate) fn number(value: i64) -> AttributeValue {
     AttributeValue::N(value.to_string())
 }
 
-fn status_value(status: Status) -> AttributeValue {
+pub(crate) fn status_value(status: Status) -> AttributeValue {
     string(status.into())
 }

@@ -1,1 +1,102 @@
-//! Recovery: takes up open orders and the overflow queue
+//! Recovery: takes up open orders on a schedule, and works off the overflow queue.
+//!
+//! Whatever died half-way (an execution that ran into its time limit, a function, a whole region for
+//! a while) leaves an open order, and an open order stands in the work index. Recovery counts an
+//! attempt at each that is due and starts its saga with the id alone. That is safe at any time: a
+//! saga that is still alive meets a duplicate of itself, which the steps' fences bear.
+//!
+//! | module | knows |
+//! |---|---|
+//! | [`due`] | one order: its attempts, their limit, and what comes after it |
+//! | [`run`] | one run over all due orders, within its time |
+//! | [`overflow`] | the orders that wait in the overflow queue |
+//! | [`metrics`] | what alarms watch |
+
+pub mod due;
+pub mod metrics;
+pub mod overflow;
+pub mod run;
+
+use std::time::Duration;
+
+use aws_lambda_events::sqs::SqsEvent;
+use intake::queue::Queue;
+use intake::workflow::Workflow;
+use order::{EpochMs, OrderId};
+use persist_order::Orders;
+use saga::Clock;
+use serde::{Deserialize, Serialize};
+
+pub use due::{MAX_ATTEMPTS, Taken};
+pub use overflow::Batch;
+pub use run::Report;
+
+/// The URL of the queue of parked orders comes from this variable on Lambda.
+pub const PARKED_VARIABLE: &str = "PARKED_QUEUE_URL";
+
+/// How long a run goes on at most. The function's own limit is a little longer.
+pub const RUN_TIME: Duration = Duration::from_secs(50);
+
+/// What the function is invoked with.
+#[derive(Debug, Deserialize)]
+#[serde(untagged)]
+pub enum Event {
+    /// Orders from the overflow queue.
+    Overflow(SqsEvent),
+    /// From the schedule, or from an operator.
+    Command(Command),
+}
+
+/// What the schedule, or an operator, asks for.
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+#[serde(tag = "action", rename_all = "snake_case")]
+pub enum Command {
+    /// Take up every order that is due.
+    Recover,
+    /// Take up this order, whether it is due or not, parked or not.
+    TakeUp {
+        /// The order.
+        order_id: OrderId,
+    },
+}
+
+/// What the function answers.
+#[derive(Debug, Serialize)]
+#[serde(untagged)]
+pub enum Output {
+    /// To the overflow queue.
+    Overflow(Batch),
+    /// To the schedule.
+    Recover(Report),
+    /// To an operator.
+    TakeUp(Taken),
+}
+
+/// The function's handler.
+#[derive(Debug, Clone)]
+pub struct RecoverOrders {
+    orders: Orders,
+    workflow: Workflow,
+    parked: Queue,
+    clock: Clock,
+}
+
+impl RecoverOrders {
+    /// A handler on these services.
+    pub fn new(orders: Orders, workflow: Workflow, parked: Queue, clock: Clock) -> Self {
+        Self { orders, workflow, parked, clock }
+    }
+
+    /// Does what the event asks for.
+    pub async fn handle(&self, event: Event) -> Output {
+        match event {
+            Event::Overflow(event) => Output::Overflow(self.work_off(event).await),
+            Event::Command(Command::Recover) => Output::Recover(self.run(self.now_ms(), RUN_TIME).await),
+            Event::Command(Command::TakeUp { order_id }) => Output::TakeUp(self.take_up(&order_id).await),
+        }
+    }
+
+    fn now_ms(&self) -> EpochMs {
+        self.clock.now_ms()
+    }
+}

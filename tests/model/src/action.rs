@@ -1,8 +1,8 @@
 //! What can happen next.
 
-use crate::state::{Content, Intake, Mode, Place, Recovery, Slot, State};
-use crate::saga::Saga;
 use crate::protection::Protection;
+use crate::saga::Saga;
+use crate::state::{Content, Intake, Mode, Place, Recovery, Slot, State};
 use crate::task::Stage;
 
 /// One step of the world.
@@ -136,7 +136,9 @@ impl Saga {
             tasks(state, execution, actions);
         }
         let late = &state.late;
-        actions.extend((0..late.len()).filter(|&at| at == 0 || late[at] != late[at - 1]).map(|late| Action::Land { late }));
+        actions.extend(
+            (0..late.len()).filter(|&at| at == 0 || late[at] != late[at - 1]).map(|late| Action::Land { late }),
+        );
         for call in 0..state.intakes.len() {
             self.intake(state, call, actions);
         }
@@ -219,10 +221,10 @@ impl Saga {
         for (recovery, at) in recoveries.iter().enumerate() {
             let stale = match *at {
                 Recovery::Idle => continue,
-                Recovery::Took { stale } | Recovery::Parking { stale } => stale,
+                Recovery::Took { stale, .. } | Recovery::Parking { stale } => stale,
             };
-            let starts = !stale
-                && matches!(at, Recovery::Took { .. })
+            let starts = matches!(at, Recovery::Took { .. })
+                && !self.loses(stale)
                 && record.is_some_and(|record| record.attempts < self.attempt_limit);
             if !starts || state.free().is_some() {
                 actions.push(Action::Recover { recovery, started: true });

@@ -7,11 +7,13 @@ pub mod execution;
 mod intake;
 pub mod properties;
 pub mod protection;
+mod recovery;
 pub mod saga;
 pub mod state;
+mod story;
 pub mod task;
 
-pub use check::{Broken, Explored, explore, shortest_break};
+pub use check::{Broken, Explored, explore, runs_in_circles, shortest_break};
 pub use properties::Sight;
 pub use protection::Protection;
 pub use saga::{Kind, Saga};

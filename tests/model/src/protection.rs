@@ -40,6 +40,8 @@ pub enum Protection {
     TransientLeavesOpen,
     /// Counting an attempt moves `due_ms` beyond the life of the execution that it starts.
     DueMove,
+    /// Recovery writes only if status and `due_ms` are still those that it read.
+    RecoveryCompareAndSet,
     /// An order that enters an open status has its attempts set to 0.
     AttemptsReset,
     /// Somebody takes up the orders that are left open.

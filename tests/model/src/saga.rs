@@ -7,8 +7,8 @@ use crate::execution::Failure;
 use crate::properties::Sight;
 use crate::protection::Protection;
 use crate::state::{
-    Answer, Budget, Call, Content, End, Execution, Fence, Intake, Mode, NEIGHBOUR, Place, Reason, Record, Recovery, Slot,
-    State, Status, Step, Tables,
+    Answer, Budget, Call, Content, EXECUTIONS, End, Execution, Fence, Intake, Mode, NEIGHBOUR, Place, Reason, Record,
+    Recovery, Slot, State, Status, Step, Tables,
 };
 use crate::task::{Invocation, Progress};
 
@@ -45,7 +45,7 @@ impl Saga {
             kind,
             executions: Vec::new(),
             calls: Vec::new(),
-            budget: Budget::default(),
+            budget: Budget::NONE,
             recoveries: 1,
             attempt_limit: 1,
             unreachable: None,
@@ -217,7 +217,11 @@ impl Saga {
                     record.due = true;
                 }
             }
-            Action::Take { recovery } => state.recoveries[recovery] = Recovery::Took { stale: false },
+            Action::Take { recovery } => {
+                if let Some(record) = &state.tables.record {
+                    state.recoveries[recovery] = Recovery::Took { saw: record.status, stale: false };
+                }
+            }
             Action::Recover { recovery, started } => self.recover(state, recovery, started),
             Action::RecoveryDies { recovery } => {
                 left.deaths -= 1;
@@ -271,73 +275,6 @@ impl Saga {
             state.leave(Invocation { stage, ..invocation });
         }
     }
-
-    fn recover(&self, state: &mut State, recovery: usize, started: bool) {
-        let (next, starts) = match (state.recoveries[recovery], &mut state.tables.record) {
-            (Recovery::Took { stale: false }, Some(record)) => {
-                if record.attempts < self.attempt_limit {
-                    record.attempts += 1;
-                    record.attempts_made = record.attempts_made.saturating_add(1);
-                    record.due = !self.has(Protection::DueMove);
-                    (Recovery::Idle, true)
-                } else if record.status == Status::Pending {
-                    self.enter_cancelling(record, Reason::Unavailable, true);
-                    (Recovery::Idle, false)
-                } else {
-                    if self.has(Protection::MessageBeforeFlag) {
-                        state.parked_message = true;
-                    } else {
-                        record.parked = true;
-                        record.due = false;
-                    }
-                    (Recovery::Parking { stale: false }, false)
-                }
-            }
-            (Recovery::Parking { stale }, Some(record)) => {
-                if !self.has(Protection::MessageBeforeFlag) {
-                    state.parked_message = true;
-                } else if !stale {
-                    record.parked = true;
-                    record.due = false;
-                }
-                (Recovery::Idle, false)
-            }
-            _ => (Recovery::Idle, false),
-        };
-        state.recoveries[recovery] = next;
-        if starts && started {
-            start(state, None);
-        } else if starts {
-            state.left.starts -= 1;
-        }
-    }
-
-    /// What follows from a change of the record for those who read it or are timed by it.
-    fn settle(&self, state: &mut State, before: Option<&Record>) {
-        let now = state.tables.record;
-        let written = match (before, &now) {
-            (Some(before), Some(now)) => {
-                before.status != now.status || (before.due && !now.due) || before.parked != now.parked
-            }
-            (before, now) => before.is_some() != now.is_some(),
-        };
-        if written {
-            for recovery in &mut state.recoveries {
-                match recovery {
-                    Recovery::Idle => {}
-                    // Its own write, in a mutant that flags first.
-                    Recovery::Parking { .. } if !self.has(Protection::MessageBeforeFlag) => {}
-                    Recovery::Took { stale } | Recovery::Parking { stale } => *stale = true,
-                }
-            }
-        }
-        let waits = now.is_some_and(|record| record.status.is_open() && !record.due && !record.parked);
-        for execution in state.executions.iter_mut().flatten() {
-            // `due_ms` was set beyond the life of everything that runs now. Where nothing waits for
-            // `due_ms`, nothing depends on it.
-            execution.over_when_due = execution.is_live() && waits && (written || execution.over_when_due);
-        }
-    }
 }
 
 /// Starts an execution, if there is room.
@@ -382,7 +319,7 @@ impl Model for Saga {
         };
         let mut state = State {
             tables,
-            executions: [None; 2],
+            executions: [None; EXECUTIONS],
             late: Vec::new(),
             intakes: self.calls.iter().map(intake).collect(),
             overflow: [false; 2],
@@ -404,7 +341,7 @@ impl Model for Saga {
     fn next_state(&self, before: &State, action: Action) -> Option<State> {
         let mut state = before.clone();
         self.step(&mut state, action);
-        self.settle(&mut state, before.tables.record.as_ref());
+        self.settle(&mut state, before);
         Some(state)
     }
 
@@ -416,10 +353,14 @@ impl Model for Saga {
 impl Saga {
     /// The answer of a call, read from a record.
     pub(crate) fn answer_from(&self, record: &Record, call: usize) -> Answer {
-        self.compared(record.content, call, match record.status {
-            Status::Confirmed | Status::Cancelled => Answer::Decided(record.status, record.content),
-            Status::Pending | Status::Cancelling => Answer::Accepted,
-        })
+        self.compared(
+            record.content,
+            call,
+            match record.status {
+                Status::Confirmed | Status::Cancelled => Answer::Decided(record.status, record.content),
+                Status::Pending | Status::Cancelling => Answer::Accepted,
+            },
+        )
     }
 
     /// The answer, unless it is about content that the call did not send.

@@ -297,6 +297,8 @@ pub enum Recovery {
     Idle,
     /// It has read the order in the work index.
     Took {
+        /// The status that it read.
+        saw: Status,
         /// Whether its compare-and-set will fail.
         stale: bool,
     },
@@ -308,7 +310,7 @@ pub enum Recovery {
 }
 
 /// What may still go wrong, and what people may still do. What may is never what must.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub struct Budget {
     /// Requests that are delivered twice.
     pub duplicates: u8,
@@ -329,6 +331,21 @@ pub struct Budget {
     pub deliveries: u8,
     /// Parked orders that an operator takes up again.
     pub take_ups: u8,
+}
+
+impl Budget {
+    /// Nothing goes wrong, and nobody does anything.
+    pub const NONE: Self = Self {
+        duplicates: 0,
+        timeouts: 0,
+        unavailable: 0,
+        deaths: 0,
+        starts: 0,
+        outages: 0,
+        cancellations: 0,
+        deliveries: 0,
+        take_ups: 0,
+    };
 }
 
 /// The most executions at one time.

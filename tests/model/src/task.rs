@@ -132,13 +132,7 @@ impl Saga {
         answer(record)
     }
 
-    fn cancel(
-        &self,
-        stored: &mut Option<Record>,
-        content: Option<Content>,
-        reason: Reason,
-        stage: Stage,
-    ) -> Progress {
+    fn cancel(&self, stored: &mut Option<Record>, content: Option<Content>, reason: Reason, stage: Stage) -> Progress {
         let Some(record) = stored else {
             return match (content, stage) {
                 (None, _) => Progress::Answered(Outcome::Invalid),

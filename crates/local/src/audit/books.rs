@@ -22,6 +22,8 @@ pub struct StoredOrder {
     pub work: Option<String>,
     /// Whether it stands there with a due time.
     pub has_due_time: bool,
+    /// Whether it is parked.
+    pub is_parked: bool,
 }
 
 /// Everything that the tables say.
@@ -49,9 +51,10 @@ impl Books {
         let name = text(&item, "order_id");
         let work = item.get("work").and_then(|value| value.as_s().ok()).cloned();
         let has_due_time = item.contains_key("due_ms");
+        let is_parked = item.contains_key("parked_at_ms");
         match read::<OrderRecord>(item) {
             Some(record) => {
-                let stored = StoredOrder { record, work, has_due_time };
+                let stored = StoredOrder { record, work, has_due_time, is_parked };
                 self.orders.insert(stored.record.order.order_id().clone(), stored);
             }
             None => self.unreadable.push(format!("orders item {name}")),

@@ -7,7 +7,7 @@ mod books;
 mod report;
 
 use order::{OrderRecord, Reason, Status};
-use persist_order::orders::open_work;
+use persist_order::{orders::open_work, work::PARKED_WORK};
 use post_accounting::Entry;
 use reserve_inventory::Reservation;
 use saga::fence::FenceState;
@@ -63,7 +63,10 @@ pub fn check(books: &Books) -> Report {
 
 /// I1: what is open is in the work index, where recovery finds it, and what is closed is not.
 fn check_work(at: &str, order: &StoredOrder, report: &mut Report) {
-    let expected = order.record.status.is_open().then(|| open_work(order.record.order.order_id()));
+    let expected = match order.record.status {
+        Status::Cancelling if order.is_parked => Some(PARKED_WORK.to_owned()),
+        status => status.is_open().then(|| open_work(order.record.order.order_id())),
+    };
     if order.work != expected || order.has_due_time != expected.is_some() {
         let found = order.work.as_deref().unwrap_or("nowhere");
         let what = format!("is {} and stands in the work index at {found}", order.record.status);

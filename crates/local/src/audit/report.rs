@@ -42,6 +42,8 @@ pub struct Report {
     pub holds: bool,
     /// How many orders there are of each status.
     pub orders: BTreeMap<Status, usize>,
+    /// How many of them are parked: recovery has given them to a person.
+    pub parked: usize,
     /// How many articles were looked at.
     pub stock_items: usize,
     /// How many journal entries were looked at.
@@ -61,6 +63,7 @@ impl Report {
         Self {
             holds: true,
             orders,
+            parked: books.orders.values().filter(|order| order.is_parked).count(),
             stock_items: books.stock.len(),
             journal_entries: books.entries().count(),
             trial_balance: books.trial_balance(),

@@ -52,9 +52,12 @@ const BAD: Style = AnsiColor::Red.on_default().bold();
 pub fn print(report: &Report) {
     let mut counts = Table::new();
     counts.load_style(presets::NOTHING).set_content_arrangement(ContentArrangement::Dynamic);
-    counts
-        .set_header(report.orders.keys().map(ToString::to_string).chain(["articles".into(), "journal entries".into()]));
-    let numbers = report.orders.values().chain([&report.stock_items, &report.journal_entries]);
+    counts.set_header(report.orders.keys().map(ToString::to_string).chain([
+        "parked".into(),
+        "articles".into(),
+        "journal entries".into(),
+    ]));
+    let numbers = report.orders.values().chain([&report.parked, &report.stock_items, &report.journal_entries]);
     counts.add_row(numbers.map(ToString::to_string));
     println!("{counts}");
     for (currency, sum) in &report.trial_balance {

@@ -2,6 +2,7 @@
 
 pub mod audit;
 pub mod demo;
+pub mod recover;
 pub mod serve;
 
 use std::process::ExitCode;
@@ -27,6 +28,8 @@ pub enum Command {
     Serve(serve::Args),
     /// Check the invariants on the tables of a data directory.
     Audit(audit::Args),
+    /// Take up open orders now, or one order whether it is due or not, parked or not.
+    Recover(recover::Args),
 }
 
 /// Why a command could not do its work.
@@ -41,6 +44,9 @@ pub enum CommandError {
     /// See [`audit::AuditError`].
     #[error(transparent)]
     Audit(#[from] audit::AuditError),
+    /// See [`recover::RecoverError`].
+    #[error(transparent)]
+    Recover(#[from] recover::RecoverError),
 }
 
 /// Runs the command: 0 if all is well, 1 if it found something broken.
@@ -55,6 +61,7 @@ pub async fn run(cli: Cli) -> Result<ExitCode, CommandError> {
             true
         }
         Command::Audit(args) => audit::run(&args)?,
+        Command::Recover(args) => recover::run(args).await?,
     };
     Ok(if is_well { ExitCode::SUCCESS } else { ExitCode::FAILURE })
 }

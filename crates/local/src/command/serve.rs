@@ -10,7 +10,7 @@ use tokio::signal;
 
 use crate::front;
 use crate::seed::{Seed, SeedError};
-use crate::stack::{self, Options, Stack, StackError};
+use crate::stack::{self, Options, Stack, StackError, schedule};
 
 /// Serve the order API on this machine.
 #[derive(Debug, clap::Args)]
@@ -79,7 +79,9 @@ pub async fn run(args: Args) -> Result<(), ServeError> {
          -d '{{\"customerId\":\"demo123\",\"items\":[{{\"productId\":\"LAPTOP001\",\"quantity\":1,\"price\":1299.99}}],\
          \"totalAmount\":1299.99}}'\n"
     );
+    let background = schedule::spawn(&stack);
     axum::serve(listener, front::router(stack)).with_graceful_shutdown(stop()).await.map_err(ServeError::Http)?;
+    background.abort();
     eprintln!("stopped");
     Ok(())
 }

@@ -1,6 +1,7 @@
 //! The whole system in one process: the shipped definition, the shipped handlers, and AWS's APIs.
 
 pub mod lambda;
+pub mod schedule;
 pub mod step_functions;
 
 use std::path::Path;
@@ -8,10 +9,11 @@ use std::sync::Arc;
 
 use aws_sdk_dynamodb::config::{BehaviorVersion, Credentials, Region, SharedCredentialsProvider};
 use aws_types::SdkConfig;
-use intake::{Intake, overflow::Overflow, workflow::Workflow};
+use intake::{Intake, queue::Queue, workflow::Workflow};
 use order::EpochMs;
 use persist_order::Orders;
 use query_orders::QueryOrders;
+use recover_orders::RecoverOrders;
 use saga::Clock;
 use statemachine::{LoadError, MissingPlaceholder, Random, StateMachine, TokioClock};
 use strum::VariantArray;
@@ -29,6 +31,9 @@ pub const DEFINITION: &str = include_str!("../../../../statemachine/order-saga.a
 
 /// The overflow queue's name on a local stack.
 pub const OVERFLOW_QUEUE: &str = "order-overflow";
+
+/// The name of the queue of parked orders on a local stack.
+pub const PARKED_QUEUE: &str = "orders-parked";
 
 /// The stack could not be brought up.
 #[derive(Debug, thiserror::Error)]
@@ -101,6 +106,10 @@ pub struct Stack {
     pub intake: Arc<Intake>,
     /// `GET /orders/{orderId}`.
     pub query_orders: Arc<QueryOrders>,
+    /// The schedule's and the overflow queue's function.
+    pub recover_orders: Arc<RecoverOrders>,
+    /// The queues, for the part of Lambda that polls them.
+    pub queues: Sqs,
     /// The data, for those who look at it from outside.
     pub store: DynamoDb,
     /// The tables' names.
@@ -130,7 +139,7 @@ impl Stack {
         let queue_clock = WallClock::starting_at(origin_ms.unsigned_abs());
         let queues = Sqs::open(store.clone(), queue_clock, default_queues())?;
         let services = layers.into_iter().fold(Services::new(), Services::with_layer);
-        let services = services.with(Api::DynamoDb, Arc::new(store.clone())).with(Api::Sqs, Arc::new(queues));
+        let services = services.with(Api::DynamoDb, Arc::new(store.clone())).with(Api::Sqs, Arc::new(queues.clone()));
 
         let functions = Functions::new(&config(&services), &tables, clock);
         let machine = StateMachine::load(&fill(&definition)?)?;
@@ -142,10 +151,13 @@ impl Stack {
         let config = config(&services);
         let orders = Orders::new(aws_sdk_dynamodb::Client::new(&config), &tables.orders);
         let workflow = Workflow::new(&config, machine_arn());
-        let overflow = Overflow::new(aws_sdk_sqs::Client::new(&config), queue_url(OVERFLOW_QUEUE));
+        let queue = |name| Queue::new(aws_sdk_sqs::Client::new(&config), queue_url(name));
+        let recovery = RecoverOrders::new(orders.clone(), workflow.clone(), queue(PARKED_QUEUE), clock);
         Ok(Self {
-            intake: Arc::new(Intake::new(orders.clone(), workflow.clone(), overflow, clock)),
+            intake: Arc::new(Intake::new(orders.clone(), workflow.clone(), queue(OVERFLOW_QUEUE), clock)),
             query_orders: Arc::new(QueryOrders::new(orders.clone())),
+            recover_orders: Arc::new(recovery),
+            queues,
             store,
             tables,
             executions,

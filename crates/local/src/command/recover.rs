@@ -1,0 +1,106 @@
+//! `order-saga recover`.
+
+use std::path::PathBuf;
+use std::time::Duration;
+
+use anstream::println;
+use order::OrderId;
+use recover_orders::{Report, Taken};
+use saga::Unavailable;
+
+use crate::aws::{DynamoDb, StoreError};
+use crate::stack::{Options, Stack, StackError, schedule};
+
+/// Take up open orders now, or one order whether it is due or not, parked or not.
+///
+/// A running `order-saga serve` recovers by itself, and on `POST /_local/recover` and
+/// `POST /_local/recover/ORDER`.
+#[derive(Debug, clap::Args)]
+pub struct Args {
+    /// The data directory of a stack that is not running.
+    #[arg(long, value_name = "DIR")]
+    pub data: PathBuf,
+    /// Take up this order only.
+    #[arg(long, value_name = "ID")]
+    pub order: Option<OrderId>,
+    /// Print JSON.
+    #[arg(long)]
+    pub json: bool,
+}
+
+/// The orders could not be taken up.
+#[derive(Debug, thiserror::Error)]
+pub enum RecoverError {
+    /// The data cannot be opened.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+    /// The stack could not be brought up.
+    #[error(transparent)]
+    Stack(#[from] StackError),
+    /// The records cannot be read.
+    #[error(transparent)]
+    Read(#[from] Unavailable),
+}
+
+/// How long the command waits for the executions that it started: no execution lives longer.
+const PATIENCE: Duration = Duration::from_mins(5);
+
+/// Recovers, waits for the executions that it started, and says whether nothing is left open.
+///
+/// # Errors
+/// [`RecoverError`].
+pub async fn run(args: Args) -> Result<bool, RecoverError> {
+    let stack = Stack::open(Options::new(DynamoDb::open_existing(&args.data)?))?;
+    let report = match &args.order {
+        Some(order_id) => {
+            let taken = stack.recover_orders.take_up(order_id).await;
+            Report { taken: [(taken, 1)].into(), ..Report::default() }
+        }
+        None => schedule::take_up_all(&stack).await,
+    };
+    for mut execution in stack.executions.all() {
+        // An execution that is killed, or takes too long, leaves its order open, which shows below.
+        let _ = tokio::time::timeout(PATIENCE, execution.outcome.wait_for(Option::is_some)).await;
+    }
+    let still_open = match &args.order {
+        Some(order_id) => u64::from(stack.orders.read_open(order_id).await?.is_some()),
+        None => still_open(&stack).await?,
+    };
+    print(&args, &report, still_open);
+    Ok(still_open == 0 && report.count_of(Taken::Unavailable) == 0)
+}
+
+async fn still_open(stack: &Stack) -> Result<u64, Unavailable> {
+    let mut open = stack.orders.count_parked().await?;
+    for shard in persist_order::work::SHARDS {
+        open += stack.orders.count_due(shard, order::EpochMs::MAX).await?;
+    }
+    Ok(open)
+}
+
+fn print(args: &Args, report: &Report, still_open: u64) {
+    if args.json {
+        println!("{}", serde_json::json!({ "report": report, "stillOpen": still_open }));
+        return;
+    }
+    if report.taken.is_empty() {
+        println!("no order is open");
+    }
+    for (taken, count) in &report.taken {
+        println!("{count} {}", words(*taken));
+    }
+    if still_open > 0 {
+        println!("{still_open} still open or parked; `order-saga audit` counts them");
+    }
+}
+
+fn words(taken: Taken) -> &'static str {
+    match taken {
+        Taken::Started => "taken up",
+        Taken::NotStarted => "not started; the next run takes them up",
+        Taken::GivenUp => "given up after too many attempts, and being cancelled",
+        Taken::Parked => "parked: they cannot be rolled back, and need a person",
+        Taken::NotOurs => "decided already, or taken by somebody else",
+        Taken::Unavailable => "not reached: the store did not answer",
+    }
+}

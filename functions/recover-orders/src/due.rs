@@ -1,0 +1,147 @@
+//! One order: its attempts, their limit, and what comes after it.
+
+use order::{EpochMs, OrderId, Reason, Status};
+use persist_order::orders::RECOVER_AFTER_MS;
+use persist_order::{Canceller, Closing, OpenOrder};
+use saga::{Unavailable, task::chain};
+use serde::Serialize;
+
+use crate::RecoverOrders;
+
+/// How often an order is taken up before recovery gives up on it: with the delays between them, for
+/// about five hours.
+pub const MAX_ATTEMPTS: u32 = 8;
+
+/// The longest delay between two attempts.
+const MAX_DELAY_MS: EpochMs = 60 * 60 * 1000;
+
+/// What became of an order that recovery looked at.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Taken {
+    /// Its saga was started.
+    Started,
+    /// Its attempt was counted, and its saga could not be started. It comes up again.
+    NotStarted,
+    /// Its attempts are used up. It is being cancelled, and the saga was started for that.
+    GivenUp,
+    /// Its attempts at the roll-back are used up. It is parked, and an alarm tells of it.
+    Parked,
+    /// It is decided, or somebody else has taken it.
+    NotOurs,
+    /// Its record could not be read or written. It comes up again.
+    Unavailable,
+}
+
+/// What is told of an order that is parked.
+#[derive(Debug, Serialize)]
+struct ParkedMessage<'a> {
+    order_id: &'a OrderId,
+    status: Status,
+    attempts: u32,
+    parked_at_ms: EpochMs,
+}
+
+impl RecoverOrders {
+    /// Takes up an order that is due by `due_by_ms`.
+    ///
+    /// # Idempotency
+    /// Of any number of recoveries at once, one takes it.
+    pub(crate) async fn take_due(&self, order_id: &OrderId, due_by_ms: EpochMs) -> Taken {
+        let taken = match self.orders.read_open(order_id).await {
+            Ok(Some(open)) if open.due_ms <= due_by_ms && open.parked_at_ms.is_none() => self.take(&open).await,
+            // The index was behind.
+            Ok(_) => Ok(Taken::NotOurs),
+            Err(error) => Err(error),
+        };
+        taken.unwrap_or_else(|error| unavailable(order_id, &error))
+    }
+
+    /// Takes up an order at an operator's word: its attempts begin anew.
+    ///
+    /// # Idempotency
+    /// Any number of times.
+    pub async fn take_up(&self, order_id: &OrderId) -> Taken {
+        let taken = async {
+            let Some(open) = self.orders.read_open(order_id).await? else { return Ok(Taken::NotOurs) };
+            let next_due_ms = self.now_ms() + delay_ms(0);
+            if !self.orders.take_up(&open, next_due_ms).await? {
+                return Ok(Taken::NotOurs);
+            }
+            Ok(self.start(order_id, Taken::Started).await)
+        };
+        taken.await.unwrap_or_else(|error| unavailable(order_id, &error))
+    }
+
+    async fn take(&self, open: &OpenOrder) -> Result<Taken, Unavailable> {
+        let order_id = open.record.order.order_id();
+        if open.record.attempts < MAX_ATTEMPTS {
+            let next_due_ms = self.now_ms() + delay_ms(open.record.attempts);
+            if !self.orders.count_attempt(open, next_due_ms).await? {
+                return Ok(Taken::NotOurs);
+            }
+            return Ok(self.start(order_id, Taken::Started).await);
+        }
+        match open.record.status {
+            Status::Pending => self.give_up(order_id).await,
+            _ => self.park(open).await,
+        }
+    }
+
+    /// Forward did not work, so back: with attempts of its own, for the status is a new one.
+    async fn give_up(&self, order_id: &OrderId) -> Result<Taken, Unavailable> {
+        let closing = Closing { reason: Reason::Unavailable, detail: None, now_ms: self.now_ms() };
+        match self.orders.cancel(order_id, Canceller::Recovery, &closing).await? {
+            Some(record) if record.status == Status::Cancelling => Ok(self.start(order_id, Taken::GivenUp).await),
+            _ => Ok(Taken::NotOurs),
+        }
+    }
+
+    /// Neither forward nor back worked, so a person has to look. The message goes first: a second
+    /// one is harmless, a missing one is not.
+    async fn park(&self, open: &OpenOrder) -> Result<Taken, Unavailable> {
+        let order_id = open.record.order.order_id();
+        let parked_at_ms = self.now_ms();
+        let message =
+            ParkedMessage { order_id, status: open.record.status, attempts: open.record.attempts, parked_at_ms };
+        if let Err(error) = self.parked.send(&message).await {
+            tracing::error!(%order_id, reason = chain(&error), "the order was not parked, for nobody could be told");
+            return Ok(Taken::Unavailable);
+        }
+        tracing::error!(%order_id, attempts = open.record.attempts, "the order is parked: it cannot be rolled back");
+        Ok(if self.orders.park(open, parked_at_ms).await? { Taken::Parked } else { Taken::NotOurs })
+    }
+
+    async fn start(&self, order_id: &OrderId, taken: Taken) -> Taken {
+        match self.workflow.start(order_id).await {
+            Ok(()) => taken,
+            Err(error) => {
+                tracing::warn!(%order_id, reason = chain(&error), "the saga was not started");
+                Taken::NotStarted
+            }
+        }
+    }
+}
+
+fn unavailable(order_id: &OrderId, error: &Unavailable) -> Taken {
+    tracing::warn!(%order_id, reason = chain(error), "the order could not be taken up");
+    Taken::Unavailable
+}
+
+/// When an order is due again after this many attempts: beyond the life of the execution that is
+/// started now, and twice as long with each attempt.
+fn delay_ms(attempts: u32) -> EpochMs {
+    (RECOVER_AFTER_MS << attempts.min(MAX_ATTEMPTS)).min(MAX_DELAY_MS)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_attempt_is_never_due_before_its_execution_must_have_ended() {
+        let delays: Vec<_> = (0..MAX_ATTEMPTS).map(delay_ms).collect();
+        assert_eq!(delays[0], RECOVER_AFTER_MS);
+        assert!(delays.windows(2).all(|pair| pair[0] < pair[1] || pair[1] == MAX_DELAY_MS));
+    }
+}

@@ -1,0 +1,92 @@
+//! One run over all due orders, within its time.
+
+use std::collections::{BTreeMap, HashSet};
+use std::time::Duration;
+
+use futures_util::{StreamExt, stream};
+use order::EpochMs;
+use persist_order::work::SHARDS;
+use saga::task::chain;
+use serde::Serialize;
+
+use crate::RecoverOrders;
+use crate::due::Taken;
+
+/// How many orders are taken up at once. Each costs two requests and a start of the workflow.
+const CONCURRENCY: usize = 16;
+
+/// What a run did.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
+pub struct Report {
+    /// How many orders came to what.
+    pub taken: BTreeMap<Taken, u64>,
+    /// How many due orders the run did not get to; the next one goes on with them.
+    pub left: u64,
+    /// How many orders are parked in all. It has an alarm, since a message in the parked queue does
+    /// not outlive the queue's retention.
+    pub parked: u64,
+    /// How many looks at the work index failed.
+    pub failed_looks: u64,
+}
+
+impl Report {
+    fn count(&mut self, taken: Taken) {
+        *self.taken.entry(taken).or_default() += 1;
+    }
+
+    /// How many orders came to this.
+    pub fn count_of(&self, taken: Taken) -> u64 {
+        self.taken.get(&taken).copied().unwrap_or_default()
+    }
+}
+
+impl RecoverOrders {
+    /// Takes up every order that is due by `due_by_ms`, for at most `time`.
+    pub async fn run(&self, due_by_ms: EpochMs, time: Duration) -> Report {
+        let ends_ms = self.now_ms() + EpochMs::try_from(time.as_millis()).unwrap_or(EpochMs::MAX / 2);
+        let mut report = Report::default();
+        for shard in SHARDS {
+            self.run_shard(shard, due_by_ms, ends_ms, &mut report).await;
+        }
+        match self.orders.count_parked().await {
+            Ok(parked) => report.parked = parked,
+            Err(error) => look_failed(&error, &mut report),
+        }
+        report
+    }
+
+    async fn run_shard(&self, shard: &str, due_by_ms: EpochMs, ends_ms: EpochMs, report: &mut Report) {
+        let mut start = None;
+        // A taken order's due time moves, and with it the order moves on to a later page, where it
+        // is due again if `due_by_ms` lies in the future.
+        let mut seen = HashSet::new();
+        loop {
+            if self.now_ms() >= ends_ms {
+                match self.orders.count_due(shard, due_by_ms).await {
+                    Ok(left) => report.left += left,
+                    Err(error) => look_failed(&error, report),
+                }
+                return;
+            }
+            let page = match self.orders.due(shard, due_by_ms, start).await {
+                Ok(page) => page,
+                Err(error) => return look_failed(&error, report),
+            };
+            let fresh: Vec<_> = page.order_ids.into_iter().filter(|order_id| seen.insert(order_id.clone())).collect();
+            let taken = stream::iter(fresh)
+                .map(|order_id| async move { self.take_due(&order_id, due_by_ms).await })
+                .buffer_unordered(CONCURRENCY)
+                .collect::<Vec<_>>();
+            taken.await.into_iter().for_each(|taken| report.count(taken));
+            start = page.next;
+            if start.is_none() {
+                return;
+            }
+        }
+    }
+}
+
+fn look_failed(error: &saga::Unavailable, report: &mut Report) {
+    tracing::warn!(reason = chain(error), "the work index could not be read");
+    report.failed_looks += 1;
+}

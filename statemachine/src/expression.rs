@@ -93,6 +93,15 @@ impl Expression {
         &self.references
     }
 
+    /// The field that it stands in, as a path from its state.
+    pub(crate) fn field(&self) -> &str {
+        &self.field
+    }
+
+    pub(crate) fn syntax(&self) -> &AstNode {
+        &self.syntax
+    }
+
     /// The expression's value.
     pub(crate) fn evaluate(&self, scene: &Scene<'_>) -> Result<Arc<Value>, EvaluationError> {
         if let Some(path) = &self.path

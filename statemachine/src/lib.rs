@@ -54,6 +54,7 @@ mod failure;
 mod fault;
 mod functions;
 mod history;
+pub mod lint;
 mod load;
 mod machine;
 mod outcome;

@@ -41,6 +41,10 @@ impl StateMachine {
         self.0.timeout_s.map(|seconds| Duration::from_secs(seconds.into()))
     }
 
+    pub(crate) fn definition(&self) -> &Machine {
+        &self.0
+    }
+
     /// Executes the machine once.
     ///
     /// Dropping the future kills the execution where it stands: no Catch runs, nothing is recorded,

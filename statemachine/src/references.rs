@@ -121,7 +121,7 @@ impl References {
 }
 
 /// Calls `visit` with each direct child of `node`.
-fn each_child(node: &AstNode, visit: &mut dyn FnMut(&AstNode)) {
+pub(crate) fn each_child(node: &AstNode, visit: &mut dyn FnMut(&AstNode)) {
     match node {
         AstNode::String(_)
         | AstNode::Name(_)

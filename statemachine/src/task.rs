@@ -15,7 +15,7 @@ pub struct TaskRequest {
     pub arguments: Arc<Value>,
     /// How many attempts the state has made before in this visit: 0 for the first.
     pub attempt: u32,
-    /// The execution's name.
+    /// The execution's ARN, which no other execution has.
     pub execution: Arc<str>,
 }
 

@@ -5,6 +5,7 @@
 //! |---|---|
 //! | [`aws`] | DynamoDB and SQS in this process, reached by the real SDK clients |
 //! | [`stack`] | the shipped definition and the shipped handlers, wired up |
+//! | [`explore`] | every fault at every point of an order, on the shipped code |
 //! | [`front`] | HTTP requests as API Gateway's events |
 //! | [`seed`] | the stock and accounts that a new stack begins with |
 //! | [`audit`] | the invariants, checked on the tables themselves |
@@ -14,6 +15,7 @@
 pub mod audit;
 pub mod aws;
 pub mod command;
+pub mod explore;
 pub mod front;
 pub mod seed;
 pub mod stack;

@@ -64,8 +64,9 @@ pub enum Canceller<'a> {
     /// means by its fingerprint, so is every other one: a second request under the same key must
     /// not cancel the first one's order.
     Saga(Option<&'a Fingerprint>),
-    /// Recovery, which has given up on the order as it was read.
-    Recovery,
+    /// Recovery, which has given up on the order as it stood when it was due at this time. An
+    /// operator may have taken it up again since, with attempts of its own.
+    Recovery(EpochMs),
     /// The customer, who may also cancel what is confirmed.
     Customer,
 }
@@ -230,7 +231,7 @@ impl Orders {
         let due_ms = match canceller {
             // The execution that failed rolls the order back itself.
             // Recovery starts one that does.
-            Canceller::Saga(_) | Canceller::Recovery => closing.now_ms + RECOVER_AFTER_MS,
+            Canceller::Saga(_) | Canceller::Recovery(_) => closing.now_ms + RECOVER_AFTER_MS,
             // The customer's request may die before it starts one.
             Canceller::Customer => closing.now_ms,
         };
@@ -239,7 +240,8 @@ impl Orders {
             // CONFIRMED is final for whatever merely failed, and a decision is made once.
             .condition_expression(match canceller {
                 Canceller::Saga(Some(_)) => "#status = :pending AND fingerprint = :fingerprint",
-                Canceller::Saga(None) | Canceller::Recovery => "#status = :pending",
+                Canceller::Saga(None) => "#status = :pending",
+                Canceller::Recovery(_) => "#status = :pending AND due_ms = :was_due",
                 Canceller::Customer => "#status IN (:pending, :confirmed)",
             })
             .expression_attribute_names("#work", "work")
@@ -257,7 +259,10 @@ impl Orders {
             Canceller::Customer => {
                 update = update.expression_attribute_values(":confirmed", status_value(Status::Confirmed));
             }
-            Canceller::Saga(None) | Canceller::Recovery => {}
+            Canceller::Recovery(due_ms) => {
+                update = update.expression_attribute_values(":was_due", number(due_ms));
+            }
+            Canceller::Saga(None) => {}
         }
         let update = match &closing.detail {
             None => update.update_expression(change),

@@ -91,7 +91,7 @@ impl<R: TaskRunner, C: Clock> Run<'_, R, C> {
             resource: resource(),
             arguments,
             attempt: visit.retry_count,
-            execution: Arc::clone(&self.start.name),
+            execution: Arc::clone(&self.start.execution_id),
         });
         let ended = match timeout_s {
             None => Some(work.await),

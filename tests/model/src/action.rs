@@ -2,7 +2,7 @@
 
 use crate::protection::Protection;
 use crate::saga::Saga;
-use crate::state::{Content, Intake, Mode, Place, Recovery, Slot, State};
+use crate::state::{Content, Intake, Mode, Place, Record, Recovery, Slot, State};
 use crate::task::Stage;
 
 /// One step of the world.
@@ -212,19 +212,19 @@ impl Saga {
             actions.push(Action::FallDue);
         }
         let recoveries = &state.recoveries[..self.recoveries];
-        if record.is_some_and(|record| record.can_be_taken())
+        if record.is_some_and(Record::can_be_taken)
             // They are all alike, so it is always the first idle one.
             && let Some(recovery) = recoveries.iter().position(|&recovery| recovery == Recovery::Idle)
         {
             actions.push(Action::Take { recovery });
         }
         for (recovery, at) in recoveries.iter().enumerate() {
-            let stale = match *at {
+            let lost = match *at {
                 Recovery::Idle => continue,
                 Recovery::Took { stale, .. } | Recovery::Parking { stale } => stale,
             };
             let starts = matches!(at, Recovery::Took { .. })
-                && !self.loses(stale)
+                && !self.loses(lost)
                 && record.is_some_and(|record| record.attempts < self.attempt_limit);
             if !starts || state.free().is_some() {
                 actions.push(Action::Recover { recovery, started: true });

@@ -46,7 +46,8 @@ impl Saga {
         forget_unheard(state, at);
         match place {
             Place::Ended(End::Decided(status, content)) => {
-                Intake::Told(self.compared(content, call, Answer::Decided(status, content)))
+                let compared = self.has(Protection::FingerprintInAnswer) && content != self.calls[call].content;
+                Intake::Told(if compared { Answer::Conflict } else { Answer::Decided(status, content) })
             }
             Place::Ended(End::Conflict) => Intake::Told(Answer::Conflict),
             _ => self.without_decision(),
@@ -107,5 +108,16 @@ impl Saga {
             }
             _ => Intake::Putting,
         };
+    }
+
+    /// The answer that a record gives, unless it is of content that the call did not send.
+    fn answer_from(&self, record: &Record, call: usize) -> Answer {
+        match record.status {
+            _ if self.has(Protection::FingerprintInIntake) && record.content != self.calls[call].content => {
+                Answer::Conflict
+            }
+            Status::Confirmed | Status::Cancelled => Answer::Decided(record.status, record.content),
+            Status::Pending | Status::Cancelling => Answer::Accepted,
+        }
     }
 }

@@ -52,8 +52,10 @@ pub enum Protection {
     LookAfterDeadline,
     /// That look is strongly consistent. Its mutant may see the record as it was before.
     StrongRead,
-    /// Intake compares fingerprints before it answers with a record.
+    /// Intake compares fingerprints before it answers with a record that it has read or met.
     FingerprintInIntake,
+    /// Intake compares fingerprints before it answers with the record that its saga puts out.
+    FingerprintInAnswer,
     /// Intake writes an absent record only if it is absent still.
     ConditionOfIntakePut,
     /// A message of the overflow queue is done only once the record is known to exist.

@@ -7,8 +7,8 @@ use crate::execution::Failure;
 use crate::properties::Sight;
 use crate::protection::Protection;
 use crate::state::{
-    Answer, Budget, Call, Content, EXECUTIONS, End, Execution, Fence, Intake, Mode, NEIGHBOUR, Place, Reason, Record,
-    Recovery, Slot, State, Status, Step, Tables,
+    Budget, Call, Content, EXECUTIONS, End, Execution, Fence, Intake, Mode, NEIGHBOUR, Place, Reason, Record, Recovery,
+    Slot, State, Step, Tables,
 };
 use crate::task::{Invocation, Progress};
 
@@ -148,38 +148,8 @@ impl Saga {
                     saga.hear(execution, slot, outcome);
                 }
             }),
-            Action::Duplicate { execution, slot } => {
-                left.duplicates -= 1;
-                leave(state, execution, slot);
-            }
-            Action::TimeOut { execution, slot, lands_late } => {
-                left.timeouts -= 1;
-                if lands_late {
-                    leave(state, execution, slot);
-                }
-                self.change(state, execution, |saga, execution| saga.fail(execution, slot, Failure::Unknown));
-            }
-            Action::Refuse { execution, slot, exhausted } => {
-                left.unavailable -= 1;
-                self.change(state, execution, |saga, execution| {
-                    if exhausted {
-                        saga.fail(execution, slot, Failure::Unavailable);
-                    } else {
-                        execution.slots[slot] = Slot::Asked(execution.request(slot));
-                    }
-                });
-            }
-            Action::Die { execution, tasks_run_on } => {
-                left.deaths -= 1;
-                if tasks_run_on {
-                    leave(state, execution, 0);
-                    leave(state, execution, 1);
-                }
-                self.change(state, execution, |_, execution| {
-                    execution.place = Place::Ended(End::Unfinished);
-                    execution.slots = [Slot::Empty; 2];
-                    execution.knows = None;
-                });
+            Action::Duplicate { .. } | Action::TimeOut { .. } | Action::Refuse { .. } | Action::Die { .. } => {
+                self.disturb(state, action);
             }
             Action::Land { late } => self.land(state, late),
             Action::Serve { call } => self.serve(state, call),
@@ -248,6 +218,47 @@ impl Saga {
         }
     }
 
+    /// Something happens to an execution or to a task that it waits for.
+    fn disturb(&self, state: &mut State, action: Action) {
+        let left = &mut state.left;
+        match action {
+            Action::Duplicate { execution, slot } => {
+                left.duplicates -= 1;
+                leave(state, execution, slot);
+            }
+            Action::TimeOut { execution, slot, lands_late } => {
+                left.timeouts -= 1;
+                if lands_late {
+                    leave(state, execution, slot);
+                }
+                self.change(state, execution, |saga, execution| saga.fail(execution, slot, Failure::Unknown));
+            }
+            Action::Refuse { execution, slot, exhausted } => {
+                left.unavailable -= 1;
+                self.change(state, execution, |saga, execution| {
+                    if exhausted {
+                        saga.fail(execution, slot, Failure::Unavailable);
+                    } else {
+                        execution.slots[slot] = Slot::Asked(execution.request(slot));
+                    }
+                });
+            }
+            Action::Die { execution, tasks_run_on } => {
+                left.deaths -= 1;
+                if tasks_run_on {
+                    leave(state, execution, 0);
+                    leave(state, execution, 1);
+                }
+                self.change(state, execution, |_, execution| {
+                    execution.place = Place::Ended(End::Unfinished);
+                    execution.slots = [Slot::Empty; 2];
+                    execution.knows = None;
+                });
+            }
+            _ => {}
+        }
+    }
+
     /// Changes an execution, and forgets it once it has ended unless somebody waits for it.
     fn change(&self, state: &mut State, at: usize, change: impl FnOnce(&Self, &mut Execution)) {
         if let Some(execution) = &mut state.executions[at] {
@@ -262,7 +273,7 @@ impl Saga {
             && let Slot::Asked(invocation) = execution.slots[slot]
         {
             execution.slots[slot] = match self.run(tables, invocation) {
-                Progress::Further(stage) => Slot::Asked(Invocation { stage, ..invocation }),
+                Progress::Further(next) => Slot::Asked(Invocation { stage: next, ..invocation }),
                 Progress::Answered(outcome) => Slot::Answered(outcome),
             };
         }
@@ -347,25 +358,5 @@ impl Model for Saga {
 
     fn properties(&self) -> Vec<Property<Self>> {
         crate::properties::all(self)
-    }
-}
-
-impl Saga {
-    /// The answer of a call, read from a record.
-    pub(crate) fn answer_from(&self, record: &Record, call: usize) -> Answer {
-        self.compared(
-            record.content,
-            call,
-            match record.status {
-                Status::Confirmed | Status::Cancelled => Answer::Decided(record.status, record.content),
-                Status::Pending | Status::Cancelling => Answer::Accepted,
-            },
-        )
-    }
-
-    /// The answer, unless it is about content that the call did not send.
-    pub(crate) fn compared(&self, content: Content, call: usize, answer: Answer) -> Answer {
-        let other = content != self.calls[call].content;
-        if other && self.has(Protection::FingerprintInIntake) { Answer::Conflict } else { answer }
     }
 }

@@ -46,6 +46,7 @@ pub enum Reason {
 
 /// The order record.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[expect(clippy::struct_excessive_bools, reason = "each stands for an attribute of its own, or for none")]
 pub struct Record {
     /// Its fingerprint.
     pub content: Content,

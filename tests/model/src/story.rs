@@ -177,7 +177,7 @@ fn recovers(saga: &Saga, state: &State, recovery: usize, started: bool) -> Strin
         (Recovery::Took { .. }, Some(record)) if record.attempts < saga.attempt_limit => {
             "counts an attempt, and the start fails"
         }
-        (Recovery::Took { .. }, Some(record)) if record.status == Status::Pending => "gives up, and decides to cancel",
+        (Recovery::Took { saw: Status::Pending, .. }, _) => "gives up, and decides to cancel",
         (Recovery::Took { .. }, _) => "gives up, and takes the first step of parking",
         _ => "takes the second step of parking",
     };

@@ -101,14 +101,15 @@ fn without_intakes_comparison_a_second_body_is_told_of_the_firsts_order() {
 }
 
 #[test]
-fn the_workflows_comparisons_of_fingerprints_are_backed_by_intakes() {
-    is_backed(&two_bodies(), Protection::FingerprintInPersist);
+fn the_workflows_comparisons_and_intakes_back_each_other() {
     // Only a failure leads to CancelOrder.
     let saga = one_execution(Kind::Healthy).call(Content::Second, Mode::Wait).with(ONE_TIMEOUT);
-    is_backed(&saga, Protection::FingerprintBeforeAdoption);
-    let saga = saga.without(Protection::FingerprintInIntake);
-    breaks(&saga.clone().without(Protection::FingerprintInPersist), "FingerprintInPersist and InIntake", I6_TOLD);
-    breaks(&saga.without(Protection::FingerprintBeforeAdoption), "FingerprintBeforeAdoption and InIntake", I6_TOLD);
+    for comparison in [Protection::FingerprintInPersist, Protection::FingerprintBeforeAdoption] {
+        is_backed(&saga, comparison);
+        let alone = saga.clone().without(Protection::FingerprintInAnswer);
+        breaks(&alone.without(comparison), &format!("{comparison:?} and FingerprintInAnswer"), I6_TOLD);
+    }
+    is_backed(&saga, Protection::FingerprintInAnswer);
 }
 
 #[test]

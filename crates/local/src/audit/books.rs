@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use aws_sdk_dynamodb::types::AttributeValue;
-use order::{CustomerId, OrderId, OrderRecord, Sku, StoreId};
+use order::{CustomerId, EpochMs, OrderId, OrderRecord, Sku, StoreId};
 use post_accounting::journal::{RECEIVABLES, Reversal};
 use post_accounting::{Account, Entry};
 use reserve_inventory::{Reservation, stock::Stock};
@@ -20,8 +20,8 @@ pub struct StoredOrder {
     pub record: OrderRecord,
     /// The partition of the work index that it stands in.
     pub work: Option<String>,
-    /// Whether it stands there with a due time.
-    pub has_due_time: bool,
+    /// When it is due there.
+    pub due_ms: Option<EpochMs>,
     /// Whether it is parked.
     pub is_parked: bool,
 }
@@ -50,11 +50,11 @@ impl Books {
     pub fn add_order(&mut self, item: Item) {
         let name = text(&item, "order_id");
         let work = item.get("work").and_then(|value| value.as_s().ok()).cloned();
-        let has_due_time = item.contains_key("due_ms");
+        let due_ms = item.get("due_ms").and_then(|value| value.as_n().ok()?.parse().ok());
         let is_parked = item.contains_key("parked_at_ms");
         match read::<OrderRecord>(item) {
             Some(record) => {
-                let stored = StoredOrder { record, work, has_due_time, is_parked };
+                let stored = StoredOrder { record, work, due_ms, is_parked };
                 self.orders.insert(stored.record.order.order_id().clone(), stored);
             }
             None => self.unreadable.push(format!("orders item {name}")),

@@ -67,7 +67,7 @@ fn check_work(at: &str, order: &StoredOrder, report: &mut Report) {
         Status::Cancelling if order.is_parked => Some(PARKED_WORK.to_owned()),
         status => status.is_open().then(|| open_work(order.record.order.order_id())),
     };
-    if order.work != expected || order.has_due_time != expected.is_some() {
+    if order.work != expected || order.due_ms.is_some() != expected.is_some() {
         let found = order.work.as_deref().unwrap_or("nowhere");
         let what = format!("is {} and stands in the work index at {found}", order.record.status);
         report.find(Invariant::I1, at, what);

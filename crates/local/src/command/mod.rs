@@ -2,6 +2,7 @@
 
 pub mod audit;
 pub mod demo;
+pub mod explore;
 pub mod recover;
 pub mod serve;
 
@@ -28,6 +29,8 @@ pub enum Command {
     Serve(serve::Args),
     /// Check the invariants on the tables of a data directory.
     Audit(audit::Args),
+    /// Let every fault happen at every point of an order, and check what is left.
+    Explore(explore::Args),
     /// Take up open orders now, or one order whether it is due or not, parked or not.
     Recover(recover::Args),
 }
@@ -44,6 +47,9 @@ pub enum CommandError {
     /// See [`audit::AuditError`].
     #[error(transparent)]
     Audit(#[from] audit::AuditError),
+    /// See [`explore::ExploreError`].
+    #[error(transparent)]
+    Explore(#[from] explore::ExploreError),
     /// See [`recover::RecoverError`].
     #[error(transparent)]
     Recover(#[from] recover::RecoverError),
@@ -61,6 +67,7 @@ pub async fn run(cli: Cli) -> Result<ExitCode, CommandError> {
             true
         }
         Command::Audit(args) => audit::run(&args)?,
+        Command::Explore(args) => tokio::task::block_in_place(|| explore::run(&args))?,
         Command::Recover(args) => recover::run(args).await?,
     };
     Ok(if is_well { ExitCode::SUCCESS } else { ExitCode::FAILURE })

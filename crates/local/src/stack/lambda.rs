@@ -63,7 +63,7 @@ pub struct Invocation {
     pub function: Function,
     /// The state that invokes it.
     pub state: Arc<str>,
-    /// The execution's name: the order's id.
+    /// The execution's ARN.
     pub execution: Arc<str>,
     /// How often the state has tried before.
     pub attempt: u32,

@@ -114,6 +114,8 @@ pub struct Stack {
     pub store: DynamoDb,
     /// The tables' names.
     pub tables: TableNames,
+    /// Step Functions, for those who start an execution beside another.
+    pub step_functions: Arc<StepFunctions<Lambda>>,
     /// The executions.
     pub executions: Executions,
     /// The order records, read as the functions read them.
@@ -146,7 +148,8 @@ impl Stack {
         let engine_clock = TokioClock::starting_at(origin_ms);
         let step_functions = StepFunctions::new(machine, Lambda::new(functions, invocations), engine_clock, random);
         let executions = step_functions.executions();
-        let services = services.with(Api::StepFunctions, Arc::new(step_functions));
+        let step_functions = Arc::new(step_functions);
+        let services = services.with(Api::StepFunctions, Arc::<StepFunctions<Lambda>>::clone(&step_functions));
 
         let config = config(&services);
         let orders = Orders::new(aws_sdk_dynamodb::Client::new(&config), &tables.orders);
@@ -160,6 +163,7 @@ impl Stack {
             queues,
             store,
             tables,
+            step_functions,
             executions,
             orders,
             workflow,

@@ -86,7 +86,8 @@ pub async fn poll_overflow(stack: &Stack, wait: Duration) -> Result<usize, Queue
     Ok(received.len())
 }
 
-fn record(received: &Received) -> SqsMessage {
+/// A message as Lambda hands it over.
+pub fn record(received: &Received) -> SqsMessage {
     let mut message = SqsMessage::default();
     message.message_id = Some(received.message_id.clone());
     message.receipt_handle = Some(received.receipt_handle.clone());

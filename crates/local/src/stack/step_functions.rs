@@ -31,6 +31,8 @@ pub struct Execution {
     pub arn: String,
     /// Its name: the order's id.
     pub name: String,
+    /// What it was started with.
+    pub input: Arc<Value>,
     /// What has happened in it so far.
     pub history: History,
     /// How it ended, once it has.
@@ -90,6 +92,14 @@ impl<R: TaskRunner + 'static> StepFunctions<R> {
         self.executions.clone()
     }
 
+    /// Starts an execution again from its beginning, as Step Functions does when it has lost the
+    /// state of an asynchronous one.
+    pub fn repeat(&self, arn: &str) {
+        if let Some(execution) = self.executions.all().into_iter().find(|execution| execution.arn == arn) {
+            self.spawn(execution.name, (*execution.input).clone());
+        }
+    }
+
     /// Starts an execution in a task of its own: it outlives whoever asked for it.
     fn spawn(&self, name: String, input: Value) -> Execution {
         let arn = format!("arn:aws:states:us-east-1:000000000000:express:{MACHINE_NAME}:{name}:{}", Uuid::new_v4());
@@ -99,7 +109,7 @@ impl<R: TaskRunner + 'static> StepFunctions<R> {
             machine_id: machine_arn().into(),
             ..Start::new(&name, input)
         };
-        let history = History::new();
+        let (history, input) = (History::new(), Arc::clone(&start.input));
         let (sender, outcome) = watch::channel(None);
         let task = tokio::spawn({
             let (machine, runner) = (self.machine.clone(), Arc::clone(&self.runner));
@@ -109,7 +119,7 @@ impl<R: TaskRunner + 'static> StepFunctions<R> {
                 sender.send_replace(Some(Arc::new(outcome)));
             }
         });
-        let execution = Execution { arn, name, history, outcome, abort: task.abort_handle() };
+        let execution = Execution { arn, name, input, history, outcome, abort: task.abort_handle() };
         self.executions.remember(execution.clone());
         execution
     }

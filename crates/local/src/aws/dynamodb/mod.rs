@@ -80,6 +80,12 @@ impl DynamoDb {
         serde_json::from_str(&answer).map_err(|error| refused(DynoxideError::InternalServerError(error.to_string())))
     }
 
+    /// An item in the form of the wire, read by a part of the local stack itself; it blocks.
+    pub fn item(&self, table: &Value, key: &Value) -> Option<Value> {
+        let get = serde_json::json!({ "TableName": table, "Key": key, "ConsistentRead": true });
+        self.apply("GetItem", &get).ok()?.get("Item").cloned()
+    }
+
     /// The names of a table's key attributes, partition key first; empty if there is no such table.
     pub(super) fn key_attributes(&self, table: &str) -> Vec<String> {
         let describe = serde_json::json!({ "TableName": table });

@@ -1,0 +1,128 @@
+//! What must hold once everything is at rest.
+
+use aws_lambda_events::apigw::ApiGatewayProxyRequest;
+use order::{OrderRecord, Status};
+use serde_json::Value;
+use statemachine::EventKind;
+
+use super::fault::Fault;
+use super::kinds::OrderKind;
+use super::world::Client;
+use crate::audit::{self, Books};
+use crate::stack::step_functions::Execution;
+
+/// Every invariant that is broken, with what breaks it.
+pub fn run(
+    kind: OrderKind,
+    faults: &[Fault],
+    books: &Books,
+    clients: &[Client],
+    executions: &[Execution],
+) -> Vec<String> {
+    let report = audit::check(books);
+    let mut violations: Vec<String> = report
+        .findings
+        .iter()
+        .map(|finding| format!("{:?}  {} {}", finding.invariant, finding.at, finding.what))
+        .collect();
+    let record = books.orders.get(&OrderKind::order_id()).map(|stored| &stored.record);
+    if let Some(stored) = books.orders.get(&OrderKind::order_id()) {
+        if stored.is_parked {
+            violations.push("I1  the order is parked, though everything was reachable in time".to_owned());
+        } else if stored.record.status.is_open() {
+            violations.push(format!("I1  the order is left {}", stored.record.status));
+        }
+    }
+    for client in clients {
+        if let Some(broken) = contradiction(client, record) {
+            violations.push(format!("I6  {} was told {broken}", who(&client.request)));
+        }
+    }
+    if let Some(broken) = health(kind, faults, clients, record) {
+        violations.push(format!("I7  {broken}"));
+    }
+    violations.extend(executions.iter().filter_map(stopped_compensation));
+    violations
+}
+
+/// I6: what the caller was told is what the records say, about what the caller sent.
+fn contradiction(client: &Client, record: Option<&OrderRecord>) -> Option<String> {
+    let http_status = client.answer.status.as_u16();
+    let body: Value = serde_json::from_str(&client.answer.body).unwrap_or_default();
+    if http_status == 503 || http_status == 404 {
+        return None;
+    }
+    let Some(record) = record else {
+        return Some(format!("{http_status}, and there is no record"));
+    };
+    let is_same = sent_same(&client.request, record);
+    if http_status == 422 {
+        return is_same.then(|| "of a conflict, and the record is of what it sent".to_owned());
+    }
+    if !is_same {
+        return Some(format!("{http_status} of content that it did not send"));
+    }
+    let status = body["status"].as_str().unwrap_or_default();
+    let holds = match http_status {
+        // A confirmation holds until the customer cancels.
+        201 => record.confirmed_ms.is_some() && status == "CONFIRMED",
+        409 => record.status == Status::Cancelled && status == "CANCELLED",
+        200 => record.status == Status::Cancelled && status == "CANCELLED",
+        202 => !record.status.is_open(),
+        _ => false,
+    };
+    (!holds).then(|| format!("{http_status} {status}, and the record is {}", record.status))
+}
+
+/// Whether the record is of what this request sent. A cancellation sends no content.
+fn sent_same(request: &ApiGatewayProxyRequest, record: &OrderRecord) -> bool {
+    let Some(body) = &request.body else { return true };
+    let body: Value = serde_json::from_str(body).unwrap_or_default();
+    body["customerId"].as_str() == Some(record.order.customer_id.as_str())
+}
+
+/// I7: an order that no step refuses and nobody cancels is confirmed; one that a step refuses is not.
+fn health(kind: OrderKind, faults: &[Fault], clients: &[Client], record: Option<&OrderRecord>) -> Option<String> {
+    let Some(record) = record else {
+        let was_accepted = clients.iter().any(|client| client.answer.status.is_success());
+        return was_accepted.then(|| "an accepted order is gone".to_owned());
+    };
+    if kind.is_healthy() {
+        let must_confirm = faults.iter().all(|fault| fault.kind.is_transient());
+        return (must_confirm && record.status != Status::Confirmed)
+            .then(|| format!("all faults were transient, and the order is {} {:?}", record.status, record.reason));
+    }
+    (kind != OrderKind::Cancelled && record.status == Status::Confirmed)
+        .then(|| "a step refuses the order, and it is confirmed".to_owned())
+}
+
+/// A compensation that fails stops no other: whatever state of a roll-back was entered was left,
+/// unless the whole execution died in it.
+fn stopped_compensation(execution: &Execution) -> Option<String> {
+    execution.outcome.borrow().as_ref()?;
+    let events = execution.history.events();
+    events.iter().find_map(|event| {
+        let EventKind::StateEntered { state, state_type: "Task", .. } = &event.kind else { return None };
+        let is_left = events.iter().any(|other| {
+            other.id > event.id && matches!(&other.kind, EventKind::StateExited { state: left, .. } if left == state)
+        });
+        (!is_left && (&**state == "ReleaseInventory" || &**state == "ReverseAccounting"))
+            .then(|| format!("P3  {state} was stopped in the middle of its work by the other branch"))
+    })
+}
+
+/// What a client was told, for people.
+pub fn told(client: &Client) -> String {
+    let body: Value = serde_json::from_str(&client.answer.body).unwrap_or_default();
+    let words = ["status", "reason", "type"].map(|member| body[member].as_str().unwrap_or_default().to_owned());
+    let words = words.into_iter().filter(|word| !word.is_empty()).collect::<Vec<_>>().join(" ");
+    format!("{}: HTTP {} {words}", who(&client.request), client.answer.status.as_u16())
+}
+
+fn who(request: &ApiGatewayProxyRequest) -> &'static str {
+    match &request.body {
+        None => "the customer who cancels",
+        Some(body) if *body == OrderKind::other_request().body.unwrap_or_default() => "the sender of the other body",
+        Some(_) => "the sender of the order",
+    }
+}

@@ -1,0 +1,212 @@
+//! What can go wrong, and where.
+
+use std::fmt;
+use std::str::FromStr;
+
+use strum::{EnumString, IntoStaticStr, VariantArray};
+
+use crate::aws::Api;
+
+/// The number of a point, counted from 0 in the order in which a run reaches them.
+pub type PointNumber = u32;
+
+/// A place in a run where the world can go wrong.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Point {
+    /// A state invokes its function.
+    Invocation {
+        /// The state.
+        state: String,
+        /// How often it has tried before.
+        attempt: u32,
+    },
+    /// A function calls DynamoDB.
+    Store {
+        /// The operation.
+        operation: String,
+        /// The table.
+        table: String,
+    },
+    /// A function calls Step Functions or SQS.
+    Service {
+        /// The service.
+        api: Api,
+        /// The operation.
+        operation: String,
+    },
+}
+
+impl fmt::Display for Point {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Invocation { state, attempt: 0 } => write!(f, "{state}"),
+            Self::Invocation { state, attempt } => write!(f, "{state}, retry {attempt}"),
+            Self::Store { operation, table } => write!(f, "{operation} on {table}"),
+            Self::Service { api, operation } => write!(f, "{operation} of {api}"),
+        }
+    }
+}
+
+/// What goes wrong at a point.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, IntoStaticStr, EnumString, VariantArray)]
+#[strum(serialize_all = "kebab-case")]
+pub enum FaultKind {
+    /// The invocation never reaches the function; Step Functions says so.
+    NotDelivered,
+    /// The function does its work, and its answer is lost.
+    AnswerLost,
+    /// The invocation is stuck until its state has timed out, and lands at a later point.
+    Hung,
+    /// The function is invoked twice for one answer.
+    DeliveredTwice,
+    /// Lambda throttles the invocation.
+    Throttled,
+    /// The function runs out of memory before it does anything.
+    CrashedBefore,
+    /// The function runs out of memory after it did everything.
+    CrashedAfter,
+    /// The execution dies: no Catch, no trace.
+    ExecutionDies,
+    /// A second execution of the same input starts beside the first.
+    ExecutionTwice,
+    /// Recovery takes the order up in the middle of its execution.
+    RecoveryRuns,
+    /// DynamoDB throttles the request.
+    StoreThrottled,
+    /// The request is applied, and its answer is lost.
+    StoreAnswerLost,
+    /// The item is part of somebody's transaction.
+    StoreConflict,
+    /// The same transaction is under way.
+    StoreInProgress,
+    /// The request is neither applied nor answered.
+    StoreTimedOut,
+    /// The transaction is cancelled: a conflict on its first item, failed conditions on the others.
+    MixedFirst,
+    /// The transaction is cancelled: a conflict on its last item, nothing against the others.
+    MixedLast,
+    /// The table answers nobody for a quarter of an hour.
+    Outage,
+    /// The table answers nobody for six hours: longer than recovery tries forward.
+    LongOutage,
+    /// The call fails unapplied.
+    CallFailed,
+    /// The call is applied, and its answer is lost.
+    CallAnswerLost,
+    /// The customer cancels the order, and is answered before anything else goes on.
+    CustomerCancels,
+    /// The customer cancels the order, while everything else goes on.
+    CustomerCancelsBeside,
+    /// Somebody uses the key for another body, and is answered before anything else goes on.
+    OtherBody,
+    /// Somebody uses the key for another body, while everything else goes on.
+    OtherBodyBeside,
+}
+
+impl FaultKind {
+    /// Whether it is an event that its kind of order is about, and not a fault.
+    pub fn is_event(self) -> bool {
+        matches!(self, Self::CustomerCancels | Self::CustomerCancelsBeside | Self::OtherBody | Self::OtherBodyBeside)
+    }
+
+    /// Whether an order must come through it: it says nothing about the order, and is over within
+    /// the limits of retries and recovery.
+    pub fn is_transient(self) -> bool {
+        !matches!(self, Self::Hung | Self::CrashedBefore | Self::CrashedAfter | Self::LongOutage)
+            && !matches!(self, Self::CustomerCancels | Self::CustomerCancelsBeside)
+    }
+
+    /// The faults that a point can have, events aside.
+    pub fn at(point: &Point) -> Vec<Self> {
+        match point {
+            Point::Invocation { .. } => vec![
+                Self::NotDelivered,
+                Self::AnswerLost,
+                Self::Hung,
+                Self::DeliveredTwice,
+                Self::Throttled,
+                Self::CrashedBefore,
+                Self::CrashedAfter,
+                Self::ExecutionDies,
+                Self::ExecutionTwice,
+                Self::RecoveryRuns,
+            ],
+            Point::Store { operation, .. } => {
+                let mut faults = vec![Self::StoreThrottled, Self::StoreTimedOut, Self::Outage, Self::LongOutage];
+                match operation.as_str() {
+                    "PutItem" | "UpdateItem" => faults.extend([Self::StoreAnswerLost, Self::StoreConflict]),
+                    "TransactWriteItems" => {
+                        faults.extend([Self::StoreAnswerLost, Self::StoreInProgress, Self::MixedFirst, Self::MixedLast])
+                    }
+                    _ => {}
+                }
+                faults
+            }
+            Point::Service { .. } => vec![Self::CallFailed, Self::CallAnswerLost],
+        }
+    }
+}
+
+/// Where a hung invocation lands if it is not at a point: after everything else has come to rest.
+pub const AT_THE_END: PointNumber = PointNumber::MAX;
+
+/// A fault at a point.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Fault {
+    /// The point.
+    pub point: PointNumber,
+    /// What goes wrong.
+    pub kind: FaultKind,
+    /// Where a hung invocation lands.
+    pub lands: Option<PointNumber>,
+}
+
+/// A text that is no fault's code.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("a fault is written POINT:KIND, for example 3:store-throttled, or 5:hung@9, not {0}")]
+pub struct NotAFault(String);
+
+impl fmt::Display for Fault {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let kind: &str = self.kind.into();
+        write!(f, "{}:{kind}", self.point)?;
+        match self.lands {
+            None => Ok(()),
+            Some(AT_THE_END) => write!(f, "@end"),
+            Some(point) => write!(f, "@{point}"),
+        }
+    }
+}
+
+impl FromStr for Fault {
+    type Err = NotAFault;
+
+    fn from_str(text: &str) -> Result<Self, NotAFault> {
+        let refused = || NotAFault(text.to_owned());
+        let (point, what) = text.split_once(':').ok_or_else(refused)?;
+        let (kind, lands) = what.split_once('@').map_or((what, None), |(kind, lands)| (kind, Some(lands)));
+        let lands = match lands {
+            None => None,
+            Some("end") => Some(AT_THE_END),
+            Some(point) => Some(point.parse().map_err(|_| refused())?),
+        };
+        let point = point.parse().map_err(|_| refused())?;
+        let kind = kind.parse().map_err(|_| refused())?;
+        if (kind == FaultKind::Hung) == lands.is_some() { Ok(Self { point, kind, lands }) } else { Err(refused()) }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_code_reads_back_as_its_fault() {
+        for code in ["0:call-failed", "5:hung@9", "5:hung@end", "12:mixed-first"] {
+            assert_eq!(code.parse::<Fault>().unwrap().to_string(), code);
+        }
+        for wrong in ["", "5", "5:", "x:hung@3", "5:hung", "5:throttled@3", "5:nonsense"] {
+            assert!(wrong.parse::<Fault>().is_err(), "{wrong}");
+        }
+    }
+}

@@ -1,0 +1,121 @@
+//! The kinds of order that are explored.
+
+use aws_lambda_events::apigw::ApiGatewayProxyRequest;
+use http::{HeaderMap, HeaderName, HeaderValue, Method, header};
+use intake::IDEMPOTENCY_KEY;
+use order::OrderId;
+use serde_json::{Value, json};
+use strum::{Display, EnumString, VariantArray};
+
+use super::fault::FaultKind;
+use crate::front::{PathParameters, event};
+
+/// A kind of order.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Display, EnumString, VariantArray)]
+#[strum(serialize_all = "kebab-case")]
+pub enum OrderKind {
+    /// Paid when ordered; it takes all the stock there is.
+    Prepaid,
+    /// On invoice; it takes all the credit there is.
+    Invoice,
+    /// More than the store has.
+    OutOfStock,
+    /// More than the credit limit.
+    OverLimit,
+    /// Cancelled by its customer, at every point.
+    Cancelled,
+    /// Submitted twice at once.
+    Twice,
+    /// Its key is used again with another body, at every point.
+    ReusedKey,
+    /// Sent with `Prefer: respond-async`.
+    Async,
+}
+
+/// The idempotency key of every explored order.
+const KEY: &str = "explored";
+
+/// The stock that there is.
+pub const ON_HAND: i64 = 5;
+
+impl OrderKind {
+    /// The stock and the account that it begins with.
+    pub fn seed(self) -> String {
+        json!({
+            "stock": [{"storeId": "main", "sku": "A", "onHand": ON_HAND}, {"storeId": "main", "sku": "B", "onHand": ON_HAND}],
+            "accounts": [{"customerId": "buyer", "creditLimit": 50, "currency": "USD"}],
+        })
+        .to_string()
+    }
+
+    /// What its clients send, each at the same moment.
+    pub fn requests(self) -> Vec<ApiGatewayProxyRequest> {
+        let item = |sku: &str, quantity: i64| json!({"productId": sku, "quantity": quantity, "price": 5});
+        let prepaid =
+            |quantity: i64| json!({"customerId": "buyer", "items": [item("A", quantity)], "totalAmount": 5 * quantity});
+        match self {
+            Self::Prepaid | Self::Cancelled | Self::ReusedKey => vec![place(&prepaid(ON_HAND), &[])],
+            Self::Invoice => vec![place(
+                &json!({"customerId": "buyer", "paymentTerms": "INVOICE",
+                    "items": [item("A", ON_HAND), item("B", ON_HAND)], "totalAmount": 10 * ON_HAND}),
+                &[],
+            )],
+            Self::OutOfStock => vec![place(
+                &json!({"customerId": "buyer", "items": [item("B", 1), item("A", ON_HAND + 1)],
+                    "totalAmount": 5 * (ON_HAND + 2)}),
+                &[],
+            )],
+            Self::OverLimit => vec![place(
+                &json!({"customerId": "buyer", "paymentTerms": "INVOICE", "items": [item("A", ON_HAND),
+                    {"productId": "B", "quantity": ON_HAND, "price": 6}], "totalAmount": 11 * ON_HAND}),
+                &[],
+            )],
+            Self::Twice => vec![place(&prepaid(ON_HAND), &[]), place(&prepaid(ON_HAND), &[])],
+            Self::Async => vec![place(&prepaid(ON_HAND), &[("prefer", "respond-async")])],
+        }
+    }
+
+    /// The same key with another body, that the store could serve as well.
+    pub fn other_request() -> ApiGatewayProxyRequest {
+        place(
+            &json!({"customerId": "other", "items": [{"productId": "B", "quantity": 1, "price": 7}], "totalAmount": 7}),
+            &[],
+        )
+    }
+
+    /// The id of every explored order.
+    pub fn order_id() -> OrderId {
+        let key = KEY.parse().expect("the key is a valid one");
+        OrderId::derive(&api::tenant(&ApiGatewayProxyRequest::default()), &key)
+    }
+
+    /// The customer's cancellation.
+    pub fn cancellation() -> ApiGatewayProxyRequest {
+        let path = PathParameters::from([("orderId".to_owned(), Self::order_id().to_string())]);
+        event(Method::POST, "/orders/{orderId}/cancel", HeaderMap::new(), path, b"")
+    }
+
+    /// The events that it is about: exactly one of them happens in each of its schedules.
+    pub fn events(self) -> &'static [FaultKind] {
+        match self {
+            Self::Cancelled => &[FaultKind::CustomerCancels, FaultKind::CustomerCancelsBeside],
+            Self::ReusedKey => &[FaultKind::OtherBody, FaultKind::OtherBodyBeside],
+            _ => &[],
+        }
+    }
+
+    /// Whether no step refuses it: it has to be confirmed, unless something worse than a transient
+    /// fault happens to it.
+    pub fn is_healthy(self) -> bool {
+        !matches!(self, Self::OutOfStock | Self::OverLimit | Self::Cancelled)
+    }
+}
+
+fn place(body: &Value, headers: &[(&'static str, &'static str)]) -> ApiGatewayProxyRequest {
+    let mut all = HeaderMap::from_iter([
+        (header::CONTENT_TYPE, HeaderValue::from_static("application/json")),
+        (IDEMPOTENCY_KEY, HeaderValue::from_static(KEY)),
+    ]);
+    all.extend(headers.iter().map(|(name, value)| (HeaderName::from_static(name), HeaderValue::from_static(value))));
+    event(Method::POST, "/orders", all, PathParameters::new(), body.to_string().as_bytes())
+}

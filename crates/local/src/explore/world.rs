@@ -1,0 +1,271 @@
+//! The world around the handlers: it counts the points of a run, and goes wrong where it is told to.
+
+use std::collections::BTreeMap;
+use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
+use std::time::Duration;
+
+use api::{Answer, Handler};
+use aws_lambda_events::apigw::ApiGatewayProxyRequest;
+use order::EpochMs;
+use statemachine::TaskError;
+use tokio::sync::oneshot;
+use tokio::task::JoinHandle;
+
+use super::fault::{Fault, FaultKind, Point, PointNumber};
+use super::kinds::OrderKind;
+use crate::aws::BoxFuture;
+use crate::stack::Stack;
+use crate::stack::lambda::{Functions, Invocation, InvocationLayer, Invoked, lambda_error};
+
+/// How long an outage of a table lasts.
+const OUTAGE: Duration = Duration::from_mins(15);
+
+/// How long a long one lasts: beyond recovery's attempts forward, and within those back.
+const LONG_OUTAGE: Duration = Duration::from_hours(6);
+
+/// Somebody who was answered.
+#[derive(Debug)]
+pub struct Client {
+    /// What was sent.
+    pub request: ApiGatewayProxyRequest,
+    /// What came back.
+    pub answer: Answer,
+}
+
+/// The world of one run.
+#[derive(Debug, Default)]
+pub struct World {
+    state: Mutex<State>,
+    stack: OnceLock<Stack>,
+}
+
+#[derive(Debug, Default)]
+struct State {
+    /// Nothing counts before the run begins, and after it has come to rest.
+    is_counting: bool,
+    points: Vec<Point>,
+    plan: BTreeMap<PointNumber, Fault>,
+    held: Vec<Held>,
+    /// Until when a table answers nobody.
+    outages: BTreeMap<String, EpochMs>,
+    callers: Vec<JoinHandle<Client>>,
+}
+
+/// A hung invocation.
+#[derive(Debug)]
+struct Held {
+    lands: PointNumber,
+    gate: oneshot::Sender<()>,
+    landed: oneshot::Receiver<()>,
+}
+
+impl Held {
+    async fn land(self) {
+        // A run that is over has nobody left to open the gate for.
+        let _ = self.gate.send(());
+        let _ = self.landed.await;
+    }
+}
+
+impl World {
+    /// A world in which these faults happen.
+    pub fn new(faults: &[Fault]) -> Self {
+        let plan = faults.iter().map(|fault| (fault.point, *fault)).collect();
+        Self { state: Mutex::new(State { plan, ..State::default() }), stack: OnceLock::new() }
+    }
+
+    /// From now on points are counted, and faults happen.
+    pub fn begin(&self, stack: &Stack) {
+        // A world is begun once; a second stack would have no effect.
+        let _ = self.stack.set(stack.clone());
+        self.lock().is_counting = true;
+    }
+
+    /// From now on nothing goes wrong.
+    pub fn end(&self) {
+        self.lock().is_counting = false;
+    }
+
+    /// The points that were reached.
+    pub fn points(&self) -> Vec<Point> {
+        self.lock().points.clone()
+    }
+
+    /// The faults whose points were never reached.
+    pub fn unused(&self) -> Vec<Fault> {
+        self.lock().plan.values().copied().collect()
+    }
+
+    /// Lets somebody send a request.
+    pub fn call(&self, request: ApiGatewayProxyRequest) {
+        let Some(stack) = self.stack.get() else { return };
+        let intake = Arc::clone(&stack.intake);
+        let caller = tokio::spawn(async move {
+            let answer = intake.handle(request.clone(), "explorer").await;
+            Client { request, answer }
+        });
+        self.lock().callers.push(caller);
+    }
+
+    /// Waits until everybody who sent something is answered.
+    pub async fn clients(&self) -> Vec<Client> {
+        let mut clients = Vec::new();
+        loop {
+            let callers = std::mem::take(&mut self.lock().callers);
+            if callers.is_empty() {
+                return clients;
+            }
+            for caller in callers {
+                clients.push(caller.await.unwrap_or_else(|panic| std::panic::resume_unwind(panic.into_panic())));
+            }
+        }
+    }
+
+    /// Lands what is still held.
+    pub async fn land_all(&self) {
+        let held = std::mem::take(&mut self.lock().held);
+        for held in held {
+            held.land().await;
+        }
+    }
+
+    /// Whether a table answers nobody at the moment.
+    pub fn is_out(&self, table: &str) -> bool {
+        let Some(stack) = self.stack.get() else { return false };
+        self.lock().outages.get(table).is_some_and(|until_ms| stack.clock.now_ms() < *until_ms)
+    }
+
+    /// Begins an outage of a table.
+    pub fn start_outage(&self, table: &str, kind: FaultKind) {
+        let Some(stack) = self.stack.get() else { return };
+        let lasts = if kind == FaultKind::LongOutage { LONG_OUTAGE } else { OUTAGE };
+        let lasts_ms = EpochMs::try_from(lasts.as_millis()).unwrap_or(EpochMs::MAX);
+        self.lock().outages.insert(table.to_owned(), stack.clock.now_ms() + lasts_ms);
+    }
+
+    /// Whether points are counted at the moment.
+    pub fn is_counting(&self) -> bool {
+        self.lock().is_counting
+    }
+
+    /// Counts a point, lets happen what is to happen before it, and says what goes wrong at it.
+    pub async fn arrive(&self, point: Point) -> Option<Fault> {
+        let (landing, fault) = {
+            let mut state = self.lock();
+            if !state.is_counting {
+                return None;
+            }
+            let number = PointNumber::try_from(state.points.len()).unwrap_or(PointNumber::MAX);
+            state.points.push(point);
+            let (landing, held) = std::mem::take(&mut state.held).into_iter().partition(|held| held.lands == number);
+            state.held = held;
+            let landing: Vec<Held> = landing;
+            (landing, state.plan.remove(&number))
+        };
+        for held in landing {
+            held.land().await;
+        }
+        match fault {
+            Some(fault) if fault.kind.is_event() || fault.kind == FaultKind::RecoveryRuns => {
+                self.happen(fault.kind).await;
+                None
+            }
+            fault => fault,
+        }
+    }
+
+    async fn happen(&self, kind: FaultKind) {
+        let Some(stack) = self.stack.get().cloned() else { return };
+        match kind {
+            FaultKind::RecoveryRuns => {
+                crate::stack::schedule::take_up_all(&stack).await;
+            }
+            FaultKind::CustomerCancels | FaultKind::CustomerCancelsBeside => {
+                self.call(OrderKind::cancellation());
+            }
+            _ => self.call(OrderKind::other_request()),
+        }
+        if matches!(kind, FaultKind::CustomerCancels | FaultKind::OtherBody) {
+            let caller = self.lock().callers.pop();
+            if let Some(caller) = caller {
+                // It is put back answered, to be read with the others.
+                let client = caller.await.unwrap_or_else(|panic| std::panic::resume_unwind(panic.into_panic()));
+                self.lock().callers.push(tokio::spawn(async move { client }));
+            }
+        }
+    }
+
+    fn hold(&self, lands: PointNumber) -> (oneshot::Receiver<()>, oneshot::Sender<()>) {
+        let (gate, opened) = oneshot::channel();
+        let (done, landed) = oneshot::channel();
+        self.lock().held.push(Held { lands, gate, landed });
+        (opened, done)
+    }
+
+    fn kill(&self, execution_arn: &str) {
+        let Some(stack) = self.stack.get() else { return };
+        for execution in stack.executions.all().iter().filter(|execution| execution.arn == execution_arn) {
+            execution.kill();
+        }
+    }
+
+    fn start_beside(&self, execution_arn: &str) {
+        if let Some(stack) = self.stack.get() {
+            stack.step_functions.repeat(execution_arn);
+        }
+    }
+
+    fn lock(&self) -> MutexGuard<'_, State> {
+        // No change to the state can be left half done by a panic that a run survives.
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl InvocationLayer for World {
+    fn around<'a>(&'a self, invocation: Invocation, functions: &'a Functions) -> BoxFuture<'a, Invoked> {
+        Box::pin(async move {
+            let Invocation { function, payload, execution, state, attempt, .. } = invocation;
+            let point = Point::Invocation { state: state.to_string(), attempt };
+            let Some(fault) = self.arrive(point).await else { return functions.invoke(function, payload).await };
+            match fault.kind {
+                FaultKind::NotDelivered => Err(TaskError::new("Lambda.ServiceException", "not delivered")),
+                FaultKind::Throttled => Err(TaskError::new("Lambda.TooManyRequestsException", "throttled")),
+                FaultKind::CrashedBefore => Err(out_of_memory()),
+                FaultKind::CrashedAfter => {
+                    let _ = functions.invoke(function, payload).await;
+                    Err(out_of_memory())
+                }
+                FaultKind::AnswerLost => {
+                    let _ = functions.invoke(function, payload).await;
+                    Err(TaskError::new("Lambda.ClientExecutionTimeoutException", "the answer was lost"))
+                }
+                FaultKind::DeliveredTwice => {
+                    let first = functions.invoke(function, payload.clone()).await;
+                    let _ = functions.invoke(function, payload).await;
+                    first
+                }
+                FaultKind::Hung => {
+                    let (opened, landed) = self.hold(fault.lands.unwrap_or(super::fault::AT_THE_END));
+                    let _ = opened.await;
+                    let invoked = functions.invoke(function, payload).await;
+                    let _ = landed.send(());
+                    invoked
+                }
+                FaultKind::ExecutionDies => {
+                    self.kill(&execution);
+                    std::future::pending().await
+                }
+                FaultKind::ExecutionTwice => {
+                    self.start_beside(&execution);
+                    functions.invoke(function, payload).await
+                }
+                _ => functions.invoke(function, payload).await,
+            }
+        })
+    }
+}
+
+fn out_of_memory() -> TaskError {
+    let cause = "The cause could not be determined because Lambda did not return an error type.";
+    TaskError { error: "Lambda.Unknown".to_owned(), ..lambda_error("Lambda.Unknown", cause) }
+}

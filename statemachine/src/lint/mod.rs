@@ -1,0 +1,93 @@
+//! What can be said about a saga's definition before it runs: whether it keeps the rules that make a
+//! saga one, how long it can take, and how large its payloads become.
+//!
+//! [`check`] looks at the definition in two ways. It analyses the graph of the states, where every
+//! path counts, also those that no execution takes: times, retries, catches, variables, and whether
+//! every compensation lies on the way from a decision to cancel. And it rehearses the definition
+//! with the engine, once for every combination of what its tasks can answer, with the largest
+//! payloads there are: what an expression makes of a failed compensation no graph can tell.
+//!
+//! What is particular to a saga (its functions, their errors, its steps) comes in as a [`Policy`].
+
+mod call;
+mod cycles;
+mod finding;
+mod free;
+mod graph;
+mod handling;
+mod payload;
+mod policy;
+mod rehearsal;
+mod rollback;
+mod tasks;
+mod time;
+mod total;
+mod variables;
+mod verdict;
+
+use serde::Serialize;
+
+use crate::StateMachine;
+
+pub use call::Call;
+pub use finding::{Finding, Rule};
+pub use handling::TRANSIENT_LAMBDA_ERRORS;
+pub use payload::{Payload, largest_payload};
+pub use policy::{Answers, Function, Judge, Policy, Recovery, Rehearsal, Step, Won};
+pub use rehearsal::{Answered, Performance};
+pub use time::{Leg, Way, Work};
+pub use verdict::Verdict;
+
+use finding::Findings;
+
+/// What [`check`] found.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct Report {
+    /// Every rule that the definition breaks, and where. None, if it passes.
+    pub findings: Vec<Finding>,
+    /// How many states there are, those of branches included.
+    pub states: usize,
+    /// The longest way to each end, the longest of all first. Empty if the definition does not
+    /// bound its time.
+    pub ways: Vec<Way>,
+    /// The machine's `TimeoutSeconds`.
+    pub time_limit_s: Option<u32>,
+    /// How many executions were rehearsed. None, if the definition does not bound its time.
+    pub rehearsals: usize,
+    /// The largest payload of all rehearsals.
+    pub largest_payload: Option<Payload>,
+}
+
+impl Report {
+    /// Whether the definition breaks no rule.
+    pub fn passes(&self) -> bool {
+        self.findings.is_empty()
+    }
+}
+
+/// Checks a definition, and finds everything that is wrong with it at once.
+///
+/// It must be one whose placeholders are filled: functions are found by their names.
+pub async fn check(machine: &StateMachine, policy: &Policy) -> Report {
+    let definition = machine.definition();
+    let mut findings = Findings::default();
+    tasks::check(definition, policy, &mut findings);
+    handling::check(definition, policy, &mut findings);
+    cycles::check(definition, &mut findings);
+    variables::check(definition, &mut findings);
+    rollback::check(definition, policy, &mut findings);
+    let ways = time::check(definition, &policy.recovery, &mut findings);
+    // A rehearsal of what has no end would have none either.
+    let rehearsed = match &ways {
+        Some(_) => rehearsal::run(machine, policy, &mut findings).await,
+        None => rehearsal::Rehearsed::default(),
+    };
+    Report {
+        findings: findings.into_vec(),
+        states: graph::states(definition).len(),
+        ways: ways.unwrap_or_default(),
+        time_limit_s: definition.timeout_s,
+        rehearsals: rehearsed.count,
+        largest_payload: rehearsed.largest,
+    }
+}

@@ -1,0 +1,311 @@
+//! Executions of the definition, one for every combination of what its tasks can answer.
+//!
+//! A task answers with each payload that the policy knows for it, and with one error of each kind
+//! that the definition tells apart. Time does not pass, retries are as many as are allowed, and an
+//! error's cause is as long as Step Functions lets it be.
+
+use std::collections::{BTreeSet, HashMap};
+use std::future::Future;
+use std::sync::atomic::{AtomicI64, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use serde_json::{Value, json};
+
+use super::call::Call;
+use super::finding::{Findings, Rule};
+use super::handling::TRANSIENT_LAMBDA_ERRORS;
+use super::payload::{Payload, largest_payload};
+use super::policy::Policy;
+use super::{graph, verdict};
+use crate::clock::Clock;
+use crate::definition::{Handling, Machine};
+use crate::failure::{DATA_LIMIT_EXCEEDED, Failure, TIMEOUT};
+use crate::{EventKind, History, Outcome, Random, Start, StateMachine, Status, TaskError, TaskRequest, TaskRunner};
+
+/// The most executions that are rehearsed. The order saga has about two hundred.
+const MAX_REHEARSALS: usize = 20_000;
+
+/// The longest cause of an error, in UTF-16 code units.
+///
+/// See <https://docs.aws.amazon.com/step-functions/latest/apireference/API_TaskFailedEventDetails.html>.
+const MAX_CAUSE_UNITS: usize = 32_768;
+
+/// Three bytes of UTF-8, the most that one code unit takes. A control character would take six as
+/// JSON, but a function's error arrives as JSON text already, in which there is none.
+const CAUSE_FILLER: &str = "€";
+
+/// One state's answer, after all its retries.
+#[derive(Debug, Clone)]
+pub struct Answered {
+    /// The state.
+    pub state: Arc<str>,
+    /// What it called, if that is a function of the policy's.
+    pub call: Option<Call>,
+    /// The function's payload, or the error's name.
+    pub answer: Result<Value, String>,
+}
+
+/// An execution that was rehearsed.
+#[derive(Debug)]
+pub struct Performance<'a> {
+    /// The answers of the states, in the order in which they were asked.
+    pub answers: &'a [Answered],
+    /// How it ended.
+    pub outcome: &'a Outcome,
+    /// The states in the order in which they were entered.
+    pub path: &'a [String],
+}
+
+/// What was rehearsed.
+#[derive(Debug, Default)]
+pub(super) struct Rehearsed {
+    pub(super) count: usize,
+    pub(super) largest: Option<Payload>,
+}
+
+pub(super) async fn run(machine: &StateMachine, policy: &Policy, findings: &mut Findings) -> Rehearsed {
+    let mut rehearsed = Rehearsed::default();
+    for input in &policy.rehearsal.inputs {
+        let mut script = Some(Vec::new());
+        while let Some(choices) = script {
+            if rehearsed.count == MAX_REHEARSALS {
+                findings.at_machine("States", Rule::TooManyRehearsals { limit: MAX_REHEARSALS });
+                return rehearsed;
+            }
+            let stage = Stage::new(machine.definition(), policy, choices);
+            let history = History::new();
+            let clock = NoTime { limit: machine.timeout(), passed_ms: AtomicI64::new(0) };
+            let start = Start::new("rehearsal", input.clone());
+            let outcome = machine.execute(start, &stage, &clock, &history, &Random::fixed(1.0)).await;
+            rehearsed.count += 1;
+            let acts = stage.into_acts();
+            judge(&acts, &outcome, &history, policy, findings);
+            let largest = largest_payload(&history);
+            if largest.as_ref().map(|payload| payload.bytes) > rehearsed.largest.as_ref().map(|payload| payload.bytes) {
+                rehearsed.largest = largest;
+            }
+            script = next_script(acts);
+        }
+    }
+    if let Some(Payload { bytes, what, .. }) = &rehearsed.largest
+        && *bytes > policy.payload_limit_bytes
+    {
+        let (what, limit_bytes) = (what.clone(), policy.payload_limit_bytes);
+        findings.at_machine("States", Rule::PayloadTooLarge { what, bytes: *bytes, limit_bytes });
+    }
+    rehearsed
+}
+
+/// The choices of the next execution: the last choice that has another option takes it.
+fn next_script(mut acts: Vec<Act>) -> Option<Vec<usize>> {
+    while let Some(last) = acts.pop() {
+        if last.chosen + 1 < last.options {
+            let mut script: Vec<usize> = acts.iter().map(|act| act.chosen).collect();
+            script.push(last.chosen + 1);
+            return Some(script);
+        }
+    }
+    None
+}
+
+/// A state's first attempt: what it chose to answer, which all its retries answer too.
+#[derive(Debug)]
+struct Act {
+    chosen: usize,
+    options: usize,
+    answered: Answered,
+    /// Why the function would not take the payload.
+    refused: Option<String>,
+}
+
+/// Plays the functions.
+struct Stage<'a> {
+    policy: &'a Policy,
+    handling: HashMap<&'a str, &'a Handling>,
+    script: Vec<usize>,
+    acts: Mutex<Vec<Act>>,
+}
+
+impl<'a> Stage<'a> {
+    fn new(machine: &'a Machine, policy: &'a Policy, script: Vec<usize>) -> Self {
+        let states = graph::states(machine).into_iter();
+        let handling = states.filter_map(|state| Some((&*state.name, graph::handling(state)?))).collect();
+        Self { policy, handling, script, acts: Mutex::default() }
+    }
+
+    fn into_acts(self) -> Vec<Act> {
+        self.acts.into_inner().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn answer(&self, task: &TaskRequest) -> Result<Value, String> {
+        let mut acts = self.acts.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(act) = acts.iter().find(|act| act.answered.state == task.state) {
+            return act.answered.answer.clone();
+        }
+        let call = Call::of_arguments(&task.arguments, self.policy);
+        let known = match &call {
+            Some(call) => (self.policy.rehearsal.answers)(call, &task.arguments["Payload"]),
+            None => Err("it is none of the project's functions".to_owned()),
+        };
+        let refused = known.as_ref().err().cloned();
+        let mut options: Vec<Result<Value, String>> = known.unwrap_or_default().into_iter().map(Ok).collect();
+        options.extend(self.errors(task, call.as_ref()).into_iter().map(Err));
+        // A script is what an execution before this one chose, and so in range.
+        let chosen = self.script.get(acts.len()).copied().unwrap_or(0);
+        let answer = options[chosen.min(options.len() - 1)].clone();
+        let answered = Answered { state: Arc::clone(&task.state), call, answer: answer.clone() };
+        acts.push(Act { chosen, options: options.len(), answered, refused });
+        answer
+    }
+
+    /// One error of each kind: those that are equally transient and meet the same retrier and the
+    /// same catcher cannot be told apart. There is always one, the timeout.
+    fn errors(&self, task: &TaskRequest, call: Option<&Call>) -> Vec<String> {
+        let function = call.and_then(|call| self.policy.function(&call.function));
+        let own = function.into_iter().flat_map(|function| function.errors.iter().map(String::as_str));
+        let handling = self.handling.get(&*task.state);
+        let mut seen = BTreeSet::new();
+        let mut errors = Vec::new();
+        for error in [TIMEOUT, "Lambda.Unknown"].into_iter().chain(TRANSIENT_LAMBDA_ERRORS).chain(own) {
+            let failure = Failure::new(error, "");
+            let retrier = handling
+                .and_then(|handling| handling.retriers.iter().position(|entry| failure.matches(&entry.error_equals)));
+            let catcher = handling
+                .and_then(|handling| handling.catchers.iter().position(|entry| failure.matches(&entry.error_equals)));
+            if seen.insert((self.policy.is_transient(error), self.policy.refused.contains(error), retrier, catcher)) {
+                errors.push(error.to_owned());
+            }
+        }
+        errors
+    }
+}
+
+impl TaskRunner for Stage<'_> {
+    async fn run(&self, task: TaskRequest) -> Result<Value, TaskError> {
+        match self.answer(&task) {
+            Ok(payload) => Ok(json!({
+                "ExecutedVersion": "$LATEST",
+                "Payload": payload,
+                // The metadata of the HTTP call, which comes with each answer and takes no more.
+                "SdkHttpMetadata": "-".repeat(1024),
+                "StatusCode": 200,
+            })),
+            Err(error) => Err(TaskError::new(error, CAUSE_FILLER.repeat(MAX_CAUSE_UNITS))),
+        }
+    }
+}
+
+/// A clock on which every wait is over at once, but for one that would outlast the execution.
+struct NoTime {
+    limit: Option<Duration>,
+    passed_ms: AtomicI64,
+}
+
+impl Clock for NoTime {
+    fn now_ms(&self) -> i64 {
+        self.passed_ms.load(Ordering::Relaxed)
+    }
+
+    fn sleep(&self, duration: Duration) -> impl Future<Output = ()> + Send {
+        let outlasts = self.limit.is_some_and(|limit| limit <= duration);
+        if !outlasts {
+            let passed_ms = i64::try_from(duration.as_millis()).unwrap_or(i64::MAX);
+            self.passed_ms.fetch_add(passed_ms, Ordering::Relaxed);
+        }
+        async move {
+            if outlasts {
+                std::future::pending::<()>().await;
+            }
+        }
+    }
+}
+
+fn judge(acts: &[Act], outcome: &Outcome, history: &History, policy: &Policy, findings: &mut Findings) {
+    let events = history.events();
+    let entered = |kind: &EventKind| match kind {
+        EventKind::StateEntered { state, .. } => Some(state.to_string()),
+        _ => None,
+    };
+    let path: Vec<String> = events.iter().filter_map(|event| entered(&event.kind)).collect();
+    let answers: Vec<Answered> = acts.iter().map(|act| act.answered.clone()).collect();
+    for act in acts {
+        if let Some(reason) = &act.refused {
+            let call = act.answered.call.as_ref().map_or_else(|| "the function".to_owned(), Call::to_string);
+            let rule = Rule::InputRefused { call, reason: reason.clone() };
+            findings.at_state(&act.answered.state, "Arguments", rule);
+        }
+    }
+    judge_end(&events, outcome, &path, findings);
+    judge_errors(&answers, outcome, &path, policy, findings);
+    let performance = Performance { answers: &answers, outcome, path: &path };
+    for verdict::Verdict { state, claim } in (policy.rehearsal.judge)(&performance) {
+        findings.at_state(&state, "", Rule::Contradicts { claim, path: path.clone() });
+    }
+}
+
+/// An execution fails in a Fail state or not at all.
+fn judge_end(events: &[crate::Event], outcome: &Outcome, path: &[String], findings: &mut Findings) {
+    if outcome.status == Status::Succeeded {
+        return;
+    }
+    let last_entered = events.iter().rev().find_map(|event| match &event.kind {
+        EventKind::StateEntered { state, state_type, .. } => Some((state, *state_type)),
+        _ => None,
+    });
+    if last_entered.is_some_and(|(_, state_type)| state_type == "Fail") {
+        return;
+    }
+    let error = outcome.error.clone().unwrap_or_default();
+    if error == DATA_LIMIT_EXCEEDED {
+        // The state is not the one entered last if it is the Parallel around that one. Its cause
+        // names it, as Step Functions words it.
+        let named = outcome.cause.as_deref().and_then(|cause| cause.split('\'').nth(1));
+        if let Some(state) = named.or(last_entered.map(|(state, _)| &**state)) {
+            findings.at_state(state, "", Rule::DataLimitExceeded { path: path.to_vec() });
+        }
+        return;
+    }
+    // What fails an execution comes last in it, but for the events of the Parallel around it.
+    let failed = events.iter().rev().find_map(|event| match &event.kind {
+        EventKind::EvaluationFailed { state, location, .. } => Some((state, location.as_str())),
+        EventKind::TaskFailed { state, .. } | EventKind::TaskTimedOut { state, .. } => Some((state, "Catch")),
+        _ => None,
+    });
+    if let Some((state, field)) = failed.or(last_entered.map(|(state, _)| (state, ""))) {
+        findings.at_state(state, field, Rule::BreaksDown { error, path: path.to_vec() });
+    }
+}
+
+/// What a saga makes of errors: a transient one leaves it open, another one of an action is decided
+/// on, and one of a compensation keeps it from success.
+fn judge_errors(answers: &[Answered], outcome: &Outcome, path: &[String], policy: &Policy, findings: &mut Findings) {
+    const FIELD: &str = "Catch";
+    let path = || path.to_vec();
+    let is = |answered: &Answered, call: &Call| answered.call.as_ref() == Some(call);
+    let decided_at = answers.iter().position(|answered| is(answered, &policy.decide));
+    let transient = |error: &str| policy.is_transient(error);
+    if let Some(decided_at) = decided_at {
+        let mut failed = answers[..decided_at].iter().filter_map(|answered| Some((answered, answered.answer.as_ref().err()?)));
+        let last = failed.clone().next_back();
+        if let Some((answered, error)) = last
+            && failed.all(|(_, error)| transient(error))
+        {
+            let rule = Rule::TransientCancels { error: error.clone(), path: path() };
+            findings.at_state(&answered.state, FIELD, rule);
+        }
+    }
+    for (index, answered) in answers.iter().enumerate() {
+        let Err(error) = &answered.answer else { continue };
+        if policy.compensations().any(|call| is(answered, call)) && outcome.status == Status::Succeeded {
+            let rule = Rule::FailureIgnored { error: error.clone(), path: path() };
+            findings.at_state(&answered.state, FIELD, rule);
+        }
+        let is_action = policy.steps.iter().any(|step| is(answered, &step.action));
+        if is_action && !transient(error) && decided_at.is_none_or(|decided_at| decided_at < index) {
+            let decide = policy.decide.to_string();
+            let rule = Rule::FailureUndecided { error: error.clone(), decide, path: path() };
+            findings.at_state(&answered.state, FIELD, rule);
+        }
+    }
+}

@@ -1,0 +1,204 @@
+//! Wrong roll-backs.
+
+use serde_json::json;
+
+use crate::saga::{Saga, policy};
+
+const RESERVE_FAILED: &str = "PersistOrder → JoinSaga → ReserveInventory → CancelOrder → FollowDecision → RollBack → \
+                              ReverseAccounting → ReleaseInventory";
+
+#[test]
+fn a_step_without_its_compensation_is_refused() {
+    let saga = Saga::shipped().without("/States/RollBack/Branches/1");
+    let saga = saga.with("/States/RollBack/Assign", json!({"undone": true, "undoReceipts": {}}));
+    let path = "RollBack → CheckRollBack → CloseOrder → OrderCancelled";
+    saga.is_refused_for(&[
+        "state machine, States: no state calls reserve-inventory release",
+        &format!(
+            "state \"JoinSaga\", Choices/3/Next: must not succeed without reserve-inventory release, as on the path {path}"
+        ),
+        &format!(
+            "state \"FollowDecision\", Choices/2/Next: must not succeed without reserve-inventory release, as on the path {path}"
+        ),
+        "state \"ReverseAccounting\", Catch: States.Timeout must keep the execution from success, and does not on the path \
+         PersistOrder → JoinSaga → ReserveInventory → PostAccounting → ConfirmOrder → FollowDecision → RollBack → \
+         ReverseAccounting → LeaveAccounting → CheckRollBack → CloseOrder → OrderCancelled",
+    ]);
+}
+
+#[test]
+fn a_won_cancellation_cannot_go_round_the_compensations() {
+    let saga = Saga::shipped().with("/States/JoinSaga/Choices/3/Next", json!("OrderCancelled"));
+    saga.is_refused_for(&[
+        r#"state "JoinSaga", Choices/3/Next: must not succeed without reserve-inventory release, as on the path OrderCancelled"#,
+        r#"state "JoinSaga", Choices/3/Next: must not succeed without post-accounting reverse, as on the path OrderCancelled"#,
+    ]);
+}
+
+/// The catcher of a roll-back that did not run to its end may have skipped any of it.
+#[test]
+fn a_roll_back_that_failed_is_no_success() {
+    let saga = Saga::shipped().with("/States/RollBack/Catch/0/Next", json!("OrderCancelled"));
+    let rule = |state: &str, choice: u8, compensation: &str| {
+        format!(
+            "state {state:?}, Choices/{choice}/Next: must not succeed without {compensation}, \
+             as on the path RollBack → OrderCancelled"
+        )
+    };
+    saga.is_refused_for(&[
+        &rule("JoinSaga", 3, "reserve-inventory release"),
+        &rule("JoinSaga", 3, "post-accounting reverse"),
+        &rule("FollowDecision", 2, "reserve-inventory release"),
+        &rule("FollowDecision", 2, "post-accounting reverse"),
+    ]);
+}
+
+#[test]
+fn a_compensation_that_calls_the_action_compensates_nothing() {
+    let pointer = "/States/RollBack/Branches/1/States/ReleaseInventory/Arguments/Payload/action";
+    let saga = Saga::shipped().with(pointer, json!("reserve"));
+    let path = "RollBack → CheckRollBack → CloseOrder → OrderCancelled";
+    let rule = |state: &str, choice: u8| {
+        format!(
+            "state {state:?}, Choices/{choice}/Next: must not succeed without reserve-inventory release, \
+             as on the path {path}"
+        )
+    };
+    saga.is_refused_for(&[
+        "state machine, States: no state calls reserve-inventory release",
+        &rule("JoinSaga", 3),
+        &rule("FollowDecision", 2),
+        "state \"ReleaseInventory\", Catch: States.Timeout must lead to persist-order cancel, and does not on the path \
+         PersistOrder → JoinSaga → ReserveInventory → PostAccounting → ConfirmOrder → FollowDecision → RollBack → \
+         ReverseAccounting → ReleaseInventory → LeaveInventory → CheckRollBack → OrderUnfinished",
+    ]);
+}
+
+#[test]
+fn no_compensation_runs_before_cancelling_is_decided() {
+    let saga = Saga::shipped().with("/States/PostAccounting/Catch/1/Next", json!("RollBack"));
+    let path = "PersistOrder → JoinSaga → ReserveInventory → PostAccounting → RollBack";
+    saga.is_refused_for(&[
+        &format!("state \"ReleaseInventory\": must not run before cancelling is decided, as on the path {path}"),
+        &format!("state \"ReverseAccounting\": must not run before cancelling is decided, as on the path {path}"),
+        &format!(
+            "state \"PostAccounting\", Catch: States.Timeout must lead to persist-order cancel, and does not on the path \
+             {path} → ReverseAccounting → ReleaseInventory → CheckRollBack → CloseOrder → OrderCancelled"
+        ),
+    ]);
+}
+
+/// The choice has to read the status, and nothing that merely looks like a decision.
+#[test]
+fn a_guess_is_no_decision() {
+    let condition = json!("{% $status != 'CONFIRMED' %}");
+    let saga = Saga::shipped().with("/States/FollowDecision/Choices/2/Condition", condition);
+    let path = "PersistOrder → CancelOrder → FollowDecision → RollBack";
+    saga.is_refused_for(&[
+        &format!("state \"ReleaseInventory\": must not run before cancelling is decided, as on the path {path}"),
+        &format!("state \"ReverseAccounting\": must not run before cancelling is decided, as on the path {path}"),
+    ]);
+}
+
+#[test]
+fn what_was_undone_is_never_confirmed() {
+    let saga = Saga::shipped().with("/States/CheckRollBack/Default", json!("OrderConfirmed"));
+    let undone = "must not end as anything but cancelled once it ran, as on the path RollBack → CheckRollBack → OrderConfirmed";
+    let ignored = |leave: &str| {
+        format!(
+            "States.Timeout must keep the execution from success, and does not on the path PersistOrder → JoinSaga → \
+             ReserveInventory → PostAccounting → ConfirmOrder → FollowDecision → RollBack → {leave} → \
+             CheckRollBack → OrderConfirmed"
+        )
+    };
+    saga.is_refused_for(&[
+        &format!("state \"ReleaseInventory\": {undone}"),
+        &format!("state \"ReverseAccounting\": {undone}"),
+        &format!(
+            "state \"ReleaseInventory\", Catch: {}",
+            ignored("ReverseAccounting → ReleaseInventory → LeaveInventory")
+        ),
+        &format!(
+            "state \"ReverseAccounting\", Catch: {}",
+            ignored("ReverseAccounting → LeaveAccounting → ReleaseInventory")
+        ),
+    ]);
+}
+
+/// No graph shows it: the path is right, and what the expression makes of it is not.
+#[test]
+fn a_failed_compensation_that_nobody_looks_at_is_refused() {
+    let undone = json!("{% $states.result[0].undone %}");
+    let saga = Saga::shipped().with("/States/RollBack/Assign/undone", undone);
+    saga.is_refused_for(&[
+        "state \"ReleaseInventory\", Catch: States.Timeout must keep the execution from success, and does not on the path \
+         PersistOrder → JoinSaga → ReserveInventory → PostAccounting → ConfirmOrder → FollowDecision → RollBack → \
+         ReverseAccounting → ReleaseInventory → LeaveInventory → CheckRollBack → CloseOrder → OrderCancelled",
+    ]);
+}
+
+#[test]
+fn a_compensation_without_a_catch_stops_the_other() {
+    let saga = Saga::shipped().without("/States/RollBack/Branches/0/States/ReverseAccounting/Catch");
+    let saga = saga.without("/States/RollBack/Branches/0/States/LeaveAccounting");
+    saga.is_refused_for(&[
+        r#"state "ReverseAccounting", Catch: the last catcher must catch States.ALL, alone"#,
+        r#"state "ReverseAccounting", Catch: must catch CreditLimitExceeded, InvalidOrder, SagaCancelled, Unavailable, which the function can return"#,
+        r#"state "ReverseAccounting", Catch: can fail its branch, which stops the other compensations: its errors are not all caught"#,
+    ]);
+}
+
+#[test]
+fn a_fail_state_in_a_branch_stops_the_other() {
+    let fail = json!({"Type": "Fail", "Error": "NotReleased"});
+    let saga = Saga::shipped().with("/States/RollBack/Branches/1/States/LeaveInventory", fail);
+    saga.is_refused_for(&[
+        r#"state "LeaveInventory", Type: can fail its branch, which stops the other compensations: a Fail state"#,
+    ]);
+}
+
+#[test]
+fn an_expression_that_may_fail_outside_of_any_catch_stops_the_other() {
+    let cause = json!("{% $parse($states.errorOutput.Cause) %}");
+    let saga = Saga::shipped()
+        .with("/States/RollBack/Branches/1/States/ReleaseInventory/Catch/0/Output", cause)
+        .with("/States/RollBack/Branches/0/States/LeaveAccounting/Output", json!("{% $states.input.failure.Error %}"));
+    saga.is_refused_for(&[
+        "state \"ReleaseInventory\", Catch/0/Output: can fail its branch, which stops the other compensations: \
+         no other catcher sees what fails in a catcher, and this expression may fail",
+        "state \"LeaveAccounting\", Output: can fail its branch, which stops the other compensations: \
+         nothing catches what fails here, and this expression may fail",
+    ]);
+}
+
+#[test]
+fn a_transient_error_leaves_the_saga_open() {
+    let saga = Saga::shipped().without("/States/ReserveInventory/Catch/0");
+    saga.is_refused_for(&[&format!(
+        "state \"ReserveInventory\", Catch: Lambda.ClientExecutionTimeoutException is transient and must leave the saga \
+         open, but cancels it on the path {RESERVE_FAILED} → CheckRollBack → CloseOrder → OrderCancelled"
+    )]);
+}
+
+#[test]
+fn a_final_error_of_a_step_is_decided_on() {
+    let saga = Saga::shipped().with("/States/ReserveInventory/Catch/1/Next", json!("OrderUnfinished"));
+    saga.is_refused_for(&[
+        "state \"ReserveInventory\", Catch: States.Timeout must lead to persist-order cancel, and does not on the path \
+         PersistOrder → JoinSaga → ReserveInventory → OrderUnfinished",
+    ]);
+}
+
+#[test]
+fn a_renamed_status_is_found_by_the_policy() {
+    let mut policy = policy();
+    "CANCELING".clone_into(&mut policy.won.value);
+    let path = "PersistOrder → JoinSaga → RollBack";
+    Saga::shipped().is_refused_under(
+        &policy,
+        &[
+            &format!("state \"ReleaseInventory\": must not run before cancelling is decided, as on the path {path}"),
+            &format!("state \"ReverseAccounting\": must not run before cancelling is decided, as on the path {path}"),
+        ],
+    );
+}

@@ -7,11 +7,12 @@ use api::{Answer, Handler, Kind, Problem};
 use aws_lambda_events::apigw::{ApiGatewayProxyRequest, ApiGatewayProxyResponse};
 use axum::Router;
 use axum::body::{Body, to_bytes};
-use axum::extract::{Path, Request, State};
+use axum::extract::{FromRequestParts, Path, Request, State};
 use axum::response::{IntoResponse, Response};
 use axum::routing::{get, post};
 use base64::Engine as _;
 use base64::prelude::BASE64_STANDARD;
+use http::request::Parts;
 use http::{HeaderMap, Method, StatusCode, header};
 use recover_orders::{Command, Event};
 use uuid::Uuid;
@@ -25,6 +26,21 @@ const MAX_PAYLOAD_BYTES: usize = 10 * 1000 * 1000;
 
 /// The values of the placeholders in a resource's path.
 pub type PathParameters = HashMap<String, String>;
+
+/// The path of a request that is about one order.
+struct OrderPath(PathParameters);
+
+impl<S: Send + Sync> FromRequestParts<S> for OrderPath {
+    type Rejection = Response;
+
+    async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, Response> {
+        match Path::from_request_parts(parts, state).await {
+            Ok(Path(path_parameters)) => Ok(Self(path_parameters)),
+            // Its bytes are no text, so they are no order's id either.
+            Err(_) => Err(respond(Problem::new(Kind::OrderNotFound).answer())),
+        }
+    }
+}
 
 /// The order API, and `/_local/…` for whoever runs the stack.
 pub fn router(stack: Stack) -> Router {
@@ -44,11 +60,11 @@ async fn place(State(stack): State<Stack>, request: Request) -> Response {
     call(&stack.intake, "/orders", PathParameters::new(), request).await
 }
 
-async fn cancel(State(stack): State<Stack>, Path(path_parameters): Path<PathParameters>, request: Request) -> Response {
+async fn cancel(State(stack): State<Stack>, OrderPath(path_parameters): OrderPath, request: Request) -> Response {
     call(&stack.intake, "/orders/{orderId}/cancel", path_parameters, request).await
 }
 
-async fn read(State(stack): State<Stack>, Path(path_parameters): Path<PathParameters>, request: Request) -> Response {
+async fn read(State(stack): State<Stack>, OrderPath(path_parameters): OrderPath, request: Request) -> Response {
     call(&stack.query_orders, "/orders/{orderId}", path_parameters, request).await
 }
 
@@ -71,8 +87,10 @@ async fn recover(State(stack): State<Stack>) -> Response {
 }
 
 /// Recovery of one order, due or not, parked or not.
-async fn take_up(State(stack): State<Stack>, Path(order_id): Path<String>) -> Response {
-    let Ok(order_id) = order_id.parse() else { return respond(Problem::new(Kind::OrderNotFound).answer()) };
+async fn take_up(State(stack): State<Stack>, OrderPath(path_parameters): OrderPath) -> Response {
+    let Some(order_id) = path_parameters.get("orderId").and_then(|text| text.parse().ok()) else {
+        return respond(Problem::new(Kind::OrderNotFound).answer());
+    };
     let command = Event::Command(Command::TakeUp { order_id });
     respond(Answer::json(StatusCode::OK, &stack.recover_orders.handle(command).await))
 }

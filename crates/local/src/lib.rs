@@ -8,6 +8,7 @@
 //! | [`explore`] | every fault at every point of an order, on the shipped code |
 //! | [`front`] | HTTP requests as API Gateway's events |
 //! | [`seed`] | the stock and accounts that a new stack begins with |
+//! | [`policy`] | what the saga's definition is held to |
 //! | [`audit`] | the invariants, checked on the tables themselves |
 //! | [`trace`] | an execution's history as the console would draw it |
 //! | [`command`] | the subcommands of `order-saga` |
@@ -17,6 +18,7 @@ pub mod aws;
 pub mod command;
 pub mod explore;
 pub mod front;
+pub mod policy;
 pub mod seed;
 pub mod stack;
 pub mod trace;

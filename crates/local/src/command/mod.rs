@@ -3,6 +3,7 @@
 pub mod audit;
 pub mod demo;
 pub mod explore;
+pub mod lint;
 pub mod recover;
 pub mod serve;
 
@@ -13,7 +14,7 @@ use clap::{Parser, Subcommand};
 /// A saga on AWS Step Functions, in Rust: every order is confirmed everywhere or rolled back
 /// everywhere. This command runs the deployed definition and the deployed handlers in one process.
 #[derive(Debug, Parser)]
-#[command(name = "order-saga", version, about, long_about = None)]
+#[command(name = "order-saga", version)]
 pub struct Cli {
     /// What to do; a demonstration if nothing is said.
     #[command(subcommand)]
@@ -31,6 +32,8 @@ pub enum Command {
     Audit(audit::Args),
     /// Let every fault happen at every point of an order, and check what is left.
     Explore(explore::Args),
+    /// Check the saga's definition, and print its longest path.
+    Lint(lint::Args),
     /// Take up open orders now, or one order whether it is due or not, parked or not.
     Recover(recover::Args),
 }
@@ -50,6 +53,9 @@ pub enum CommandError {
     /// See [`explore::ExploreError`].
     #[error(transparent)]
     Explore(#[from] explore::ExploreError),
+    /// See [`lint::LintError`].
+    #[error(transparent)]
+    Lint(#[from] lint::LintError),
     /// See [`recover::RecoverError`].
     #[error(transparent)]
     Recover(#[from] recover::RecoverError),
@@ -68,6 +74,7 @@ pub async fn run(cli: Cli) -> Result<ExitCode, CommandError> {
         }
         Command::Audit(args) => audit::run(&args)?,
         Command::Explore(args) => tokio::task::block_in_place(|| explore::run(&args))?,
+        Command::Lint(args) => lint::run(&args).await?,
         Command::Recover(args) => recover::run(args).await?,
     };
     Ok(if is_well { ExitCode::SUCCESS } else { ExitCode::FAILURE })

@@ -3,6 +3,7 @@
 use std::io;
 use std::net::SocketAddr;
 use std::path::PathBuf;
+use std::time::Duration;
 
 use anstream::eprintln;
 use tokio::net::TcpListener;
@@ -54,7 +55,8 @@ pub enum ServeError {
     Http(#[source] io::Error),
 }
 
-/// Serves until Ctrl-C or SIGTERM; requests that are under way are answered first.
+/// Serves until Ctrl-C or SIGTERM; requests that are under way are answered first, unless that takes
+/// too long or the signal comes again.
 ///
 /// # Errors
 /// [`ServeError`].
@@ -80,10 +82,28 @@ pub async fn run(args: Args) -> Result<(), ServeError> {
          \"totalAmount\":1299.99}}'\n"
     );
     let background = schedule::spawn(&stack);
-    axum::serve(listener, front::router(stack)).with_graceful_shutdown(stop()).await.map_err(ServeError::Http)?;
+    let served = axum::serve(listener, front::router(stack)).with_graceful_shutdown(stop());
+    tokio::select! {
+        served = served => served.map_err(ServeError::Http)?,
+        () = lose_patience() => eprintln!("a client has not finished its request, and is not waited for"),
+    }
     background.abort();
     eprintln!("stopped");
     Ok(())
+}
+
+/// How long requests that are under way may take once the server is to stop: as long as API Gateway
+/// waits for an answer.
+const GRACE: Duration = Duration::from_secs(29);
+
+/// Ends when whoever stops the server has waited long enough, or says so a second time: a client that
+/// has sent half a request and then nothing would keep it for good.
+async fn lose_patience() {
+    stop().await;
+    tokio::select! {
+        () = tokio::time::sleep(GRACE) => {}
+        () = stop() => {}
+    }
 }
 
 /// Ends with Ctrl-C or, where there is one, SIGTERM.

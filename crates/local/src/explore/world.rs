@@ -135,6 +135,11 @@ impl World {
         self.lock().outages.get(table).is_some_and(|until_ms| stack.clock.now_ms() < *until_ms)
     }
 
+    /// Until when a table answers nobody, if it ever was out.
+    pub fn out_until_ms(&self, table: &str) -> Option<EpochMs> {
+        self.lock().outages.get(table).copied()
+    }
+
     /// Begins an outage of a table.
     pub fn start_outage(&self, table: &str, kind: FaultKind) {
         let Some(stack) = self.stack.get() else { return };

@@ -32,6 +32,9 @@ pub const DEFINITION: &str = include_str!("../../../../statemachine/order-saga.a
 /// The overflow queue's name on a local stack.
 pub const OVERFLOW_QUEUE: &str = "order-overflow";
 
+/// The name of the queue that an overflow message ends in when it cannot be worked off.
+pub const DEAD_LETTER_QUEUE: &str = "order-overflow-dead";
+
 /// The name of the queue of parked orders on a local stack.
 pub const PARKED_QUEUE: &str = "orders-parked";
 

@@ -1,0 +1,102 @@
+//! The largest order that keeps every rule, and the largest record of it.
+
+use order::{
+    Draft, Effect, MAX_AMOUNT_MINOR, MAX_LINES, MAX_QUANTITY, Order, OrderLine, OrderRecord, PaymentTerms, Reason,
+    Receipt, Receipts, Status,
+};
+use persist_order::MAX_DETAIL_CHARS;
+use strum::VariantArray;
+
+/// The longest identifier of a customer, store, county or article.
+const MAX_ID_CHARS: usize = 64;
+
+/// The longest payment reference.
+const MAX_REFERENCE_CHARS: usize = 140;
+
+/// The order whose JSON text is the longest, but for a few digits of its prices.
+pub fn largest_order() -> Order {
+    // Quantity and price share the digits that the total leaves them.
+    let price_minor = MAX_AMOUNT_MINOR / (i64::from(MAX_QUANTITY) * largest_count());
+    let line = |number: usize| OrderLine {
+        sku: parsed(&format!("{number:0>MAX_ID_CHARS$}")),
+        quantity: MAX_QUANTITY,
+        price_minor,
+    };
+    let id = "x".repeat(MAX_ID_CHARS);
+    let draft = Draft {
+        customer_id: parsed(&id),
+        store_id: parsed(&id),
+        county_id: Some(parsed(&id)),
+        payment_terms: PaymentTerms::Prepaid,
+        // A quotation mark takes two bytes as JSON.
+        payment_reference: Some(parsed(&"\"".repeat(MAX_REFERENCE_CHARS))),
+        currency: parsed("USD"),
+        lines: (0..MAX_LINES).map(line).collect(),
+        total_minor: price_minor * i64::from(MAX_QUANTITY) * largest_count(),
+    };
+    Order::place(parsed(&"0".repeat(32)), draft).expect("every line and the total are within their bounds")
+}
+
+/// The record of the largest order in this status, with everything in it that a record can hold,
+/// whether or not an order in this status has it.
+pub fn largest_record(status: Status) -> OrderRecord {
+    let reason = Reason::VARIANTS.iter().copied().max_by_key(|reason| reason.to_string().len());
+    OrderRecord {
+        order: largest_order(),
+        status,
+        reason,
+        // A control character takes six bytes as JSON.
+        detail: Some("\u{1f}".repeat(MAX_DETAIL_CHARS)),
+        receipts: Receipts {
+            reserve_inventory: Some(receipt()),
+            post_accounting: Some(receipt()),
+            reverse_accounting: Some(receipt()),
+            release_inventory: Some(receipt()),
+        },
+        attempts: u32::MAX,
+        created_ms: LAST_MS,
+        updated_ms: LAST_MS,
+        confirmed_ms: Some(LAST_MS),
+        cancelling_ms: Some(LAST_MS),
+        cancelled_ms: Some(LAST_MS),
+    }
+}
+
+/// The longest receipt.
+pub(super) fn receipt() -> Receipt {
+    Receipt { at_ms: LAST_MS, effect: Effect::Applied }
+}
+
+/// A moment with as many digits as JSONata carries.
+const LAST_MS: order::EpochMs = MAX_AMOUNT_MINOR;
+
+fn largest_count() -> i64 {
+    i64::try_from(MAX_LINES).expect("an order has few lines")
+}
+
+fn parsed<T: std::str::FromStr<Err: std::fmt::Debug>>(text: &str) -> T {
+    text.parse().expect("the text is as long as its kind allows, and of its alphabet")
+}
+
+#[cfg(test)]
+mod tests {
+    use order::{CustomerId, PaymentReference};
+
+    use super::*;
+
+    #[test]
+    fn no_identifier_can_be_longer() {
+        assert!("x".repeat(MAX_ID_CHARS + 1).parse::<CustomerId>().is_err());
+        assert!("x".repeat(MAX_REFERENCE_CHARS + 1).parse::<PaymentReference>().is_err());
+    }
+
+    /// The digits of quantities and prices, if the total did not bound them.
+    #[test]
+    fn the_prices_are_nearly_as_long_as_they_can_be() {
+        let order = largest_order();
+        assert_eq!(order.lines.len(), MAX_LINES);
+        let digits = |line: &OrderLine| line.quantity.to_string().len() + line.price_minor.to_string().len();
+        // A product of 15 digits has factors of at most 16.
+        assert!(order.lines.iter().all(|line| digits(line) == 16));
+    }
+}

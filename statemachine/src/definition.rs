@@ -213,7 +213,7 @@ fn upper_bound_bytes(value: &Value) -> usize {
 }
 
 /// The length of `value` as compact JSON text.
-pub(crate) fn text_bytes(value: &Value) -> usize {
+fn text_bytes(value: &Value) -> usize {
     struct Count(usize);
     impl std::io::Write for Count {
         fn write(&mut self, bytes: &[u8]) -> std::io::Result<usize> {

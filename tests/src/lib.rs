@@ -1,1 +1,8 @@
-//! The whole system, from outside
+//! The whole system, from outside.
+
+pub mod client;
+pub mod faults;
+pub mod orders;
+pub mod process;
+pub mod runtime_api;
+pub mod shops;

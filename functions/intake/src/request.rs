@@ -87,17 +87,24 @@ fn check_media_type(headers: &HeaderMap) -> Result<(), Problem> {
 
 fn body(request: &ApiGatewayProxyRequest) -> Result<String, Problem> {
     let text = request.body.as_deref().unwrap_or_default();
-    // Base64 is a third longer than what it holds.
-    let limit = if request.is_base64_encoded { MAX_BODY_BYTES.div_ceil(3) * 4 } else { MAX_BODY_BYTES };
-    if text.len() > limit {
-        return Err(Problem::new(Kind::BodyTooLarge).detail(format!("at most {MAX_BODY_BYTES} bytes")));
-    }
     if !request.is_base64_encoded {
+        check_size(text.len(), MAX_BODY_BYTES)?;
         return Ok(text.to_owned());
     }
+    // Base64 is a third longer than what it holds, and rounded up: what is far too much is not even
+    // decoded, and what is a byte too much is known only then.
+    check_size(text.len(), MAX_BODY_BYTES.div_ceil(3) * 4)?;
     let not_text = || Problem::new(Kind::MalformedBody).detail("the body is not UTF-8");
     let bytes = BASE64_STANDARD.decode(text).map_err(|_| not_text())?;
+    check_size(bytes.len(), MAX_BODY_BYTES)?;
     String::from_utf8(bytes).map_err(|_| not_text())
+}
+
+fn check_size(bytes: usize, limit_bytes: usize) -> Result<(), Problem> {
+    if bytes <= limit_bytes {
+        return Ok(());
+    }
+    Err(Problem::new(Kind::BodyTooLarge).detail(format!("at most {MAX_BODY_BYTES} bytes")))
 }
 
 /// The key in the header, as the draft writes it, a string in double quotes, or bare, as most
@@ -120,6 +127,8 @@ fn mode(headers: &HeaderMap) -> Mode {
         .iter()
         .filter_map(|value| value.to_str().ok())
         .flat_map(|value| value.split(','))
+        // A preference may have parameters. This one has none that mean anything to us.
+        .filter_map(|preference| preference.split(';').next())
         .any(|preference| preference.trim().eq_ignore_ascii_case("respond-async"));
     if asks_for_async { Mode::RespondAsync } else { Mode::Wait }
 }

@@ -96,7 +96,7 @@ impl Failure {
 }
 
 /// The longest detail of a cancellation that is stored: it shares the record's write units.
-const MAX_DETAIL_CHARS: usize = 300;
+pub const MAX_DETAIL_CHARS: usize = 300;
 
 /// Why an action on the record fails.
 #[derive(Debug, thiserror::Error, strum::IntoStaticStr, strum::VariantNames)]

@@ -176,7 +176,9 @@ pub enum Rule {
     #[error("must be a number, so that the wait has a bound")]
     UnboundedWait,
     /// Recovery that comes beside an execution that still runs.
-    #[error("is {limit_s}; with {skew_s} s for clocks that differ that is past the {after_s} s after which recovery acts")]
+    #[error(
+        "is {limit_s}; with {skew_s} s for clocks that differ that is past the {after_s} s after which recovery acts"
+    )]
     RecoveredTooEarly {
         /// The machine's limit.
         limit_s: u32,
@@ -186,18 +188,14 @@ pub enum Rule {
         after_s: u64,
     },
     /// A payload beyond the limit.
-    #[error("{what} can be {bytes} bytes long, and {limit_bytes} are allowed")]
+    #[error("its {part} can be {bytes} bytes, of {limit_bytes} allowed, on the path {}", .path.join(" → "))]
     PayloadTooLarge {
-        /// Which payload.
-        what: String,
+        /// Which of the state's payloads.
+        part: &'static str,
         /// Its length.
         bytes: usize,
         /// The limit.
         limit_bytes: usize,
-    },
-    /// A payload beyond what Step Functions takes, which ends the execution.
-    #[error("a payload of it exceeds the limit of Step Functions on the path {}", .path.join(" → "))]
-    DataLimitExceeded {
         /// The path.
         path: Vec<String>,
     },
@@ -295,8 +293,7 @@ impl Rule {
             (Self::Contradicts { claim, .. }, Self::Contradicts { claim: other, .. }) => claim == other,
             (Self::FailureIgnored { .. }, Self::FailureIgnored { .. })
             | (Self::TransientCancels { .. }, Self::TransientCancels { .. })
-            | (Self::FailureUndecided { .. }, Self::FailureUndecided { .. })
-            | (Self::DataLimitExceeded { .. }, Self::DataLimitExceeded { .. }) => true,
+            | (Self::FailureUndecided { .. }, Self::FailureUndecided { .. }) => true,
             _ => self == other,
         }
     }

@@ -65,22 +65,25 @@ pub(super) fn check(machine: &Machine, policy: &Policy, findings: &mut Findings)
     for state in graph::states(machine) {
         let Some(handling) = graph::handling(state) else { continue };
         let functions = functions(state, policy);
-        check_names(state, handling, &functions, findings);
+        if let Some(functions) = &functions {
+            check_names(state, handling, functions, findings);
+        }
         let last = handling.catchers.last();
         if last.is_none_or(|catcher| catcher.error_equals != [ALL]) {
             findings.at_state(&state.name, "Catch", Rule::NoCatchAll);
         }
         if matches!(state.kind, Kind::Task(_)) {
             check_retries(state, handling, policy, findings);
-            check_caught(state, handling, &functions, findings);
+            check_caught(state, handling, &functions.unwrap_or_default(), findings);
         }
     }
 }
 
-/// The functions that a state invokes, in its branches too.
-fn functions<'a>(state: &State, policy: &'a Policy) -> Vec<&'a Function> {
+/// The functions that a state invokes, in its branches too; none if one of them is not known, which
+/// is a finding of its own.
+fn functions<'a>(state: &State, policy: &'a Policy) -> Option<Vec<&'a Function>> {
     let invoked = graph::with_inner(state).into_iter().filter_map(|state| match &state.kind {
-        Kind::Task(task) => policy.function(function_name(task)?),
+        Kind::Task(task) => Some(function_name(task).and_then(|name| policy.function(name))),
         _ => None,
     });
     invoked.collect()
@@ -89,7 +92,8 @@ fn functions<'a>(state: &State, policy: &'a Policy) -> Vec<&'a Function> {
 fn check_names(state: &State, handling: &Handling, functions: &[&Function], findings: &mut Findings) {
     let retried = handling.retriers.iter().map(|retrier| &retrier.error_equals);
     let caught = handling.catchers.iter().map(|catcher| &catcher.error_equals);
-    let entries = retried.enumerate().map(|entry| ("Retry", entry)).chain(caught.enumerate().map(|entry| ("Catch", entry)));
+    let entries =
+        retried.enumerate().map(|entry| ("Retry", entry)).chain(caught.enumerate().map(|entry| ("Catch", entry)));
     for (list, (index, names)) in entries {
         for (position, error) in names.iter().enumerate() {
             let field = format!("{list}/{index}/ErrorEquals/{position}");

@@ -32,7 +32,7 @@ use crate::StateMachine;
 pub use call::Call;
 pub use finding::{Finding, Rule};
 pub use handling::TRANSIENT_LAMBDA_ERRORS;
-pub use payload::{Payload, largest_payload};
+pub use payload::{Part, Payload, largest_payload};
 pub use policy::{Answers, Function, Judge, Policy, Recovery, Rehearsal, Step, Won};
 pub use rehearsal::{Answered, Performance};
 pub use time::{Leg, Way, Work};

@@ -1,8 +1,7 @@
 //! Executions of the definition, one for every combination of what its tasks can answer.
 //!
 //! A task answers with each payload that the policy knows for it, and with one error of each kind
-//! that the definition tells apart. Time does not pass, retries are as many as are allowed, and an
-//! error's cause is as long as Step Functions lets it be.
+//! that the definition tells apart. Time does not pass, and retries are as many as are allowed.
 
 use std::collections::{BTreeSet, HashMap};
 use std::future::Future;
@@ -15,25 +14,16 @@ use serde_json::{Value, json};
 use super::call::Call;
 use super::finding::{Findings, Rule};
 use super::handling::TRANSIENT_LAMBDA_ERRORS;
-use super::payload::{Payload, largest_payload};
+use super::payload::{CAUSE_MARK, Largest, Payload};
 use super::policy::Policy;
 use super::{graph, verdict};
 use crate::clock::Clock;
 use crate::definition::{Handling, Machine};
-use crate::failure::{DATA_LIMIT_EXCEEDED, Failure, TIMEOUT};
+use crate::failure::{Failure, TIMEOUT};
 use crate::{EventKind, History, Outcome, Random, Start, StateMachine, Status, TaskError, TaskRequest, TaskRunner};
 
 /// The most executions that are rehearsed. The order saga has about two hundred.
 const MAX_REHEARSALS: usize = 20_000;
-
-/// The longest cause of an error, in UTF-16 code units.
-///
-/// See <https://docs.aws.amazon.com/step-functions/latest/apireference/API_TaskFailedEventDetails.html>.
-const MAX_CAUSE_UNITS: usize = 32_768;
-
-/// Three bytes of UTF-8, the most that one code unit takes. A control character would take six as
-/// JSON, but a function's error arrives as JSON text already, in which there is none.
-const CAUSE_FILLER: &str = "€";
 
 /// One state's answer, after all its retries.
 #[derive(Debug, Clone)]
@@ -65,36 +55,33 @@ pub(super) struct Rehearsed {
 }
 
 pub(super) async fn run(machine: &StateMachine, policy: &Policy, findings: &mut Findings) -> Rehearsed {
-    let mut rehearsed = Rehearsed::default();
+    let mut count = 0;
+    let mut largest = Largest::default();
     for input in &policy.rehearsal.inputs {
         let mut script = Some(Vec::new());
         while let Some(choices) = script {
-            if rehearsed.count == MAX_REHEARSALS {
+            if count == MAX_REHEARSALS {
                 findings.at_machine("States", Rule::TooManyRehearsals { limit: MAX_REHEARSALS });
-                return rehearsed;
+                break;
             }
             let stage = Stage::new(machine.definition(), policy, choices);
             let history = History::new();
             let clock = NoTime { limit: machine.timeout(), passed_ms: AtomicI64::new(0) };
             let start = Start::new("rehearsal", input.clone());
             let outcome = machine.execute(start, &stage, &clock, &history, &Random::fixed(1.0)).await;
-            rehearsed.count += 1;
+            count += 1;
             let acts = stage.into_acts();
             judge(&acts, &outcome, &history, policy, findings);
-            let largest = largest_payload(&history);
-            if largest.as_ref().map(|payload| payload.bytes) > rehearsed.largest.as_ref().map(|payload| payload.bytes) {
-                rehearsed.largest = largest;
-            }
+            largest.look_at(&history);
             script = next_script(acts);
         }
     }
-    if let Some(Payload { bytes, what, .. }) = &rehearsed.largest
-        && *bytes > policy.payload_limit_bytes
-    {
-        let (what, limit_bytes) = (what.clone(), policy.payload_limit_bytes);
-        findings.at_machine("States", Rule::PayloadTooLarge { what, bytes: *bytes, limit_bytes });
+    let limit_bytes = policy.payload_limit_bytes;
+    for Payload { bytes, state, part, path } in largest.made().filter(|payload| payload.bytes > limit_bytes) {
+        let rule = Rule::PayloadTooLarge { part: part.noun(), bytes: *bytes, limit_bytes, path: path.clone() };
+        findings.at_state(state, part.field(), rule);
     }
-    rehearsed
+    Rehearsed { count, largest: largest.overall().cloned() }
 }
 
 /// The choices of the next execution: the last choice that has another option takes it.
@@ -191,7 +178,7 @@ impl TaskRunner for Stage<'_> {
                 "SdkHttpMetadata": "-".repeat(1024),
                 "StatusCode": 200,
             })),
-            Err(error) => Err(TaskError::new(error, CAUSE_FILLER.repeat(MAX_CAUSE_UNITS))),
+            Err(error) => Err(TaskError::new(error, CAUSE_MARK)),
         }
     }
 }
@@ -257,23 +244,17 @@ fn judge_end(events: &[crate::Event], outcome: &Outcome, path: &[String], findin
         return;
     }
     let error = outcome.error.clone().unwrap_or_default();
-    if error == DATA_LIMIT_EXCEEDED {
-        // The state is not the one entered last if it is the Parallel around that one. Its cause
-        // names it, as Step Functions words it.
-        let named = outcome.cause.as_deref().and_then(|cause| cause.split('\'').nth(1));
-        if let Some(state) = named.or(last_entered.map(|(state, _)| &**state)) {
-            findings.at_state(state, "", Rule::DataLimitExceeded { path: path.to_vec() });
-        }
-        return;
-    }
     // What fails an execution comes last in it, but for the events of the Parallel around it.
     let failed = events.iter().rev().find_map(|event| match &event.kind {
         EventKind::EvaluationFailed { state, location, .. } => Some((state, location.as_str())),
         EventKind::TaskFailed { state, .. } | EventKind::TaskTimedOut { state, .. } => Some((state, "Catch")),
         _ => None,
     });
-    if let Some((state, field)) = failed.or(last_entered.map(|(state, _)| (state, ""))) {
-        findings.at_state(state, field, Rule::BreaksDown { error, path: path.to_vec() });
+    let rule = Rule::BreaksDown { error, path: path.to_vec() };
+    match failed.or(last_entered.map(|(state, _)| (state, ""))) {
+        Some((state, field)) => findings.at_state(state, field, rule),
+        // No state was entered: the input is too large.
+        None => findings.at_machine("StartAt", rule),
     }
 }
 
@@ -286,7 +267,8 @@ fn judge_errors(answers: &[Answered], outcome: &Outcome, path: &[String], policy
     let decided_at = answers.iter().position(|answered| is(answered, &policy.decide));
     let transient = |error: &str| policy.is_transient(error);
     if let Some(decided_at) = decided_at {
-        let mut failed = answers[..decided_at].iter().filter_map(|answered| Some((answered, answered.answer.as_ref().err()?)));
+        let mut failed =
+            answers[..decided_at].iter().filter_map(|answered| Some((answered, answered.answer.as_ref().err()?)));
         let last = failed.clone().next_back();
         if let Some((answered, error)) = last
             && failed.all(|(_, error)| transient(error))

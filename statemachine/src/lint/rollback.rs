@@ -69,8 +69,7 @@ impl RollBack<'_> {
     fn check_outcome(&self, findings: &mut Findings) {
         let any = |_: &State, _: &Leave<'_>| true;
         for (index, _) in self.scope.states.iter().enumerate().filter(|(_, state)| self.is_in(state)) {
-            let other =
-                |state: &State| graph::ends(state, any) && !self.policy.cancelled_ends.contains(&*state.name);
+            let other = |state: &State| graph::ends(state, any) && !self.policy.cancelled_ends.contains(&*state.name);
             if let Some(path) = graph::path(self.scope, index, any, other) {
                 for name in self.states() {
                     findings.at_state(name, "", Rule::OtherOutcome { path: path.clone() });

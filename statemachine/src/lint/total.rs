@@ -29,10 +29,8 @@ pub(super) fn is_boolean(node: &AstNode) -> bool {
     match node {
         AstNode::Boolean(_) => true,
         AstNode::Binary { op, lhs, rhs } => {
-            let never_throws = matches!(
-                op,
-                BinaryOp::Equal | BinaryOp::NotEqual | BinaryOp::And | BinaryOp::Or | BinaryOp::In
-            );
+            let never_throws =
+                matches!(op, BinaryOp::Equal | BinaryOp::NotEqual | BinaryOp::And | BinaryOp::Or | BinaryOp::In);
             never_throws && is_quiet(lhs) && is_quiet(rhs)
         }
         AstNode::Function { name, args, is_builtin: true } => {
@@ -50,7 +48,8 @@ pub(super) fn is_boolean(node: &AstNode) -> bool {
 fn is_quiet(node: &AstNode) -> bool {
     match node {
         AstNode::Path { steps } => {
-            let root = steps.first().is_some_and(|first| matches!(&first.node, AstNode::Variable(name) if !name.is_empty()));
+            let root =
+                steps.first().is_some_and(|first| matches!(&first.node, AstNode::Variable(name) if !name.is_empty()));
             root && steps.iter().all(is_plain) && steps[1..].iter().all(|step| matches!(step.node, AstNode::Name(_)))
         }
         AstNode::Undefined => true,

@@ -1,6 +1,6 @@
 //! The definition as it ships.
 
-use statemachine::lint::{Report, Work};
+use statemachine::lint::{Part, Report, Work};
 
 use crate::saga::{Saga, policy};
 
@@ -33,6 +33,6 @@ async fn the_longest_way_is_a_roll_back_after_every_retry() {
 #[tokio::test]
 async fn the_largest_payload_is_that_of_a_roll_back_that_failed_twice() {
     let largest = report().await.largest_payload.unwrap();
-    assert_eq!(largest.what, "the output of RollBack");
+    assert_eq!((largest.state.as_str(), largest.part), ("RollBack", Part::Output));
     assert!((2 * 3 * 32_768..256 * 1024).contains(&largest.bytes), "{}", largest.bytes);
 }

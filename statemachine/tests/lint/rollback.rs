@@ -103,7 +103,8 @@ fn a_guess_is_no_decision() {
 #[test]
 fn what_was_undone_is_never_confirmed() {
     let saga = Saga::shipped().with("/States/CheckRollBack/Default", json!("OrderConfirmed"));
-    let undone = "must not end as anything but cancelled once it ran, as on the path RollBack → CheckRollBack → OrderConfirmed";
+    let undone =
+        "must not end as anything but cancelled once it ran, as on the path RollBack → CheckRollBack → OrderConfirmed";
     let ignored = |leave: &str| {
         format!(
             "States.Timeout must keep the execution from success, and does not on the path PersistOrder → JoinSaga → \

@@ -84,7 +84,10 @@ pub fn policy() -> Policy {
     Policy {
         functions: vec![
             function("persist-order", &["IdempotencyConflict", "InvalidOrder", "Unavailable"]),
-            function("reserve-inventory", &["InvalidOrder", "OutOfStock", "SagaCancelled", "UnknownSku", "Unavailable"]),
+            function(
+                "reserve-inventory",
+                &["InvalidOrder", "OutOfStock", "SagaCancelled", "UnknownSku", "Unavailable"],
+            ),
             function("post-accounting", &["CreditLimitExceeded", "InvalidOrder", "SagaCancelled", "Unavailable"]),
         ],
         transient: names(&["Unavailable"]),

@@ -55,11 +55,9 @@ fn every_transient_error_is_retried() {
     let saga = Saga::shipped().without("/States/PostAccounting/Retry/0/ErrorEquals/5");
     saga.is_refused_for(&[r#"state "PostAccounting", Retry: must retry Lambda.TooManyRequestsException"#]);
     let saga = Saga::shipped().with("/States/PostAccounting/Retry/0/MaxAttempts", json!(0));
-    saga.is_refused_for(&[
-        "state \"PostAccounting\", Retry: must retry Lambda.ClientExecutionTimeoutException, \
+    saga.is_refused_for(&["state \"PostAccounting\", Retry: must retry Lambda.ClientExecutionTimeoutException, \
          Lambda.ServiceException, Lambda.AWSLambdaException, Lambda.SdkClientException, \
-         Lambda.TooManyRequestsException, Unavailable",
-    ]);
+         Lambda.TooManyRequestsException, Unavailable"]);
 }
 
 #[test]

@@ -151,7 +151,8 @@ fn table(way: &Way) -> String {
 
 fn add_rows(table: &mut Table, legs: &[Leg], depth: usize) {
     for leg in legs {
-        let name = format!("{:indent$}{}", "", leg.state, indent = depth * 2);
+        // The table puts one blank before each cell.
+        let name = format!("{:indent$}{}", "", leg.state, indent = depth * 2 - 1);
         let (work, total) = match &leg.work {
             Work::None => (String::new(), String::new()),
             Work::Wait => ("wait".to_owned(), seconds(leg.total_s)),

@@ -17,7 +17,7 @@ use post_accounting::PostError;
 use reserve_inventory::ReserveError;
 use serde::de::DeserializeOwned;
 use serde_json::{Value, json};
-use statemachine::lint::{self, Call, Policy, Recovery, Rehearsal, Step, Won};
+use statemachine::lint::{self, Answers, Call, Policy, Recovery, Rehearsal, Step, Won};
 use strum::{VariantArray, VariantNames};
 
 use crate::stack::lambda::{FUNCTION_TIMEOUT, Function};
@@ -60,7 +60,7 @@ pub fn policy() -> Policy {
         cancelled_ends: names(&["OrderCancelled"]),
         recovery: Recovery { after: Duration::from_millis(RECOVER_AFTER_MS.unsigned_abs()), clock_skew: CLOCK_SKEW },
         payload_limit_bytes: PAYLOAD_LIMIT_BYTES,
-        rehearsal: Rehearsal { inputs: inputs(), answers: Box::new(answers), judge: Box::new(claims::judge) },
+        rehearsal: Rehearsal { inputs: inputs(), answers: answers(), judge: Box::new(claims::judge) },
     }
 }
 
@@ -91,20 +91,28 @@ fn inputs() -> Vec<Value> {
     vec![json!({ "order_id": order.order_id(), "order": order }), json!({ "order_id": order.order_id() })]
 }
 
-fn answers(call: &Call, payload: &Value) -> Result<Vec<Value>, String> {
+fn answers() -> Answers {
+    // Made once: every rehearsal is answered with them.
+    let records: Vec<(Status, Value)> =
+        Status::VARIANTS.iter().map(|status| (*status, json!(largest_record(*status)))).collect();
+    Box::new(move |call, payload| answer(call, payload, &records))
+}
+
+/// Every answer that the called function can give, or why it would not take the payload.
+fn answer(call: &Call, payload: &Value, records: &[(Status, Value)]) -> Result<Vec<Value>, String> {
     let function: Function = call.function.parse().map_err(|_| "there is no such function".to_owned())?;
     Ok(match function {
         Function::PersistOrder => {
             use persist_order::Input;
-            let records = |is_possible: fn(Status) -> bool| {
-                let statuses = Status::VARIANTS.iter().copied().filter(|status| is_possible(*status));
-                statuses.map(|status| json!(largest_record(status))).collect()
+            let with = |is_possible: fn(Status) -> bool| {
+                let possible = records.iter().filter(|(status, _)| is_possible(*status));
+                possible.map(|(_, record)| record.clone()).collect()
             };
             match read(payload)? {
-                Input::Persist { .. } => records(|_| true),
+                Input::Persist { .. } => with(|_| true),
                 // Both answer with the record as it stands afterwards, whoever decided.
-                Input::Confirm { .. } | Input::Cancel { .. } => records(|status| status != Status::Pending),
-                Input::Close { .. } => records(|status| status == Status::Cancelled),
+                Input::Confirm { .. } | Input::Cancel { .. } => with(|status| status != Status::Pending),
+                Input::Close { .. } => with(|status| status == Status::Cancelled),
             }
         }
         Function::ReserveInventory => match read(payload)? {

@@ -1,0 +1,119 @@
+//! An HTTP client of the order API.
+
+use std::time::Duration;
+
+use axum::body::Bytes;
+use http::header::{CONTENT_TYPE, HeaderName};
+use http::{HeaderMap, Method, Request, StatusCode};
+use http_body_util::{BodyExt, Full};
+use hyper_util::client::legacy::Client as Connections;
+use hyper_util::client::legacy::connect::HttpConnector;
+use hyper_util::rt::TokioExecutor;
+use serde_json::{Value, json};
+
+/// Longer than intake ever takes: 20 s for the saga, and what it takes to read the record then.
+const PATIENCE: Duration = Duration::from_mins(1);
+
+/// The body that clients send since before there was a saga.
+pub const LAPTOP: &str = r#"{"customerId":"demo123","items":[{"productId":"LAPTOP001","quantity":1,"price":1299.99}],"totalAmount":1299.99}"#;
+
+/// The header that makes two requests one order.
+pub const IDEMPOTENCY_KEY: HeaderName = HeaderName::from_static("idempotency-key");
+
+/// A prepaid order of one article, at 10 dollars each.
+pub fn order_of(sku: &str, quantity: u32) -> Value {
+    json!({
+        "customerId": "demo123",
+        "items": [{ "productId": sku, "quantity": quantity, "price": 10 }],
+        "totalAmount": 10 * quantity,
+    })
+}
+
+/// A client of one API. Its clones share their connections.
+#[derive(Debug, Clone)]
+pub struct Client {
+    connections: Connections<HttpConnector, Full<Bytes>>,
+    url: String,
+}
+
+/// An answer, read to its end.
+#[derive(Debug, Clone)]
+pub struct Response {
+    /// The status.
+    pub status: StatusCode,
+    /// The headers.
+    pub headers: HeaderMap,
+    /// The body.
+    pub body: Bytes,
+}
+
+/// No answer, or half of one: the server is gone.
+#[derive(Debug)]
+pub struct NoAnswer(pub String);
+
+impl Client {
+    /// A client of the API at `url`.
+    pub fn new(url: impl Into<String>) -> Self {
+        let connections = Connections::builder(TokioExecutor::new()).build_http();
+        Self { connections, url: url.into() }
+    }
+
+    /// A request to `path`, to be sent with [`Client::send`].
+    pub fn request(&self, method: Method, path: &str) -> http::request::Builder {
+        Request::builder().method(method).uri(format!("{}{path}", self.url))
+    }
+
+    /// Sends a request.
+    ///
+    /// # Errors
+    /// [`NoAnswer`], also if the answer breaks off.
+    pub async fn send(&self, request: http::request::Builder, body: impl Into<Bytes>) -> Result<Response, NoAnswer> {
+        let request = request.body(Full::new(body.into())).expect("a test's request is well formed");
+        let sent = tokio::time::timeout(PATIENCE, async {
+            let (parts, body) = self.connections.request(request).await?.into_parts();
+            Ok::<_, Box<dyn std::error::Error>>((parts, body.collect().await?.to_bytes()))
+        });
+        match sent.await.expect("an answer comes in time") {
+            Ok((parts, body)) => Ok(Response { status: parts.status, headers: parts.headers, body }),
+            Err(error) => Err(NoAnswer(error.to_string())),
+        }
+    }
+
+    /// Reads `path`.
+    pub async fn get(&self, path: &str) -> Response {
+        self.send(self.request(Method::GET, path), "").await.expect("a server that runs answers")
+    }
+
+    /// An order that is to be placed, for more headers.
+    pub fn placing(&self) -> http::request::Builder {
+        self.request(Method::POST, "/orders").header(CONTENT_TYPE, "application/json")
+    }
+
+    /// Places an order under a key.
+    pub async fn place(&self, key: &str, body: impl ToString) -> Response {
+        self.send(self.placing().header(IDEMPOTENCY_KEY, key), body.to_string())
+            .await
+            .expect("a server that runs answers")
+    }
+}
+
+impl Response {
+    /// The body as JSON.
+    pub fn json(&self) -> Value {
+        serde_json::from_slice(&self.body).unwrap_or_else(|error| panic!("{error} in the body of {self:?}"))
+    }
+
+    /// A header's text; empty if there is none.
+    pub fn header(&self, name: impl http::header::AsHeaderName) -> &str {
+        self.headers.get(name).map_or("", |value| value.to_str().expect("the API's headers are ASCII"))
+    }
+
+    /// The problem document, after a look at what every one of them has.
+    pub fn problem(&self) -> Value {
+        assert_eq!(self.header(CONTENT_TYPE), "application/problem+json", "{self:?}");
+        let problem = self.json();
+        assert!(problem["type"].as_str().is_some_and(|uri| uri.starts_with("urn:order-saga:problem:")), "{problem}");
+        assert!(problem["title"].is_string(), "{problem}");
+        problem
+    }
+}

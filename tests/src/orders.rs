@@ -1,0 +1,222 @@
+//! Orders in a few words, and what their clients are answered.
+
+use std::sync::Arc;
+
+use api::{Answer, Handler};
+use aws_lambda_events::apigw::ApiGatewayProxyRequest;
+use http::{HeaderMap, HeaderName, HeaderValue, Method, header};
+use local::front::{self, PathParameters};
+use local::stack::Stack;
+use order::{Currency, IdempotencyKey, Order, OrderId, Tenant};
+use serde_json::{Value, json};
+
+/// What one of anything costs, unless a test is about prices.
+pub const PRICE_MINOR: i64 = 10_00;
+
+/// The id of the request that an order without a key is placed with.
+pub const REQUEST_ID: &str = "6f1ed002-ab5e-4b8c-a9a7-1d3a2e0c5f77";
+
+/// An order as a client writes it.
+#[derive(Debug, Clone)]
+pub struct OrderBuilder {
+    key: Option<String>,
+    fields: Vec<(&'static str, Value)>,
+    customer: String,
+    currency: &'static str,
+    lines: Vec<Line>,
+    headers: HeaderMap,
+}
+
+#[derive(Debug, Clone)]
+struct Line {
+    sku: String,
+    quantity: u32,
+    price_minor: i64,
+}
+
+/// An order with this idempotency key, prepaid, by `demo123`, of nothing yet.
+pub fn order(key: &str) -> OrderBuilder {
+    OrderBuilder { key: Some(key.to_owned()), ..order_without_key() }
+}
+
+/// An order whose client leaves it to the shop to name the request.
+pub fn order_without_key() -> OrderBuilder {
+    let json = HeaderValue::from_static("application/json");
+    OrderBuilder {
+        key: None,
+        fields: Vec::new(),
+        customer: "demo123".to_owned(),
+        currency: Currency::DEFAULT_CODE,
+        lines: Vec::new(),
+        headers: HeaderMap::from_iter([(header::CONTENT_TYPE, json)]),
+    }
+}
+
+impl OrderBuilder {
+    /// One more line.
+    #[must_use]
+    pub fn of(mut self, sku: &str, quantity: u32) -> Self {
+        self.lines.push(Line { sku: sku.to_owned(), quantity, price_minor: PRICE_MINOR });
+        self
+    }
+
+    /// The price of one of the last line's article.
+    #[must_use]
+    pub fn at(mut self, price_minor: i64) -> Self {
+        let line = self.lines.last_mut().expect("an article comes before its price");
+        line.price_minor = price_minor;
+        self
+    }
+
+    /// Ordered by this customer.
+    #[must_use]
+    pub fn by(mut self, customer: &str) -> Self {
+        customer.clone_into(&mut self.customer);
+        self
+    }
+
+    /// To be paid later, by `acme` unless another customer is named after this.
+    #[must_use]
+    pub fn on_invoice(self) -> Self {
+        self.with("paymentTerms", "INVOICE").by("acme")
+    }
+
+    /// In another currency than dollars.
+    #[must_use]
+    pub fn in_currency(self, code: &'static str) -> Self {
+        Self { currency: code, ..self.with("currency", code) }
+    }
+
+    /// One more field of the body.
+    #[must_use]
+    pub fn with(mut self, name: &'static str, value: impl Into<Value>) -> Self {
+        self.fields.push((name, value.into()));
+        self
+    }
+
+    /// One more header.
+    #[must_use]
+    pub fn with_header(mut self, name: &'static str, value: &str) -> Self {
+        let value = HeaderValue::from_str(value).expect("tests send headers that are some");
+        self.headers.append(HeaderName::from_static(name), value);
+        self
+    }
+
+    /// Its client wants no more than to know that it was accepted.
+    #[must_use]
+    pub fn respond_async(self) -> Self {
+        self.with_header("prefer", "respond-async")
+    }
+
+    /// The body that its client sends.
+    pub fn body(&self) -> Value {
+        let currency: Currency = self.currency.parse().expect("tests use currencies that exist");
+        let amount = |minor| -> Value {
+            serde_json::from_str(&currency.decimal(minor)).expect("an amount is a JSON number")
+        };
+        let items: Vec<Value> = self
+            .lines
+            .iter()
+            .map(|line| json!({"productId": line.sku, "quantity": line.quantity, "price": amount(line.price_minor)}))
+            .collect();
+        let total = self.lines.iter().map(|line| line.price_minor * i64::from(line.quantity)).sum();
+        let mut body = json!({"customerId": self.customer, "items": items, "totalAmount": amount(total)});
+        for (name, value) in &self.fields {
+            body[*name] = value.clone();
+        }
+        body
+    }
+
+    /// The event that API Gateway makes of its request.
+    pub fn event(&self) -> ApiGatewayProxyRequest {
+        post(self.headers(), self.body().to_string().as_bytes())
+    }
+
+    /// The headers that its client sends.
+    pub fn headers(&self) -> HeaderMap {
+        let mut headers = self.headers.clone();
+        if let Some(key) = &self.key {
+            headers.append(intake::IDEMPOTENCY_KEY, HeaderValue::from_str(key).expect("a key is printable"));
+        }
+        headers
+    }
+
+    /// The order as the saga knows it.
+    pub fn placed(&self) -> Order {
+        let parsed = order::request::parse(&self.body().to_string()).expect("tests build orders that are valid");
+        Order::place(self.order_id(), parsed.draft).expect("a parsed order keeps every rule")
+    }
+
+    /// Its id.
+    pub fn order_id(&self) -> OrderId {
+        order_id(self.key.as_deref().unwrap_or(REQUEST_ID))
+    }
+
+    /// The saga's input.
+    pub fn input(&self) -> Value {
+        json!({"order_id": self.order_id(), "order": self.placed()})
+    }
+
+    /// Sends it to the shop, and waits for the answer.
+    pub async fn place_order(&self, stack: &Stack) -> Reply {
+        send(stack, self.event()).await
+    }
+}
+
+/// The id of the order with this key.
+pub fn order_id(key: &str) -> OrderId {
+    let key: IdempotencyKey = key.parse().expect("tests use keys that are valid");
+    OrderId::derive(&Tenant("public".to_owned()), &key)
+}
+
+/// A `POST /orders` with any body.
+pub fn post(headers: HeaderMap, body: &[u8]) -> ApiGatewayProxyRequest {
+    front::event(Method::POST, "/orders", headers, PathParameters::new(), body)
+}
+
+/// Sends an event to intake. It is worked on to its end, as by a function, whoever waits.
+pub async fn send(stack: &Stack, event: ApiGatewayProxyRequest) -> Reply {
+    let intake = Arc::clone(&stack.intake);
+    let answer = tokio::spawn(async move { intake.handle(event, REQUEST_ID).await }).await;
+    answer.expect("intake has an answer to everything").into()
+}
+
+/// What a client is answered.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Reply {
+    /// The HTTP status.
+    pub http_status: u16,
+    /// The headers.
+    pub headers: HeaderMap,
+    /// The body.
+    pub body: Value,
+}
+
+impl Reply {
+    /// The order's status that it states.
+    pub fn status(&self) -> &str {
+        self.body["status"].as_str().unwrap_or_default()
+    }
+
+    /// The reason that it states.
+    pub fn reason(&self) -> &str {
+        self.body["reason"].as_str().unwrap_or_default()
+    }
+
+    /// A header's value.
+    pub fn header(&self, name: &str) -> Option<&str> {
+        self.headers.get(name).and_then(|value| value.to_str().ok())
+    }
+
+    /// What matters most, to be compared at once.
+    pub fn outcome(&self) -> (u16, &str, &str) {
+        (self.http_status, self.status(), self.reason())
+    }
+}
+
+impl From<Answer> for Reply {
+    fn from(answer: Answer) -> Self {
+        let body = serde_json::from_str(&answer.body).expect("every answer has a JSON body");
+        Self { http_status: answer.status.as_u16(), headers: answer.headers, body }
+    }
+}

@@ -1,0 +1,276 @@
+//! The compiled Lambda binaries, run as Lambda runs them: with a Runtime API of our own.
+//!
+//! One process serves one function, one invocation at a time, and is used again for the next one.
+//! <https://docs.aws.amazon.com/lambda/latest/dg/runtimes-api.html>
+
+use std::fmt;
+use std::process::Stdio;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
+
+use axum::Router;
+use axum::body::Bytes;
+use axum::extract::{Path, State};
+use axum::response::{IntoResponse, Response};
+use axum::routing::{get, post};
+use http::StatusCode;
+use local::aws::{BoxFuture, Call, Layer, Next, Outcome, Services, endpoint};
+use serde_json::{Value, json};
+use tokio::net::TcpListener;
+use tokio::process::{Child, Command};
+use tokio::sync::{mpsc, oneshot};
+use tokio::task::JoinSet;
+use tokio::time::timeout;
+
+use crate::process::{Log, executable};
+
+/// How long an invocation, or the start of a process, may take here. Lambda's own limits are shorter;
+/// this one only keeps a test from hanging.
+const PATIENCE: Duration = Duration::from_mins(1);
+
+/// The region that everything claims to be in.
+const REGION: &str = "us-east-1";
+
+/// A function that failed: what Lambda hands to its caller.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct FunctionError {
+    /// `errorType` of the body.
+    pub error_type: String,
+    /// `errorMessage` of the body.
+    pub error_message: String,
+}
+
+/// What a process asked of its surroundings, in the order in which it did.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Request {
+    /// An AWS API's operation.
+    Aws(String),
+    /// The next invocation.
+    Next,
+    /// It has answered one.
+    Response,
+    /// It has failed one.
+    Error,
+    /// It cannot start.
+    InitError,
+}
+
+/// A running function. It is killed when this is dropped.
+#[derive(Debug)]
+pub struct LambdaFunction {
+    name: String,
+    invocations: mpsc::Sender<Invocation>,
+    requests: Requests,
+    child: Child,
+    log: Log,
+    /// Its servers, which end with it.
+    _servers: JoinSet<()>,
+}
+
+/// A function's settings, by the names of their environment variables.
+pub type Settings<'a> = &'a [(&'a str, &'a str)];
+
+impl LambdaFunction {
+    /// Starts the executable of this name with AWS's APIs at `services`, in the environment that
+    /// Lambda sets.
+    /// <https://docs.aws.amazon.com/lambda/latest/dg/configuration-envvars.html#configuration-envvars-runtime>
+    pub async fn start(name: &str, settings: Settings<'_>, services: Services) -> Self {
+        let requests = Requests::default();
+        let mut servers = JoinSet::new();
+        let aws = listen(&mut servers, endpoint(services.with_layer(Arc::new(requests.clone())))).await;
+        let (invocations, pending) = mpsc::channel(1);
+        let runtime = Runtime {
+            pending: Arc::new(tokio::sync::Mutex::new(pending)),
+            under_way: Arc::default(),
+            requests: requests.clone(),
+            arn: format!("arn:aws:lambda:{REGION}:000000000000:function:{name}"),
+        };
+        let runtime = listen(&mut servers, runtime.router()).await;
+        let aws = format!("http://{aws}");
+        let mut command = Command::new(executable(name));
+        command
+            .env_clear()
+            .envs([
+                ("AWS_LAMBDA_RUNTIME_API", runtime.as_str()),
+                ("AWS_LAMBDA_FUNCTION_NAME", name),
+                ("AWS_LAMBDA_FUNCTION_VERSION", "$LATEST"),
+                ("AWS_LAMBDA_FUNCTION_MEMORY_SIZE", "128"),
+                ("AWS_LAMBDA_INITIALIZATION_TYPE", "on-demand"),
+                ("AWS_LAMBDA_LOG_GROUP_NAME", "/aws/lambda/test"),
+                ("AWS_LAMBDA_LOG_STREAM_NAME", "2026/01/01/[$LATEST]0"),
+                ("AWS_REGION", REGION),
+                ("AWS_DEFAULT_REGION", REGION),
+                ("AWS_ACCESS_KEY_ID", "test"),
+                ("AWS_SECRET_ACCESS_KEY", "test"),
+                ("AWS_SESSION_TOKEN", "test"),
+                ("LAMBDA_TASK_ROOT", "/var/task"),
+                ("LAMBDA_RUNTIME_DIR", "/var/runtime"),
+                ("_HANDLER", "bootstrap"),
+                ("LANG", "en_US.UTF-8"),
+                ("TZ", ":UTC"),
+                ("AWS_ENDPOINT_URL_DYNAMODB", &aws),
+                ("AWS_ENDPOINT_URL_SFN", &aws),
+                ("AWS_ENDPOINT_URL_SQS", &aws),
+            ])
+            .envs(settings.iter().copied())
+            .stdin(Stdio::null())
+            .stdout(Stdio::null())
+            .stderr(Stdio::piped())
+            .kill_on_drop(true);
+        let mut child = command.spawn().expect("the function can be run");
+        let (log, _) = Log::of(child.stderr.take().expect("stderr is piped"), "");
+        Self { name: name.to_owned(), invocations, requests, child, log, _servers: servers }
+    }
+
+    /// Invokes it, after the invocations that came before.
+    ///
+    /// # Errors
+    /// The function's own error.
+    pub async fn invoke(&self, payload: &Value) -> Result<Value, FunctionError> {
+        let (answer, answered) = oneshot::channel();
+        let invocation = Invocation { payload: payload.clone(), answer };
+        let invoked = timeout(PATIENCE, async {
+            self.invocations.send(invocation).await.ok()?;
+            answered.await.ok()
+        });
+        let Ok(Some(answer)) = invoked.await else {
+            panic!("{} did not answer {payload}; it said: {}", self.name, self.log.text());
+        };
+        answer
+    }
+
+    /// What it has asked of its surroundings so far.
+    pub fn requests(&self) -> Vec<Request> {
+        self.requests.lock().clone()
+    }
+
+    /// Waits until its process has ended by itself, and answers with whether it succeeded, what it has
+    /// asked for, and all that it has said.
+    pub async fn ended(mut self) -> (bool, Vec<Request>, String) {
+        let status = timeout(PATIENCE, self.child.wait()).await.expect("the function ends in time");
+        self.log.end().await;
+        (status.expect("a child can be waited for").success(), self.requests(), self.log.text())
+    }
+}
+
+async fn listen(servers: &mut JoinSet<()>, router: Router) -> String {
+    let listener = TcpListener::bind("127.0.0.1:0").await.expect("loopback has a free port");
+    let address = listener.local_addr().expect("a listener has an address").to_string();
+    servers.spawn(async move {
+        axum::serve(listener, router).await.expect("a listener on loopback does not fail");
+    });
+    address
+}
+
+#[derive(Debug)]
+struct Invocation {
+    payload: Value,
+    answer: oneshot::Sender<Result<Value, FunctionError>>,
+}
+
+/// The Runtime API of one process.
+#[derive(Debug, Clone)]
+struct Runtime {
+    pending: Arc<tokio::sync::Mutex<mpsc::Receiver<Invocation>>>,
+    under_way: Arc<Mutex<Option<(String, Invocation)>>>,
+    requests: Requests,
+    arn: String,
+}
+
+impl Runtime {
+    fn router(self) -> Router {
+        Router::new()
+            .route("/2018-06-01/runtime/invocation/next", get(Self::next))
+            .route("/2018-06-01/runtime/invocation/{id}/response", post(Self::response))
+            .route("/2018-06-01/runtime/invocation/{id}/error", post(Self::error))
+            .route("/2018-06-01/runtime/init/error", post(Self::init_error))
+            .with_state(self)
+    }
+
+    async fn next(State(runtime): State<Self>) -> Response {
+        let number = runtime.requests.note(Request::Next);
+        let Some(invocation) = runtime.pending.lock().await.recv().await else {
+            return StatusCode::SERVICE_UNAVAILABLE.into_response();
+        };
+        let id = format!("00000000-0000-4000-8000-{number:012}");
+        let deadline = SystemTime::now() + PATIENCE;
+        let deadline = deadline.duration_since(UNIX_EPOCH).expect("the epoch is over").as_millis().to_string();
+        let headers = [
+            ("content-type", "application/json"),
+            ("lambda-runtime-aws-request-id", &id),
+            ("lambda-runtime-deadline-ms", &deadline),
+            ("lambda-runtime-invoked-function-arn", &runtime.arn),
+            ("lambda-runtime-trace-id", "Root=1-5bef4de7-ad49b0e87f6ef6c87fc2e700;Parent=9a9197af755a6419;Sampled=1"),
+        ];
+        let answer = (headers, invocation.payload.to_string()).into_response();
+        *runtime.under_way.lock().unwrap_or_else(PoisonError::into_inner) = Some((id, invocation));
+        answer
+    }
+
+    async fn response(State(runtime): State<Self>, Path(id): Path<String>, body: Bytes) -> Response {
+        runtime.requests.note(Request::Response);
+        match serde_json::from_slice(&body) {
+            Ok(payload) => runtime.answer(&id, Ok(payload)),
+            Err(_) => StatusCode::BAD_REQUEST.into_response(),
+        }
+    }
+
+    async fn error(State(runtime): State<Self>, Path(id): Path<String>, body: Bytes) -> Response {
+        runtime.requests.note(Request::Error);
+        let error: Value = serde_json::from_slice(&body).unwrap_or_default();
+        let text = |value: Option<&str>| value.unwrap_or_default().to_owned();
+        let error = FunctionError {
+            error_type: text(error["errorType"].as_str()),
+            error_message: text(error["errorMessage"].as_str()),
+        };
+        runtime.answer(&id, Err(error))
+    }
+
+    async fn init_error(State(runtime): State<Self>) -> StatusCode {
+        runtime.requests.note(Request::InitError);
+        StatusCode::ACCEPTED
+    }
+
+    /// Lambda takes an answer to the invocation that is under way, and to no other.
+    fn answer(&self, id: &str, answer: Result<Value, FunctionError>) -> Response {
+        let mut under_way = self.under_way.lock().unwrap_or_else(PoisonError::into_inner);
+        match under_way.take_if(|(under_way, _)| under_way == id) {
+            Some((_, invocation)) => {
+                // Its caller may have hung up.
+                let _ = invocation.answer.send(answer);
+                (StatusCode::ACCEPTED, json!({ "status": "OK" }).to_string()).into_response()
+            }
+            None => StatusCode::BAD_REQUEST.into_response(),
+        }
+    }
+}
+
+/// The log of a process's requests; as a layer it notes those to AWS.
+#[derive(Clone, Default)]
+struct Requests(Arc<Mutex<Vec<Request>>>);
+
+impl Requests {
+    fn lock(&self) -> std::sync::MutexGuard<'_, Vec<Request>> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Answers with the request's number.
+    fn note(&self, request: Request) -> usize {
+        let mut requests = self.lock();
+        requests.push(request);
+        requests.len()
+    }
+}
+
+impl fmt::Debug for Requests {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_list().entries(self.lock().iter()).finish()
+    }
+}
+
+impl Layer for Requests {
+    fn around<'a>(&'a self, call: Call, next: Next<'a>) -> BoxFuture<'a, Outcome> {
+        self.note(Request::Aws(call.operation.clone()));
+        Box::pin(async move { next.apply(&call).await })
+    }
+}

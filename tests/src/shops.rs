@@ -1,0 +1,275 @@
+//! A shop: the whole system in memory, with some stock and some customers, at a known time.
+
+use std::collections::BTreeMap;
+use std::ops::Deref;
+use std::sync::Arc;
+use std::time::Duration;
+
+use aws_sdk_dynamodb::Client;
+use aws_sdk_dynamodb::types::AttributeValue;
+use local::audit::{self, Books};
+use local::aws::{Api, ConflictingTransactions, DynamoDb, InProcess, Item, Layer, Services, queue_url};
+use local::seed::Seed;
+use local::stack::lambda::{Functions, InvocationLayer};
+use local::stack::step_functions::machine_arn;
+use local::stack::{OVERFLOW_QUEUE, Options, Stack, config};
+use order::{Order, OrderId, OrderRecord, Sku, StoreId};
+use post_accounting::Journal;
+use serde_json::{Value, json};
+use statemachine::{EventKind, Random};
+
+/// What the time is when a shop opens.
+pub const OPENED_MS: i64 = 1_800_000_000_000;
+
+/// What a shop is opened with.
+#[derive(Debug)]
+pub struct ShopBuilder {
+    stock: BTreeMap<&'static str, i64>,
+    layers: Vec<Arc<dyn Layer>>,
+    transactions_take: Option<Duration>,
+    invocations: Option<Arc<dyn InvocationLayer>>,
+    random: Random,
+}
+
+/// A shop with ten of `LAPTOP001` and of `MOUSE001` in `main`, and these customers, each with a
+/// credit limit of 100: `acme`, `on-hold`, whose account is on hold, and `euro`, whose account is in
+/// EUR.
+pub fn shop() -> ShopBuilder {
+    ShopBuilder {
+        stock: BTreeMap::from([("LAPTOP001", 10), ("MOUSE001", 10)]),
+        layers: Vec::new(),
+        transactions_take: None,
+        invocations: None,
+        // Retries wait as long as they can: a test that passes is not one of luck.
+        random: Random::fixed(1.0),
+    }
+}
+
+impl ShopBuilder {
+    /// So many of an article.
+    #[must_use]
+    pub fn with_stock(mut self, sku: &'static str, on_hand: i64) -> Self {
+        self.stock.insert(sku, on_hand);
+        self
+    }
+
+    /// One more layer before AWS's services, inside those before it.
+    #[must_use]
+    pub fn behind(mut self, layer: &Arc<impl Layer + 'static>) -> Self {
+        self.layers.push(layer.clone());
+        self
+    }
+
+    /// Transactions take this long, and get into each other's way.
+    #[must_use]
+    pub fn where_transactions_take(self, window: Duration) -> Self {
+        Self { transactions_take: Some(window), ..self }
+    }
+
+    /// What stands before the task functions.
+    #[must_use]
+    pub fn invoked_through(mut self, layer: &Arc<impl InvocationLayer + 'static>) -> Self {
+        self.invocations = Some(layer.clone());
+        self
+    }
+
+    /// Where the jitter of retries comes from.
+    #[must_use]
+    pub fn with_random(self, random: Random) -> Self {
+        Self { random, ..self }
+    }
+
+    /// Opens the shop.
+    pub async fn open(self) -> Shop {
+        let store = DynamoDb::in_memory().expect("a store in memory can be opened");
+        let mut layers = self.layers;
+        if let Some(window) = self.transactions_take {
+            layers.push(Arc::new(ConflictingTransactions::new(store.clone(), window)));
+        }
+        let options =
+            Options { origin_ms: OPENED_MS, random: self.random, layers, invocations: self.invocations, ..Options::new(store.clone()) };
+        let stack = Stack::open(options).expect("the shipped stack can be opened");
+        let unhindered = config(&Services::new().with(Api::DynamoDb, Arc::new(store)));
+        let client = Client::new(&unhindered);
+        let seed = seed(&self.stock);
+        seed.store(&client, &stack.tables).await.expect("new tables can be seeded");
+        let functions = Functions::new(&config(&stack.services), &stack.tables, stack.clock);
+        Shop { stack, functions: Arc::new(functions), client, on_hand: self.stock }
+    }
+}
+
+fn seed(stock: &BTreeMap<&str, i64>) -> Seed {
+    let stock: Vec<Value> =
+        stock.iter().map(|(sku, on_hand)| json!({"storeId": "main", "sku": sku, "onHand": on_hand})).collect();
+    let accounts = [("acme", "USD", false), ("on-hold", "USD", true), ("euro", "EUR", false)].map(
+        |(customer, currency, on_hold)| json!({"customerId": customer, "creditLimit": 100.0, "currency": currency, "onHold": on_hold}),
+    );
+    Seed::parse(&json!({"stock": stock, "accounts": accounts}).to_string()).expect("the seed is of the right form")
+}
+
+/// A shop that is open.
+#[derive(Debug)]
+pub struct Shop {
+    /// The system.
+    pub stack: Stack,
+    /// The task functions, to be invoked without a workflow. Their requests pass the layers.
+    pub functions: Arc<Functions>,
+    /// A client whose requests pass no layer.
+    pub client: Client,
+    on_hand: BTreeMap<&'static str, i64>,
+}
+
+impl Deref for Shop {
+    type Target = Stack;
+
+    fn deref(&self) -> &Stack {
+        &self.stack
+    }
+}
+
+impl Shop {
+    /// The time.
+    pub fn now_ms(&self) -> i64 {
+        self.clock.now_ms()
+    }
+
+    /// All that the tables say.
+    pub fn books(&self) -> Books {
+        let mut books = Books::default();
+        audit::read(&self.store, &self.tables, &mut books).expect("the tables can be read");
+        books
+    }
+
+    /// Every item of every table, to be compared with another time's.
+    pub fn items(&self) -> BTreeMap<String, Vec<Item>> {
+        self.store.snapshot(&self.tables.all()).expect("the tables can be read")
+    }
+
+    /// An order's item, its index keys included.
+    pub fn item(&self, order_id: &OrderId) -> Option<Item> {
+        let id = AttributeValue::S(order_id.to_string());
+        self.items().remove(&self.tables.orders)?.into_iter().find(|item| item.get("order_id") == Some(&id))
+    }
+
+    /// When recovery may take the order up; `None` if it is not in the work index.
+    pub fn due_ms(&self, order_id: &OrderId) -> Option<i64> {
+        let item = self.item(order_id)?;
+        item.get("work")?;
+        item.get("due_ms")?.as_n().ok()?.parse().ok()
+    }
+
+    /// An order's record.
+    pub fn find(&self, order_id: &OrderId) -> Option<OrderRecord> {
+        self.books().orders.remove(order_id).map(|stored| stored.record)
+    }
+
+    /// An order's record, which has to be there.
+    pub fn record(&self, order_id: &OrderId) -> OrderRecord {
+        self.find(order_id).expect("the order is on record")
+    }
+
+    /// Audits the tables, and checks that no stock appeared or vanished; shows what it read.
+    pub fn audit(&self) -> Books {
+        let books = self.books();
+        let report = audit::check(&books);
+        assert!(report.holds, "{:#?}", report.findings);
+        for (sku, on_hand) in &self.on_hand {
+            let stock = &books.stock[&main_stock(sku)];
+            assert_eq!(stock.available + stock.reserved, *on_hand, "on hand of {sku}");
+        }
+        books
+    }
+
+    /// How many of an article can still be reserved.
+    pub fn available(&self, sku: &str) -> i64 {
+        self.books().stock[&main_stock(sku)].available
+    }
+
+    /// What a customer owes.
+    pub fn owed_minor(&self, customer: &str) -> i64 {
+        let customer = customer.parse().expect("tests use customers that are valid");
+        self.books().accounts[&customer].receivable_minor
+    }
+
+    /// Changes one attribute of an account, as whoever keeps the accounts does.
+    pub async fn set_terms(&self, customer: &str, name: &str, value: AttributeValue) {
+        set_terms(&self.client, &self.tables.journal, customer, name, value).await;
+    }
+
+    /// The orders in the overflow queue. They are hidden from then on.
+    pub async fn queued(&self) -> Vec<Order> {
+        let client = InProcess::new(self.services.clone()).sqs();
+        let receive = client.receive_message().queue_url(queue_url(OVERFLOW_QUEUE)).max_number_of_messages(10);
+        let messages = receive.send().await.expect("the queue answers").messages.unwrap_or_default();
+        let read = |body: &str| serde_json::from_str(body).expect("a message is an order");
+        messages.iter().map(|message| read(message.body().unwrap_or_default())).collect()
+    }
+
+    /// Starts the saga with this input, and waits for its end, however long it takes.
+    pub async fn run(&self, input: Value) -> Run {
+        let name = input["order_id"].as_str().unwrap_or_default();
+        let start = json!({"stateMachineArn": machine_arn(), "name": name, "input": input.to_string()});
+        let started = self.services.call("AWSStepFunctions.StartExecution", start.to_string().as_bytes()).await;
+        let started = started.expect("the start is answered").json();
+        let all = self.executions.all();
+        let mut execution = all
+            .into_iter()
+            .find(|execution| started["executionArn"] == execution.arn.as_str())
+            .unwrap_or_else(|| panic!("the saga was not started: {started}"));
+        let outcome = execution.outcome.wait_for(Option::is_some).await.expect("nobody kills it").clone();
+        let outcome = outcome.expect("waited until it is there");
+        let entered = |kind: &EventKind| match kind {
+            EventKind::StateEntered { state, .. } => Some(state.to_string()),
+            _ => None,
+        };
+        Run {
+            status: outcome.status.as_str(),
+            output: outcome.output.as_deref().cloned().unwrap_or_default(),
+            error: outcome.error.clone().unwrap_or_default(),
+            path: execution.history.events().iter().filter_map(|event| entered(&event.kind)).collect(),
+        }
+    }
+
+    /// Starts the saga as recovery does, with the id alone, and waits for its end.
+    pub async fn resume(&self, order_id: &OrderId) -> Run {
+        self.run(json!({"order_id": order_id})).await
+    }
+}
+
+/// Changes one attribute of an account by its own client.
+pub async fn set_terms(client: &Client, table: &str, customer: &str, name: &str, value: AttributeValue) {
+    let customer = customer.parse().expect("tests use customers that are valid");
+    let update = client.update_item().table_name(table).set_key(Some(Journal::account_key(&customer)));
+    let update = update.update_expression("SET #name = :value").expression_attribute_names("#name", name);
+    update.expression_attribute_values(":value", value).send().await.expect("an account's terms can be changed");
+}
+
+fn main_stock(sku: &str) -> (StoreId, Sku) {
+    let valid = "tests use stores and articles that are valid";
+    ("main".parse().expect(valid), sku.parse().expect(valid))
+}
+
+/// An execution that has ended.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Run {
+    /// `SUCCEEDED`, `FAILED` or `TIMED_OUT`.
+    pub status: &'static str,
+    /// Its output; null if it has none.
+    pub output: Value,
+    /// Its error's name; empty if it has none.
+    pub error: String,
+    /// The states in the order in which it entered them.
+    pub path: Vec<String>,
+}
+
+impl Run {
+    /// The order's status by its output; the error's name if it failed.
+    pub fn end(&self) -> &str {
+        self.output["status"].as_str().unwrap_or(&self.error)
+    }
+
+    /// The reason by its output.
+    pub fn reason(&self) -> &str {
+        self.output["reason"].as_str().unwrap_or_default()
+    }
+}

@@ -1,0 +1,375 @@
+//! The executables that are deployed, driven through the definition that is deployed.
+
+#![allow(clippy::unwrap_used, reason = "a test may stop at what should not happen")]
+
+use std::sync::Arc;
+
+use local::audit::{self, Report};
+use local::aws::{Api, DynamoDb, Services, Sqs, TableNames, WallClock, create_missing, default_queues, queue_url};
+use local::seed::Seed;
+use local::stack::lambda::{Function, Invoked, lambda_error};
+use local::stack::step_functions::{Execution, Executions, StepFunctions, machine_arn};
+use local::stack::{DEFINITION, OVERFLOW_QUEUE, config, fill};
+use serde_json::{Value, json};
+use statemachine::{EventKind, Random, StateMachine, TaskRequest, TaskRunner, TokioClock};
+use system_tests::client::{LAPTOP, order_of};
+use system_tests::runtime_api::{LambdaFunction, Request, Settings};
+
+const ORDERS: (&str, &str) = ("ORDERS_TABLE", "orders");
+const INVENTORY: (&str, &str) = ("INVENTORY_TABLE", "inventory");
+const JOURNAL: (&str, &str) = ("JOURNAL_TABLE", "journal");
+
+/// The task functions' processes, as Step Functions invokes them.
+#[derive(Debug)]
+struct Processes {
+    persist_order: LambdaFunction,
+    reserve_inventory: LambdaFunction,
+    post_accounting: LambdaFunction,
+}
+
+impl Processes {
+    async fn start(services: &Services) -> Self {
+        let start = |name, settings| LambdaFunction::start(name, settings, services.clone());
+        Self {
+            persist_order: start("persist-order", &[ORDERS]).await,
+            reserve_inventory: start("reserve-inventory", &[INVENTORY]).await,
+            post_accounting: start("post-accounting", &[JOURNAL]).await,
+        }
+    }
+
+    fn process(&self, function: Function) -> &LambdaFunction {
+        match function {
+            Function::PersistOrder => &self.persist_order,
+            Function::ReserveInventory => &self.reserve_inventory,
+            Function::PostAccounting => &self.post_accounting,
+        }
+    }
+}
+
+impl TaskRunner for Processes {
+    async fn run(&self, task: TaskRequest) -> Invoked {
+        assert_eq!(&*task.resource, "arn:aws:states:::lambda:invoke");
+        let arn = task.arguments["FunctionName"].as_str().unwrap();
+        let function: Function = arn.rsplit(':').next().unwrap().parse().unwrap();
+        match self.process(function).invoke(&task.arguments["Payload"]).await {
+            Ok(payload) => Ok(json!({ "ExecutedVersion": "$LATEST", "Payload": payload, "StatusCode": 200 })),
+            Err(error) => Err(lambda_error(&error.error_type, &error.error_message)),
+        }
+    }
+}
+
+/// The whole system, with every function a process of its own.
+struct System {
+    store: DynamoDb,
+    services: Services,
+    processes: Arc<Processes>,
+    executions: Executions,
+    intake: LambdaFunction,
+    query_orders: LambdaFunction,
+}
+
+impl System {
+    async fn start() -> Self {
+        let (services, store) = aws().await;
+        let processes = Arc::new(Processes::start(&services).await);
+        let machine = StateMachine::load(&fill(DEFINITION).unwrap()).unwrap();
+        let clock = TokioClock::starting_at(0);
+        let step_functions = StepFunctions::new(machine, Arc::clone(&processes), clock, Random::from_entropy());
+        let executions = step_functions.executions();
+        let services = services.with(Api::StepFunctions, Arc::new(step_functions));
+        let (arn, queue) = (machine_arn(), queue_url(OVERFLOW_QUEUE));
+        let settings: Settings<'_> = &[ORDERS, ("STATE_MACHINE_ARN", &arn), ("OVERFLOW_QUEUE_URL", &queue)];
+        Self {
+            intake: LambdaFunction::start("intake", settings, services.clone()).await,
+            query_orders: LambdaFunction::start("query-orders", &[ORDERS], services.clone()).await,
+            store,
+            services,
+            processes,
+            executions,
+        }
+    }
+
+    async fn place(&self, tenant: &str, key: &str, body: impl ToString) -> Answer {
+        let event = gateway_event("POST", "/orders", &Value::Null, tenant, key, Some(&body.to_string()));
+        Answer(self.intake.invoke(&event).await.unwrap())
+    }
+
+    async fn read(&self, order_id: &Value) -> Answer {
+        let path = json!({ "orderId": order_id });
+        let event = gateway_event("GET", "/orders/{orderId}", &path, "t", "-", None);
+        Answer(self.query_orders.invoke(&event).await.unwrap())
+    }
+
+    fn audit(&self) -> Report {
+        audit::run(&self.store, &TableNames::default()).unwrap()
+    }
+
+    fn last_execution(&self) -> Execution {
+        self.executions.all().pop().unwrap()
+    }
+}
+
+/// DynamoDB and SQS, with the sample's stock.
+async fn aws() -> (Services, DynamoDb) {
+    let (store, tables) = (DynamoDb::in_memory().unwrap(), TableNames::default());
+    create_missing(&store, &tables).unwrap();
+    let queues = Sqs::open(store.clone(), WallClock::system(), default_queues()).unwrap();
+    let services = Services::new().with(Api::DynamoDb, Arc::new(store.clone())).with(Api::Sqs, Arc::new(queues));
+    let client = aws_sdk_dynamodb::Client::new(&config(&services));
+    Seed::sample().unwrap().store(&client, &tables).await.unwrap();
+    (services, store)
+}
+
+/// What API Gateway sends for a REST API with proxy integration, nulls included.
+/// <https://docs.aws.amazon.com/apigateway/latest/developerguide/set-up-lambda-proxy-integrations.html#api-gateway-simple-proxy-for-lambda-input-format>
+fn gateway_event(
+    method: &str,
+    resource: &str,
+    path_parameters: &Value,
+    tenant: &str,
+    key: &str,
+    body: Option<&str>,
+) -> Value {
+    let path = path_parameters["orderId"].as_str().map_or(resource.to_owned(), |id| format!("/orders/{id}"));
+    json!({
+        "resource": resource,
+        "path": path,
+        "httpMethod": method,
+        "headers": {
+            "Accept": "*/*",
+            "Content-Type": "application/json",
+            "Host": "id.execute-api.us-east-1.amazonaws.com",
+            "Idempotency-Key": key,
+            "User-Agent": "curl/8",
+            "X-Amzn-Trace-Id": "Root=1-5bef4de7-ad49b0e87f6ef6c87fc2e700",
+            "X-Forwarded-For": "192.0.2.1",
+            "X-Forwarded-Port": "443",
+            "X-Forwarded-Proto": "https",
+        },
+        "multiValueHeaders": {
+            "Accept": ["*/*"],
+            "Content-Type": ["application/json"],
+            "Host": ["id.execute-api.us-east-1.amazonaws.com"],
+            "Idempotency-Key": [key],
+            "User-Agent": ["curl/8"],
+            "X-Amzn-Trace-Id": ["Root=1-5bef4de7-ad49b0e87f6ef6c87fc2e700"],
+            "X-Forwarded-For": ["192.0.2.1"],
+            "X-Forwarded-Port": ["443"],
+            "X-Forwarded-Proto": ["https"],
+        },
+        "queryStringParameters": null,
+        "multiValueQueryStringParameters": null,
+        "pathParameters": path_parameters,
+        "stageVariables": null,
+        "requestContext": {
+            "resourceId": "2gxmpl",
+            "resourcePath": resource,
+            "httpMethod": method,
+            "extendedRequestId": "JJbxmplHYosFVYQ=",
+            "requestTime": "10/Mar/2026:00:03:59 +0000",
+            "path": format!("/prod{path}"),
+            "accountId": "123456789012",
+            "protocol": "HTTP/1.1",
+            "stage": "prod",
+            "domainPrefix": "id",
+            "requestTimeEpoch": 1_773_100_000_000_u64,
+            "requestId": "77375676-xmpl-4b79-853a-f982474efe18",
+            "identity": {
+                "cognitoIdentityPoolId": null,
+                "accountId": null,
+                "apiKey": "a-secret-of-twenty-letters",
+                "apiKeyId": tenant,
+                "cognitoIdentityId": null,
+                "caller": null,
+                "sourceIp": "192.0.2.1",
+                "principalOrgId": null,
+                "accessKey": null,
+                "cognitoAuthenticationType": null,
+                "cognitoAuthenticationProvider": null,
+                "userArn": null,
+                "userAgent": "curl/8",
+                "user": null,
+            },
+            "domainName": "id.execute-api.us-east-1.amazonaws.com",
+            "apiId": "id",
+        },
+        "body": body,
+        "isBase64Encoded": false,
+    })
+}
+
+/// What a function hands to API Gateway.
+#[derive(Debug, PartialEq)]
+struct Answer(Value);
+
+impl Answer {
+    fn status(&self) -> u64 {
+        self.0["statusCode"].as_u64().unwrap()
+    }
+
+    fn header(&self, name: &str) -> &str {
+        self.0["headers"][name].as_str().unwrap_or_else(|| panic!("no {name} in {self:?}"))
+    }
+
+    fn body(&self) -> Value {
+        serde_json::from_str(self.0["body"].as_str().unwrap()).unwrap()
+    }
+}
+
+/// The errors that an execution's tasks ended with, in order.
+fn task_errors(execution: &Execution) -> Vec<String> {
+    let errors = execution.history.events().into_iter().filter_map(|event| match event.kind {
+        EventKind::TaskFailed { error, .. } => error,
+        _ => None,
+    });
+    errors.collect()
+}
+
+fn aws_call(operation: &str) -> Request {
+    Request::Aws(operation.to_owned())
+}
+
+#[tokio::test]
+async fn the_binaries_confirm_one_order_and_roll_another_one_back() {
+    let system = System::start().await;
+
+    let confirmed = system.place("shop", "first", LAPTOP).await;
+    assert_eq!(confirmed.status(), 201, "{confirmed:?}");
+    let order = confirmed.body();
+    assert_eq!(order["status"], "CONFIRMED");
+    assert_eq!(confirmed.header("location"), format!("/orders/{}", order["orderId"].as_str().unwrap()));
+    assert_eq!(confirmed.header("idempotency-key"), "first");
+    assert_eq!(task_errors(&system.last_execution()), [""; 0]);
+    let read = system.read(&order["orderId"]).await;
+    assert_eq!((read.status(), read.body()), (200, order.clone()));
+    assert_eq!(read.header("etag"), confirmed.header("etag"));
+
+    let refused = system.place("shop", "second", order_of("LIMITED001", 2)).await;
+    assert_eq!(refused.status(), 409, "{refused:?}");
+    assert_eq!(refused.header("content-type"), "application/problem+json");
+    assert_eq!((&refused.body()["status"], &refused.body()["reason"]), (&json!("CANCELLED"), &json!("OUT_OF_STOCK")));
+    assert_eq!(refused.body()["detail"], "main has 1 of LIMITED001, and 2 were ordered");
+    assert_eq!(task_errors(&system.last_execution()), ["OutOfStock"]);
+    assert_eq!(system.read(&refused.body()["orderId"]).await.body()["reason"], "OUT_OF_STOCK");
+
+    assert_eq!(system.place("shop", "first", LAPTOP).await.0["body"], confirmed.0["body"]);
+    let conflict = system.place("shop", "first", order_of("MOUSE001", 1)).await;
+    assert_eq!(conflict.status(), 422, "{conflict:?}");
+    assert_eq!(conflict.body()["type"], "urn:order-saga:problem:idempotency-conflict");
+    assert_eq!(task_errors(&system.last_execution()), ["IdempotencyConflict"]);
+    let other = system.place("market", "first", LAPTOP).await;
+    assert_ne!(other.body()["orderId"], order["orderId"], "another tenant's key is another order");
+    let nonsense = system.place("shop", "third", "{}").await;
+    assert_eq!((nonsense.status(), nonsense.body()["errors"].as_array().unwrap().len()), (422, 3));
+    let absent = system.read(&json!("00000000000000000000000000000000")).await;
+    assert_eq!((absent.status(), absent.header("content-type")), (404, "application/problem+json"));
+
+    let report = system.audit();
+    assert!(report.holds, "{report:?}");
+    assert_eq!(
+        serde_json::to_value(&report.orders).unwrap(),
+        json!({
+            "PENDING": 0, "CONFIRMED": 2, "CANCELLING": 0, "CANCELLED": 1,
+        })
+    );
+}
+
+#[tokio::test]
+async fn a_process_opens_its_connections_before_it_asks_for_work_and_serves_every_invocation() {
+    let system = System::start().await;
+    assert_eq!(system.place("shop", "1", LAPTOP).await.status(), 201);
+    assert_eq!(system.place("shop", "2", LAPTOP).await.status(), 201);
+
+    let invocation = |operation: &str| [Request::Next, aws_call(operation), Request::Response];
+    let expected = |operations: &[&str]| {
+        let invocations = operations.iter().flat_map(|operation| invocation(operation));
+        std::iter::once(aws_call("GetItem")).chain(invocations).collect::<Vec<_>>()
+    };
+    for (function, operations) in [
+        (Function::PersistOrder, &["PutItem", "UpdateItem", "PutItem", "UpdateItem"] as &[_]),
+        (Function::ReserveInventory, &["TransactWriteItems", "TransactWriteItems"]),
+        (Function::PostAccounting, &["PutItem", "PutItem"]),
+    ] {
+        let mut requests = system.processes.process(function).requests();
+        // It may have asked for the next one, or be about to.
+        requests.pop_if(|last| *last == Request::Next);
+        assert_eq!(requests, expected(operations), "{function}");
+    }
+    let mut intake = system.intake.requests();
+    intake.pop_if(|last| *last == Request::Next);
+    intake[..2].sort_by_key(|request| format!("{request:?}"));
+    let start = aws_call("StartSyncExecution");
+    let served = [Request::Next, start.clone(), Request::Response];
+    assert_eq!(intake, [&[aws_call("GetItem"), start] as &[_], &served, &served].concat());
+}
+
+#[tokio::test]
+async fn errors_arrive_by_the_names_that_the_definition_matches() {
+    let system = System::start().await;
+    let functions = [Function::PersistOrder, Function::ReserveInventory, Function::PostAccounting];
+    for function in functions {
+        for garbage in [json!(null), json!(7), json!("reserve"), json!({}), json!({ "action": "fly" })] {
+            let error = system.processes.process(function).invoke(&garbage).await.unwrap_err();
+            assert_eq!(error.error_type, "InvalidOrder", "{function} {garbage}: {error:?}");
+            assert!(error.error_message.starts_with("read the input of the task: "), "{error:?}");
+        }
+    }
+    let absent = json!({ "action": "persist", "order_id": "00000000000000000000000000000000" });
+    let error = system.processes.persist_order.invoke(&absent).await.unwrap_err();
+    assert_eq!(error.error_type, "InvalidOrder", "{error:?}");
+
+    // A compensation that runs first leaves a tombstone, and the action then loses to it.
+    assert_eq!(system.place("shop", "1", LAPTOP).await.status(), 201);
+    let input = match &system.last_execution().history.events()[0].kind {
+        EventKind::ExecutionStarted { input } => Value::clone(input),
+        other => panic!("{other:?} is no start"),
+    };
+    let mut order = input["order"].clone();
+    let order_id = json!("0123456789abcdef0123456789abcdef");
+    order["order_id"] = order_id.clone();
+    for (function, undo, action) in
+        [(Function::ReserveInventory, "release", "reserve"), (Function::PostAccounting, "reverse", "post")]
+    {
+        let process = system.processes.process(function);
+        let undone = process.invoke(&json!({ "action": undo, "order_id": order_id })).await.unwrap();
+        assert_eq!(undone["effect"], "NOTHING", "{function}");
+        let error = process.invoke(&json!({ "action": action, "order": order })).await.unwrap_err();
+        assert_eq!(error.error_type, "SagaCancelled", "{function}: {error:?}");
+    }
+
+    // A table that does not answer is a transient error, not a crash.
+    let deaf =
+        LambdaFunction::start("reserve-inventory", &[("INVENTORY_TABLE", "none")], system.services.clone()).await;
+    let error = deaf.invoke(&json!({ "action": "reserve", "order": input["order"] })).await.unwrap_err();
+    assert_eq!(error.error_type, "Unavailable", "{error:?}");
+    assert!(system.audit().holds);
+}
+
+#[tokio::test]
+async fn a_function_that_lacks_a_setting_says_which() {
+    let (services, _store) = aws().await;
+    let cases: [(&str, Settings<'_>); 6] = [
+        ("persist-order", &[ORDERS]),
+        ("reserve-inventory", &[INVENTORY]),
+        ("post-accounting", &[JOURNAL]),
+        ("query-orders", &[ORDERS]),
+        (
+            "recover-orders",
+            &[ORDERS, ("STATE_MACHINE_ARN", "arn:aws:states:::-"), ("PARKED_QUEUE_URL", "http://localhost/-")],
+        ),
+        (
+            "intake",
+            &[ORDERS, ("STATE_MACHINE_ARN", "arn:aws:states:::-"), ("OVERFLOW_QUEUE_URL", "http://localhost/-")],
+        ),
+    ];
+    for (name, settings) in cases {
+        for (missing, _) in settings {
+            let others: Vec<_> = settings.iter().filter(|(other, _)| other != missing).copied().collect();
+            let function = LambdaFunction::start(name, &others, services.clone()).await;
+            let (succeeded, requests, log) = function.ended().await;
+            assert!(!succeeded, "{name} without {missing}: {log}");
+            assert!(log.contains(missing), "{name} without {missing}: {log}");
+            assert!(!requests.contains(&Request::Next), "{name} without {missing} asked for work");
+        }
+    }
+}

@@ -1,0 +1,120 @@
+//! Many orders for one article at once.
+
+#![allow(clippy::unwrap_used, reason = "a test may stop at what should not happen")]
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use order::{OrderId, Reason, Status};
+use statemachine::{Event, EventKind, Random};
+use system_tests::orders::{Reply, order};
+use system_tests::shops::{Shop, shop};
+use tokio::task::JoinSet;
+
+const ORDERS: usize = 200;
+const STOCK: i64 = 100;
+
+/// How often recovery may go round.
+const MAX_ROUNDS: usize = 20;
+
+fn key(number: usize) -> String {
+    format!("k{number}")
+}
+
+/// All clients at once, each with an order of one piece.
+async fn place_all(shop: &Shop) -> Vec<Reply> {
+    let mut clients = JoinSet::new();
+    for number in 0..ORDERS {
+        let stack = shop.stack.clone();
+        clients.spawn(async move { order(&key(number)).of("LAPTOP001", 1).place_order(&stack).await });
+    }
+    clients.join_all().await
+}
+
+fn count(replies: &[Reply]) -> BTreeMap<(u16, &str, &str), usize> {
+    replies.iter().fold(BTreeMap::new(), |mut counts, reply| {
+        *counts.entry(reply.outcome()).or_default() += 1;
+        counts
+    })
+}
+
+/// Checks what is on record, whatever was answered.
+fn assert_sold_out(shop: &Shop) {
+    let orders = shop.audit().orders;
+    let count = |status, reason| {
+        orders.values().filter(|stored| (stored.record.status, stored.record.reason) == (status, reason)).count()
+    };
+    assert_eq!(count(Status::Confirmed, None), 100);
+    assert_eq!(count(Status::Cancelled, Some(Reason::OutOfStock)), 100);
+    assert_eq!((orders.len(), shop.available("LAPTOP001")), (ORDERS, 0));
+}
+
+fn open(shop: &Shop) -> Vec<OrderId> {
+    let orders = shop.books().orders;
+    orders.into_iter().filter(|(_, stored)| stored.record.status.is_open()).map(|(id, _)| id).collect()
+}
+
+/// Starts every open order's saga again, as recovery does, until none is open.
+async fn recover(shop: &Shop) {
+    for _ in 0..MAX_ROUNDS {
+        let open = open(shop);
+        if open.is_empty() {
+            return;
+        }
+        let mut sagas = JoinSet::new();
+        for order_id in open {
+            let stack = shop.stack.clone();
+            sagas.spawn(async move { stack.workflow.start(&order_id).await.unwrap() });
+        }
+        sagas.join_all().await;
+        for mut execution in shop.executions.all() {
+            execution.outcome.wait_for(Option::is_some).await.unwrap();
+        }
+    }
+    panic!("after {MAX_ROUNDS} rounds these are open: {:?}", open(shop));
+}
+
+fn met_conflict(events: &[Event]) -> bool {
+    let is_conflict = |cause: &str| cause.contains("TransactionConflict");
+    events.iter().any(|event| matches!(&event.kind, EventKind::TaskFailed { cause: Some(cause), .. } if is_conflict(cause)))
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_hundred_pieces_go_to_exactly_a_hundred_of_two_hundred_orders() {
+    let shop = shop().with_stock("LAPTOP001", STOCK).open().await;
+    let replies = place_all(&shop).await;
+    let expected = BTreeMap::from([((201, "CONFIRMED", ""), 100), ((409, "CANCELLED", "OUT_OF_STOCK"), 100)]);
+    assert_eq!(count(&replies), expected);
+    assert_sold_out(&shop);
+}
+
+#[tokio::test(start_paused = true)]
+async fn transactions_in_conflict_refuse_nobody_for_another_reason_than_stock() {
+    for (seed, window_ms) in [(1, 2), (2, 5), (3, 20)] {
+        let shop = shop()
+            .with_stock("LAPTOP001", STOCK)
+            .with_random(Random::seeded(seed))
+            .where_transactions_take(Duration::from_millis(window_ms))
+            .open()
+            .await;
+        let replies = place_all(&shop).await;
+        for outcome in count(&replies).into_keys() {
+            let allowed = matches!(
+                outcome,
+                (201, "CONFIRMED", "") | (409, "CANCELLED", "OUT_OF_STOCK") | (202, "PENDING", "") | (202, "CANCELLING", "OUT_OF_STOCK")
+            );
+            assert!(allowed, "seed {seed}: {outcome:?} of {:?}", count(&replies));
+        }
+        shop.audit();
+        let conflicts = shop.executions.all().iter().any(|execution| met_conflict(&execution.history.events()));
+        assert!(conflicts, "transactions that take {window_ms} ms got into each other's way");
+        recover(&shop).await;
+        assert_sold_out(&shop);
+        // Whoever was told of a decision was told the right one.
+        let orders = shop.books().orders;
+        for reply in replies.iter().filter(|reply| reply.http_status != 202) {
+            let order_id: OrderId = reply.body["orderId"].as_str().unwrap().parse().unwrap();
+            assert_eq!(reply.status(), orders[&order_id].record.status.to_string());
+        }
+    }
+}

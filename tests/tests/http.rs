@@ -1,0 +1,365 @@
+//! `order-saga serve`, as its clients see it.
+
+#![allow(clippy::unwrap_used, reason = "a test may stop at what should not happen")]
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::net::TcpListener;
+use std::time::{Duration, Instant};
+
+use http::header::{ALLOW, CONTENT_TYPE, ETAG, LOCATION};
+use http::{HeaderValue, Method, StatusCode};
+use serde_json::{Value, json};
+use system_tests::client::{Client, IDEMPOTENCY_KEY, LAPTOP, order_of};
+use system_tests::process::{Serve, Signal, run, stderr};
+use tokio::io::{AsyncBufReadExt, AsyncReadExt, AsyncWriteExt, BufReader};
+use tokio::net::TcpStream;
+use tokio::task::JoinSet;
+
+/// How long something that has to come may take.
+const PATIENCE: Duration = Duration::from_mins(1);
+
+async fn serve() -> (Serve, Client) {
+    let serve = Serve::start([""; 0]).await;
+    let client = serve.client();
+    (serve, client)
+}
+
+/// A `serve` whose only stock is `on_hand` of `SCARCE` in `main`.
+async fn serve_stock(on_hand: u32) -> (Serve, Client) {
+    let stock = tempfile::NamedTempFile::new().unwrap();
+    let text = json!({ "stock": [{ "storeId": "main", "sku": "SCARCE", "onHand": on_hand }] });
+    std::fs::write(stock.path(), text.to_string()).unwrap();
+    let serve = Serve::start(["--stock".as_ref(), stock.path()]).await;
+    let client = serve.client();
+    (serve, client)
+}
+
+/// The audit holds, and counts these orders and no others.
+async fn assert_audit(client: &Client, orders: &[(&str, u64)]) {
+    let audit = client.get("/_local/audit").await.json();
+    assert_eq!(audit["holds"], true, "{audit}");
+    let counts = audit["orders"].as_object().unwrap().iter();
+    let present: BTreeMap<_, _> = counts
+        .map(|(status, count)| (status.as_str(), count.as_u64().unwrap()))
+        .filter(|(_, count)| *count != 0)
+        .collect();
+    assert_eq!(present, orders.iter().copied().collect());
+}
+
+/// Reads an order until it is decided.
+async fn decided(client: &Client, location: &str) -> Value {
+    let started = Instant::now();
+    loop {
+        let order = client.get(location).await.json();
+        if ["CONFIRMED", "CANCELLED"].contains(&order["status"].as_str().unwrap()) {
+            return order;
+        }
+        assert!(started.elapsed() < PATIENCE, "{order} is not decided in time");
+        tokio::task::yield_now().await;
+    }
+}
+
+#[tokio::test]
+async fn an_order_is_confirmed_and_read_where_the_answer_says() {
+    let (_serve, client) = serve().await;
+    let placed = client.send(client.placing(), LAPTOP).await.unwrap();
+    assert_eq!(placed.status, StatusCode::CREATED, "{placed:?}");
+    assert_eq!(placed.header(CONTENT_TYPE), "application/json");
+    let order = placed.json();
+    assert_eq!(order["status"], "CONFIRMED");
+    assert_eq!(order["totalAmount"].to_string(), "1299.99");
+    assert_eq!(placed.header(LOCATION), format!("/orders/{}", order["orderId"].as_str().unwrap()));
+    assert!(placed.header(ETAG).starts_with('"'), "{placed:?}");
+    assert!(!placed.header(IDEMPOTENCY_KEY).is_empty(), "whoever sent no key is told the one that was minted");
+
+    let read = client.get(placed.header(LOCATION)).await;
+    assert_eq!(read.status, StatusCode::OK);
+    assert_eq!(read.json(), order);
+    assert_eq!(read.header(ETAG), placed.header(ETAG));
+    assert_audit(&client, &[("CONFIRMED", 1)]).await;
+}
+
+#[tokio::test]
+async fn a_key_stands_for_one_order_and_its_content() {
+    let (_serve, client) = serve().await;
+    let first = client.place("k-1", LAPTOP).await;
+    assert_eq!(first.status, StatusCode::CREATED, "{first:?}");
+    assert_eq!(first.header(IDEMPOTENCY_KEY), "k-1");
+
+    let again = client.place("k-1", LAPTOP).await;
+    assert_eq!((again.status, again.json()), (first.status, first.json()));
+    assert_eq!((again.header(ETAG), again.header(LOCATION)), (first.header(ETAG), first.header(LOCATION)));
+    let quoted = client.place("\"k-1\"", LAPTOP).await;
+    assert_eq!(quoted.json(), first.json(), "the draft's form of the key is the same key");
+    let in_body = LAPTOP.replacen('{', r#"{"clientRequestId":"k-1","#, 1);
+    let in_body = client.send(client.placing(), in_body).await.unwrap();
+    assert_eq!(in_body.json(), first.json(), "so is the body's form");
+
+    let other = client.place("k-1", order_of("LAPTOP001", 2)).await;
+    assert_eq!(other.status, StatusCode::UNPROCESSABLE_ENTITY, "{other:?}");
+    assert_eq!(other.problem()["type"], "urn:order-saga:problem:idempotency-conflict");
+    let other = client.placing().header(IDEMPOTENCY_KEY, "k-1").header("prefer", "respond-async");
+    let other = client.send(other, order_of("LAPTOP001", 2).to_string()).await.unwrap();
+    assert_eq!(other.problem()["type"], "urn:order-saga:problem:idempotency-conflict");
+
+    assert_eq!(client.get(first.header(LOCATION)).await.json(), first.json());
+    assert_audit(&client, &[("CONFIRMED", 1)]).await;
+}
+
+#[tokio::test]
+async fn fifty_senders_of_one_key_place_one_order() {
+    let (_serve, client) = serve_stock(1).await;
+    let mut senders = JoinSet::new();
+    for _ in 0..50 {
+        let client = client.clone();
+        senders.spawn(async move { client.place("once", order_of("SCARCE", 1)).await });
+    }
+    let answers = senders.join_all().await;
+    let orders: BTreeSet<_> = answers.iter().map(|answer| answer.json()["orderId"].to_string()).collect();
+    assert_eq!(orders.len(), 1);
+    assert!(answers.iter().all(|answer| answer.status == StatusCode::CREATED), "{answers:?}");
+    assert_audit(&client, &[("CONFIRMED", 1)]).await;
+}
+
+#[tokio::test]
+async fn a_rolled_back_order_says_why_wherever_it_is_asked() {
+    let (_serve, client) = serve_stock(1).await;
+    let placed = client.place("too-many", order_of("SCARCE", 2)).await;
+    assert_eq!(placed.status, StatusCode::CONFLICT, "{placed:?}");
+    let problem = placed.problem();
+    assert_eq!((&problem["status"], &problem["reason"]), (&json!("CANCELLED"), &json!("OUT_OF_STOCK")));
+    let read = client.get(placed.header(LOCATION)).await;
+    assert_eq!(read.status, StatusCode::OK);
+    assert_eq!(read.json(), problem["order"]);
+    assert_eq!(read.json()["reason"], "OUT_OF_STOCK");
+    assert_eq!(client.place("too-many", order_of("SCARCE", 2)).await.json(), problem);
+
+    let unknown = client.place("unknown", order_of("NOWHERE", 1)).await;
+    assert_eq!((unknown.status, &unknown.problem()["reason"]), (StatusCode::CONFLICT, &json!("UNKNOWN_SKU")));
+    assert_audit(&client, &[("CANCELLED", 2)]).await;
+}
+
+#[tokio::test]
+async fn an_order_that_nobody_waits_for_is_accepted_and_decided_later() {
+    let (_serve, client) = serve_stock(1).await;
+    for (key, quantity, status) in [("later", 1, "CONFIRMED"), ("later-too-many", 2, "CANCELLED")] {
+        let request = client.placing().header(IDEMPOTENCY_KEY, key).header("prefer", "respond-async, wait=5");
+        let accepted = client.send(request, order_of("SCARCE", quantity).to_string()).await.unwrap();
+        assert_eq!(accepted.status, StatusCode::ACCEPTED, "{accepted:?}");
+        assert_eq!(accepted.json()["status"], "PENDING");
+        assert!(!accepted.headers.contains_key(ETAG), "an order that still changes has no version to compare");
+        let order = decided(&client, accepted.header(LOCATION)).await;
+        assert_eq!((&order["status"], &order["orderId"]), (&json!(status), &accepted.json()["orderId"]));
+    }
+    assert_audit(&client, &[("CANCELLED", 1), ("CONFIRMED", 1)]).await;
+}
+
+#[tokio::test]
+async fn what_is_no_order_is_refused_and_leaves_nothing_behind() {
+    const MAX_BODY_BYTES: usize = 64 * 1024;
+    let padded = |bytes: usize| format!("{LAPTOP}{}", " ".repeat(bytes - LAPTOP.len()));
+    let (_serve, client) = serve().await;
+
+    for (name, content_type, body, status, kind) in [
+        ("another type", "text/plain", LAPTOP.into(), 415, "unsupported-media-type"),
+        ("a form", "application/x-www-form-urlencoded", LAPTOP.into(), 415, "unsupported-media-type"),
+        ("a type that only begins like JSON", "application/jsonp", LAPTOP.into(), 415, "unsupported-media-type"),
+        ("no body", "application/json", Vec::new(), 400, "malformed-body"),
+        ("no JSON", "application/json", b"order, please".to_vec(), 400, "malformed-body"),
+        ("half of it", "application/json", LAPTOP[..40].into(), 400, "malformed-body"),
+        ("more after it", "application/json", format!("{LAPTOP}{LAPTOP}").into(), 400, "malformed-body"),
+        ("no UTF-8", "application/json", b"{\"customerId\":\"\xff\"}".to_vec(), 400, "malformed-body"),
+        ("deep nesting", "application/json", "[".repeat(60_000).into(), 400, "malformed-body"),
+        ("a byte too many", "application/json", padded(MAX_BODY_BYTES + 1).into(), 413, "body-too-large"),
+        ("binary, and too large", "application/json", vec![0xff; MAX_BODY_BYTES + 1], 413, "body-too-large"),
+        ("megabytes", "application/json", padded(3_000_000).into(), 413, "body-too-large"),
+        ("null", "application/json", b"null".to_vec(), 422, "invalid-order"),
+        ("no object", "application/json", b"[]".to_vec(), 422, "invalid-order"),
+        ("no fields", "application/json", b"{}".to_vec(), 422, "invalid-order"),
+    ] {
+        let request = client.request(Method::POST, "/orders").header(CONTENT_TYPE, content_type);
+        let answer = client.send(request, body).await.unwrap();
+        assert_eq!(answer.status, status, "{name}: {answer:?}");
+        let problem = answer.problem();
+        assert_eq!(problem["type"], format!("urn:order-saga:problem:{kind}"), "{name}: {problem}");
+        assert_eq!(problem["status"], status, "{name}: {problem}");
+    }
+    assert_audit(&client, &[]).await;
+
+    let largest = client.place("largest", padded(MAX_BODY_BYTES)).await;
+    assert_eq!(largest.status, StatusCode::CREATED, "{largest:?}");
+    for content_type in ["application/json; charset=utf-8", "Application/JSON"] {
+        let request = client.request(Method::POST, "/orders").header(CONTENT_TYPE, content_type);
+        let answer = client.send(request, LAPTOP).await.unwrap();
+        assert_eq!(answer.status, StatusCode::CREATED, "{content_type}: {answer:?}");
+    }
+    let undeclared = client.send(client.request(Method::POST, "/orders"), LAPTOP).await.unwrap();
+    assert_eq!(undeclared.status, StatusCode::CREATED, "{undeclared:?}");
+}
+
+#[tokio::test]
+async fn every_wrong_field_is_named_at_once() {
+    let (_serve, client) = serve().await;
+    let body = r#"{"customerId":"","storeId":7,"paymentTerms":"LATER","quantity":1,
+        "items":[{"productId":"A","quantity":0,"price":1},
+                 {"productId":"A","quantity":1.5,"price":"1"},
+                 {"quantity":1,"price":0.001,"a/b":1}],
+        "totalAmount":-0.5,"totalAmount":2}"#;
+    let request = client.placing().header(IDEMPOTENCY_KEY, HeaderValue::from_bytes(b"k\xe9y").unwrap());
+    let answer = client.send(request, body).await.unwrap();
+    assert_eq!(answer.status, StatusCode::UNPROCESSABLE_ENTITY, "{answer:?}");
+    insta::assert_json_snapshot!(answer.problem());
+
+    let twice = client.placing().header(IDEMPOTENCY_KEY, "one").header(IDEMPOTENCY_KEY, "two");
+    let twice = client.send(twice, LAPTOP).await.unwrap();
+    assert_eq!(
+        (twice.status, &twice.problem()["errors"][0]["header"]),
+        (422.try_into().unwrap(), &json!("Idempotency-Key"))
+    );
+    let two_keys = LAPTOP.replacen('{', r#"{"clientRequestId":"other","#, 1);
+    let two_keys = client.place("one", two_keys).await;
+    assert_eq!(two_keys.problem()["errors"][0]["pointer"], "#/clientRequestId");
+    assert_audit(&client, &[]).await;
+}
+
+#[tokio::test]
+async fn what_is_not_there_is_a_problem_and_never_a_crash() {
+    let (_serve, client) = serve().await;
+    let absent = "/orders/00000000000000000000000000000000";
+    let not_found: &[&str] = &[
+        absent,
+        "/orders/short",
+        "/orders/%20",
+        "/orders/%C3%A9",
+        "/orders/%FF",
+        "/orders/%2e%2e%2forders",
+        "/",
+        "/orders/",
+        "/order",
+        "/orders/1/2",
+        "/_local/none",
+        "//orders",
+    ];
+    for path in not_found {
+        let answer = client.get(path).await;
+        assert_eq!(answer.status, StatusCode::NOT_FOUND, "{path}: {answer:?}");
+        assert_eq!(answer.problem()["status"], 404, "{path}");
+    }
+    for path in ["/orders/%FF/cancel", "/_local/recover/%FF", "/_local/recover/short"] {
+        let answer = client.send(client.request(Method::POST, path), "").await.unwrap();
+        assert_eq!((answer.status, &answer.problem()["status"]), (StatusCode::NOT_FOUND, &json!(404)), "{path}");
+    }
+    assert_eq!(client.get(absent).await.problem()["type"], "urn:order-saga:problem:order-not-found");
+    assert_eq!(client.get("/order").await.problem()["type"], "urn:order-saga:problem:route-not-found");
+
+    for (path, allowed) in [("/orders", "POST"), (absent, "GET,HEAD"), ("/_local/audit", "GET,HEAD")] {
+        for method in ["GET", "POST", "PUT", "PATCH", "DELETE", "OPTIONS", "TRACE", "BREW"] {
+            if allowed.contains(method) {
+                continue;
+            }
+            let method = Method::from_bytes(method.as_bytes()).unwrap();
+            let answer = client.send(client.request(method.clone(), path), "").await.unwrap();
+            assert_eq!(answer.status, StatusCode::METHOD_NOT_ALLOWED, "{method} {path}: {answer:?}");
+            assert_eq!(answer.problem()["type"], "urn:order-saga:problem:method-not-allowed");
+            // https://www.rfc-editor.org/rfc/rfc9110#section-15.5.6: the origin server MUST generate it.
+            assert_eq!(answer.header(ALLOW), allowed, "{method} {path}");
+        }
+    }
+    let head = client.send(client.request(Method::HEAD, absent), "").await.unwrap();
+    assert_eq!((head.status, head.body.len()), (StatusCode::NOT_FOUND, 0));
+    let head = client.send(client.request(Method::HEAD, "/orders"), "").await.unwrap();
+    assert_eq!(head.status, StatusCode::METHOD_NOT_ALLOWED);
+    assert_audit(&client, &[]).await;
+}
+
+#[tokio::test]
+async fn two_hundred_buyers_of_a_hundred_articles_are_told_the_truth() {
+    let (_serve, client) = serve_stock(100).await;
+    let mut buyers = JoinSet::new();
+    for buyer in 0..200 {
+        let client = client.clone();
+        buyers.spawn(async move { client.place(&format!("buyer-{buyer}"), order_of("SCARCE", 1)).await });
+    }
+    let answers = buyers.join_all().await;
+    let (confirmed, refused): (Vec<_>, Vec<_>) =
+        answers.into_iter().partition(|answer| answer.status == StatusCode::CREATED);
+    assert_eq!((confirmed.len(), refused.len()), (100, 100));
+    for answer in confirmed {
+        assert_eq!(answer.json()["status"], "CONFIRMED");
+    }
+    for answer in refused {
+        assert_eq!(answer.status, StatusCode::CONFLICT, "{answer:?}");
+        assert_eq!(answer.problem()["reason"], "OUT_OF_STOCK");
+    }
+    assert_audit(&client, &[("CANCELLED", 100), ("CONFIRMED", 100)]).await;
+}
+
+/// The request is known to be under way once the server asks for its body
+/// (<https://www.rfc-editor.org/rfc/rfc9110#section-10.1.1>).
+async fn under_way(serve: &Serve) -> BufReader<TcpStream> {
+    let mut connection = BufReader::new(TcpStream::connect(serve.address()).await.unwrap());
+    let head = format!(
+        "POST /orders HTTP/1.1\r\nhost: local\r\ncontent-type: application/json\r\nexpect: 100-continue\r\n\
+         content-length: {}\r\n\r\n",
+        LAPTOP.len()
+    );
+    connection.write_all(head.as_bytes()).await.unwrap();
+    let mut line = String::new();
+    connection.read_line(&mut line).await.unwrap();
+    assert_eq!(line, "HTTP/1.1 100 Continue\r\n");
+    connection
+}
+
+async fn refuses_connections(serve: &Serve) {
+    let started = Instant::now();
+    while TcpStream::connect(serve.address()).await.is_ok() {
+        assert!(started.elapsed() < PATIENCE, "it still takes connections");
+        tokio::task::yield_now().await;
+    }
+}
+
+#[tokio::test]
+async fn a_stop_answers_what_is_under_way_first() {
+    for signal in [Signal::INT, Signal::TERM] {
+        let (serve, client) = serve().await;
+        // A client that keeps its connection open does not keep the server.
+        assert_eq!(client.get("/_local/audit").await.status, StatusCode::OK);
+        let mut connection = under_way(&serve).await;
+        serve.signal(signal);
+        refuses_connections(&serve).await;
+
+        connection.write_all(LAPTOP.as_bytes()).await.unwrap();
+        let mut answer = String::new();
+        connection.read_to_string(&mut answer).await.unwrap();
+        assert!(answer.contains("HTTP/1.1 201 Created\r\n"), "{answer}");
+        assert!(answer.contains(r#""status":"CONFIRMED""#), "{answer}");
+        let (status, log) = serve.ended().await;
+        assert_eq!(status.code(), Some(0), "{log}");
+        assert!(log.ends_with("stopped\n"), "{log}");
+    }
+}
+
+#[tokio::test]
+async fn a_second_stop_waits_for_nobody() {
+    let (serve, _client) = serve().await;
+    let mut stalled = under_way(&serve).await;
+    serve.signal(Signal::INT);
+    refuses_connections(&serve).await;
+    let (status, log) = serve.ended_by(Signal::INT).await;
+    assert_eq!(status.code(), Some(0), "{log}");
+    assert!(log.contains("is not waited for"), "{log}");
+    let mut rest = Vec::new();
+    // It is closed or reset, and not answered.
+    assert!(stalled.read_to_end(&mut rest).await.is_err() || rest == b"\r\n", "{rest:?}");
+}
+
+#[tokio::test]
+async fn a_port_in_use_is_named() {
+    let taken = TcpListener::bind("127.0.0.1:0").unwrap();
+    let address = taken.local_addr().unwrap().to_string();
+    let output = run(["serve", "--listen", &address]).await;
+    assert_eq!(output.status.code(), Some(2));
+    let error = stderr(&output);
+    assert!(error.starts_with(&format!("error: listen on {address}; choose another address with --listen")), "{error}");
+    assert!(error.to_lowercase().contains("address already in use"), "{error}");
+}

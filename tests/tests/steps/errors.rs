@@ -1,0 +1,35 @@
+//! DynamoDB's errors.
+
+use http::StatusCode;
+use local::aws::{Api, CancellationReason, WireError};
+
+/// Every way in which DynamoDB says something that decides nothing.
+pub fn errors_that_decide_nothing() -> Vec<WireError> {
+    let named = |name: &str| {
+        let error_type = format!("com.amazonaws.dynamodb.v20120810#{name}");
+        WireError::new(StatusCode::BAD_REQUEST, &error_type, "as the test wants it")
+    };
+    let conflict = CancellationReason::transaction_conflict;
+    vec![
+        WireError::throttling(Api::DynamoDb),
+        WireError::provisioned_throughput_exceeded(),
+        WireError::transaction_conflict(),
+        WireError::transaction_in_progress(),
+        WireError::internal(Api::DynamoDb),
+        WireError::transaction_canceled(&[conflict(), CancellationReason::none()]),
+        WireError::transaction_canceled(&[CancellationReason::none(), conflict()]),
+        WireError::transaction_canceled(&[CancellationReason::none(), CancellationReason::throttling_error()]),
+        WireError::transaction_canceled(&[CancellationReason::none(), CancellationReason::provisioned_throughput_exceeded()]),
+        // Cancelled for no reason at all.
+        WireError::transaction_canceled(&[CancellationReason::none(), CancellationReason::none()]),
+        WireError::transaction_canceled(&[]),
+        named("RequestLimitExceeded"),
+        named("ResourceNotFoundException"),
+        named("AccessDeniedException"),
+        named("ItemCollectionSizeLimitExceededException"),
+        named("ReplicatedWriteConflictException"),
+        named("ValidationException"),
+        named("SomethingThatIsInventedTomorrow"),
+        WireError::new(StatusCode::SERVICE_UNAVAILABLE, "", ""),
+    ]
+}

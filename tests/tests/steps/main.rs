@@ -1,0 +1,12 @@
+//! Each step, driven through its real handler: once, twice, undone, undone twice, undone then done,
+//! late, and at once with itself and with its compensation, at every interleaving of their requests.
+
+#![allow(clippy::unwrap_used, reason = "a test may stop at what should not happen")]
+
+mod errors;
+mod every_step;
+mod inventory;
+mod invoice;
+mod names;
+mod record;
+mod step;

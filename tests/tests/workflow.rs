@@ -1,0 +1,540 @@
+//! The shipped definition with the shipped handlers: every way through it, and what is left behind.
+
+#![allow(clippy::unwrap_used, reason = "a test may stop at what should not happen")]
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use local::aws::Api;
+use order::{Effect, Reason, Status};
+use persist_order::orders::RECOVER_AFTER_MS;
+use serde_json::json;
+use system_tests::faults::{Calls, Fault, Faults, Mishap, Mishaps};
+use system_tests::orders::{OrderBuilder, order, order_id};
+use system_tests::shops::{Run, Shop, shop};
+use tokio::time::{advance, sleep};
+
+/// The names by which something transient can fail.
+const TRANSIENT: [&str; 6] = [
+    "Unavailable",
+    "Lambda.ClientExecutionTimeoutException",
+    "Lambda.ServiceException",
+    "Lambda.AWSLambdaException",
+    "Lambda.SdkClientException",
+    "Lambda.TooManyRequestsException",
+];
+
+/// The states of an order's way forward, and those of its way back.
+const FORWARD: [&str; 4] = ["PersistOrder", "ReserveInventory", "PostAccounting", "ConfirmOrder"];
+const BACK: [&str; 4] = ["CancelOrder", "ReverseAccounting", "ReleaseInventory", "CloseOrder"];
+
+/// How often a state tries in all.
+const ATTEMPTS: u32 = 4;
+
+/// Long after every state has given up on an invocation.
+const LATE: Duration = Duration::from_mins(2);
+
+fn laptops(key: &str) -> OrderBuilder {
+    order(key).of("LAPTOP001", 2)
+}
+
+/// An order that accounting refuses once its stock is reserved.
+fn beyond_the_limit(key: &str) -> OrderBuilder {
+    laptops(key).at(200_00).on_invoice()
+}
+
+/// A shop whose task functions meet these mishaps.
+async fn shop_with(mishaps: &Arc<Mishaps>) -> Shop {
+    shop().invoked_through(mishaps).open().await
+}
+
+fn assert_unfinished(run: &Run) {
+    assert_eq!((run.status, run.error.as_str()), ("FAILED", "OrderUnfinished"), "{run:#?}");
+}
+
+/// The order is on record as open, and recovery knows when to take it up.
+fn assert_open(shop: &Shop, key: &str, status: Status) {
+    let record = shop.record(&order_id(key));
+    assert_eq!(record.status, status);
+    let due_ms = shop.due_ms(&order_id(key)).expect("an open order is in the work index");
+    assert!(due_ms <= record.updated_ms + RECOVER_AFTER_MS, "due at {due_ms}");
+    shop.audit();
+}
+
+fn assert_confirmed(shop: &Shop, run: &Run, key: &str) {
+    assert_eq!((run.status, run.end()), ("SUCCEEDED", "CONFIRMED"), "{run:#?}");
+    assert_eq!(shop.record(&order_id(key)).status, Status::Confirmed);
+    assert_eq!(shop.due_ms(&order_id(key)), None);
+    shop.audit();
+}
+
+fn assert_cancelled(shop: &Shop, run: &Run, key: &str, reason: Reason) {
+    let reason_text: &str = reason.into();
+    assert_eq!((run.status, run.end(), run.reason()), ("SUCCEEDED", "CANCELLED", reason_text), "{run:#?}");
+    let record = shop.record(&order_id(key));
+    assert_eq!((record.status, record.reason), (Status::Cancelled, Some(reason)));
+    assert_eq!(shop.due_ms(&order_id(key)), None);
+    assert_eq!(shop.audit().net_minor(&order_id(key)), 0);
+}
+
+fn assert_stock_is_back(shop: &Shop) {
+    assert_eq!(shop.available("LAPTOP001"), 10);
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_order_goes_through_every_step_and_is_confirmed() {
+    let shop = shop().open().await;
+    let run = shop.run(laptops("k1").input()).await;
+    assert_confirmed(&shop, &run, "k1");
+    insta::assert_json_snapshot!(run.path, @r#"
+    [
+      "PersistOrder",
+      "JoinSaga",
+      "ReserveInventory",
+      "PostAccounting",
+      "ConfirmOrder",
+      "FollowDecision",
+      "OrderConfirmed"
+    ]
+    "#);
+    assert_eq!(shop.available("LAPTOP001"), 8);
+    let receipts = shop.record(&order_id("k1")).receipts;
+    assert_eq!(receipts.reserve_inventory.unwrap().effect, Effect::Applied);
+    assert_eq!(receipts.post_accounting.unwrap().effect, Effect::Applied);
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_order_on_invoice_is_owed() {
+    let shop = shop().open().await;
+    let run = shop.run(laptops("k1").of("MOUSE001", 3).on_invoice().input()).await;
+    assert_confirmed(&shop, &run, "k1");
+    assert_eq!(shop.owed_minor("acme"), 50_00);
+}
+
+#[tokio::test(start_paused = true)]
+async fn every_refusal_of_a_step_rolls_everything_back() {
+    let refused = [
+        (order("k1").of("LAPTOP001", 2).of("MOUSE001", 11), Reason::OutOfStock),
+        (order("k2").of("LAPTOP001", 2).of("NOSUCH", 1), Reason::UnknownSku),
+        (beyond_the_limit("k3"), Reason::CreditLimitExceeded),
+        (laptops("k4").on_invoice().by("on-hold"), Reason::AccountOnHold),
+        (laptops("k5").on_invoice().by("stranger"), Reason::UnknownAccount),
+        (laptops("k6").on_invoice().by("euro"), Reason::CurrencyMismatch),
+    ];
+    let shop = shop().open().await;
+    for (number, (order, reason)) in (1..).zip(refused) {
+        let run = shop.run(order.input()).await;
+        assert_cancelled(&shop, &run, &format!("k{number}"), reason);
+        let detail = shop.record(&order.order_id()).detail.expect("a refusal says what it is about");
+        assert!(!detail.is_empty());
+        assert_stock_is_back(&shop);
+        assert_eq!(["acme", "on-hold", "euro"].map(|customer| shop.owed_minor(customer)), [0; 3]);
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_refusal_takes_the_way_back() {
+    let shop = shop().open().await;
+    let run = shop.run(beyond_the_limit("k1").input()).await;
+    insta::assert_json_snapshot!(run.path, @r#"
+    [
+      "PersistOrder",
+      "JoinSaga",
+      "ReserveInventory",
+      "PostAccounting",
+      "CancelOrder",
+      "FollowDecision",
+      "RollBack",
+      "ReverseAccounting",
+      "ReleaseInventory",
+      "CheckRollBack",
+      "CloseOrder",
+      "OrderCancelled"
+    ]
+    "#);
+    let receipts = shop.record(&order_id("k1")).receipts;
+    assert_eq!(receipts.release_inventory.unwrap().effect, Effect::Undone);
+    assert_eq!(receipts.reverse_accounting.unwrap().effect, Effect::Nothing);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_transient_failure_on_the_way_forward_cancels_nobody() {
+    for state in FORWARD {
+        for error in TRANSIENT {
+            let mishaps = Mishaps::none();
+            let shop = shop_with(&mishaps).await;
+            mishaps.strike_times(ATTEMPTS - 1, state, Mishap::Fail(error));
+            let run = shop.run(laptops("k1").input()).await;
+            assert_confirmed(&shop, &run, "k1");
+        }
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_transient_failure_on_the_way_back_is_got_over() {
+    for state in BACK {
+        for error in TRANSIENT {
+            let mishaps = Mishaps::none();
+            let shop = shop_with(&mishaps).await;
+            mishaps.strike_times(ATTEMPTS - 1, state, Mishap::Fail(error));
+            let run = shop.run(beyond_the_limit("k1").input()).await;
+            assert_cancelled(&shop, &run, "k1", Reason::CreditLimitExceeded);
+            assert_stock_is_back(&shop);
+        }
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_failure_that_outlasts_the_retries_leaves_the_order_open_and_it_is_confirmed_later() {
+    for state in ["ReserveInventory", "PostAccounting", "ConfirmOrder"] {
+        for error in TRANSIENT {
+            let mishaps = Mishaps::none();
+            let shop = shop_with(&mishaps).await;
+            mishaps.strike(state, Mishap::Fail(error));
+            assert_unfinished(&shop.run(laptops("k1").input()).await);
+            assert_open(&shop, "k1", Status::Pending);
+            mishaps.heal();
+            let run = shop.resume(&order_id("k1")).await;
+            assert_confirmed(&shop, &run, "k1");
+        }
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_order_that_could_not_be_persisted_is_still_its_starters_to_keep() {
+    let mishaps = Mishaps::none();
+    let shop = shop_with(&mishaps).await;
+    mishaps.strike("PersistOrder", Mishap::Fail("Unavailable"));
+    assert_unfinished(&shop.run(laptops("k1").input()).await);
+    assert_eq!(shop.find(&order_id("k1")), None);
+    mishaps.heal();
+    let run = shop.run(laptops("k1").input()).await;
+    assert_confirmed(&shop, &run, "k1");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_failure_that_outlasts_the_retries_of_the_way_back_leaves_the_order_cancelling() {
+    for (state, left) in [
+        ("CancelOrder", Status::Pending),
+        ("ReverseAccounting", Status::Cancelling),
+        ("ReleaseInventory", Status::Cancelling),
+        ("CloseOrder", Status::Cancelling),
+    ] {
+        // On the way back, what is unknown is no more a reason to give up than what is transient.
+        for mishap in [Mishap::Fail("Unavailable"), Mishap::Crash, Mishap::Late(LATE), Mishap::CrashAfter, Mishap::Unheard] {
+            let mishaps = Mishaps::none();
+            let shop = shop_with(&mishaps).await;
+            mishaps.strike(state, mishap);
+            assert_unfinished(&shop.run(beyond_the_limit("k1").input()).await);
+            let status = shop.record(&order_id("k1")).status;
+            match (state, mishap) {
+                // It was decided, or closed, and nobody heard of it.
+                ("CancelOrder", Mishap::CrashAfter | Mishap::Unheard) => assert_eq!(status, Status::Cancelling),
+                ("CloseOrder", Mishap::CrashAfter | Mishap::Unheard) => assert_eq!(status, Status::Cancelled),
+                _ => assert_open(&shop, "k1", left),
+            }
+            mishaps.heal();
+            let run = shop.resume(&order_id("k1")).await;
+            assert_cancelled(&shop, &run, "k1", Reason::CreditLimitExceeded);
+            sleep(LATE).await;
+            assert_cancelled(&shop, &run, "k1", Reason::CreditLimitExceeded);
+            assert_stock_is_back(&shop);
+        }
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_unknown_failure_on_the_way_forward_rolls_back_and_a_late_landing_does_no_harm() {
+    for state in ["PersistOrder", "ReserveInventory", "PostAccounting"] {
+        for mishap in [
+            Mishap::Late(LATE),
+            Mishap::Unheard,
+            Mishap::Crash,
+            Mishap::CrashAfter,
+            Mishap::Fail("Sandbox.Timedout"),
+            Mishap::Fail("Lambda.Unknown"),
+            Mishap::Fail("alloc::string::String"),
+        ] {
+            for order in [laptops("k1"), laptops("k1").on_invoice()] {
+                let mishaps = Mishaps::none();
+                let shop = shop_with(&mishaps).await;
+                mishaps.strike_times(1, state, mishap);
+                let run = shop.run(order.input()).await;
+                assert_cancelled(&shop, &run, "k1", Reason::StepFailed);
+                assert_stock_is_back(&shop);
+                sleep(LATE).await;
+                assert_cancelled(&shop, &run, "k1", Reason::StepFailed);
+                assert_stock_is_back(&shop);
+                assert_eq!(mishaps.landed().len(), usize::from(matches!(mishap, Mishap::Late(_))));
+                for (_, landing) in mishaps.landed() {
+                    match landing {
+                        // A late persist reads what was decided.
+                        Ok(record) => assert_eq!((state, record["status"].as_str()), ("PersistOrder", Some("CANCELLED"))),
+                        Err(error) => assert_eq!(error.error, "SagaCancelled"),
+                    }
+                }
+            }
+        }
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_step_that_lands_during_the_roll_back_does_no_harm() {
+    // The state gives up after 8 s; from there on the roll-back runs, with a slow store under it.
+    for late_ms in (8_000..12_000).step_by(100) {
+        for state in ["ReserveInventory", "PostAccounting"] {
+            let (mishaps, faults) = (Mishaps::none(), Faults::none());
+            let shop = shop().invoked_through(&mishaps).behind(&faults).open().await;
+            faults.strike(Calls::to(Api::DynamoDb), Fault::DelayAnswer(Duration::from_millis(330)));
+            mishaps.strike_times(1, state, Mishap::Late(Duration::from_millis(late_ms)));
+            let run = shop.run(laptops("k1").on_invoice().input()).await;
+            assert_cancelled(&shop, &run, "k1", Reason::StepFailed);
+            sleep(LATE).await;
+            assert_cancelled(&shop, &run, "k1", Reason::StepFailed);
+            assert_stock_is_back(&shop);
+        }
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_confirmation_that_nobody_heard_of_stands() {
+    for mishap in [Mishap::Unheard, Mishap::CrashAfter] {
+        let mishaps = Mishaps::none();
+        let shop = shop_with(&mishaps).await;
+        mishaps.strike("ConfirmOrder", mishap);
+        assert_unfinished(&shop.run(laptops("k1").input()).await);
+        assert_eq!(shop.record(&order_id("k1")).status, Status::Confirmed);
+        shop.audit();
+        mishaps.heal();
+        let run = shop.resume(&order_id("k1")).await;
+        assert_confirmed(&shop, &run, "k1");
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_confirmation_that_arrives_late_confirms_the_order_or_finds_it_confirmed() {
+    let mishaps = Mishaps::none();
+    let shop = shop_with(&mishaps).await;
+    mishaps.strike_times(1, "ConfirmOrder", Mishap::Late(LATE));
+    assert_unfinished(&shop.run(laptops("k1").input()).await);
+    assert_open(&shop, "k1", Status::Pending);
+    let run = shop.resume(&order_id("k1")).await;
+    assert_confirmed(&shop, &run, "k1");
+    sleep(LATE).await;
+    assert_eq!(mishaps.landed()[0].1.as_ref().unwrap()["status"], "CONFIRMED");
+    assert_confirmed(&shop, &run, "k1");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_cancellation_that_arrives_after_the_confirmation_adopts_it() {
+    let mishaps = Mishaps::none();
+    let shop = shop_with(&mishaps).await;
+    // The first execution fails at a step and its decision is held back; a second one confirms.
+    mishaps.strike_times(1, "PostAccounting", Mishap::Crash);
+    mishaps.strike_times(1, "CancelOrder", Mishap::Late(Duration::from_secs(5)));
+    let (first, second) = tokio::join!(shop.run(laptops("k1").input()), async {
+        sleep(Duration::from_secs(1)).await;
+        shop.resume(&order_id("k1")).await
+    });
+    assert_confirmed(&shop, &second, "k1");
+    assert_confirmed(&shop, &first, "k1");
+    assert!(first.path.contains(&"CancelOrder".to_owned()) && !first.path.contains(&"RollBack".to_owned()));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_confirmation_that_arrives_after_the_cancellation_rolls_back() {
+    let mishaps = Mishaps::none();
+    let shop = shop_with(&mishaps).await;
+    mishaps.strike_times(1, "ConfirmOrder", Mishap::Late(Duration::from_secs(5)));
+    let (first, second) = tokio::join!(shop.run(laptops("k1").input()), async {
+        sleep(Duration::from_secs(1)).await;
+        mishaps.strike_times(1, "ReserveInventory", Mishap::Crash);
+        shop.resume(&order_id("k1")).await
+    });
+    assert_cancelled(&shop, &second, "k1", Reason::StepFailed);
+    assert_cancelled(&shop, &first, "k1", Reason::StepFailed);
+    assert!(first.path.contains(&"ConfirmOrder".to_owned()));
+    assert_stock_is_back(&shop);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_compensation_that_fails_does_not_stop_the_other() {
+    for (failing, other) in [("ReverseAccounting", "ReleaseInventory"), ("ReleaseInventory", "ReverseAccounting")] {
+        let mishaps = Mishaps::none();
+        let shop = shop_with(&mishaps).await;
+        // Both steps are done before the decision to cancel.
+        mishaps.strike("PostAccounting", Mishap::CrashAfter);
+        // The one fails at once, the other one succeeds only with its last retry.
+        mishaps.strike(failing, Mishap::Fail("Lambda.Unknown"));
+        mishaps.strike_times(ATTEMPTS - 1, other, Mishap::Fail("Unavailable"));
+        assert_unfinished(&shop.run(laptops("k1").on_invoice().input()).await);
+        assert_open(&shop, "k1", Status::Cancelling);
+        let undone = if other == "ReleaseInventory" { shop.available("LAPTOP001") == 10 } else { shop.owed_minor("acme") == 0 };
+        let left = if failing == "ReleaseInventory" { shop.available("LAPTOP001") == 8 } else { shop.owed_minor("acme") == 20_00 };
+        assert!(undone && left, "{other} has undone its step, and {failing} has not");
+        mishaps.heal();
+        let run = shop.resume(&order_id("k1")).await;
+        assert_cancelled(&shop, &run, "k1", Reason::StepFailed);
+        assert_stock_is_back(&shop);
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn starting_again_joins_the_order_in_every_status() {
+    let mishaps = Mishaps::none();
+    let shop = shop_with(&mishaps).await;
+    // PENDING: it was stopped on its way forward.
+    mishaps.strike("PostAccounting", Mishap::Fail("Unavailable"));
+    assert_unfinished(&shop.run(laptops("pending").input()).await);
+    assert_unfinished(&shop.run(laptops("pending by id").input()).await);
+    mishaps.heal();
+    // CANCELLING: it was stopped on its way back.
+    mishaps.strike("ReleaseInventory", Mishap::Fail("Unavailable"));
+    assert_unfinished(&shop.run(beyond_the_limit("cancelling").input()).await);
+    assert_unfinished(&shop.run(beyond_the_limit("cancelling by id").input()).await);
+    mishaps.heal();
+
+    let run = shop.run(laptops("pending").input()).await;
+    assert_confirmed(&shop, &run, "pending");
+    let run = shop.resume(&order_id("pending by id")).await;
+    assert_confirmed(&shop, &run, "pending by id");
+    let run = shop.run(beyond_the_limit("cancelling").input()).await;
+    assert_cancelled(&shop, &run, "cancelling", Reason::CreditLimitExceeded);
+    let run = shop.resume(&order_id("cancelling by id")).await;
+    assert_cancelled(&shop, &run, "cancelling by id", Reason::CreditLimitExceeded);
+
+    // CONFIRMED and CANCELLED: the stored outcome, and nothing is written.
+    let before = shop.items();
+    advance(Duration::from_secs(1)).await;
+    for run in [shop.run(laptops("pending").input()).await, shop.resume(&order_id("pending")).await] {
+        assert_eq!(run.path, ["PersistOrder", "JoinSaga", "OrderConfirmed"]);
+        assert_confirmed(&shop, &run, "pending");
+    }
+    for run in [shop.run(beyond_the_limit("cancelling").input()).await, shop.resume(&order_id("cancelling")).await] {
+        assert_eq!(run.path, ["PersistOrder", "JoinSaga", "OrderCancelled"]);
+        assert_cancelled(&shop, &run, "cancelling", Reason::CreditLimitExceeded);
+    }
+    assert_eq!(shop.items(), before);
+}
+
+#[tokio::test(start_paused = true)]
+async fn starting_an_order_that_nobody_knows_is_refused() {
+    let shop = shop().open().await;
+    let before = shop.items();
+    let run = shop.resume(&order_id("k1")).await;
+    assert_eq!((run.status, run.end()), ("SUCCEEDED", "REFUSED"));
+    assert_eq!(run.output["failure"]["Error"], "InvalidOrder");
+    for nonsense in [json!({}), json!({"order_id": "?"}), json!({"order": laptops("k1").placed()})] {
+        let run = shop.run(nonsense.clone()).await;
+        assert_eq!((run.status, run.end()), ("SUCCEEDED", "REFUSED"), "{nonsense}");
+    }
+    assert_eq!(shop.items(), before);
+}
+
+#[tokio::test(start_paused = true)]
+async fn other_content_under_the_same_order_is_refused_and_touches_nothing() {
+    let mishaps = Mishaps::none();
+    let shop = shop_with(&mishaps).await;
+    let other = order("k1").of("MOUSE001", 1);
+    let check = async |when: &str| {
+        let before = shop.items();
+        let run = shop.run(other.input()).await;
+        assert_eq!((run.status, run.end()), ("SUCCEEDED", "REFUSED"), "{when}");
+        assert_eq!(run.output["failure"]["Error"], "IdempotencyConflict", "{when}");
+        assert_eq!(run.output.get("lines"), None, "it is not shown the other order, either");
+        // Nor if all that is known of the other one's persisting is that it failed.
+        mishaps.strike_times(1, "PersistOrder", Mishap::Crash);
+        let run = shop.run(other.input()).await;
+        assert_eq!((run.status, run.end()), ("SUCCEEDED", "REFUSED"), "{when}");
+        assert_eq!(shop.items(), before, "{when}");
+    };
+    mishaps.strike("PostAccounting", Mishap::Fail("Unavailable"));
+    assert_unfinished(&shop.run(laptops("k1").input()).await);
+    check("pending").await;
+    mishaps.heal();
+    assert_confirmed(&shop, &shop.resume(&order_id("k1")).await, "k1");
+    check("confirmed").await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn two_executions_of_one_order_at_once_confirm_it_once() {
+    // Apart by anything from nothing to more than the whole saga takes, on a store with latency.
+    for apart_ms in (0..120).step_by(5) {
+        let faults = Faults::none();
+        let shop = shop().behind(&faults).open().await;
+        faults.strike(Calls::to(Api::DynamoDb), Fault::DelayAnswer(Duration::from_millis(10)));
+        let (first, second) = tokio::join!(shop.run(laptops("k1").on_invoice().input()), async {
+            sleep(Duration::from_millis(apart_ms)).await;
+            shop.run(laptops("k1").on_invoice().input()).await
+        });
+        assert_confirmed(&shop, &first, "k1");
+        assert_confirmed(&shop, &second, "k1");
+        assert_eq!(first.output, second.output);
+        assert_eq!((shop.available("LAPTOP001"), shop.owed_minor("acme")), (8, 20_00));
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn two_executions_of_one_order_at_once_cancel_it_once() {
+    for apart_ms in (0..160).step_by(5) {
+        let faults = Faults::none();
+        let shop = shop().behind(&faults).open().await;
+        faults.strike(Calls::to(Api::DynamoDb), Fault::DelayAnswer(Duration::from_millis(10)));
+        let (first, second) = tokio::join!(shop.run(beyond_the_limit("k1").input()), async {
+            sleep(Duration::from_millis(apart_ms)).await;
+            shop.run(beyond_the_limit("k1").input()).await
+        });
+        assert_cancelled(&shop, &first, "k1", Reason::CreditLimitExceeded);
+        assert_cancelled(&shop, &second, "k1", Reason::CreditLimitExceeded);
+        assert_stock_is_back(&shop);
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn two_executions_of_which_one_crashes_come_to_one_decision() {
+    for state in ["ReserveInventory", "PostAccounting"] {
+        for apart_ms in (0..120).step_by(10) {
+            let (mishaps, faults) = (Mishaps::none(), Faults::none());
+            let shop = shop().invoked_through(&mishaps).behind(&faults).open().await;
+            faults.strike(Calls::to(Api::DynamoDb), Fault::DelayAnswer(Duration::from_millis(10)));
+            mishaps.strike_times(1, state, Mishap::CrashAfter);
+            let (first, second) = tokio::join!(shop.run(laptops("k1").input()), async {
+                sleep(Duration::from_millis(apart_ms)).await;
+                shop.run(laptops("k1").input()).await
+            });
+            assert_eq!(first.end(), second.end(), "{apart_ms} ms apart");
+            if first.end() == "CONFIRMED" {
+                assert_confirmed(&shop, &first, "k1");
+            } else {
+                assert_cancelled(&shop, &first, "k1", Reason::StepFailed);
+                assert_stock_is_back(&shop);
+            }
+        }
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_execution_that_vanishes_leaves_the_order_open_and_it_is_finished_later() {
+    // Express stops at its time limit without running any Catch, and keeps no history.
+    for after_ms in (5..120).step_by(10) {
+        for order in [laptops("k1"), beyond_the_limit("k1")] {
+            let faults = Faults::none();
+            let shop = shop().behind(&faults).open().await;
+            faults.strike(Calls::to(Api::DynamoDb), Fault::DelayAnswer(Duration::from_millis(10)));
+            tokio::select! {
+                _ = shop.run(order.input()) => {}
+                () = sleep(Duration::from_millis(after_ms)) => shop.executions.all()[0].kill(),
+            }
+            // What the execution had asked for is still carried out.
+            sleep(Duration::from_secs(1)).await;
+            shop.audit();
+            let run = shop.resume(&order_id("k1")).await;
+            if order.placed().total_minor == 20_00 {
+                assert_confirmed(&shop, &run, "k1");
+            } else {
+                assert_cancelled(&shop, &run, "k1", Reason::CreditLimitExceeded);
+                assert_stock_is_back(&shop);
+            }
+        }
+    }
+}

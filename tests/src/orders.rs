@@ -111,9 +111,8 @@ impl OrderBuilder {
     /// The body that its client sends.
     pub fn body(&self) -> Value {
         let currency: Currency = self.currency.parse().expect("tests use currencies that exist");
-        let amount = |minor| -> Value {
-            serde_json::from_str(&currency.decimal(minor)).expect("an amount is a JSON number")
-        };
+        let amount =
+            |minor| -> Value { serde_json::from_str(&currency.decimal(minor)).expect("an amount is a JSON number") };
         let items: Vec<Value> = self
             .lines
             .iter()

@@ -181,9 +181,25 @@ impl Runtime {
     fn router(self) -> Router {
         Router::new()
             .route("/2018-06-01/runtime/invocation/next", get(Self::next))
-            .route("/2018-06-01/runtime/invocation/{id}/response", post(Self::response))
-            .route("/2018-06-01/runtime/invocation/{id}/error", post(Self::error))
-            .route("/2018-06-01/runtime/init/error", post(Self::init_error))
+            .route(
+                "/2018-06-01/runtime/invocation/{id}/response",
+                post(|State(runtime): State<Self>, Path(id): Path<String>, body: Bytes| async move {
+                    runtime.response(&id, &body)
+                }),
+            )
+            .route(
+                "/2018-06-01/runtime/invocation/{id}/error",
+                post(|State(runtime): State<Self>, Path(id): Path<String>, body: Bytes| async move {
+                    runtime.error(&id, &body)
+                }),
+            )
+            .route(
+                "/2018-06-01/runtime/init/error",
+                post(|State(runtime): State<Self>| async move {
+                    runtime.requests.note(Request::InitError);
+                    StatusCode::ACCEPTED
+                }),
+            )
             .with_state(self)
     }
 
@@ -207,28 +223,23 @@ impl Runtime {
         answer
     }
 
-    async fn response(State(runtime): State<Self>, Path(id): Path<String>, body: Bytes) -> Response {
-        runtime.requests.note(Request::Response);
-        match serde_json::from_slice(&body) {
-            Ok(payload) => runtime.answer(&id, Ok(payload)),
+    fn response(&self, id: &str, body: &[u8]) -> Response {
+        self.requests.note(Request::Response);
+        match serde_json::from_slice(body) {
+            Ok(payload) => self.answer(id, Ok(payload)),
             Err(_) => StatusCode::BAD_REQUEST.into_response(),
         }
     }
 
-    async fn error(State(runtime): State<Self>, Path(id): Path<String>, body: Bytes) -> Response {
-        runtime.requests.note(Request::Error);
-        let error: Value = serde_json::from_slice(&body).unwrap_or_default();
+    fn error(&self, id: &str, body: &[u8]) -> Response {
+        self.requests.note(Request::Error);
+        let error: Value = serde_json::from_slice(body).unwrap_or_default();
         let text = |value: Option<&str>| value.unwrap_or_default().to_owned();
         let error = FunctionError {
             error_type: text(error["errorType"].as_str()),
             error_message: text(error["errorMessage"].as_str()),
         };
-        runtime.answer(&id, Err(error))
-    }
-
-    async fn init_error(State(runtime): State<Self>) -> StatusCode {
-        runtime.requests.note(Request::InitError);
-        StatusCode::ACCEPTED
+        self.answer(id, Err(error))
     }
 
     /// Lambda takes an answer to the invocation that is under way, and to no other.

@@ -86,8 +86,13 @@ impl ShopBuilder {
         if let Some(window) = self.transactions_take {
             layers.push(Arc::new(ConflictingTransactions::new(store.clone(), window)));
         }
-        let options =
-            Options { origin_ms: OPENED_MS, random: self.random, layers, invocations: self.invocations, ..Options::new(store.clone()) };
+        let options = Options {
+            origin_ms: OPENED_MS,
+            random: self.random,
+            layers,
+            invocations: self.invocations,
+            ..Options::new(store.clone())
+        };
         let stack = Stack::open(options).expect("the shipped stack can be opened");
         let unhindered = config(&Services::new().with(Api::DynamoDb, Arc::new(store)));
         let client = Client::new(&unhindered);

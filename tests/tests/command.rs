@@ -72,7 +72,7 @@ async fn help_says_what_there_is() {
     for command in commands {
         let output = run([command, "--help"]).await;
         assert_eq!(output.status.code(), Some(0), "{command}");
-        shown += &format!("\n$ order-saga {command} --help\n{}", stdout(&output));
+        shown.extend(["\n$ order-saga ", command, " --help\n", stdout(&output)]);
     }
     insta::assert_snapshot!("help", shown);
 }

@@ -76,7 +76,9 @@ async fn recover(shop: &Shop) {
 
 fn met_conflict(events: &[Event]) -> bool {
     let is_conflict = |cause: &str| cause.contains("TransactionConflict");
-    events.iter().any(|event| matches!(&event.kind, EventKind::TaskFailed { cause: Some(cause), .. } if is_conflict(cause)))
+    events
+        .iter()
+        .any(|event| matches!(&event.kind, EventKind::TaskFailed { cause: Some(cause), .. } if is_conflict(cause)))
 }
 
 #[tokio::test(start_paused = true)]
@@ -101,7 +103,10 @@ async fn transactions_in_conflict_refuse_nobody_for_another_reason_than_stock() 
         for outcome in count(&replies).into_keys() {
             let allowed = matches!(
                 outcome,
-                (201, "CONFIRMED", "") | (409, "CANCELLED", "OUT_OF_STOCK") | (202, "PENDING", "") | (202, "CANCELLING", "OUT_OF_STOCK")
+                (201, "CONFIRMED", "")
+                    | (409, "CANCELLED", "OUT_OF_STOCK")
+                    | (202, "PENDING", "")
+                    | (202, "CANCELLING", "OUT_OF_STOCK")
             );
             assert!(allowed, "seed {seed}: {outcome:?} of {:?}", count(&replies));
         }

@@ -27,7 +27,10 @@ async fn place(shop: &Shop, order: &OrderBuilder) {
 /// Requests, write units and read units, by operation.
 fn bill(tally: &Tally) -> Vec<String> {
     let line = |(operation, usage): (String, Usage)| {
-        format!("{operation}: {} requests, {} write units, {} read units", usage.requests, usage.write_units, usage.read_units)
+        format!(
+            "{operation}: {} requests, {} write units, {} read units",
+            usage.requests, usage.write_units, usage.read_units
+        )
     };
     tally.by_operation().into_iter().map(line).collect()
 }

@@ -221,7 +221,9 @@ async fn a_failure_that_outlasts_the_retries_of_the_way_back_leaves_the_order_ca
         ("CloseOrder", Status::Cancelling),
     ] {
         // On the way back, what is unknown is no more a reason to give up than what is transient.
-        for mishap in [Mishap::Fail("Unavailable"), Mishap::Crash, Mishap::Late(LATE), Mishap::CrashAfter, Mishap::Unheard] {
+        for mishap in
+            [Mishap::Fail("Unavailable"), Mishap::Crash, Mishap::Late(LATE), Mishap::CrashAfter, Mishap::Unheard]
+        {
             let mishaps = Mishaps::none();
             let shop = shop_with(&mishaps).await;
             mishaps.strike(state, mishap);
@@ -269,7 +271,9 @@ async fn an_unknown_failure_on_the_way_forward_rolls_back_and_a_late_landing_doe
                 for (_, landing) in mishaps.landed() {
                     match landing {
                         // A late persist reads what was decided.
-                        Ok(record) => assert_eq!((state, record["status"].as_str()), ("PersistOrder", Some("CANCELLED"))),
+                        Ok(record) => {
+                            assert_eq!((state, record["status"].as_str()), ("PersistOrder", Some("CANCELLED")))
+                        }
                         Err(error) => assert_eq!(error.error, "SagaCancelled"),
                     }
                 }
@@ -369,8 +373,13 @@ async fn a_compensation_that_fails_does_not_stop_the_other() {
         mishaps.strike_times(ATTEMPTS - 1, other, Mishap::Fail("Unavailable"));
         assert_unfinished(&shop.run(laptops("k1").on_invoice().input()).await);
         assert_open(&shop, "k1", Status::Cancelling);
-        let undone = if other == "ReleaseInventory" { shop.available("LAPTOP001") == 10 } else { shop.owed_minor("acme") == 0 };
-        let left = if failing == "ReleaseInventory" { shop.available("LAPTOP001") == 8 } else { shop.owed_minor("acme") == 20_00 };
+        let undone =
+            if other == "ReleaseInventory" { shop.available("LAPTOP001") == 10 } else { shop.owed_minor("acme") == 0 };
+        let left = if failing == "ReleaseInventory" {
+            shop.available("LAPTOP001") == 8
+        } else {
+            shop.owed_minor("acme") == 20_00
+        };
         assert!(undone && left, "{other} has undone its step, and {failing} has not");
         mishaps.heal();
         let run = shop.resume(&order_id("k1")).await;

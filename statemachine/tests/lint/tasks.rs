@@ -29,7 +29,7 @@ fn a_function_has_to_be_one_of_the_projects() {
     let arn = "arn:aws:lambda:us-east-1:000000000000:function:ship-order";
     let saga = Saga::shipped().with("/States/PostAccounting/Arguments/FunctionName", json!(arn));
     saga.is_refused_for(&[
-        r#"state machine, States: no state calls post-accounting post"#,
+        "state machine, States: no state calls post-accounting post",
         r#"state "PostAccounting", Arguments: the function does not take it: it is none of the project's functions"#,
         r#"state "PostAccounting", Arguments/FunctionName: must name one of the functions persist-order, reserve-inventory, post-accounting"#,
     ]);

@@ -60,7 +60,12 @@ async fn an_order_whose_saga_could_not_be_started_is_left_to_recovery() {
 #[tokio::test(start_paused = true)]
 async fn the_preference_is_found_among_others() {
     let shop = shop().open().await;
-    for (key, prefer) in [("k1", "wait=10, respond-async"), ("k2", "Respond-Async"), ("k3", "respond-async; wait=5"), ("k4", "respond-async;wait=5,handling=lenient")] {
+    for (key, prefer) in [
+        ("k1", "wait=10, respond-async"),
+        ("k2", "Respond-Async"),
+        ("k3", "respond-async; wait=5"),
+        ("k4", "respond-async;wait=5,handling=lenient"),
+    ] {
         let reply = laptop(key).with_header("prefer", prefer).place_order(&shop).await;
         assert_eq!(reply.http_status, 202, "{prefer}");
     }

@@ -12,7 +12,9 @@ use crate::{assert_location, dynamodb, laptop, queue, refuse, starts};
 
 #[tokio::test(start_paused = true)]
 async fn the_order_waits_in_the_overflow_queue() {
-    for fault in [refuse(Api::DynamoDb), Fault::LoseRequest, Fault::Hang, Fault::Refuse(WireError::throttling(Api::DynamoDb))] {
+    for fault in
+        [refuse(Api::DynamoDb), Fault::LoseRequest, Fault::Hang, Fault::Refuse(WireError::throttling(Api::DynamoDb))]
+    {
         let faults = Faults::none();
         let shop = shop().behind(&faults).open().await;
         faults.strike(dynamodb(), fault.clone());

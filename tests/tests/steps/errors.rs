@@ -19,7 +19,10 @@ pub fn errors_that_decide_nothing() -> Vec<WireError> {
         WireError::transaction_canceled(&[conflict(), CancellationReason::none()]),
         WireError::transaction_canceled(&[CancellationReason::none(), conflict()]),
         WireError::transaction_canceled(&[CancellationReason::none(), CancellationReason::throttling_error()]),
-        WireError::transaction_canceled(&[CancellationReason::none(), CancellationReason::provisioned_throughput_exceeded()]),
+        WireError::transaction_canceled(&[
+            CancellationReason::none(),
+            CancellationReason::provisioned_throughput_exceeded(),
+        ]),
         // Cancelled for no reason at all.
         WireError::transaction_canceled(&[CancellationReason::none(), CancellationReason::none()]),
         WireError::transaction_canceled(&[]),

@@ -14,8 +14,8 @@ use tokio::task::JoinSet;
 use tokio::time::advance;
 
 use crate::errors::errors_that_decide_nothing;
-use crate::step::{INVENTORY, INVOICE, SECOND, STEPS, Step, error_of, instances, persist, receipt};
 use crate::step::Standing::{Done, Tombstone, Undone, Untouched};
+use crate::step::{INVENTORY, INVOICE, SECOND, STEPS, Step, error_of, instances, persist, receipt};
 
 /// A test of each claim for each step.
 macro_rules! each_step {
@@ -415,7 +415,8 @@ async fn the_fence_is_read_before_any_other_reason(step: Step) {
 
     // And a conflict beside the fence is no reason to try again, in either direction.
     let fence = fence_item(&shop, step, &order);
-    let reasons = [CancellationReason::conditional_check_failed(Some(fence)), CancellationReason::transaction_conflict()];
+    let reasons =
+        [CancellationReason::conditional_check_failed(Some(fence)), CancellationReason::transaction_conflict()];
     let transactions = Calls::to(Api::DynamoDb).operation("TransactWriteItems");
     faults.strike_times(1, transactions, Fault::Refuse(WireError::transaction_canceled(&reasons)));
     assert_eq!(step.run(&shop, &order).await.unwrap()["effect"], "APPLIED");
@@ -446,10 +447,6 @@ fn wire(value: &AttributeValue) -> Value {
         other => panic!("a fence has no {other:?}"),
     }
 }
-
-
-
-
 
 #[tokio::test(start_paused = true)]
 async fn the_steps_of_one_order_know_nothing_of_each_other() {

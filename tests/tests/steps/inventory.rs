@@ -6,8 +6,8 @@ use system_tests::faults::{Calls, Fault, Faults};
 use system_tests::orders::order;
 use system_tests::shops::shop;
 
-use crate::step::{INVENTORY, error_of, persist};
 use crate::step::Standing::Untouched;
+use crate::step::{INVENTORY, error_of, persist};
 
 #[tokio::test(start_paused = true)]
 async fn a_reservation_holds_every_line_or_none() {
@@ -53,7 +53,8 @@ async fn the_last_piece_can_be_reserved() {
 #[tokio::test(start_paused = true)]
 async fn an_article_that_the_store_does_not_keep_is_named() {
     let shop = shop().open().await;
-    let unknown = [order("k1").of("LAPTOP001", 1).of("NOSUCH", 1), order("k2").of("LAPTOP001", 1).with("storeId", "west")];
+    let unknown =
+        [order("k1").of("LAPTOP001", 1).of("NOSUCH", 1), order("k2").of("LAPTOP001", 1).with("storeId", "west")];
     for (order, said) in unknown.into_iter().zip(["main does not keep NOSUCH", "west does not keep LAPTOP001"]) {
         let order = order.placed();
         persist(&shop, &order).await.unwrap();

@@ -10,8 +10,8 @@ use system_tests::orders::{OrderBuilder, order};
 use system_tests::shops::{Shop, set_terms, shop};
 use tokio::task::JoinSet;
 
-use crate::step::{INVOICE, PREPAID, error_of, instances, persist};
 use crate::step::Standing::{Done, Undone, Untouched};
+use crate::step::{INVOICE, PREPAID, error_of, instances, persist};
 
 async fn post(shop: &Shop, order: OrderBuilder) -> Invoked {
     let order = order.placed();
@@ -44,7 +44,10 @@ async fn the_credit_limit_may_be_reached_and_not_exceeded() {
 #[tokio::test(start_paused = true)]
 async fn an_order_larger_than_the_limit_is_refused() {
     let shop = shop().open().await;
-    assert_eq!(error_of(post(&shop, order("k1").of("LAPTOP001", 1).at(100_01).on_invoice()).await), "CreditLimitExceeded");
+    assert_eq!(
+        error_of(post(&shop, order("k1").of("LAPTOP001", 1).at(100_01).on_invoice()).await),
+        "CreditLimitExceeded"
+    );
     assert_eq!(shop.owed_minor("acme"), 0);
 }
 

@@ -40,7 +40,8 @@ fn every_error_that_the_definition_matches_is_one_that_its_function_can_return()
         let matched = ["Retry", "Catch"].into_iter().flat_map(|field| task[field].as_array().into_iter().flatten());
         let matched = matched.flat_map(|matcher| matcher["ErrorEquals"].as_array().unwrap());
         for name in matched.filter_map(Value::as_str) {
-            let known = name.starts_with("States.") || name.starts_with("Lambda.") || names_of(&function).contains(name);
+            let known =
+                name.starts_with("States.") || name.starts_with("Lambda.") || names_of(&function).contains(name);
             assert!(known, "{state} matches {name}, which {function} never returns");
         }
     }
@@ -52,8 +53,13 @@ fn every_task_retries_what_is_transient_and_nothing_else() {
     let mut found = Vec::new();
     tasks(&definition["States"], &mut found);
     for (state, _, task) in found {
-        let retried: BTreeSet<&str> =
-            task["Retry"].as_array().unwrap().iter().flat_map(|retry| retry["ErrorEquals"].as_array().unwrap()).filter_map(Value::as_str).collect();
+        let retried: BTreeSet<&str> = task["Retry"]
+            .as_array()
+            .unwrap()
+            .iter()
+            .flat_map(|retry| retry["ErrorEquals"].as_array().unwrap())
+            .filter_map(Value::as_str)
+            .collect();
         assert!(retried.contains("Unavailable") && retried.contains("Lambda.TooManyRequestsException"), "{state}");
         let all_transient = retried.iter().all(|name| *name == "Unavailable" || name.starts_with("Lambda."));
         assert!(all_transient && !retried.contains("Lambda.Unknown"), "{state} retries {retried:?}");

@@ -317,10 +317,8 @@ async fn a_persist_of_other_content_beside_a_cancellation_is_left_alone() {
     let shop = shop().behind(&turns).open().await;
     let (order, other) = (sample(), other());
     turns.play("CPC");
-    let (cancelled, persisted) = tokio::join!(
-        turns.of('C', cancel(&shop, &other, "States.Timeout")),
-        turns.of('P', persist(&shop, &order)),
-    );
+    let (cancelled, persisted) =
+        tokio::join!(turns.of('C', cancel(&shop, &other, "States.Timeout")), turns.of('P', persist(&shop, &order)),);
     assert_eq!(error_of(cancelled), "IdempotencyConflict");
     assert_eq!(status(persisted), "PENDING");
     let record = shop.record(order.order_id());

@@ -49,7 +49,6 @@ pub enum Standing {
     Tombstone,
 }
 
-
 impl Step {
     pub fn is_invoice(self) -> bool {
         (self.order)("any").placed().payment_terms == PaymentTerms::Invoice
@@ -91,7 +90,9 @@ impl Step {
         };
         let (standing, expected) = match fence {
             None => (Untouched, 0),
-            Some((FenceState::Applied, true)) => (Done, if self.function == Function::ReserveInventory { 2 } else { 20_00 }),
+            Some((FenceState::Applied, true)) => {
+                (Done, if self.function == Function::ReserveInventory { 2 } else { 20_00 })
+            }
             Some((FenceState::Cancelled, true)) => (Undone, 0),
             Some((FenceState::Cancelled, false)) => (Tombstone, 0),
             Some((FenceState::Applied, false)) => panic!("an effect without content"),
@@ -104,7 +105,8 @@ impl Step {
 /// How many pieces an order holds. The audit compares this with the stock.
 pub fn reserved(books: &Books, order_id: &OrderId) -> i64 {
     let open = books.reservations.get(order_id).filter(|fence| fence.state == FenceState::Applied);
-    open.and_then(|fence| fence.effect.as_ref()).map_or(0, |held| held.lines.iter().map(|line| i64::from(line.quantity)).sum())
+    open.and_then(|fence| fence.effect.as_ref())
+        .map_or(0, |held| held.lines.iter().map(|line| i64::from(line.quantity)).sum())
 }
 
 pub async fn persist(shop: &Shop, order: &Order) -> Invoked {

@@ -109,7 +109,9 @@ fn to_text(checked: &Checked, policy: &Policy) -> String {
     if !findings.is_empty() {
         let plural = if findings.len() == 1 { "" } else { "s" };
         line(&mut text, format_args!("{BAD}lint found {} fault{plural}{BAD:#}", findings.len()));
-        findings.iter().for_each(|finding| line(&mut text, format_args!("  {finding}")));
+        for finding in &findings {
+            line(&mut text, format_args!("  {finding}"));
+        }
     }
     if let Checked::Report(report) = checked
         && report.passes()
@@ -221,9 +223,10 @@ mod tests {
     async fn what_the_engine_refuses_is_a_finding_too() {
         let definition = DEFINITION.replace(r#""Default": "OrderUnfinished""#, r#""Default": "OrderUnfinish""#);
         insta::assert_snapshot!(text(&definition).await, @r#"
-        lint found 2 faults
+        lint found 3 faults
           state "JoinSaga", Default: there is no state "OrderUnfinish" in this scope
           state "FollowDecision", Default: there is no state "OrderUnfinish" in this scope
+          state "CheckRollBack", Default: there is no state "OrderUnfinish" in this scope
         "#);
     }
 

@@ -135,6 +135,9 @@ mod tests {
             [
                 "ReverseAccounting: a step is undone only for an order whose record says CANCELLING",
                 "ReleaseInventory: a step is undone only for an order whose record says CANCELLING",
+                "ReverseAccounting: nothing is called for an order that was found confirmed",
+                "ReleaseInventory: nothing is called for an order that was found confirmed",
+                "CloseOrder: nothing is called for an order that was found confirmed",
             ]
         );
     }

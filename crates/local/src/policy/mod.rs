@@ -172,12 +172,12 @@ mod tests {
 
     async fn run(order: &Order) -> (usize, order::OrderRecord) {
         let stack = Stack::open(Options::in_memory().unwrap()).unwrap();
-        let stock: Vec<Value> = order
+        let on_hand: Vec<Value> = order
             .lines
             .iter()
             .map(|line| json!({ "storeId": order.store_id, "sku": line.sku, "onHand": line.quantity }))
             .collect();
-        let seed = Seed::parse(&json!({ "stock": stock }).to_string()).unwrap();
+        let seed = Seed::parse(&json!({ "stock": on_hand }).to_string()).unwrap();
         let client = aws_sdk_dynamodb::Client::new(&config(&stack.services));
         seed.store(&client, &stack.tables).await.unwrap();
         let ended = stack.workflow.run(order.order_id(), Some(order)).await.unwrap();

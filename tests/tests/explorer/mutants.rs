@@ -1,0 +1,336 @@
+//! Each protection is needed: switched off, by rewriting requests or the definition, the explorer
+//! finds a schedule that breaks an invariant.
+
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex};
+
+use local::aws::{Answer, Api, BoxFuture, Call, Layer, Next, Outcome};
+use local::command::explore::story;
+use local::explore::{OrderKind, Search, Wiring};
+use local::stack::DEFINITION;
+use serde_json::{Value, json};
+
+/// Searches singles, then pairs, until the first broken invariant, and says which schedule broke it.
+fn is_found(wiring: &Wiring, kinds: &[OrderKind], invariant: &str) {
+    for depth in [1, 2] {
+        for kind in kinds {
+            let search = Search { kind: *kind, wiring, stops_at_first: true };
+            // A change that breaks everything proves nothing: without faults all is well.
+            assert_eq!(search.baseline().unwrap().violations, Vec::<String>::new());
+            let found = search.exhaustive(depth).unwrap();
+            let broken = |violation: &String| violation.starts_with(invariant);
+            if let Some(failure) = found.failures.iter().find(|failure| failure.run.violations.iter().any(broken)) {
+                println!("{}", story(failure.kind, &failure.faults, &failure.run));
+                return;
+            }
+        }
+    }
+    panic!("no schedule breaks {invariant}: the protection is not needed, or the explorer is blind");
+}
+
+fn with_layer(layer: impl Layer + 'static) -> Wiring {
+    Wiring { layers: vec![Arc::new(layer)], ..Wiring::default() }
+}
+
+fn with_definition(change: impl FnOnce(&mut Value)) -> Wiring {
+    let mut definition = serde_json::from_str(DEFINITION).unwrap();
+    change(&mut definition);
+    Wiring { definition: definition.to_string(), ..Wiring::default() }
+}
+
+/// Changes each request of DynamoDB before it is applied.
+#[derive(Debug)]
+struct Rewrites(fn(&mut Call));
+
+impl Layer for Rewrites {
+    fn around<'a>(&'a self, mut call: Call, next: Next<'a>) -> BoxFuture<'a, Outcome> {
+        if call.api == Api::DynamoDb {
+            (self.0)(&mut call);
+        }
+        next.apply(&call)
+    }
+}
+
+fn fence(item: &Value) -> Option<&str> {
+    item["fence"]["S"].as_str()
+}
+
+fn drop_condition(write: &mut Value) {
+    let write = write.as_object_mut().unwrap();
+    write.remove("ConditionExpression");
+    write.remove("ExpressionAttributeNames");
+}
+
+/// Replaces a condition, and drops the values that it no longer names.
+fn weaken(call: &mut Call, from: &str, to: &str, unused: &[&str]) {
+    if call.operation == "UpdateItem" && call.body["ConditionExpression"] == from {
+        call.body["ConditionExpression"] = to.into();
+        let values = call.body["ExpressionAttributeValues"].as_object_mut().unwrap();
+        unused.iter().for_each(|name| drop(values.remove(*name)));
+    }
+}
+
+fn sets(call: &Call, status: &str) -> bool {
+    call.body["UpdateExpression"]
+        .as_str()
+        .is_some_and(|expression| expression.contains(&format!("#status = :{status}")))
+}
+
+#[test]
+fn the_fences_condition_is_needed() {
+    let wiring = with_layer(Rewrites(|call| match call.operation.as_str() {
+        "TransactWriteItems" => {
+            for action in call.body["TransactItems"].as_array_mut().unwrap() {
+                if fence(&action["Put"]["Item"]) == Some("APPLIED") {
+                    drop_condition(&mut action["Put"]);
+                }
+            }
+        }
+        "PutItem" if fence(&call.body["Item"]) == Some("APPLIED") => drop_condition(&mut call.body),
+        _ => {}
+    }));
+    is_found(&wiring, &[OrderKind::Invoice, OrderKind::Prepaid], "I");
+}
+
+#[test]
+fn the_tombstone_is_needed() {
+    #[derive(Debug)]
+    struct NoTombstone;
+    impl Layer for NoTombstone {
+        fn around<'a>(&'a self, call: Call, next: Next<'a>) -> BoxFuture<'a, Outcome> {
+            if call.operation == "PutItem" && fence(&call.body["Item"]) == Some("CANCELLED") {
+                return Box::pin(async { Ok(Answer::ok(&json!({}))) });
+            }
+            next.apply(&call)
+        }
+    }
+    is_found(&with_layer(NoTombstone), &[OrderKind::Prepaid], "I");
+}
+
+#[test]
+fn the_tombstones_own_condition_is_needed() {
+    let wiring = with_layer(Rewrites(|call| {
+        if call.operation == "PutItem" && fence(&call.body["Item"]) == Some("CANCELLED") {
+            drop_condition(&mut call.body);
+        }
+    }));
+    is_found(&wiring, &[OrderKind::Prepaid, OrderKind::Cancelled], "I");
+}
+
+#[test]
+fn the_decisions_compare_and_set_is_needed() {
+    let wiring = with_layer(Rewrites(|call| {
+        weaken(call, "#status = :pending", "attribute_exists(order_id)", &[":pending"]);
+        let both = "#status = :pending AND fingerprint = :fingerprint";
+        weaken(call, both, "fingerprint = :fingerprint", &[":pending"]);
+    }));
+    is_found(&wiring, &[OrderKind::Prepaid, OrderKind::Twice, OrderKind::Cancelled], "I");
+}
+
+#[test]
+fn the_fingerprint_in_cancel_order_is_needed() {
+    let wiring = with_layer(Rewrites(|call| {
+        let both = "#status = :pending AND fingerprint = :fingerprint";
+        weaken(call, both, "#status = :pending", &[":fingerprint"]);
+    }));
+    is_found(&wiring, &[OrderKind::ReusedKey], "I");
+}
+
+/// Hides the reasons that have to be read before a refusal.
+#[derive(Debug)]
+struct RefusalFirst;
+
+impl Layer for RefusalFirst {
+    fn around<'a>(&'a self, call: Call, next: Next<'a>) -> BoxFuture<'a, Outcome> {
+        Box::pin(async move {
+            let answer = next.apply(&call).await?;
+            let mut body = answer.json();
+            let Some(reasons) = body["CancellationReasons"].as_array_mut() else { return Ok(answer) };
+            let failed = |reason: &Value| reason["Code"] == "ConditionalCheckFailed";
+            if reasons.iter().skip(1).any(failed) {
+                for (index, reason) in reasons.iter_mut().enumerate() {
+                    if index == 0 || !failed(reason) {
+                        *reason = json!({ "Code": "None" });
+                    }
+                }
+            }
+            Ok(Answer { body: body.to_string().into_bytes(), ..answer })
+        })
+    }
+}
+
+#[test]
+fn the_order_in_which_reasons_are_read_is_needed() {
+    is_found(&with_layer(RefusalFirst), &[OrderKind::Prepaid, OrderKind::Invoice], "I7");
+}
+
+#[test]
+fn compensating_the_failing_step_is_needed() {
+    let wiring = with_definition(|definition| {
+        let branch = &mut definition["States"]["RollBack"]["Branches"][1]["States"];
+        branch["ReleaseInventory"] = json!({
+            "Type": "Pass", "End": true,
+            "Output": "{% {'undone': true, 'receipt': {'at_ms': 0, 'effect': 'NOTHING'}} %}",
+        });
+        branch.as_object_mut().unwrap().remove("LeaveInventory");
+    });
+    is_found(&wiring, &[OrderKind::Prepaid], "I2");
+}
+
+/// Takes an undo apart: first the fence, then the effect.
+#[derive(Debug)]
+struct UndoInTwo;
+
+impl Layer for UndoInTwo {
+    fn around<'a>(&'a self, call: Call, next: Next<'a>) -> BoxFuture<'a, Outcome> {
+        Box::pin(async move {
+            let is_undo = call.body["TransactItems"][0]["Update"]["UpdateExpression"]
+                .as_str()
+                .is_some_and(|expression| expression.contains("#fence = :cancelled"));
+            if !is_undo {
+                return next.apply(&call).await;
+            }
+            let mut fence = call.clone();
+            fence.operation = "UpdateItem".to_owned();
+            fence.body = call.body["TransactItems"][0]["Update"].clone();
+            let first = next.apply(&fence).await?;
+            if !first.is_success() {
+                return Ok(first);
+            }
+            let mut effect = call;
+            effect.body["TransactItems"].as_array_mut().unwrap().remove(0);
+            next.apply(&effect).await
+        })
+    }
+}
+
+#[test]
+fn undo_in_one_transaction_is_needed() {
+    is_found(&with_layer(UndoInTwo), &[OrderKind::OverLimit, OrderKind::Cancelled], "I");
+}
+
+#[test]
+fn a_branchs_own_catch_is_needed() {
+    let wiring = with_definition(|definition| {
+        for (index, (task, leave)) in
+            [("ReverseAccounting", "LeaveAccounting"), ("ReleaseInventory", "LeaveInventory")].iter().enumerate()
+        {
+            let branch = &mut definition["States"]["RollBack"]["Branches"][index]["States"];
+            branch[*task].as_object_mut().unwrap().remove("Catch");
+            branch.as_object_mut().unwrap().remove(*leave);
+        }
+    });
+    is_found(&wiring, &[OrderKind::OverLimit], "P3");
+}
+
+#[test]
+fn the_finality_of_confirmed_is_needed() {
+    let wiring = with_layer(Rewrites(|call| {
+        if sets(call, "cancelling") {
+            let both = "#status = :pending AND fingerprint = :fingerprint";
+            weaken(call, both, "NOT #status IN (:cancelling) AND fingerprint = :fingerprint", &[":pending"]);
+        }
+    }));
+    is_found(&wiring, &[OrderKind::Prepaid, OrderKind::Twice], "I");
+}
+
+#[test]
+fn the_finality_of_cancelled_is_needed() {
+    let wiring = with_layer(Rewrites(|call| {
+        if sets(call, "confirmed") {
+            weaken(call, "#status = :pending", "attribute_exists(order_id)", &[":pending"]);
+        }
+    }));
+    is_found(&wiring, &[OrderKind::Cancelled, OrderKind::Twice], "I");
+}
+
+#[test]
+fn the_move_of_the_due_time_is_needed() {
+    let wiring = with_layer(Rewrites(|call| {
+        if call.body["UpdateExpression"] == "SET attempts = attempts + :one, due_ms = :next" {
+            call.body["ExpressionAttributeValues"][":next"] = call.body["ExpressionAttributeValues"][":due"].clone();
+        }
+    }));
+    is_found(&wiring, &[OrderKind::Prepaid], "I7");
+}
+
+#[test]
+fn the_reset_of_the_attempts_is_needed() {
+    let wiring = with_layer(Rewrites(|call| {
+        if sets(call, "cancelling") {
+            let expression =
+                call.body["UpdateExpression"].as_str().unwrap().replace("attempts = :none", "attempts = attempts");
+            call.body["UpdateExpression"] = expression.into();
+            call.body["ExpressionAttributeValues"].as_object_mut().unwrap().remove(":none");
+        }
+    }));
+    is_found(&wiring, &[OrderKind::Prepaid], "I1");
+}
+
+#[test]
+fn recovery_is_needed() {
+    is_found(&Wiring { has_recovery: false, ..Wiring::default() }, &[OrderKind::Prepaid], "I1");
+}
+
+/// Lets intake believe that the order is on record, whatever its look says.
+#[derive(Debug, Default)]
+struct Believes(AtomicBool);
+
+impl Layer for Believes {
+    fn around<'a>(&'a self, call: Call, next: Next<'a>) -> BoxFuture<'a, Outcome> {
+        Box::pin(async move {
+            if call.operation == "PutItem"
+                && call.body["TableName"] == "orders"
+                && self.0.swap(false, Ordering::Relaxed)
+            {
+                return Ok(Answer::ok(&json!({})));
+            }
+            let answer = next.apply(&call).await?;
+            if call.operation == "GetItem" && call.body["TableName"] == "orders" {
+                self.0.store(answer.json()["Item"].is_null(), Ordering::Relaxed);
+            }
+            Ok(answer)
+        })
+    }
+}
+
+#[test]
+fn intakes_look_after_a_deadline_is_needed() {
+    is_found(&with_layer(Believes::default()), &[OrderKind::Prepaid], "I");
+}
+
+/// Lets every record that is read have the fingerprint of the request that was started last.
+#[derive(Debug, Default)]
+struct NoComparison(Mutex<Option<Value>>);
+
+impl Layer for NoComparison {
+    fn around<'a>(&'a self, call: Call, next: Next<'a>) -> BoxFuture<'a, Outcome> {
+        Box::pin(async move {
+            if call.operation == "StartSyncExecution" {
+                let input: Value = serde_json::from_str(call.body["input"].as_str().unwrap()).unwrap();
+                *self.0.lock().unwrap() = Some(input["order"]["fingerprint"].clone());
+            }
+            let answer = next.apply(&call).await?;
+            let mut body = answer.json();
+            let started = self.0.lock().unwrap().clone();
+            match started {
+                Some(fingerprint) if call.operation == "GetItem" && body["Item"]["fingerprint"].is_object() => {
+                    body["Item"]["fingerprint"]["S"] = fingerprint;
+                    Ok(Answer { body: body.to_string().into_bytes(), ..answer })
+                }
+                _ => Ok(answer),
+            }
+        })
+    }
+}
+
+#[test]
+fn intakes_comparison_of_fingerprints_is_needed() {
+    is_found(&with_layer(NoComparison::default()), &[OrderKind::ReusedKey], "I6");
+}
+
+#[test]
+fn the_record_before_the_message_is_done_is_needed() {
+    let wiring = Wiring { keeps_failed_messages: false, ..Wiring::default() };
+    is_found(&wiring, &[OrderKind::Prepaid], "I");
+}

@@ -1,6 +1,7 @@
 //! The shipped definition with the shipped handlers: every way through it, and what is left behind.
 
 #![allow(clippy::unwrap_used, reason = "a test may stop at what should not happen")]
+#![allow(clippy::inconsistent_digit_grouping, reason = "amounts are grouped as dollars and cents")]
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -272,7 +273,7 @@ async fn an_unknown_failure_on_the_way_forward_rolls_back_and_a_late_landing_doe
                     match landing {
                         // A late persist reads what was decided.
                         Ok(record) => {
-                            assert_eq!((state, record["status"].as_str()), ("PersistOrder", Some("CANCELLED")))
+                            assert_eq!((state, record["status"].as_str()), ("PersistOrder", Some("CANCELLED")));
                         }
                         Err(error) => assert_eq!(error.error, "SagaCancelled"),
                     }

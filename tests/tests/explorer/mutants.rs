@@ -66,7 +66,9 @@ fn weaken(call: &mut Call, from: &str, to: &str, unused: &[&str]) {
     if call.operation == "UpdateItem" && call.body["ConditionExpression"] == from {
         call.body["ConditionExpression"] = to.into();
         let values = call.body["ExpressionAttributeValues"].as_object_mut().unwrap();
-        unused.iter().for_each(|name| drop(values.remove(*name)));
+        for name in unused {
+            values.remove(*name);
+        }
     }
 }
 
@@ -191,8 +193,8 @@ impl Layer for UndoInTwo {
                 return next.apply(&call).await;
             }
             let mut fence = call.clone();
-            fence.operation = "UpdateItem".to_owned();
-            fence.body = call.body["TransactItems"][0]["Update"].clone();
+            "UpdateItem".clone_into(&mut fence.operation);
+            fence.body.clone_from(&call.body["TransactItems"][0]["Update"]);
             let first = next.apply(&fence).await?;
             if !first.is_success() {
                 return Ok(first);

@@ -7,7 +7,7 @@ use serde_json::json;
 use system_tests::orders::{Reply, order, post, send};
 use system_tests::shops::shop;
 
-use crate::{LATER, laptop};
+use crate::laptop;
 
 fn json_headers() -> HeaderMap {
     HeaderMap::from_iter([(header::CONTENT_TYPE, HeaderValue::from_static("application/json"))])

@@ -1,6 +1,7 @@
 //! `POST /orders`: every way it can go, and that no answer contradicts the records.
 
 #![allow(clippy::unwrap_used, reason = "a test may stop at what should not happen")]
+#![allow(clippy::inconsistent_digit_grouping, reason = "amounts are grouped as dollars and cents")]
 
 mod bad_input;
 mod decided;

@@ -4,6 +4,7 @@ use local::aws::Api;
 use order::Status;
 use system_tests::faults::{Fault, Faults};
 use system_tests::orders::order;
+use system_tests::orders::order_id;
 use system_tests::shops::shop;
 use tokio::time::sleep;
 

@@ -1,6 +1,7 @@
 //! DynamoDB does not answer.
 
 use std::time::Duration;
+use system_tests::orders::order_id;
 
 use local::aws::{Api, WireError};
 use order::Status;

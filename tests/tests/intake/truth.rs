@@ -49,7 +49,7 @@ impl Layer for Chaos {
                     Err(Unanswered::ConnectionLost)
                 }
                 4 => {
-                    tokio::time::sleep(Duration::from_millis(self.random.bits() % 3000)).await;
+                    sleep(Duration::from_millis(self.random.bits() % 3000)).await;
                     next.apply(&call).await
                 }
                 _ => {

@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 use std::time::Duration;
+use system_tests::orders::order_id;
 
 use http::StatusCode;
 use intake::workflow::DEADLINE;
@@ -12,7 +13,7 @@ use system_tests::orders::order;
 use system_tests::shops::{OPENED_MS, shop};
 use tokio::time::{Instant, sleep};
 
-use crate::{LATER, assert_conflict, assert_kept, assert_location, dynamodb, laptop, refuse, starts};
+use crate::{LATER, assert_conflict, assert_kept, assert_location, dynamodb, laptop, other, refuse, starts};
 
 #[tokio::test(start_paused = true)]
 async fn a_saga_that_takes_longer_than_the_deadline_is_accepted_and_goes_on() {

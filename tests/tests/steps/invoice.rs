@@ -2,7 +2,7 @@
 
 use aws_sdk_dynamodb::types::AttributeValue;
 use local::aws::{Api, CancellationReason, WireError};
-use local::stack::lambda::Invoked;
+use local::stack::{config, lambda::Invoked};
 use order::Order;
 use serde_json::json;
 use system_tests::faults::{Calls, Fault, Faults, Turns};

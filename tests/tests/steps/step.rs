@@ -4,11 +4,12 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use local::audit::Books;
+use local::stack::config;
 use local::stack::lambda::{Function, Functions, Invoked};
 use order::{Order, OrderId, PaymentTerms};
 use saga::fence::FenceState;
 use serde_json::{Value, json};
-use system_tests::orders::OrderBuilder;
+use system_tests::orders::{OrderBuilder, order};
 use system_tests::shops::Shop;
 
 use Standing::{Done, Tombstone, Undone, Untouched};

@@ -78,8 +78,7 @@ fn contradiction(client: &Client, record: Option<&OrderRecord>) -> Option<String
     let holds = match http_status {
         // A confirmation holds until the customer cancels.
         201 => record.confirmed_ms.is_some() && status == "CONFIRMED",
-        409 => record.status == Status::Cancelled && status == "CANCELLED",
-        200 => record.status == Status::Cancelled && status == "CANCELLED",
+        409 | 200 => record.status == Status::Cancelled && status == "CANCELLED",
         202 => !record.status.is_open(),
         _ => false,
     };

@@ -136,7 +136,12 @@ impl FaultKind {
                 match operation.as_str() {
                     "PutItem" | "UpdateItem" => faults.extend([Self::StoreAnswerLost, Self::StoreConflict]),
                     "TransactWriteItems" => {
-                        faults.extend([Self::StoreAnswerLost, Self::StoreInProgress, Self::MixedFirst, Self::MixedLast])
+                        faults.extend([
+                            Self::StoreAnswerLost,
+                            Self::StoreInProgress,
+                            Self::MixedFirst,
+                            Self::MixedLast,
+                        ]);
                     }
                     _ => {}
                 }

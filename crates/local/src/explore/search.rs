@@ -109,7 +109,7 @@ impl Search<'_> {
                         if stop.load(Ordering::Relaxed) {
                             return;
                         }
-                        let part = self.from_first(*first, depth);
+                        let part = self.begin_with(*first, depth);
                         let mut all = shared.lock().unwrap_or_else(PoisonError::into_inner);
                         match (&mut *all, part) {
                             (Ok(found), Ok(part)) => found.absorb(part),
@@ -126,7 +126,7 @@ impl Search<'_> {
     }
 
     /// Every schedule that begins with this fault.
-    fn from_first(&self, first: Fault, depth: usize) -> Result<Found, RunError> {
+    fn begin_with(&self, first: Fault, depth: usize) -> Result<Found, RunError> {
         let mut found = Found::default();
         let alone = run(self.kind, &[first], self.wiring)?;
         if depth == 1 {
@@ -191,7 +191,9 @@ impl Search<'_> {
         for (number, point) in (0..).zip(points).skip(from as usize) {
             let mut push = |kind, lands| faults.push(Fault { point: number, kind, lands });
             if lacks_event && !matches!(point, Point::Invocation { .. }) {
-                events.iter().for_each(|event| push(*event, None));
+                for event in events {
+                    push(*event, None);
+                }
             }
             if !has_room {
                 continue;

@@ -4,7 +4,7 @@
 //! |---|---|---|---|
 //! | posting | `ORDER#<order id>` | `POSTING` | a fence whose effect is an [`Entry`] |
 //! | reversal | `ORDER#<order id>` | `REVERSAL` | `effect`, the posting's entry with its signs turned |
-//! | account | `ACCOUNT#<customer>` | `TERMS` | an [`Account`](crate::Account) |
+//! | account | `ACCOUNT#<customer>` | `TERMS` | an [`Account`] |
 
 use aws_sdk_dynamodb::Client;
 use aws_sdk_dynamodb::types::{AttributeValue, Put, TransactWriteItem};

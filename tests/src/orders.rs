@@ -173,6 +173,12 @@ pub fn post(headers: HeaderMap, body: &[u8]) -> ApiGatewayProxyRequest {
     front::event(Method::POST, "/orders", headers, PathParameters::new(), body)
 }
 
+/// Has the customer cancel an order, and waits for the answer.
+pub async fn cancel_order(stack: &Stack, order_id: &str) -> Reply {
+    let path = PathParameters::from([("orderId".to_owned(), order_id.to_owned())]);
+    send(stack, front::event(Method::POST, "/orders/{orderId}/cancel", HeaderMap::new(), path, b"")).await
+}
+
 /// Sends an event to intake. It is worked on to its end, as by a function, whoever waits.
 pub async fn send(stack: &Stack, event: ApiGatewayProxyRequest) -> Reply {
     let intake = Arc::clone(&stack.intake);

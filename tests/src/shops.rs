@@ -91,7 +91,7 @@ impl ShopBuilder {
             random: self.random,
             layers,
             invocations: self.invocations,
-            ..Options::new(store.clone())
+            ..Options::new(store.clone()).expect("the shipped definition can be loaded")
         };
         let stack = Stack::open(options).expect("the shipped stack can be opened");
         let unhindered = config(&Services::new().with(Api::DynamoDb, Arc::new(store)));

@@ -8,6 +8,11 @@ use clap::Parser;
 use local::command::{self, Cli, Command};
 use tracing_subscriber::EnvFilter;
 
+/// A local order is mostly small allocations, by the SDK's requests above all; the system's allocator
+/// takes a fifth of its time.
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
 #[tokio::main]
 async fn main() -> ExitCode {
     let cli = Cli::parse();

@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, HashSet};
 use std::time::Duration;
 
 use futures_util::{StreamExt, stream};
-use order::EpochMs;
+use order::{EpochMs, OrderId};
 use persist_order::work::SHARDS;
 use saga::task::chain;
 use serde::Serialize;
@@ -40,13 +40,37 @@ impl Report {
     }
 }
 
+/// Which orders a sweep through the work index takes.
+#[derive(Clone, Copy)]
+enum Take<'a> {
+    /// Those that are due by then; it counts their attempts.
+    Due(EpochMs),
+    /// All that are open, at an operator's word.
+    Open { skips: &'a (dyn Fn(&OrderId) -> bool + Sync) },
+}
+
 impl RecoverOrders {
     /// Takes up every order that is due by `due_by_ms`, for at most `time`.
     pub async fn run(&self, due_by_ms: EpochMs, time: Duration) -> Report {
+        self.run_shards(&SHARDS, due_by_ms, time).await
+    }
+
+    /// [`run`](Self::run) over some of the work index's shards.
+    pub async fn run_shards(&self, shards: &[&str], due_by_ms: EpochMs, time: Duration) -> Report {
+        self.sweep(shards, time, Take::Due(due_by_ms)).await
+    }
+
+    /// Takes up every open order at an operator's word, as [`take_up`](Self::take_up) does, for at
+    /// most `time`; those that are parked and those that `skips` names are left alone.
+    pub async fn take_up_all(&self, time: Duration, skips: &(dyn Fn(&OrderId) -> bool + Sync)) -> Report {
+        self.sweep(&SHARDS, time, Take::Open { skips }).await
+    }
+
+    async fn sweep(&self, shards: &[&str], time: Duration, take: Take<'_>) -> Report {
         let ends_ms = self.now_ms() + EpochMs::try_from(time.as_millis()).unwrap_or(EpochMs::MAX / 2);
         let mut report = Report::default();
-        for shard in SHARDS {
-            self.run_shard(shard, due_by_ms, ends_ms, &mut report).await;
+        for shard in shards {
+            self.sweep_shard(shard, take, ends_ms, &mut report).await;
         }
         match self.orders.count_parked().await {
             Ok(parked) => report.parked = parked,
@@ -55,7 +79,11 @@ impl RecoverOrders {
         report
     }
 
-    async fn run_shard(&self, shard: &str, due_by_ms: EpochMs, ends_ms: EpochMs, report: &mut Report) {
+    async fn sweep_shard(&self, shard: &str, take: Take<'_>, ends_ms: EpochMs, report: &mut Report) {
+        let due_by_ms = match take {
+            Take::Due(due_by_ms) => due_by_ms,
+            Take::Open { .. } => EpochMs::MAX,
+        };
         let mut start = None;
         // A taken order's due time moves, and with it the order moves on to a later page, where it
         // is due again if `due_by_ms` lies in the future.
@@ -74,7 +102,13 @@ impl RecoverOrders {
             };
             let fresh: Vec<_> = page.order_ids.into_iter().filter(|order_id| seen.insert(order_id.clone())).collect();
             let taken = stream::iter(fresh)
-                .map(|order_id| async move { self.take_due(&order_id, due_by_ms).await })
+                .map(|order_id| async move {
+                    match take {
+                        Take::Due(due_by_ms) => self.take_due(&order_id, due_by_ms).await,
+                        Take::Open { skips } if skips(&order_id) => Taken::NotOurs,
+                        Take::Open { .. } => self.take_up(&order_id).await,
+                    }
+                })
                 .buffer_unordered(CONCURRENCY)
                 .collect::<Vec<_>>();
             taken.await.into_iter().for_each(|taken| report.count(taken));

@@ -10,8 +10,9 @@ use local::explore::{OrderKind, Search, Wiring};
 use local::stack::DEFINITION;
 use serde_json::{Value, json};
 
-/// Searches singles, then pairs, until the first broken invariant, and says which schedule broke it.
-fn is_found(wiring: &Wiring, kinds: &[OrderKind], invariant: &str) {
+/// Searches singles, then pairs, for the first schedule that breaks an invariant, and says which it is
+/// and what it breaks. `order-saga explore --replay` tells how the shipped system bears it.
+fn found_by(wiring: &Wiring, kinds: &[OrderKind], invariant: &str) -> String {
     for depth in [1, 2] {
         for kind in kinds {
             let search = Search { kind: *kind, wiring, stops_at_first: true };
@@ -20,8 +21,9 @@ fn is_found(wiring: &Wiring, kinds: &[OrderKind], invariant: &str) {
             let found = search.exhaustive(depth).unwrap();
             let broken = |violation: &String| violation.starts_with(invariant);
             if let Some(failure) = found.failures.iter().find(|failure| failure.run.violations.iter().any(broken)) {
-                println!("{}", story(failure.kind, &failure.faults, &failure.run));
-                return;
+                let story = story(failure.kind, &failure.faults, &failure.run);
+                println!("{story}");
+                return story.lines().next().unwrap_or_default().to_owned();
             }
         }
     }
@@ -91,7 +93,7 @@ fn the_fences_condition_is_needed() {
         "PutItem" if fence(&call.body["Item"]) == Some("APPLIED") => drop_condition(&mut call.body),
         _ => {}
     }));
-    is_found(&wiring, &[OrderKind::Invoice, OrderKind::Prepaid], "I");
+    assert_eq!(found_by(&wiring, &[OrderKind::Invoice, OrderKind::Prepaid], "I"), "");
 }
 
 #[test]
@@ -106,7 +108,7 @@ fn the_tombstone_is_needed() {
             next.apply(&call)
         }
     }
-    is_found(&with_layer(NoTombstone), &[OrderKind::Prepaid], "I");
+    assert_eq!(found_by(&with_layer(NoTombstone), &[OrderKind::Prepaid], "I"), "");
 }
 
 #[test]
@@ -116,7 +118,7 @@ fn the_tombstones_own_condition_is_needed() {
             drop_condition(&mut call.body);
         }
     }));
-    is_found(&wiring, &[OrderKind::Prepaid, OrderKind::Cancelled], "I");
+    assert_eq!(found_by(&wiring, &[OrderKind::Prepaid, OrderKind::Cancelled], "I"), "");
 }
 
 #[test]
@@ -126,7 +128,7 @@ fn the_decisions_compare_and_set_is_needed() {
         let both = "#status = :pending AND fingerprint = :fingerprint";
         weaken(call, both, "fingerprint = :fingerprint", &[":pending"]);
     }));
-    is_found(&wiring, &[OrderKind::Prepaid, OrderKind::Twice, OrderKind::Cancelled], "I");
+    assert_eq!(found_by(&wiring, &[OrderKind::Prepaid, OrderKind::Twice, OrderKind::Cancelled], "I"), "");
 }
 
 #[test]
@@ -135,7 +137,7 @@ fn the_fingerprint_in_cancel_order_is_needed() {
         let both = "#status = :pending AND fingerprint = :fingerprint";
         weaken(call, both, "#status = :pending", &[":fingerprint"]);
     }));
-    is_found(&wiring, &[OrderKind::ReusedKey], "I");
+    assert_eq!(found_by(&wiring, &[OrderKind::ReusedKey], "I"), "");
 }
 
 /// Hides the reasons that have to be read before a refusal.
@@ -163,7 +165,7 @@ impl Layer for RefusalFirst {
 
 #[test]
 fn the_order_in_which_reasons_are_read_is_needed() {
-    is_found(&with_layer(RefusalFirst), &[OrderKind::Prepaid, OrderKind::Invoice], "I7");
+    assert_eq!(found_by(&with_layer(RefusalFirst), &[OrderKind::Prepaid, OrderKind::Invoice], "I7"), "");
 }
 
 #[test]
@@ -176,7 +178,7 @@ fn compensating_the_failing_step_is_needed() {
         });
         branch.as_object_mut().unwrap().remove("LeaveInventory");
     });
-    is_found(&wiring, &[OrderKind::Prepaid], "I2");
+    assert_eq!(found_by(&wiring, &[OrderKind::Prepaid], "I2"), "");
 }
 
 /// Takes an undo apart: first the fence, then the effect.
@@ -208,7 +210,7 @@ impl Layer for UndoInTwo {
 
 #[test]
 fn undo_in_one_transaction_is_needed() {
-    is_found(&with_layer(UndoInTwo), &[OrderKind::OverLimit, OrderKind::Cancelled], "I");
+    assert_eq!(found_by(&with_layer(UndoInTwo), &[OrderKind::OverLimit, OrderKind::Cancelled], "I"), "");
 }
 
 #[test]
@@ -222,7 +224,7 @@ fn a_branchs_own_catch_is_needed() {
             branch.as_object_mut().unwrap().remove(*leave);
         }
     });
-    is_found(&wiring, &[OrderKind::OverLimit], "P3");
+    assert_eq!(found_by(&wiring, &[OrderKind::OverLimit], "P3"), "");
 }
 
 #[test]
@@ -233,7 +235,7 @@ fn the_finality_of_confirmed_is_needed() {
             weaken(call, both, "NOT #status IN (:cancelling) AND fingerprint = :fingerprint", &[":pending"]);
         }
     }));
-    is_found(&wiring, &[OrderKind::Prepaid, OrderKind::Twice], "I");
+    assert_eq!(found_by(&wiring, &[OrderKind::Prepaid, OrderKind::Twice], "I"), "");
 }
 
 #[test]
@@ -243,7 +245,7 @@ fn the_finality_of_cancelled_is_needed() {
             weaken(call, "#status = :pending", "attribute_exists(order_id)", &[":pending"]);
         }
     }));
-    is_found(&wiring, &[OrderKind::Cancelled, OrderKind::Twice], "I");
+    assert_eq!(found_by(&wiring, &[OrderKind::Cancelled, OrderKind::Twice], "I"), "");
 }
 
 #[test]
@@ -253,7 +255,7 @@ fn the_move_of_the_due_time_is_needed() {
             call.body["ExpressionAttributeValues"][":next"] = call.body["ExpressionAttributeValues"][":due"].clone();
         }
     }));
-    is_found(&wiring, &[OrderKind::Prepaid], "I7");
+    assert_eq!(found_by(&wiring, &[OrderKind::Prepaid], "I7"), "");
 }
 
 #[test]
@@ -266,12 +268,12 @@ fn the_reset_of_the_attempts_is_needed() {
             call.body["ExpressionAttributeValues"].as_object_mut().unwrap().remove(":none");
         }
     }));
-    is_found(&wiring, &[OrderKind::Prepaid], "I1");
+    assert_eq!(found_by(&wiring, &[OrderKind::Prepaid], "I1"), "");
 }
 
 #[test]
 fn recovery_is_needed() {
-    is_found(&Wiring { has_recovery: false, ..Wiring::default() }, &[OrderKind::Prepaid], "I1");
+    assert_eq!(found_by(&Wiring { has_recovery: false, ..Wiring::default() }, &[OrderKind::Prepaid], "I1"), "");
 }
 
 /// Lets intake believe that the order is on record, whatever its look says.
@@ -298,7 +300,7 @@ impl Layer for Believes {
 
 #[test]
 fn intakes_look_after_a_deadline_is_needed() {
-    is_found(&with_layer(Believes::default()), &[OrderKind::Prepaid], "I");
+    assert_eq!(found_by(&with_layer(Believes::default()), &[OrderKind::Prepaid], "I"), "");
 }
 
 /// Lets every record that is read have the fingerprint of the request that was started last.
@@ -328,11 +330,11 @@ impl Layer for NoComparison {
 
 #[test]
 fn intakes_comparison_of_fingerprints_is_needed() {
-    is_found(&with_layer(NoComparison::default()), &[OrderKind::ReusedKey], "I6");
+    assert_eq!(found_by(&with_layer(NoComparison::default()), &[OrderKind::ReusedKey], "I6"), "");
 }
 
 #[test]
 fn the_record_before_the_message_is_done_is_needed() {
     let wiring = Wiring { keeps_failed_messages: false, ..Wiring::default() };
-    is_found(&wiring, &[OrderKind::Prepaid], "I");
+    assert_eq!(found_by(&wiring, &[OrderKind::Prepaid], "I"), "");
 }

@@ -12,6 +12,7 @@ use saga::fence::{Fence, FenceState};
 use serde::de::DeserializeOwned;
 
 use crate::seed::seeded_mark;
+use crate::stack::{DEAD_LETTER_QUEUE, OVERFLOW_QUEUE};
 
 /// An order as the orders table holds it.
 #[derive(Debug)]
@@ -41,6 +42,10 @@ pub struct Books {
     pub reversals: BTreeMap<OrderId, Reversal>,
     /// The customers' accounts.
     pub accounts: BTreeMap<CustomerId, Account>,
+    /// How many orders wait in the overflow queue.
+    pub waiting: usize,
+    /// How many messages are with the dead letters.
+    pub dead_letters: usize,
     /// The keys of items that no part of the system writes.
     pub unreadable: Vec<String>,
 }
@@ -74,6 +79,15 @@ impl Books {
         };
         if read.is_none() {
             self.unreadable.push(format!("inventory item {pk}"));
+        }
+    }
+
+    /// Adds a message of a queue.
+    pub fn add_message(&mut self, item: &Item) {
+        match text(item, "queue").as_str() {
+            OVERFLOW_QUEUE => self.waiting += 1,
+            DEAD_LETTER_QUEUE => self.dead_letters += 1,
+            _ => {}
         }
     }
 

@@ -15,7 +15,7 @@ use saga::fence::FenceState;
 pub use books::{Books, StoredOrder};
 pub use report::{Finding, Invariant, Report};
 
-use crate::aws::{DynamoDb, SnapshotError, TableNames};
+use crate::aws::{DynamoDb, MESSAGES_TABLE, SnapshotError, TableNames};
 
 /// Audits the tables of a stack. It blocks while it reads them.
 ///
@@ -27,13 +27,16 @@ pub fn run(store: &DynamoDb, tables: &TableNames) -> Result<Report, SnapshotErro
     Ok(check(&books))
 }
 
-/// Reads all tables as they stand at one moment. It blocks, and holds up every call meanwhile.
+/// Reads all tables and queues as they stand at one moment. It blocks, and holds up every call meanwhile.
 ///
 /// # Errors
 /// [`SnapshotError`], if a table cannot be read at all.
 pub fn read(store: &DynamoDb, tables: &TableNames, books: &mut Books) -> Result<(), SnapshotError> {
-    store.read_all(&tables.all(), |table, item| {
-        if table == tables.orders {
+    let [orders, inventory, journal] = tables.all();
+    store.read_all(&[orders, inventory, journal, MESSAGES_TABLE], |table, item| {
+        if table == MESSAGES_TABLE {
+            books.add_message(&item);
+        } else if table == tables.orders {
             books.add_order(item);
         } else if table == tables.inventory {
             books.add_inventory(item);

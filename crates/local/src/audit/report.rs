@@ -44,6 +44,10 @@ pub struct Report {
     pub orders: BTreeMap<Status, usize>,
     /// How many of them are parked: recovery has given them to a person.
     pub parked: usize,
+    /// How many orders wait in the overflow queue, on record nowhere else.
+    pub waiting: usize,
+    /// How many messages of the overflow queue nobody could work off: a person has to look.
+    pub dead_letters: usize,
     /// How many articles were looked at.
     pub stock_items: usize,
     /// How many journal entries were looked at.
@@ -64,6 +68,8 @@ impl Report {
             holds: true,
             orders,
             parked: books.orders.values().filter(|order| order.is_parked).count(),
+            waiting: books.waiting,
+            dead_letters: books.dead_letters,
             stock_items: books.stock.len(),
             journal_entries: books.entries().count(),
             trial_balance: books.trial_balance(),

@@ -41,7 +41,7 @@ pub use in_process::InProcess;
 pub use layer::{Call, Layer, Next, Outcome, Unanswered};
 pub use service::{Answer, Api, BoxFuture, Service};
 pub use services::Services;
-pub use sqs::{QueueError, QueueSpec, Received, Redrive, Sqs, default_queues, queue_url};
+pub use sqs::{MESSAGES_TABLE, QueueError, QueueSpec, Received, Redrive, Sqs, default_queues, queue_url};
 pub use tables::{TableError, TableNames, create_missing};
 pub use tally::{Tally, Usage};
 pub use wire_error::{CancellationReason, WireError};

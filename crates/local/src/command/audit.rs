@@ -54,10 +54,13 @@ pub fn print(report: &Report) {
     counts.load_style(presets::NOTHING).set_content_arrangement(ContentArrangement::Dynamic);
     counts.set_header(report.orders.keys().map(ToString::to_string).chain([
         "parked".into(),
+        "waiting".into(),
+        "dead letters".into(),
         "articles".into(),
         "journal entries".into(),
     ]));
-    let numbers = report.orders.values().chain([&report.parked, &report.stock_items, &report.journal_entries]);
+    let others = [&report.parked, &report.waiting, &report.dead_letters, &report.stock_items, &report.journal_entries];
+    let numbers = report.orders.values().chain(others);
     counts.add_row(numbers.map(ToString::to_string));
     println!("{counts}");
     for (currency, sum) in &report.trial_balance {

@@ -8,9 +8,8 @@ use comfy_table::{Table, presets};
 use serde_json::{Value, json};
 use strum::VariantArray;
 
-use crate::explore::run::{Run, run as run_once};
 use crate::explore::search::Found;
-use crate::explore::{Failure, Fault, OrderKind, RunError, Search, Wiring, fault};
+use crate::explore::{Failure, Fault, Ground, OrderKind, Run, RunError, Search, Wiring, fault};
 
 /// Let every fault happen at every point of an order, and check what is left.
 #[derive(Debug, clap::Args)]
@@ -172,7 +171,7 @@ fn replay(text: &str) -> Result<bool, ExploreError> {
     let (kind_text, faults_text) = text.split_once('/').unwrap_or((text, ""));
     let faults = faults_text.split('+').filter(|fault| !fault.is_empty());
     let (kind, faults) = (kind(kind_text)?, faults.map(str::parse).collect::<Result<Vec<Fault>, _>>()?);
-    let run = run_once(kind, &faults, &Wiring::default())?;
+    let run = Ground::new(kind, &Wiring::default())?.run(&faults)?;
     println!("{}", story(kind, &faults, &run));
     Ok(run.violations.is_empty())
 }

@@ -50,7 +50,7 @@ const PATIENCE: Duration = Duration::from_mins(5);
 /// # Errors
 /// [`RecoverError`].
 pub async fn run(args: Args) -> Result<bool, RecoverError> {
-    let stack = Stack::open(Options::new(DynamoDb::open_existing(&args.data)?))?;
+    let stack = Stack::open(Options::new(DynamoDb::open_existing(&args.data)?)?)?;
     let report = match &args.order {
         Some(order_id) => {
             let taken = stack.recover_orders.take_up(order_id).await;

@@ -20,5 +20,5 @@ pub mod world;
 
 pub use fault::{Fault, FaultKind, Point};
 pub use kinds::OrderKind;
-pub use run::{Run, RunError, Wiring, run};
+pub use run::{Ground, Run, RunError, Wiring};
 pub use search::{Counts, Failure, Search};

@@ -5,10 +5,12 @@ use std::time::Duration;
 
 use order::EpochMs;
 use recover_orders::RUN_TIME;
-use statemachine::Random;
+use serde_json::json;
+use statemachine::{Random, StateMachine};
+use tempfile::TempDir;
 use tokio::runtime::Builder;
 
-use super::check;
+use super::check::{self, Rest};
 use super::fault::{Fault, Point};
 use super::kinds::OrderKind;
 use super::store::Faults;
@@ -22,6 +24,9 @@ use crate::trace::Trace;
 
 /// When every run begins: the same moment, so that every run is the same each time.
 const ORIGIN_MS: EpochMs = 1_760_000_000_000;
+
+/// The file of a ground's tables.
+const TABLES_FILE: &str = "tables.sqlite";
 
 /// How many recoveries a run may take to come to rest. One that takes more never will.
 const MAX_RECOVERIES: u32 = 40;
@@ -76,52 +81,78 @@ pub enum RunError {
     Read(#[from] SnapshotError),
 }
 
-/// Runs an order of a kind through the given faults.
-///
-/// # Errors
-/// [`RunError`].
-pub fn run(kind: OrderKind, faults: &[Fault], wiring: &Wiring) -> Result<Run, RunError> {
-    Builder::new_current_thread().enable_time().start_paused(true).build()?.block_on(drive(kind, faults, wiring))
+/// What all runs of one kind of order on one wiring begin with. It is made once, for it costs as much
+/// as a run.
+#[derive(Debug)]
+pub struct Ground {
+    kind: OrderKind,
+    wiring: Wiring,
+    machine: StateMachine,
+    /// Holds the tables with their stock.
+    dir: TempDir,
 }
 
-async fn drive(kind: OrderKind, faults: &[Fault], wiring: &Wiring) -> Result<Run, RunError> {
-    let store = DynamoDb::in_memory().map_err(StackError::from)?;
-    let world = Arc::new(World::new(faults));
-    let mut layers = wiring.layers.clone();
-    layers.push(Arc::new(Faults::new(Arc::clone(&world), store.clone())));
-    let stack = Stack::open(Options {
-        definition: wiring.definition.clone(),
-        origin_ms: ORIGIN_MS,
-        random: Random::fixed(1.0),
-        layers,
-        invocations: Some(Arc::<World>::clone(&world)),
-        ..Options::new(store)
-    })?;
-    let client = aws_sdk_dynamodb::Client::new(&stack::config(&stack.services));
-    Seed::parse(&kind.seed())?.store(&client, &stack.tables).await?;
-
-    world.begin(&stack);
-    for request in kind.requests() {
-        world.call(request);
+impl Ground {
+    /// Loads the definition, and fills the tables.
+    ///
+    /// # Errors
+    /// [`RunError`].
+    pub fn new(kind: OrderKind, wiring: &Wiring) -> Result<Self, RunError> {
+        let (machine, dir) = (stack::load(&wiring.definition)?, tempfile::tempdir()?);
+        let store = DynamoDb::in_memory().map_err(StackError::from)?;
+        let stack = Stack::open(Options::with_machine(store, machine.clone()))?;
+        let client = aws_sdk_dynamodb::Client::new(&stack::config(&stack.services));
+        let seed = Seed::parse(&kind.seed())?;
+        Builder::new_current_thread().enable_time().build()?.block_on(seed.store(&client, &stack.tables))?;
+        stack.store.save(&dir.path().join(TABLES_FILE)).map_err(StackError::from)?;
+        Ok(Self { kind, wiring: wiring.clone(), machine, dir })
     }
-    let mut clients = world.clients().await;
-    settle(&stack).await;
-    let mut rest = come_to_rest(&stack, &world, wiring, &mut clients).await?;
-    // The latest that a hung invocation can land is when nobody expects it any more.
-    world.land_all().await;
-    rest &= come_to_rest(&stack, &world, wiring, &mut clients).await?;
-    world.end();
 
-    let books = read(&stack)?;
-    let executions = stack.executions.all();
-    let traces: Vec<_> = executions.iter().map(|execution| Trace::of(&execution.history.events())).collect();
-    let dead_letters = stack.queues.len(DEAD_LETTER_QUEUE).await.unwrap_or_default();
-    let mut violations = check::run(kind, faults, &books, &clients, &executions, dead_letters);
-    if !rest {
-        violations.push(format!("I1  the order is not decided after {MAX_RECOVERIES} recoveries"));
+    /// Runs the order through the given faults.
+    ///
+    /// # Errors
+    /// [`RunError`].
+    pub fn run(&self, faults: &[Fault]) -> Result<Run, RunError> {
+        Builder::new_current_thread().enable_time().start_paused(true).build()?.block_on(self.drive(faults))
     }
-    let answers = clients.iter().map(check::told).collect();
-    Ok(Run { points: world.points(), violations, traces, answers })
+
+    async fn drive(&self, faults: &[Fault]) -> Result<Run, RunError> {
+        let Self { kind, wiring, .. } = self;
+        let store = DynamoDb::in_memory_like(&self.dir.path().join(TABLES_FILE)).map_err(StackError::from)?;
+        let world = Arc::new(World::new(faults));
+        let mut layers = wiring.layers.clone();
+        layers.push(Arc::new(Faults::new(Arc::clone(&world), store.clone())));
+        let stack = Stack::open(Options {
+            origin_ms: ORIGIN_MS,
+            random: Random::fixed(1.0),
+            layers,
+            invocations: Some(Arc::<World>::clone(&world)),
+            ..Options::with_machine(store, self.machine.clone())
+        })?;
+
+        world.begin(&stack);
+        for request in kind.requests() {
+            world.call(request);
+        }
+        let mut clients = world.clients().await;
+        settle(&stack).await;
+        let mut dropped = 0;
+        let mut is_at_rest = come_to_rest(&stack, &world, wiring, &mut clients, &mut dropped).await?;
+        // The latest that a hung invocation can land is when nobody expects it any more.
+        world.land_all().await;
+        is_at_rest &= come_to_rest(&stack, &world, wiring, &mut clients, &mut dropped).await?;
+        world.end();
+
+        let dead_letters = stack.queues.len(DEAD_LETTER_QUEUE).await.unwrap_or_default();
+        let rest = Rest { books: read(&stack)?, clients, executions: stack.executions.all(), dead_letters, dropped };
+        let traces: Vec<_> = rest.executions.iter().map(|execution| Trace::of(&execution.history.events())).collect();
+        let mut violations = check::run(*kind, faults, &rest);
+        if !is_at_rest {
+            violations.push(format!("I1  the order is not decided after {MAX_RECOVERIES} recoveries"));
+        }
+        let answers = rest.clients.iter().map(check::told).collect();
+        Ok(Run { points: world.points(), violations, traces, answers })
+    }
 }
 
 /// Waits until no execution runs.
@@ -147,12 +178,13 @@ async fn come_to_rest(
     world: &World,
     wiring: &Wiring,
     clients: &mut Vec<Client>,
+    dropped: &mut u64,
 ) -> Result<bool, RunError> {
     for _ in 0..MAX_RECOVERIES {
-        work_off(stack, wiring).await;
+        *dropped += work_off(stack, wiring).await;
         settle(stack).await;
         let queued = stack.queues.len(OVERFLOW_QUEUE).await.unwrap_or_default();
-        let Some(due_ms) = next_due_ms(&read(stack)?, stack, queued) else { return Ok(true) };
+        let Some(due_ms) = next_due_ms(stack, queued) else { return Ok(true) };
         if !wiring.has_recovery {
             return Ok(false);
         }
@@ -163,21 +195,30 @@ async fn come_to_rest(
         // Recovery comes once a minute, and finds what has become due since.
         let period_ms = u64::try_from(RECOVERY_PERIOD.as_millis()).unwrap_or(u64::MAX);
         tokio::time::sleep(Duration::from_millis(wait_ms.next_multiple_of(period_ms).max(period_ms))).await;
-        stack.recover_orders.run(stack.clock.now_ms(), RUN_TIME).await;
+        recover(stack, stack.clock.now_ms()).await;
         settle(stack).await;
         clients.extend(world.clients().await);
     }
     Ok(false)
 }
 
-async fn work_off(stack: &Stack, wiring: &Wiring) {
+/// Recovery, as far as it can meet the order: the work index's other shards are empty.
+pub(super) async fn recover(stack: &Stack, due_by_ms: EpochMs) {
+    stack.recover_orders.run_shards(&[OrderKind::order_id().shard()], due_by_ms, RUN_TIME).await;
+}
+
+/// Works off the overflow queue, and says how many orders were dropped for their key stands for others.
+async fn work_off(stack: &Stack, wiring: &Wiring) -> u64 {
     if wiring.keeps_failed_messages {
-        while poll_overflow(stack, Duration::ZERO).await.is_ok_and(|handled| handled > 0) {}
-        return;
+        let mut dropped = 0;
+        while let Ok(Some(batch)) = poll_overflow(stack, Duration::ZERO).await {
+            dropped += batch.conflicts;
+        }
+        return dropped;
     }
     while let Ok(received) = stack.queues.receive(OVERFLOW_QUEUE, 10, Duration::ZERO).await {
         if received.is_empty() {
-            return;
+            break;
         }
         for message in received {
             let mut event = aws_lambda_events::sqs::SqsEvent::default();
@@ -186,13 +227,17 @@ async fn work_off(stack: &Stack, wiring: &Wiring) {
             let _ = stack.queues.delete(OVERFLOW_QUEUE, &message.receipt_handle).await;
         }
     }
+    0
 }
 
 /// When something has to be done next, if anything is left to do.
-fn next_due_ms(books: &Books, stack: &Stack, queued: usize) -> Option<EpochMs> {
-    let open = books.orders.values().filter(|order| order.record.status.is_open() && !order.is_parked);
+fn next_due_ms(stack: &Stack, queued: usize) -> Option<EpochMs> {
+    let key = json!({ "order_id": { "S": OrderKind::order_id() } });
+    let item = stack.store.item(&stack.tables.orders.as_str().into(), &key);
+    let open = item.filter(|item| item.get("work").is_some() && item.get("parked_at_ms").is_none());
+    let due_ms = open.and_then(|item| item["due_ms"]["N"].as_str()?.parse().ok());
     let queued = (queued > 0).then(|| stack.clock.now_ms());
-    open.filter_map(|order| order.due_ms).chain(queued).min()
+    due_ms.into_iter().chain(queued).min()
 }
 
 fn read(stack: &Stack) -> Result<Books, RunError> {

@@ -9,7 +9,7 @@ use statemachine::Random;
 
 use super::fault::{AT_THE_END, Fault, FaultKind, Point, PointNumber};
 use super::kinds::OrderKind;
-use super::run::{Run, RunError, Wiring, run};
+use super::run::{Ground, Run, RunError, Wiring};
 
 /// How many schedules there are, and how many were run, by the fault that comes first.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
@@ -80,7 +80,7 @@ impl Search<'_> {
     /// # Errors
     /// [`RunError`].
     pub fn baseline(&self) -> Result<Run, RunError> {
-        run(self.kind, &[], self.wiring)
+        Ground::new(self.kind, self.wiring)?.run(&[])
     }
 
     /// Runs every schedule of `depth` faults, 1 or 2. A kind's event is one of them.
@@ -88,7 +88,8 @@ impl Search<'_> {
     /// # Errors
     /// [`RunError`].
     pub fn exhaustive(&self, depth: usize) -> Result<Found, RunError> {
-        let baseline = self.baseline()?;
+        let ground = Ground::new(self.kind, self.wiring)?;
+        let baseline = ground.run(&[])?;
         let mut found = Found::default();
         let firsts = self.faults_from(&baseline.points, 0, &[], depth);
         for fault in &firsts {
@@ -101,7 +102,7 @@ impl Search<'_> {
         }
         let next = AtomicUsize::new(0);
         let stop = AtomicBool::new(false);
-        let shared = Mutex::new(Ok(found));
+        let shared: Mutex<Result<Found, RunError>> = Mutex::new(Ok(found));
         thread::scope(|scope| {
             for _ in 0..thread::available_parallelism().map_or(1, usize::from) {
                 scope.spawn(|| {
@@ -109,7 +110,7 @@ impl Search<'_> {
                         if stop.load(Ordering::Relaxed) {
                             return;
                         }
-                        let part = self.begin_with(*first, depth);
+                        let part = self.begin_with(&ground, *first, depth);
                         let mut all = shared.lock().unwrap_or_else(PoisonError::into_inner);
                         match (&mut *all, part) {
                             (Ok(found), Ok(part)) => found.absorb(part),
@@ -122,13 +123,19 @@ impl Search<'_> {
                 });
             }
         });
-        shared.into_inner().unwrap_or_else(PoisonError::into_inner)
+        let mut found = shared.into_inner().unwrap_or_else(PoisonError::into_inner)?;
+        // All that comes before a failure has been run, so the first one is the same each time.
+        found.failures.sort_by_key(|failure| firsts.iter().position(|first| Some(first) == failure.faults.first()));
+        if self.stops_at_first {
+            found.failures.truncate(1);
+        }
+        Ok(found)
     }
 
     /// Every schedule that begins with this fault.
-    fn begin_with(&self, first: Fault, depth: usize) -> Result<Found, RunError> {
+    fn begin_with(&self, ground: &Ground, first: Fault, depth: usize) -> Result<Found, RunError> {
         let mut found = Found::default();
-        let alone = run(self.kind, &[first], self.wiring)?;
+        let alone = ground.run(&[first])?;
         if depth == 1 {
             found.counts.insert(first.kind, Counts { points: 0, possible: 1, run: 1 });
             self.judge(vec![first], alone, &mut found);
@@ -138,7 +145,7 @@ impl Search<'_> {
         let mut counts = Counts { points: 0, possible: seconds.len(), run: 0 };
         for second in seconds {
             let faults = vec![first, second];
-            let run = run(self.kind, &faults, self.wiring)?;
+            let run = ground.run(&faults)?;
             counts.run += 1;
             self.judge(faults, run, &mut found);
             if self.stops_at_first && !found.failures.is_empty() {
@@ -154,17 +161,18 @@ impl Search<'_> {
     /// # Errors
     /// [`RunError`].
     pub fn random(&self, depth: usize, schedules: usize, seed: u64) -> Result<Found, RunError> {
+        let ground = Ground::new(self.kind, self.wiring)?;
         let random = Random::seeded(seed);
         let mut found = Found::default();
         for _ in 0..schedules {
             let mut faults: Vec<Fault> = Vec::new();
-            let mut last = run(self.kind, &faults, self.wiring)?;
+            let mut last = ground.run(&faults)?;
             while faults.len() < depth {
                 let from = faults.last().map_or(0, |fault| fault.point + 1);
                 let all = self.faults_from(&last.points, from, &faults, depth);
                 let Some(fault) = all.get(pick(&random, all.len())) else { break };
                 faults.push(*fault);
-                last = run(self.kind, &faults, self.wiring)?;
+                last = ground.run(&faults)?;
             }
             let Some(first) = faults.first() else { continue };
             let counts = found.counts.entry(first.kind).or_default();
@@ -187,6 +195,9 @@ impl Search<'_> {
         let events = self.kind.events();
         let lacks_event = !events.is_empty() && !so_far.iter().any(|fault| fault.kind.is_event());
         let has_room = !lacks_event || so_far.len() + 1 < depth;
+        // A long outage is hundreds of faults already, with as many points as all of them. It is run
+        // alone, beside each event, and among the random ones; not in each pair.
+        let is_pair = depth == 2 && events.is_empty();
         let mut faults = Vec::new();
         for (number, point) in (0..).zip(points).skip(from as usize) {
             let mut push = |kind, lands| faults.push(Fault { point: number, kind, lands });
@@ -199,6 +210,9 @@ impl Search<'_> {
                 continue;
             }
             for kind in FaultKind::at(point) {
+                if is_pair && kind == FaultKind::LongOutage {
+                    continue;
+                }
                 if kind != FaultKind::Hung {
                     push(kind, None);
                     continue;

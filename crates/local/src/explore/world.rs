@@ -1,7 +1,7 @@
 //! The world around the handlers: it counts the points of a run, and goes wrong where it is told to.
 
 use std::collections::BTreeMap;
-use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use api::{Answer, Handler};
@@ -36,7 +36,8 @@ pub struct Client {
 #[derive(Debug, Default)]
 pub struct World {
     state: Mutex<State>,
-    stack: OnceLock<Stack>,
+    /// Let go of at the end: the stack's services hold the world in turn.
+    stack: Mutex<Option<Arc<Stack>>>,
 }
 
 #[derive(Debug, Default)]
@@ -71,19 +72,19 @@ impl World {
     /// A world in which these faults happen.
     pub fn new(faults: &[Fault]) -> Self {
         let plan = faults.iter().map(|fault| (fault.point, *fault)).collect();
-        Self { state: Mutex::new(State { plan, ..State::default() }), stack: OnceLock::new() }
+        Self { state: Mutex::new(State { plan, ..State::default() }), stack: Mutex::default() }
     }
 
     /// From now on points are counted, and faults happen.
     pub fn begin(&self, stack: &Stack) {
-        // A world is begun once; a second stack would have no effect.
-        let _ = self.stack.set(stack.clone());
+        *self.stack.lock().unwrap_or_else(PoisonError::into_inner) = Some(Arc::new(stack.clone()));
         self.lock().is_counting = true;
     }
 
-    /// From now on nothing goes wrong.
+    /// From now on nothing goes wrong, and the stack is let go.
     pub fn end(&self) {
         self.lock().is_counting = false;
+        *self.stack.lock().unwrap_or_else(PoisonError::into_inner) = None;
     }
 
     /// The points that were reached.
@@ -98,7 +99,7 @@ impl World {
 
     /// Lets somebody send a request.
     pub fn call(&self, request: ApiGatewayProxyRequest) {
-        let Some(stack) = self.stack.get() else { return };
+        let Some(stack) = self.stack() else { return };
         let intake = Arc::clone(&stack.intake);
         let caller = tokio::spawn(async move {
             let answer = intake.handle(request.clone(), "explorer").await;
@@ -131,7 +132,7 @@ impl World {
 
     /// Whether a table answers nobody at the moment.
     pub fn is_out(&self, table: &str) -> bool {
-        let Some(stack) = self.stack.get() else { return false };
+        let Some(stack) = self.stack() else { return false };
         self.lock().outages.get(table).is_some_and(|until_ms| stack.clock.now_ms() < *until_ms)
     }
 
@@ -142,7 +143,7 @@ impl World {
 
     /// Begins an outage of a table.
     pub fn start_outage(&self, table: &str, kind: FaultKind) {
-        let Some(stack) = self.stack.get() else { return };
+        let Some(stack) = self.stack() else { return };
         let lasts = if kind == FaultKind::LongOutage { LONG_OUTAGE } else { OUTAGE };
         let lasts_ms = EpochMs::try_from(lasts.as_millis()).unwrap_or(EpochMs::MAX);
         self.lock().outages.insert(table.to_owned(), stack.clock.now_ms() + lasts_ms);
@@ -180,11 +181,9 @@ impl World {
     }
 
     async fn happen(&self, kind: FaultKind) {
-        let Some(stack) = self.stack.get().cloned() else { return };
+        let Some(stack) = self.stack() else { return };
         match kind {
-            FaultKind::RecoveryRuns => {
-                crate::stack::schedule::take_up_all(&stack).await;
-            }
+            FaultKind::RecoveryRuns => super::run::recover(&stack, EpochMs::MAX).await,
             FaultKind::CustomerCancels | FaultKind::CustomerCancelsBeside => {
                 self.call(OrderKind::cancellation());
             }
@@ -208,16 +207,20 @@ impl World {
     }
 
     fn kill(&self, execution_arn: &str) {
-        let Some(stack) = self.stack.get() else { return };
+        let Some(stack) = self.stack() else { return };
         for execution in stack.executions.all().iter().filter(|execution| execution.arn == execution_arn) {
             execution.kill();
         }
     }
 
     fn start_beside(&self, execution_arn: &str) {
-        if let Some(stack) = self.stack.get() {
+        if let Some(stack) = self.stack() {
             stack.step_functions.repeat(execution_arn);
         }
+    }
+
+    fn stack(&self) -> Option<Arc<Stack>> {
+        self.stack.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
     fn lock(&self) -> MutexGuard<'_, State> {

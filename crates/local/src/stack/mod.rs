@@ -60,8 +60,8 @@ pub enum StackError {
 pub struct Options {
     /// Where the data is.
     pub store: DynamoDb,
-    /// The definition, with its placeholders.
-    pub definition: String,
+    /// The state machine.
+    pub machine: StateMachine,
     /// What the time is when it starts.
     pub origin_ms: EpochMs,
     /// Where the jitter of retries comes from.
@@ -74,10 +74,18 @@ pub struct Options {
 
 impl Options {
     /// As it is deployed, on this data.
-    pub fn new(store: DynamoDb) -> Self {
+    ///
+    /// # Errors
+    /// [`StackError::Definition`].
+    pub fn new(store: DynamoDb) -> Result<Self, StackError> {
+        Ok(Self::with_machine(store, load(DEFINITION)?))
+    }
+
+    /// As it is deployed but for the state machine, on this data.
+    pub fn with_machine(store: DynamoDb, machine: StateMachine) -> Self {
         Self {
             store,
-            definition: DEFINITION.to_owned(),
+            machine,
             origin_ms: Clock::System.now_ms(),
             random: Random::from_entropy(),
             layers: Vec::new(),
@@ -88,17 +96,17 @@ impl Options {
     /// As it is deployed, in memory.
     ///
     /// # Errors
-    /// [`StackError::Store`].
+    /// [`StackError::Store`] and [`StackError::Definition`].
     pub fn in_memory() -> Result<Self, StackError> {
-        Ok(Self::new(DynamoDb::in_memory()?))
+        Self::new(DynamoDb::in_memory()?)
     }
 
     /// As it is deployed, in a directory.
     ///
     /// # Errors
-    /// [`StackError::Store`].
+    /// [`StackError::Store`] and [`StackError::Definition`].
     pub fn in_dir(dir: &Path) -> Result<Self, StackError> {
-        Ok(Self::new(DynamoDb::open(dir)?))
+        Self::new(DynamoDb::open(dir)?)
     }
 }
 
@@ -137,7 +145,7 @@ impl Stack {
     /// # Errors
     /// [`StackError`].
     pub fn open(options: Options) -> Result<Self, StackError> {
-        let Options { store, definition, origin_ms, random, layers, invocations } = options;
+        let Options { store, machine, origin_ms, random, layers, invocations } = options;
         let tables = TableNames::default();
         create_missing(&store, &tables)?;
         let clock = Clock::tokio(origin_ms);
@@ -147,7 +155,6 @@ impl Stack {
         let services = services.with(Api::DynamoDb, Arc::new(store.clone())).with(Api::Sqs, Arc::new(queues.clone()));
 
         let functions = Functions::new(&config(&services), &tables, clock);
-        let machine = StateMachine::load(&fill(&definition)?)?;
         let engine_clock = TokioClock::starting_at(origin_ms);
         let step_functions = StepFunctions::new(machine, Lambda::new(functions, invocations), engine_clock, random);
         let executions = step_functions.executions();
@@ -174,6 +181,14 @@ impl Stack {
             services,
         })
     }
+}
+
+/// Loads a definition whose placeholders are the functions' ARNs.
+///
+/// # Errors
+/// [`StackError::Placeholder`] and [`StackError::Definition`].
+pub fn load(definition: &str) -> Result<StateMachine, StackError> {
+    Ok(StateMachine::load(&fill(definition)?)?)
 }
 
 /// The definition with the functions' local ARNs.

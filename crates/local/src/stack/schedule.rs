@@ -4,8 +4,7 @@
 use std::time::Duration;
 
 use aws_lambda_events::sqs::{SqsEvent, SqsMessage};
-use order::EpochMs;
-use recover_orders::{RUN_TIME, Report};
+use recover_orders::{Batch, RUN_TIME, Report, Taken};
 use tokio::task::{JoinHandle, JoinSet};
 use tokio::time::{MissedTickBehavior, interval};
 
@@ -16,14 +15,18 @@ use crate::stack::{OVERFLOW_QUEUE, Stack};
 /// minute, and so cheap when there is nothing to do that it does not matter.
 pub const RECOVERY_PERIOD: Duration = Duration::from_mins(1);
 
+/// How often open orders are looked for after a start, and how many times.
+const START_ROUND_PERIOD: Duration = Duration::from_secs(10);
+const START_ROUNDS: u32 = 5;
+
 /// How many messages the poller hands over at once: what SQS gives at most in one receive.
 const BATCH: usize = 10;
 
 /// How long one receive waits for messages: SQS's own limit.
 const RECEIVE_WAIT: Duration = Duration::from_secs(20);
 
-/// Starts both, until they are aborted. The first recovery takes up every open order: no execution
-/// outlives the process that it ran in.
+/// Starts both, until they are aborted. The first recoveries take up every open order, and the
+/// first poll every message that was being worked off: neither outlives the process that it ran in.
 pub fn spawn(stack: &Stack) -> JoinHandle<()> {
     let (recovery, poller) = (stack.clone(), stack.clone());
     tokio::spawn(async move {
@@ -35,7 +38,13 @@ pub fn spawn(stack: &Stack) -> JoinHandle<()> {
 }
 
 async fn recover_forever(stack: &Stack) {
-    report(&take_up_all(stack).await);
+    // What a crash left open, and what the rush after the restart held up, is not due for minutes.
+    let mut rounds = interval(START_ROUND_PERIOD);
+    rounds.set_missed_tick_behavior(MissedTickBehavior::Delay);
+    for _ in 0..START_ROUNDS {
+        rounds.tick().await;
+        report(&take_up_all(stack).await);
+    }
     let mut ticks = interval(RECOVERY_PERIOD);
     ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
     loop {
@@ -44,18 +53,24 @@ async fn recover_forever(stack: &Stack) {
     }
 }
 
-/// Takes up every open order, due or not.
+/// Takes up every open order, due or not, whose execution is not running. On AWS nobody knows which
+/// those are, so recovery waits there until none can run any more.
 pub async fn take_up_all(stack: &Stack) -> Report {
-    stack.recover_orders.run(EpochMs::MAX, RUN_TIME).await
+    stack.recover_orders.take_up_all(RUN_TIME, &|order_id| stack.executions.is_running(order_id.as_str())).await
 }
 
 fn report(report: &Report) {
-    if !report.taken.is_empty() || report.left > 0 || report.parked > 0 {
+    let has_taken = report.taken.keys().any(|taken| *taken != Taken::NotOurs);
+    if has_taken || report.left > 0 || report.parked > 0 {
         tracing::info!(taken = ?report.taken, left = report.left, parked = report.parked, "recovery");
     }
 }
 
 async fn poll_forever(stack: &Stack) {
+    // What an earlier process had received went down with it.
+    if let Err(error) = stack.queues.release(OVERFLOW_QUEUE).await {
+        tracing::warn!(reason = saga::task::chain(&error), "held messages come back after their visibility timeout");
+    }
     loop {
         if let Err(error) = poll_overflow(stack, RECEIVE_WAIT).await {
             tracing::warn!(reason = saga::task::chain(&error), "the overflow queue could not be polled");
@@ -64,15 +79,15 @@ async fn poll_forever(stack: &Stack) {
     }
 }
 
-/// Hands one batch of the overflow queue to its function, and deletes what the function has done. It
-/// says how many messages there were.
+/// Hands one batch of the overflow queue to its function, and deletes what the function has done;
+/// `None` if the queue has no message to hand over.
 ///
 /// # Errors
 /// [`QueueError`].
-pub async fn poll_overflow(stack: &Stack, wait: Duration) -> Result<usize, QueueError> {
+pub async fn poll_overflow(stack: &Stack, wait: Duration) -> Result<Option<Batch>, QueueError> {
     let received = stack.queues.receive(OVERFLOW_QUEUE, BATCH, wait).await?;
     if received.is_empty() {
-        return Ok(0);
+        return Ok(None);
     }
     let mut event = SqsEvent::default();
     event.records = received.iter().map(record).collect();
@@ -83,7 +98,7 @@ pub async fn poll_overflow(stack: &Stack, wait: Duration) -> Result<usize, Queue
             stack.queues.delete(OVERFLOW_QUEUE, &message.receipt_handle).await?;
         }
     }
-    Ok(received.len())
+    Ok(Some(batch))
 }
 
 /// A message as Lambda hands it over.

@@ -7,7 +7,7 @@ use http::StatusCode;
 use serde::Deserialize;
 use serde_json::{Value, json};
 use statemachine::{History, Outcome, Random, Start, StateMachine, TaskRunner, TokioClock};
-use tokio::sync::watch;
+use tokio::sync::{Semaphore, watch};
 use tokio::task::AbortHandle;
 use uuid::Uuid;
 
@@ -16,8 +16,12 @@ use crate::aws::{Answer, BoxFuture, Service, WireError};
 /// The state machine's name on a local stack.
 pub const MACHINE_NAME: &str = "order-saga";
 
-/// How many executions are remembered for whoever wants to look at them.
+/// How many executions are remembered for whoever wants to look at them, and all that still run.
 const REMEMBERED_EXECUTIONS: usize = 1000;
+
+/// How many asynchronous executions run at once; the others wait for their turn. Lambda scales with
+/// them, and this machine does not: recovery's thousand at once would run into each other's timeouts.
+const ASYNCHRONOUS_AT_ONCE: usize = 64;
 
 /// The state machine's ARN on a local stack.
 pub fn machine_arn() -> String {
@@ -45,6 +49,10 @@ impl Execution {
     pub fn kill(&self) {
         self.abort.abort();
     }
+
+    fn is_running(&self) -> bool {
+        !self.abort.is_finished()
+    }
 }
 
 /// The executions that were started last, oldest first.
@@ -57,9 +65,14 @@ impl Executions {
         self.lock().iter().cloned().collect()
     }
 
+    /// Whether an execution of this name is running.
+    pub fn is_running(&self, name: &str) -> bool {
+        self.lock().iter().any(|execution| execution.name == name && execution.is_running())
+    }
+
     fn remember(&self, execution: Execution) {
         let mut executions = self.lock();
-        if executions.len() == REMEMBERED_EXECUTIONS {
+        if executions.len() >= REMEMBERED_EXECUTIONS && executions.front().is_some_and(|first| !first.is_running()) {
             executions.pop_front();
         }
         executions.push_back(execution);
@@ -79,12 +92,14 @@ pub struct StepFunctions<R> {
     clock: TokioClock,
     random: Random,
     executions: Executions,
+    turns: Arc<Semaphore>,
 }
 
 impl<R: TaskRunner + 'static> StepFunctions<R> {
     /// The service for `machine`, whose tasks `runner` does.
     pub fn new(machine: StateMachine, runner: R, clock: TokioClock, random: Random) -> Self {
-        Self { machine, runner: Arc::new(runner), clock, random, executions: Executions::default() }
+        let turns = Arc::new(Semaphore::new(ASYNCHRONOUS_AT_ONCE));
+        Self { machine, runner: Arc::new(runner), clock, random, executions: Executions::default(), turns }
     }
 
     /// The executions, also once the service is in use.
@@ -96,12 +111,13 @@ impl<R: TaskRunner + 'static> StepFunctions<R> {
     /// state of an asynchronous one.
     pub fn repeat(&self, arn: &str) {
         if let Some(execution) = self.executions.all().into_iter().find(|execution| execution.arn == arn) {
-            self.spawn(execution.name, (*execution.input).clone());
+            self.spawn(execution.name, (*execution.input).clone(), None);
         }
     }
 
-    /// Starts an execution in a task of its own: it outlives whoever asked for it.
-    fn spawn(&self, name: String, input: Value) -> Execution {
+    /// Starts an execution in a task of its own, perhaps once it is its turn. It outlives whoever asked
+    /// for it.
+    fn spawn(&self, name: String, input: Value, turns: Option<Arc<Semaphore>>) -> Execution {
         let arn = format!("arn:aws:states:us-east-1:000000000000:express:{MACHINE_NAME}:{name}:{}", Uuid::new_v4());
         let start = Start {
             execution_id: arn.as_str().into(),
@@ -115,6 +131,11 @@ impl<R: TaskRunner + 'static> StepFunctions<R> {
             let (machine, runner) = (self.machine.clone(), Arc::clone(&self.runner));
             let (clock, random, history) = (self.clock, self.random.clone(), history.clone());
             async move {
+                let _turn = match turns {
+                    // The semaphore is never closed; if it were, nobody would have to wait.
+                    Some(turns) => turns.acquire_owned().await.ok(),
+                    None => None,
+                };
                 let outcome = machine.execute(start, &runner, &clock, &history, &random).await;
                 sender.send_replace(Some(Arc::new(outcome)));
             }
@@ -145,7 +166,7 @@ impl<R: TaskRunner + 'static> StepFunctions<R> {
     async fn start_sync(&self, body: &[u8]) -> Result<Answer, WireError> {
         let (name, input) = Self::read(body)?;
         let input_text = input.to_string();
-        let mut execution = self.spawn(name, input);
+        let mut execution = self.spawn(name, input, None);
         let Ok(outcome) = execution.outcome.wait_for(Option::is_some).await.map(|outcome| outcome.clone()) else {
             // It was killed. Nobody is left to answer.
             return std::future::pending().await;
@@ -176,7 +197,7 @@ impl<R: TaskRunner + 'static> StepFunctions<R> {
     fn start(&self, body: &[u8]) -> Result<Answer, WireError> {
         let (name, input) = Self::read(body)?;
         let started_ms = statemachine::Clock::now_ms(&self.clock);
-        let execution = self.spawn(name, input);
+        let execution = self.spawn(name, input, Some(Arc::clone(&self.turns)));
         Ok(Answer::ok(&json!({ "executionArn": execution.arn, "startDate": epoch_seconds(started_ms) })))
     }
 }

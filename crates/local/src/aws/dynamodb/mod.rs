@@ -41,6 +41,26 @@ impl DynamoDb {
         Ok(Self::on(database, None))
     }
 
+    /// A store in memory with what [`save`](Self::save) wrote to `file`.
+    ///
+    /// # Errors
+    /// [`StoreError::Open`].
+    pub fn in_memory_like(file: &Path) -> Result<Self, StoreError> {
+        let store = Self::in_memory()?;
+        let opened = store.database.restore_from(&file.to_string_lossy());
+        opened.map_err(|source| StoreError::Open { file: file.to_owned(), source })?;
+        Ok(store)
+    }
+
+    /// Writes all that the store holds to a file that does not exist yet.
+    ///
+    /// # Errors
+    /// [`StoreError::Refused`].
+    pub fn save(&self, file: &Path) -> Result<(), StoreError> {
+        let saved = self.database.vacuum_into(&file.to_string_lossy());
+        saved.map_err(|source| StoreError::Refused { operation: format!("to be saved to {}", file.display()), source })
+    }
+
     /// Opens the store in `dir`, which is created if it does not exist, and holds it alone.
     ///
     /// # Errors

@@ -11,7 +11,7 @@ use crate::aws::clock::WallClock;
 use crate::aws::dynamodb::{DynamoDb, StoreError};
 
 /// The table of all messages: partition key `queue`, sort key `id`, which starts with the time sent.
-const TABLE: &str = "local_queues";
+pub const TABLE: &str = "local_queues";
 
 /// All queues' messages.
 #[derive(Debug)]
@@ -142,6 +142,33 @@ impl Messages {
             "ExpressionAttributeValues": { ":receipt": { "S": receipt } },
         });
         unless_condition_failed(self.store.apply("DeleteItem", &delete)).map(|_| ())
+    }
+
+    /// Shows again what receivers hold that are gone.
+    pub(super) fn release(&self, queue: &str) -> Result<(), StoreError> {
+        let now_ms = self.clock.now_ms();
+        let mut held = Vec::new();
+        self.each(queue, |message| {
+            if message.receive_count > 0 && message.visible_at_ms > now_ms {
+                held.push(message);
+            }
+            Ok(true)
+        })?;
+        for message in held {
+            let update = json!({
+                "TableName": TABLE,
+                "Key": key(queue, &message.id),
+                // Somebody who is alive may have received it since it was read.
+                "ConditionExpression": "receive_count = :read",
+                "UpdateExpression": "SET visible_at_ms = :visible",
+                "ExpressionAttributeValues": {
+                    ":read": number(message.receive_count),
+                    ":visible": number(now_ms),
+                },
+            });
+            unless_condition_failed(self.store.apply("UpdateItem", &update))?;
+        }
+        Ok(())
     }
 
     pub(super) fn count(&self, queue: &str) -> Result<Counts, StoreError> {

@@ -12,8 +12,8 @@ use tokio::time::Instant;
 use super::clock::WallClock;
 use super::dynamodb::{DynamoDb, StoreError};
 
-pub use self::messages::Received;
 use self::messages::{Counts, Messages, Taken};
+pub use self::messages::{Received, TABLE as MESSAGES_TABLE};
 
 /// A queue and how it treats its messages.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -138,6 +138,13 @@ impl Sqs {
         };
         let (id, receipt) = (id.to_owned(), receipt.to_owned());
         self.with_messages(queue, move |messages, queue| messages.remove(queue, &id, &receipt)).await
+    }
+
+    /// Shows again what was received and not deleted, its receivers being gone: those of a process
+    /// that was killed. On AWS nobody can know that, and the visibility timeout has to pass.
+    pub async fn release(&self, queue: &str) -> Result<(), QueueError> {
+        self.spec(queue)?;
+        self.with_messages(queue, Messages::release).await
     }
 
     /// How many messages a queue holds, hidden ones included.

@@ -1,0 +1,142 @@
+//! A server that is killed again and again under load.
+
+#![allow(clippy::unwrap_used, reason = "a test may stop at what should not happen")]
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use http::StatusCode;
+use serde_json::Value;
+use system_tests::client::{Client, IDEMPOTENCY_KEY, Response, order_of};
+use system_tests::process::{Serve, Signal, run, stderr, stdout};
+use tempfile::TempDir;
+use tokio::sync::{mpsc, watch};
+use tokio::task::JoinSet;
+use tokio::time::{Instant, MissedTickBehavior, interval};
+
+const CLIENTS: usize = 32;
+
+const KILLS: usize = 10;
+
+/// How many answers there are between two kills: each kill meets a server that is fully at work.
+const ANSWERS_BETWEEN_KILLS: usize = 100;
+
+const STOCK: &str = r#"{"stock":[{"storeId":"main","sku":"LAPTOP001","onHand":1000000},{"storeId":"main","sku":"SOLDOUT","onHand":0}]}"#;
+
+/// How long the server that is left alone may take to end every order.
+const QUIET: Duration = Duration::from_mins(1);
+
+/// What a client was told last of the order under this key.
+#[derive(Debug)]
+struct Told {
+    key: String,
+    answer: Response,
+}
+
+/// Sends one order after the other to whichever server is up. An order that was not answered is sent
+/// again, as clients are told to.
+async fn buy(client: usize, mut server: watch::Receiver<Option<Client>>, told: mpsc::UnboundedSender<Told>) {
+    for number in 0.. {
+        let key = format!("client-{client}-order-{number}");
+        // A third of all orders are for what there is none of, and are rolled back.
+        let body = order_of(if number % 3 == 2 { "SOLDOUT" } else { "LAPTOP001" }, 1).to_string();
+        let answer = loop {
+            let Some(api) = server.borrow_and_update().clone() else { return };
+            let request = api.placing().header(IDEMPOTENCY_KEY, &key);
+            let request = if number % 5 == 4 { request.header("prefer", "respond-async") } else { request };
+            match api.send(request, body.clone()).await {
+                Ok(answer) => break answer,
+                // Whoever kills the server starts the next one.
+                Err(_) => server.changed().await.unwrap(),
+            }
+        };
+        if told.send(Told { key, answer }).is_err() {
+            return;
+        }
+    }
+}
+
+/// The server's own report of its tables.
+async fn report(api: &Client) -> Value {
+    api.get("/_local/audit").await.json()
+}
+
+fn open_orders(report: &Value) -> u64 {
+    ["PENDING", "CANCELLING"].iter().filter_map(|status| report["orders"][status].as_u64()).sum()
+}
+
+#[tokio::test]
+async fn a_server_that_is_killed_ten_times_under_load_ends_every_order_by_itself() {
+    let data = TempDir::new().unwrap();
+    let stock = data.path().join("stock.json");
+    std::fs::write(&stock, STOCK).unwrap();
+    let store = data.path().join("data");
+    let arguments = ["--data".as_ref(), store.as_os_str(), "--stock".as_ref(), stock.as_os_str()];
+
+    let mut serve = Serve::start(arguments).await;
+    let (server, current) = watch::channel(Some(serve.client()));
+    let (tell, mut told) = mpsc::unbounded_channel();
+    let mut clients = JoinSet::new();
+    for client in 0..CLIENTS {
+        clients.spawn(buy(client, current.clone(), tell.clone()));
+    }
+    drop(tell);
+
+    let mut answers = BTreeMap::new();
+    let mut cut_off = 0;
+    for _ in 0..KILLS {
+        for _ in 0..ANSWERS_BETWEEN_KILLS {
+            let Told { key, answer } = told.recv().await.unwrap();
+            answers.insert(key, answer);
+        }
+        serve.signal(Signal::KILL);
+        let (status, log) = serve.ended().await;
+        assert_eq!(status.code(), None, "it was killed: {log}");
+        serve = Serve::start(arguments).await;
+        let api = serve.client();
+        cut_off += open_orders(&report(&api).await);
+        server.send_replace(Some(api));
+    }
+    assert!(cut_off > 0, "no kill met an order under way");
+    server.send_replace(None);
+    while let Some(Told { key, answer }) = told.recv().await {
+        answers.insert(key, answer);
+    }
+    clients.join_all().await;
+
+    let api = serve.client();
+    let until = Instant::now() + QUIET;
+    // An audit holds up everything else while it reads, so it may not be asked for all the time.
+    let mut looks = interval(Duration::from_secs(5));
+    looks.set_missed_tick_behavior(MissedTickBehavior::Delay);
+    let report = loop {
+        looks.tick().await;
+        let report = report(&api).await;
+        if open_orders(&report) == 0 && report["waiting"] == 0 {
+            break report;
+        }
+        assert!(Instant::now() < until, "after a minute of quiet: {report}");
+    };
+    assert_eq!(report["holds"], true, "{report}");
+
+    for (key, answer) in answers {
+        if answer.status == StatusCode::SERVICE_UNAVAILABLE {
+            continue;
+        }
+        let order = api.get(&format!("/orders/{}", answer.json()["orderId"].as_str().unwrap())).await.json();
+        let expected: &[_] = match answer.status {
+            StatusCode::CREATED => &["CONFIRMED"],
+            StatusCode::CONFLICT => &["CANCELLED"],
+            StatusCode::ACCEPTED => &["CONFIRMED", "CANCELLED"],
+            status => panic!("{status} is no answer to {key}: {answer:?}"),
+        };
+        assert!(expected.contains(&order["status"].as_str().unwrap()), "{key} was told {answer:?} and is {order}");
+        assert_ne!(order["reason"], "UNAVAILABLE", "{key}: nothing was out for long");
+    }
+
+    serve.signal(Signal::INT);
+    let (status, log) = serve.ended().await;
+    assert_eq!(status.code(), Some(0), "{log}");
+    let audit = run(["audit".as_ref(), "--data".as_ref(), store.as_os_str()]).await;
+    assert_eq!(audit.status.code(), Some(0), "{}{}", stdout(&audit), stderr(&audit));
+}

@@ -1,0 +1,251 @@
+//! What becomes of an order that is due.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
+
+use local::aws::{Api, BoxFuture};
+use local::stack::PARKED_QUEUE;
+use local::stack::lambda::{Functions, Invocation, InvocationLayer, Invoked};
+use order::{Reason, Status};
+use persist_order::orders::RECOVER_AFTER_MS;
+use recover_orders::{MAX_ATTEMPTS, Taken};
+use system_tests::faults::{Calls, Fault, Faults, Mishap, Mishaps};
+use system_tests::orders::{order, order_id};
+use system_tests::shops::{Shop, shop};
+
+use crate::{ALL_ATTEMPTS, pass, recover, recover_for, settle};
+
+/// Nothing that is invoked ever answers, until it heals: a third of the executions stand before each
+/// of the steps.
+#[derive(Debug, Default)]
+struct Stuck(AtomicBool);
+
+impl InvocationLayer for Stuck {
+    fn around<'a>(&'a self, invocation: Invocation, functions: &'a Functions) -> BoxFuture<'a, Invoked> {
+        Box::pin(async move {
+            let Invocation { function, state, payload, execution, .. } = invocation;
+            let stops_at = ["ReserveInventory", "PostAccounting", "ConfirmOrder"];
+            let kind = execution.bytes().map(usize::from).sum::<usize>() % stops_at.len();
+            if !self.0.load(Ordering::Relaxed) && *state == *stops_at[kind] {
+                std::future::pending::<()>().await;
+            }
+            functions.invoke(function, payload).await
+        })
+    }
+}
+
+fn kill_all(shop: &Shop) {
+    shop.executions.all().iter().for_each(local::stack::step_functions::Execution::kill);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_thousand_orders_of_dead_executions_are_decided_within_two_runs() {
+    const ORDERS: usize = 1000;
+    const ON_HAND: i64 = 900;
+    let stuck = Arc::new(Stuck::default());
+    let shop = shop().with_stock("LAPTOP001", ON_HAND).invoked_through(&stuck).open().await;
+    for number in 0..ORDERS {
+        let reply = order(&format!("k{number}")).of("LAPTOP001", 1).respond_async().place_order(&shop).await;
+        assert_eq!(reply.outcome(), (202, "PENDING", ""));
+    }
+    // Each stands where it is stuck; then all of them are gone at once.
+    tokio::time::sleep(Duration::from_secs(1)).await;
+    kill_all(&shop);
+    stuck.0.store(true, Ordering::Relaxed);
+    assert!(shop.books().orders.values().all(|order| order.record.status == Status::Pending));
+    tokio::time::sleep(Duration::from_millis(RECOVER_AFTER_MS.unsigned_abs())).await;
+
+    let runs = [recover(&shop).await, recover(&shop).await];
+    let started: u64 = runs.iter().map(|run| run.count_of(Taken::Started)).sum();
+    assert_eq!(started, ORDERS as u64, "{runs:?}");
+    assert!(runs.iter().all(|run| run.left == 0 && run.failed_looks == 0), "{runs:?}");
+    let books = shop.audit();
+    assert_eq!(books.orders.len(), ORDERS);
+    let confirmed = books.orders.values().filter(|order| order.record.status == Status::Confirmed).count();
+    assert_eq!(confirmed, usize::try_from(ON_HAND).unwrap());
+    let refused = books.orders.values().filter(|order| order.record.reason == Some(Reason::OutOfStock)).count();
+    assert_eq!(confirmed + refused, ORDERS);
+}
+
+/// An order that was accepted while its table of stock is out, so that nothing moves it, and that is
+/// due.
+async fn open_order(faults: &Faults, shop: &Shop) {
+    faults.strike(Calls::to(Api::DynamoDb).table("inventory"), refused());
+    let reply = order("k1").of("LAPTOP001", 1).place_order(shop).await;
+    assert_eq!(reply.outcome(), (202, "PENDING", ""));
+    settle(shop).await;
+    pass(shop, shop.due_ms(&order_id("k1")).unwrap()).await;
+}
+
+fn refused() -> Fault {
+    Fault::Refuse(local::aws::WireError::internal(Api::DynamoDb))
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_order_that_is_not_due_is_left_alone() {
+    let faults = Faults::none();
+    let shop = shop().behind(&faults).open().await;
+    open_order(&faults, &shop).await;
+    assert_eq!(recover(&shop).await.count_of(Taken::Started), 1);
+    faults.heal();
+    let due_ms = shop.due_ms(&order_id("k1")).unwrap();
+    assert!(due_ms > shop.now_ms());
+    assert!(recover(&shop).await.taken.is_empty());
+    assert_eq!(shop.record(&order_id("k1")).status, Status::Pending);
+}
+
+#[tokio::test(start_paused = true)]
+async fn each_delay_is_longer_than_the_one_before() {
+    let faults = Faults::none();
+    let shop = shop().behind(&faults).open().await;
+    open_order(&faults, &shop).await;
+    let mut delays = Vec::new();
+    for attempts in 1..=MAX_ATTEMPTS {
+        pass(&shop, shop.due_ms(&order_id("k1")).unwrap()).await;
+        let began_ms = shop.now_ms();
+        let run = recover(&shop).await;
+        assert_eq!(run.count_of(Taken::Started), 1, "{run:?}");
+        assert_eq!(shop.record(&order_id("k1")).attempts, attempts);
+        delays.push(shop.due_ms(&order_id("k1")).unwrap() - began_ms);
+    }
+    let hour_ms = 60 * 60 * 1000;
+    assert!(delays.windows(2).all(|pair| pair[0] < pair[1] || pair[1] >= hour_ms), "{delays:?}");
+    assert!(delays[0] >= RECOVER_AFTER_MS, "{delays:?}");
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_order_that_does_not_get_forward_is_given_up_and_rolled_back() {
+    let faults = Faults::none();
+    let shop = shop().behind(&faults).open().await;
+    open_order(&faults, &shop).await;
+    let runs = recover_for(&shop, ALL_ATTEMPTS).await;
+    let given_up = runs.iter().position(|run| run.count_of(Taken::GivenUp) == 1).expect("it is given up");
+    assert_eq!(given_up, MAX_ATTEMPTS as usize, "{runs:?}");
+    let record = shop.record(&order_id("k1"));
+    assert_eq!((record.status, record.reason), (Status::Cancelling, Some(Reason::Unavailable)));
+    assert!(record.attempts < MAX_ATTEMPTS, "the attempts at the roll-back are counted anew");
+    faults.heal();
+    recover_for(&shop, Duration::from_hours(2)).await;
+    assert_eq!(shop.record(&order_id("k1")).status, Status::Cancelled);
+    shop.audit();
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_cannot_be_rolled_back_is_parked_with_its_message_first() {
+    let faults = Faults::none();
+    let shop = shop().behind(&faults).open().await;
+    open_order(&faults, &shop).await;
+    // Without the message nobody would know: the order is not parked, however often recovery tries.
+    faults.strike(Calls::to(Api::Sqs), Fault::Refuse(local::aws::WireError::internal(Api::Sqs)));
+    recover_for(&shop, 2 * ALL_ATTEMPTS).await;
+    let record = shop.record(&order_id("k1"));
+    assert_eq!((record.status, record.attempts), (Status::Cancelling, MAX_ATTEMPTS));
+    assert_eq!(recover(&shop).await.parked, 0);
+
+    faults.heal();
+    faults.strike(Calls::to(Api::DynamoDb).table("inventory"), refused());
+    let runs = recover_for(&shop, ALL_ATTEMPTS).await;
+    assert_eq!(runs.iter().map(|run| run.count_of(Taken::Parked)).sum::<u64>(), 1, "{runs:?}");
+    assert!(shop.queues.len(PARKED_QUEUE).await.unwrap() >= 1);
+    // It is counted on every run, for a message does not outlive its queue's retention.
+    let run = recover(&shop).await;
+    assert_eq!((run.parked, run.taken.len()), (1, 0));
+    assert_eq!(shop.record(&order_id("k1")).status, Status::Cancelling, "parked is not compensated");
+    let parked = &shop.audit().orders[&order_id("k1")];
+    assert!(parked.is_parked);
+
+    // Its roll-back is an operator's to start, once what stopped it is mended.
+    faults.heal();
+    assert_eq!(shop.recover_orders.take_up(&order_id("k1")).await, Taken::Started);
+    settle(&shop).await;
+    assert_eq!(shop.record(&order_id("k1")).status, Status::Cancelled);
+    assert_eq!(recover(&shop).await.parked, 0);
+    shop.audit();
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_parked_order_that_is_taken_up_again_has_all_its_attempts() {
+    let faults = Faults::none();
+    let shop = shop().behind(&faults).open().await;
+    open_order(&faults, &shop).await;
+    recover_for(&shop, 2 * ALL_ATTEMPTS).await;
+    assert_eq!(recover(&shop).await.parked, 1);
+    assert_eq!(shop.recover_orders.take_up(&order_id("k1")).await, Taken::Started);
+    settle(&shop).await;
+    assert_eq!(shop.record(&order_id("k1")).attempts, 0);
+    let runs = recover_for(&shop, ALL_ATTEMPTS).await;
+    assert_eq!(runs.iter().map(|run| run.count_of(Taken::Started)).sum::<u64>(), u64::from(MAX_ATTEMPTS));
+    assert_eq!(recover(&shop).await.parked, 1, "and then it is parked again");
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_order_whose_start_fails_comes_up_again() {
+    let faults = Faults::none();
+    let shop = shop().behind(&faults).open().await;
+    faults.strike(Calls::to(Api::StepFunctions), Fault::Refuse(local::aws::WireError::internal(Api::StepFunctions)));
+    order("k1").of("LAPTOP001", 1).place_order(&shop).await;
+    pass(&shop, shop.due_ms(&order_id("k1")).unwrap()).await;
+    let run = recover(&shop).await;
+    assert_eq!(run.count_of(Taken::NotStarted), 1);
+    faults.heal();
+    recover_for(&shop, Duration::from_mins(10)).await;
+    assert_eq!(shop.record(&order_id("k1")).status, Status::Confirmed);
+    shop.audit();
+}
+
+#[tokio::test(start_paused = true)]
+async fn two_recoveries_at_once_take_an_order_once_between_them() {
+    let faults = Faults::none();
+    let shop = shop().behind(&faults).open().await;
+    open_order(&faults, &shop).await;
+    faults.heal();
+    let (first, second) = tokio::join!(recover(&shop), recover(&shop));
+    assert_eq!(first.count_of(Taken::Started) + second.count_of(Taken::Started), 1, "{first:?} {second:?}");
+    assert_eq!(shop.record(&order_id("k1")).status, Status::Confirmed);
+    shop.audit();
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_recovery_beside_a_live_execution_does_no_harm() {
+    let mishaps = Mishaps::none();
+    let shop = shop().invoked_through(&mishaps).open().await;
+    mishaps.strike_times(1, "PostAccounting", Mishap::Late(Duration::from_secs(4)));
+    let order = order("k1").of("LAPTOP001", 2);
+    let (reply, ()) = tokio::join!(order.place_order(&shop), async {
+        tokio::time::sleep(Duration::from_secs(1)).await;
+        shop.recover_orders.run(i64::MAX, recover_orders::RUN_TIME).await;
+    });
+    assert_eq!(reply.outcome(), (201, "CONFIRMED", ""));
+    settle(&shop).await;
+    assert_eq!(shop.available("LAPTOP001"), 8);
+    shop.audit();
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_run_without_time_says_what_it_left() {
+    const ORDERS: u64 = 40;
+    let faults = Faults::none();
+    let shop = shop().behind(&faults).open().await;
+    faults.strike(Calls::to(Api::StepFunctions), Fault::Refuse(local::aws::WireError::internal(Api::StepFunctions)));
+    for number in 0..ORDERS {
+        order(&format!("k{number}")).of("MOUSE001", 1).respond_async().place_order(&shop).await;
+    }
+    tokio::time::sleep(Duration::from_millis(RECOVER_AFTER_MS.unsigned_abs())).await;
+    let run = shop.recover_orders.run(shop.now_ms(), Duration::ZERO).await;
+    assert_eq!((run.left, run.taken.len()), (ORDERS, 0));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_look_that_fails_is_counted_and_the_other_orders_are_taken() {
+    let faults = Faults::none();
+    let shop = shop().behind(&faults).open().await;
+    open_order(&faults, &shop).await;
+    faults.heal();
+    // Each look is tried three times before it has failed.
+    faults.strike_times(3, Calls::to(Api::DynamoDb).operation("Query"), refused());
+    let run = recover(&shop).await;
+    assert_eq!(run.failed_looks, 1, "{run:?}");
+    recover(&shop).await;
+    assert_eq!(shop.record(&order_id("k1")).status, Status::Confirmed);
+}

@@ -11,15 +11,26 @@ resource "aws_sqs_queue" "this" {
   sqs_managed_sse_enabled           = var.enable_customer_managed_key ? null : true
   kms_master_key_id                 = local.key_arn
   kms_data_key_reuse_period_seconds = var.enable_customer_managed_key ? 300 : null
+}
 
-  # By names, for the two queues refer to each other.
-  redrive_policy = each.value.dead_letter == null ? null : jsonencode({
-    deadLetterTargetArn = local.queue_arns[each.value.dead_letter]
+# Resources of their own, for a queue and its dead-letter queue refer to each other.
+resource "aws_sqs_queue_redrive_policy" "this" {
+  for_each = { for queue, options in local.queues : queue => options if options.dead_letter != null }
+
+  queue_url = aws_sqs_queue.this[each.key].url
+  redrive_policy = jsonencode({
+    deadLetterTargetArn = aws_sqs_queue.this[each.value.dead_letter].arn
     maxReceiveCount     = each.value.max_receives
   })
+}
+
+resource "aws_sqs_queue_redrive_allow_policy" "this" {
+  for_each = local.queues
+
+  queue_url = aws_sqs_queue.this[each.key].url
   redrive_allow_policy = jsonencode(merge(
     { redrivePermission = length(each.value.dead_letters_of) == 0 ? "denyAll" : "byQueue" },
-    length(each.value.dead_letters_of) == 0 ? {} : { sourceQueueArns = [for source in each.value.dead_letters_of : local.queue_arns[source]] },
+    length(each.value.dead_letters_of) == 0 ? {} : { sourceQueueArns = [for source in each.value.dead_letters_of : aws_sqs_queue.this[source].arn] },
   ))
 }
 

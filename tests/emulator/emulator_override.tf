@@ -1,0 +1,34 @@
+# Where the emulator differs from AWS. Terraform merges this file into the configuration when it lies
+# beside it, which it does in a copy for the tests only.
+
+locals {
+  # It starts no execution by an alias.
+  workflow_arn = local.state_machine_arn
+}
+
+# It makes keys by explicit value only.
+resource "aws_api_gateway_api_key" "client" {
+  value = "emulator-key-of-the-client-${each.key}"
+}
+
+# It speaks HTTP, and it enforces policies: TLS only would be nobody.
+resource "aws_sqs_queue_policy" "this" {
+  for_each = {}
+}
+
+# It has no saved queries.
+resource "aws_cloudwatch_query_definition" "this" {
+  for_each = {}
+}
+
+# A test does not wait ten hours for a poison message to reach the dead letters.
+resource "aws_sqs_queue" "this" {
+  visibility_timeout_seconds = each.key == "overflow" ? 3 : each.value.visibility_seconds
+}
+
+resource "aws_sqs_queue_redrive_policy" "this" {
+  redrive_policy = jsonencode({
+    deadLetterTargetArn = aws_sqs_queue.this[each.value.dead_letter].arn
+    maxReceiveCount     = 4
+  })
+}

@@ -109,7 +109,7 @@ locals {
       timeout_seconds = 28
       environment = {
         ORDERS_TABLE       = local.table_names["orders"]
-        OVERFLOW_QUEUE_URL = aws_sqs_queue.this["overflow"].url
+        OVERFLOW_QUEUE_URL = local.queue_urls["overflow"]
         STATE_MACHINE_ARN  = local.workflow_arn
       }
     }
@@ -138,7 +138,7 @@ locals {
       timeout_seconds = local.recovery_timeout_seconds
       environment = {
         ORDERS_TABLE      = local.table_names["orders"]
-        PARKED_QUEUE_URL  = aws_sqs_queue.this["parked"].url
+        PARKED_QUEUE_URL  = local.queue_urls["parked"]
         STATE_MACHINE_ARN = local.workflow_arn
       }
     }
@@ -172,12 +172,13 @@ locals {
 
   # --- Names ------------------------------------------------------------------------------------
 
-  # ARNs are made of names, and not read from resources: a plan then shows every policy in full, and two
-  # things may refer to each other.
+  # ARNs and URLs are made of names, and not read from resources: a plan then shows every policy and every
+  # setting in full, and two things may refer to each other.
   table_names   = { for table in ["orders", "inventory", "journal"] : table => "${local.name}-${table}" }
   table_arns    = { for table, name in local.table_names : table => "arn:${local.partition}:dynamodb:${var.region}:${local.account_id}:table/${name}" }
   queue_names   = { for queue in ["overflow", "overflow-dead", "parked", "recovery-dead"] : queue => "${local.name}-${queue}" }
   queue_arns    = { for queue, name in local.queue_names : queue => "arn:${local.partition}:sqs:${var.region}:${local.account_id}:${name}" }
+  queue_urls    = { for queue, name in local.queue_names : queue => "https://sqs.${var.region}.amazonaws.com${local.partition == "aws-cn" ? ".cn" : ""}/${local.account_id}/${name}" }
   function_arns = { for function in ["intake", "persist-order", "post-accounting", "query-orders", "recover-orders", "reserve-inventory"] : function => "arn:${local.partition}:lambda:${var.region}:${local.account_id}:function:${local.name}-${function}" }
 
   state_machine_arn = "arn:${local.partition}:states:${var.region}:${local.account_id}:stateMachine:${local.name}"

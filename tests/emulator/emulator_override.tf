@@ -4,6 +4,9 @@
 locals {
   # It starts no execution by an alias.
   workflow_arn = local.state_machine_arn
+
+  # Its queues are on this machine.
+  queue_urls = { for queue, resource in aws_sqs_queue.this : queue => resource.url }
 }
 
 # It makes keys by explicit value only.

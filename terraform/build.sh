@@ -8,7 +8,7 @@ cd "$(dirname "${BASH_SOURCE[0]}")/.."
 max_bytes=$((3 * 1024 * 1024))
 
 case ${1:-arm64} in
-arm64) target=(--arm64) ;;
+arm64 | aarch64) target=(--arm64) ;;
 x86_64) target=(--x86-64) ;;
 *)
     echo "usage: terraform/build.sh [arm64|x86_64]" >&2

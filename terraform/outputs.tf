@@ -1,3 +1,8 @@
+output "alarm_topic_arn" {
+  description = "The SNS topic of all alarms, for further subscriptions."
+  value       = aws_sns_topic.alarms.arn
+}
+
 output "api_keys" {
   description = "Each client's API key, for the x-api-key header."
   value       = { for client, key in aws_api_gateway_api_key.client : client => key.value }
@@ -47,9 +52,4 @@ output "state_machine_version_arn" {
 output "table_names" {
   description = "The tables' names."
   value       = { for table, resource in aws_dynamodb_table.this : table => resource.name }
-}
-
-output "alarm_topic_arn" {
-  description = "The SNS topic of all alarms, for further subscriptions."
-  value       = aws_sns_topic.alarms.arn
 }

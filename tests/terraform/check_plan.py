@@ -62,7 +62,8 @@ def called_operations(zip_path):
     called = set()
     for prefix, (service, operations) in SERVICES.items():
         known = sorted(operations.split(), key=len, reverse=True)
-        for match in re.finditer(re.escape(prefix.encode()) + rb"\.([A-Za-z]+)", executable):
+        # A lookahead, for one name may follow another without a gap.
+        for match in re.finditer(re.escape(prefix.encode()) + rb"\.(?=([A-Za-z]+))", executable):
             text = match.group(1).decode()
             operation = next((name for name in known if text.startswith(name)), None)
             if operation is None:

@@ -40,7 +40,10 @@ fn shape(table: &TableDescription) -> Value {
         .map(|index| {
             let projection = index.projection().and_then(|projection| projection.projection_type());
             let projection = projection.map_or("", |kind| kind.as_str());
-            (index.index_name().unwrap_or_default(), json!({ "keys": keys(index.key_schema()), "projection": projection }))
+            (
+                index.index_name().unwrap_or_default(),
+                json!({ "keys": keys(index.key_schema()), "projection": projection }),
+            )
         })
         .collect();
     json!({ "keys": keys(table.key_schema()), "attributes": types, "indexes": indexes })

@@ -93,7 +93,7 @@ async fn an_order_is_confirmed_and_found_where_the_answer_says() {
     assert_eq!(placed.header(IDEMPOTENCY_KEY), "confirmed");
     let order = placed.json();
     assert_eq!(order["status"], "CONFIRMED");
-    assert_eq!(order["totalAmount"].to_string(), "30.00");
+    assert!(str::from_utf8(&placed.body).unwrap().contains(r#""totalAmount":30.00"#), "{placed:?}");
     let events: Vec<_> = order["timeline"].as_array().unwrap().iter().map(|moment| &moment["event"]).collect();
     assert_eq!(events, ["PLACED", "INVENTORY_RESERVED", "ACCOUNTING_POSTED", "CONFIRMED"]);
 

@@ -35,3 +35,9 @@ resource "aws_sqs_queue_redrive_policy" "this" {
     maxReceiveCount     = 4
   })
 }
+
+# It takes no notice of a Parallel state's Assign, and of a Succeed state's Output. emulator.tf has the
+# definition in words that it understands.
+resource "aws_sfn_state_machine" "this" {
+  definition = jsonencode(merge(local.definition, { States = local.emulated_states }))
+}

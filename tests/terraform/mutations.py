@@ -30,8 +30,9 @@ class Mutation:
     check: str
     says: str
     file: str = ""
-    old: str = ""
-    new: str = ""
+    # A text, or several that go together.
+    old: str | list = ""
+    new: str | list = ""
     # For the definition, which is no text to search in: what to do to its JSON.
     edit: object = None
 
@@ -60,7 +61,13 @@ SAFETY = [
     test("an unprotected default", "refuse to be deleted", "variables.tf", 'refuse to be deleted. Switch it off, and apply, before you destroy a stack."\n  type        = bool\n  default     = true', 'refuse to be deleted."\n  type        = bool\n  default     = false'),
     test("no stream", "stream of both images", "dynamodb.tf", '"NEW_AND_OLD_IMAGES"', '"KEYS_ONLY"'),
     test("an index dropped", "its four indexes", "locals.tf", '        work_by_due        = { hash_key = "work", range_key = "due_ms" }\n', ""),
-    plan("an index dropped, by the code", "the table orders is", "locals.tf", '        work_by_due        = { hash_key = "work", range_key = "due_ms" }\n', ""),
+    plan(
+        "an index dropped with its attributes, by the code",
+        "the table orders is",
+        "locals.tf",
+        ['        work_by_due        = { hash_key = "work", range_key = "due_ms" }\n', '        work         = "S"\n', '        due_ms       = "N"\n'],
+        ["", "", ""],
+    ),
     plan("an index on another key", "the table orders is", "locals.tf", '{ hash_key = "store_shard", range_key = "created_ms" }', '{ hash_key = "store_shard", range_key = "due_ms" }'),
     plan("orders that expire", "the table orders is", "locals.tf", "ttl_attribute = null", 'ttl_attribute = "expires_at"'),
     # The queues.
@@ -147,6 +154,10 @@ class Checks:
         return done.returncode, done.stdout
 
 
+def as_list(value):
+    return value if isinstance(value, list) else [value]
+
+
 def mutate(mutation, tree):
     file = tree / (mutation.file or ASL)
     text = file.read_text()
@@ -155,9 +166,11 @@ def mutate(mutation, tree):
         mutation.edit(definition)
         file.write_text(json.dumps(definition, indent=2))
         return
-    if mutation.old not in text:
-        raise SystemExit(f"{mutation.name}: {mutation.file} does not have {mutation.old!r} any more")
-    file.write_text(text.replace(mutation.old, mutation.new, 1))
+    for old, new in zip(as_list(mutation.old), as_list(mutation.new), strict=True):
+        if old not in text:
+            raise SystemExit(f"{mutation.name}: {mutation.file} does not have {old!r} any more")
+        text = text.replace(old, new, 1)
+    file.write_text(text)
 
 
 def try_one(mutation, checks):

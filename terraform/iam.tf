@@ -169,7 +169,15 @@ resource "aws_iam_role_policy" "state_machine" {
         Action   = concat(local.trace_statement.Action, ["xray:GetSamplingRules", "xray:GetSamplingTargets"])
         Resource = "*"
       },
-    ], local.key_statements)
+      ], [
+      # Directly too: an encrypted state machine encrypts its log lines for their delivery.
+      # https://docs.aws.amazon.com/step-functions/latest/dg/encryption-at-rest.html
+      for key_arn in local.key_arn[*] : {
+        Effect   = "Allow"
+        Action   = ["kms:Decrypt", "kms:GenerateDataKey"]
+        Resource = key_arn
+      }
+    ])
   })
 }
 

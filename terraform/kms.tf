@@ -9,6 +9,11 @@ locals {
       principal = "logs.${var.region}.amazonaws.com"
       condition = { ArnLike = { "kms:EncryptionContext:aws:logs:arn" = "arn:${local.partition}:logs:${var.region}:${local.account_id}:log-group:*" } }
     }
+    # The state machine's log.
+    deliveries = {
+      principal = "delivery.logs.amazonaws.com"
+      condition = { StringEquals = { "aws:SourceAccount" = local.account_id } }
+    }
     alarms = {
       principal = "cloudwatch.amazonaws.com"
       condition = { StringEquals = { "aws:SourceAccount" = local.account_id } }

@@ -5,8 +5,10 @@
 # minute, must not fall silent.
 
 resource "aws_sns_topic" "alarms" {
-  name              = "${local.name}-alarms"
-  kms_master_key_id = var.enable_customer_managed_key ? local.key_arn : "alias/aws/sns"
+  name = "${local.name}-alarms"
+  # Not AWS's own key for SNS: its policy does not admit CloudWatch, and alarms would reach nobody. They say
+  # nothing of orders.
+  kms_master_key_id = local.key_arn
 }
 
 resource "aws_sns_topic_policy" "alarms" {

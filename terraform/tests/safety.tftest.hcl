@@ -350,6 +350,10 @@ run "safe_by_default" {
     error_message = "Every alarm has to tell somebody."
   }
   assert {
+    condition     = aws_sns_topic.alarms.kms_master_key_id == null
+    error_message = "CloudWatch cannot publish to a topic under AWS's own key for SNS."
+  }
+  assert {
     condition = length(setsubtract([
       "executions-failed", "executions-timed-out", "executions-throttled", "orders-parked", "parked-messages", "overflow-dead-messages", "recovery-dead-messages",
       "recovery-backlog", "recovery-failures", "recovery-silent", "overflow-waits", "api-5xx", "api-latency",

@@ -112,8 +112,15 @@ def states(definition):
 
 
 def without_catch(name):
+    """The state without its Catch, and without the states of its own branch that only that led to: what is
+    unreachable is an error by itself, and would hide whether the Catch is missed."""
+
     def edit(definition):
         del dict(states(definition))[name]["Catch"]
+        for state in definition["States"].values():
+            for branch in state.get("Branches", []):
+                if name in branch["States"]:
+                    branch["States"] = {name: branch["States"][name]}
 
     return edit
 

@@ -33,7 +33,12 @@ pub fn order_of(sku: &str, quantity: u32) -> Value {
 #[derive(Debug, Clone)]
 pub struct Client {
     connections: Connections<HttpConnector, Full<Bytes>>,
-    url: String,
+    /// Scheme, host and port.
+    origin: String,
+    /// What stands before the API's own paths.
+    base_path: String,
+    /// Headers of every request.
+    headers: HeaderMap,
 }
 
 /// An answer, read to its end.
@@ -55,12 +60,30 @@ impl Client {
     /// A client of the API at `url`.
     pub fn new(url: impl Into<String>) -> Self {
         let connections = Connections::builder(TokioExecutor::new()).build_http();
-        Self { connections, url: url.into() }
+        Self { connections, origin: url.into(), base_path: String::new(), headers: HeaderMap::new() }
+    }
+
+    /// The API under a path of its host.
+    #[must_use]
+    pub fn under(self, base_path: &str) -> Self {
+        Self { base_path: base_path.to_owned(), ..self }
+    }
+
+    /// A header on every request.
+    #[must_use]
+    pub fn with_header(mut self, name: HeaderName, value: &str) -> Self {
+        self.headers.insert(name, value.parse().expect("a test's headers are some"));
+        self
     }
 
     /// A request to `path`, to be sent with [`Client::send`].
     pub fn request(&self, method: Method, path: &str) -> http::request::Builder {
-        Request::builder().method(method).uri(format!("{}{path}", self.url))
+        self.request_at(method, &format!("{}{path}", self.base_path))
+    }
+
+    fn request_at(&self, method: Method, path: &str) -> http::request::Builder {
+        let request = Request::builder().method(method).uri(format!("{}{path}", self.origin));
+        self.headers.iter().fold(request, |request, (name, value)| request.header(name, value))
     }
 
     /// Sends a request.
@@ -84,9 +107,20 @@ impl Client {
         self.send(self.request(Method::GET, path), "").await.expect("a server that runs answers")
     }
 
+    /// Reads what an answer's `Location` says, as a browser does: from the root of the host.
+    pub async fn follow(&self, location: &str) -> Response {
+        self.send(self.request_at(Method::GET, location), "").await.expect("a server that runs answers")
+    }
+
     /// An order that is to be placed, for more headers.
     pub fn placing(&self) -> http::request::Builder {
         self.request(Method::POST, "/orders").header(CONTENT_TYPE, "application/json")
+    }
+
+    /// Cancels the order that an answer's `Location` names.
+    pub async fn cancel(&self, location: &str) -> Response {
+        let request = self.request_at(Method::POST, &format!("{location}/cancel"));
+        self.send(request, "").await.expect("a server that runs answers")
     }
 
     /// Places an order under a key.

@@ -3,6 +3,7 @@
 use std::future::Future;
 
 use aws_lambda_events::apigw::{ApiGatewayProxyRequest, ApiGatewayProxyResponse};
+use http::header::LOCATION;
 use lambda_runtime::{LambdaEvent, service_fn};
 use order::Tenant;
 
@@ -27,8 +28,69 @@ pub fn tenant(request: &ApiGatewayProxyRequest) -> Tenant {
 pub async fn serve<H: Handler>(handler: H) -> Result<(), lambda_runtime::Error> {
     let handler = &handler;
     lambda_runtime::run(service_fn(move |event: LambdaEvent<ApiGatewayProxyRequest>| async move {
+        let base = base_path(&event.payload);
         let answer = handler.handle(event.payload, &event.context.request_id).await;
-        Ok::<_, lambda_runtime::Diagnostic>(ApiGatewayProxyResponse::from(answer))
+        Ok::<_, lambda_runtime::Diagnostic>(ApiGatewayProxyResponse::from(located(answer, &base)))
     }))
     .await
+}
+
+/// What stands before the API's own paths in its address: the stage's name at AWS's address, the base
+/// path at a domain of one's own.
+/// <https://docs.aws.amazon.com/apigateway/latest/developerguide/set-up-lambda-proxy-integrations.html>
+fn base_path(request: &ApiGatewayProxyRequest) -> String {
+    let resource = request.resource.clone().unwrap_or_default();
+    let own = request
+        .path_parameters
+        .iter()
+        .fold(resource, |path, (name, value)| path.replace(&format!("{{{name}}}"), value));
+    let whole = request.request_context.path.as_deref().unwrap_or_default();
+    whole.strip_suffix(own.as_str()).unwrap_or_default().to_owned()
+}
+
+/// The answer with a `Location` that leads where it should: a client resolves it against the address
+/// that it sent the request to, which has the base path in it.
+fn located(answer: Answer, base: &str) -> Answer {
+    match answer.headers.get(LOCATION).and_then(|location| location.to_str().ok()) {
+        Some(location) => {
+            let location = format!("{base}{location}");
+            answer.with(LOCATION, location)
+        }
+        None => answer,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use http::StatusCode;
+
+    use super::*;
+
+    /// A request for `path` at `resource`, and the `Location` that its answer has then.
+    fn location(resource: &str, parameters: &[(&str, &str)], whole: Option<&str>) -> String {
+        let mut request = ApiGatewayProxyRequest::default();
+        request.resource = Some(resource.to_owned());
+        request.path_parameters =
+            parameters.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect();
+        request.request_context.path = whole.map(str::to_owned);
+        let answer = Answer::json(StatusCode::OK, &()).with(LOCATION, "/orders/1");
+        let answer = located(answer, &base_path(&request));
+        answer.headers[LOCATION].to_str().expect("it is a path").to_owned()
+    }
+
+    #[test]
+    fn a_location_has_the_stage_or_the_base_path_that_the_request_had() {
+        assert_eq!(location("/orders", &[], Some("/v1/orders")), "/v1/orders/1");
+        assert_eq!(location("/orders", &[], Some("/shop/orders")), "/shop/orders/1");
+        assert_eq!(location("/orders", &[], Some("/orders")), "/orders/1");
+        assert_eq!(location("/orders", &[], None), "/orders/1");
+        let cancel = "/orders/{orderId}/cancel";
+        assert_eq!(location(cancel, &[("orderId", "1")], Some("/v1/orders/1/cancel")), "/v1/orders/1");
+    }
+
+    #[test]
+    fn an_answer_without_a_location_gets_none() {
+        let answer = located(Answer::json(StatusCode::OK, &()), "/v1");
+        assert!(!answer.headers.contains_key(LOCATION));
+    }
 }

@@ -9,6 +9,10 @@ use crate::{Output, Taken};
 /// The namespace of the metrics.
 pub const NAMESPACE: &str = "OrderSaga";
 
+/// The metrics' only dimension, so that two stacks in one account are told apart, and its value's
+/// environment variable, which Lambda sets.
+const DIMENSION: (&str, &str) = ("FunctionName", "AWS_LAMBDA_FUNCTION_NAME");
+
 /// Writes the metrics of an output to the log.
 pub fn emit(output: &Output, now_ms: EpochMs) {
     let metrics = match output {
@@ -25,17 +29,19 @@ pub fn emit(output: &Output, now_ms: EpochMs) {
         ],
         Output::TakeUp(_) => return,
     };
-    println!("{}", line(&metrics, now_ms));
+    let function = std::env::var(DIMENSION.1).unwrap_or_default();
+    println!("{}", line(&metrics, &function, now_ms));
 }
 
-fn line(metrics: &[(&'static str, u64)], now_ms: EpochMs) -> Value {
+fn line(metrics: &[(&'static str, u64)], function: &str, now_ms: EpochMs) -> Value {
     let names: Vec<_> = metrics.iter().map(|(name, _)| json!({ "Name": name, "Unit": "Count" })).collect();
     let mut line = json!({
         "_aws": {
             "Timestamp": now_ms,
-            "CloudWatchMetrics": [{ "Namespace": NAMESPACE, "Dimensions": [[]], "Metrics": names }],
+            "CloudWatchMetrics": [{ "Namespace": NAMESPACE, "Dimensions": [[DIMENSION.0]], "Metrics": names }],
         }
     });
+    line[DIMENSION.0] = function.into();
     for (name, value) in metrics {
         line[*name] = (*value).into();
     }
@@ -48,10 +54,11 @@ mod tests {
 
     #[test]
     fn a_line_names_each_metric_and_holds_its_value() {
-        let line = line(&[("OrdersLeft", 3), ("OrdersParked", 0)], 1_700_000_000_000);
+        let line = line(&[("OrdersLeft", 3), ("OrdersParked", 0)], "shop-recover-orders", 1_700_000_000_000);
         assert_eq!(line["OrdersLeft"], 3);
         let directive = &line["_aws"]["CloudWatchMetrics"][0];
         assert_eq!(directive["Metrics"][1]["Name"], "OrdersParked");
-        assert_eq!(directive["Dimensions"], json!([[]]));
+        assert_eq!(directive["Dimensions"], json!([["FunctionName"]]));
+        assert_eq!(line["FunctionName"], "shop-recover-orders");
     }
 }

@@ -1,0 +1,29 @@
+# What the scripts that use Terraform share; to be sourced.
+
+# A setting that leads nowhere is a warning on every call.
+[[ -e ${TF_CLI_CONFIG_FILE:-/} ]] || unset TF_CLI_CONFIG_FILE
+export TF_IN_AUTOMATION=1 TF_INPUT=0 CHECKPOINT_DISABLE=1
+
+# Where the AWS provider lies on this machine, in a folder as `terraform providers mirror` makes it; empty if
+# nowhere. TERRAFORM_PLUGIN_DIR says so, or it is looked for where such folders are kept.
+plugin_dir() {
+    if [[ -n ${TERRAFORM_PLUGIN_DIR:-} ]]; then
+        printf '%s\n' "$TERRAFORM_PLUGIN_DIR"
+        return
+    fi
+    local found
+    found=$(find "$HOME/.terraform.d" "${XDG_DATA_HOME:-$HOME/.local/share}" /opt /usr/local/share /usr/share \
+        -maxdepth 4 -type d -path '*/registry.terraform.io/hashicorp/aws' -print -quit 2>/dev/null || true)
+    printf '%s\n' "${found%/registry.terraform.io/hashicorp/aws}"
+}
+
+# terraform init, with the locked provider: from this machine if it is here, else from the registry.
+init_terraform() {
+    local dir
+    dir=$(plugin_dir)
+    terraform -chdir="$1" init -no-color -backend=false -lockfile=readonly ${dir:+-plugin-dir="$dir"} >"$1/init.log" 2>&1 || {
+        cat "$1/init.log"
+        return 1
+    }
+    rm -f "$1/init.log"
+}

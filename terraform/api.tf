@@ -1,0 +1,340 @@
+# The order API: a REST API, because keys, usage plans, request validation and WAF exist on those alone.
+# Everything follows from `local.routes`.
+
+locals {
+  route_parts = {
+    for route, options in local.routes : route => {
+      method     = split(" ", route)[0]
+      path       = split(" ", route)[1]
+      function   = options.function
+      parameters = options.parameters
+    }
+  }
+
+  # Every path that has to exist, by depth: "/orders", "/orders/{orderId}", …. A resource cannot refer to
+  # another instance of itself, so each depth is a resource of its own.
+  route_paths = distinct(flatten([
+    for parts in values(local.route_parts) : [
+      for depth in range(1, length(split("/", parts.path))) : join("/", slice(split("/", parts.path), 0, depth + 1))
+    ]
+  ]))
+  paths_by_depth = { for depth in range(1, 5) : depth => toset([for path in local.route_paths : path if length(split("/", path)) - 1 == depth]) }
+
+  resource_ids = merge(
+    { "/" = aws_api_gateway_rest_api.this.root_resource_id },
+    { for path, resource in aws_api_gateway_resource.depth_1 : path => resource.id },
+    { for path, resource in aws_api_gateway_resource.depth_2 : path => resource.id },
+    { for path, resource in aws_api_gateway_resource.depth_3 : path => resource.id },
+    { for path, resource in aws_api_gateway_resource.depth_4 : path => resource.id },
+  )
+
+  # What API Gateway answers by itself, in the form of the functions' own problem documents.
+  gateway_problems = {
+    # A path or a method that no route has: AWS calls it a missing authentication token.
+    MISSING_AUTHENTICATION_TOKEN = { status = 404, type = "route-not-found", title = "There is no such resource", retry = null }
+    RESOURCE_NOT_FOUND           = { status = 404, type = "route-not-found", title = "There is no such resource", retry = null }
+    INVALID_API_KEY              = { status = 403, type = "forbidden", title = "The x-api-key header holds no key of this API", retry = null }
+    ACCESS_DENIED                = { status = 403, type = "forbidden", title = "The request is not allowed", retry = null }
+    WAF_FILTERED                 = { status = 403, type = "forbidden", title = "The request is not allowed", retry = null }
+    BAD_REQUEST_PARAMETERS       = { status = 400, type = "invalid-request", title = "The request lacks a parameter, or one is invalid", retry = null }
+    BAD_REQUEST_BODY             = { status = 400, type = "malformed-body", title = "The request body cannot be read", retry = null }
+    REQUEST_TOO_LARGE            = { status = 413, type = "body-too-large", title = "The request body is larger than any order", retry = null }
+    UNSUPPORTED_MEDIA_TYPE       = { status = 415, type = "unsupported-media-type", title = "The request body has to be application/json", retry = null }
+    THROTTLED                    = { status = 429, type = "too-many-requests", title = "Too many requests at once; send it again with the same key", retry = 1 }
+    QUOTA_EXCEEDED               = { status = 429, type = "too-many-requests", title = "The client's requests of the day are used up", retry = 3600 }
+    # The function may have done its work all the same.
+    INTEGRATION_TIMEOUT = { status = 504, type = "unavailable", title = "Whether the order was taken is unknown; send it again with the same key", retry = 5 }
+    INTEGRATION_FAILURE = { status = 503, type = "unavailable", title = "Whether the order was taken is unknown; send it again with the same key", retry = 5 }
+    DEFAULT_4XX         = { status = null, type = "invalid-request", title = "The request cannot be answered", retry = null }
+    DEFAULT_5XX         = { status = null, type = "unavailable", title = "Whether the order was taken is unknown; send it again with the same key", retry = 5 }
+  }
+}
+
+resource "aws_api_gateway_rest_api" "this" {
+  name                         = local.name
+  description                  = "Orders"
+  disable_execute_api_endpoint = !var.enable_execute_api_endpoint
+
+  endpoint_configuration {
+    types = ["REGIONAL"]
+  }
+
+  lifecycle {
+    create_before_destroy = true
+
+    precondition {
+      condition     = alltrue([for path in local.route_paths : length(split("/", path)) - 1 <= 4])
+      error_message = "A route's path has at most four segments; for more, add a depth to api.tf."
+    }
+  }
+}
+
+resource "aws_api_gateway_resource" "depth_1" {
+  for_each = local.paths_by_depth[1]
+
+  rest_api_id = aws_api_gateway_rest_api.this.id
+  parent_id   = aws_api_gateway_rest_api.this.root_resource_id
+  path_part   = basename(each.value)
+}
+
+resource "aws_api_gateway_resource" "depth_2" {
+  for_each = local.paths_by_depth[2]
+
+  rest_api_id = aws_api_gateway_rest_api.this.id
+  parent_id   = aws_api_gateway_resource.depth_1[dirname(each.value)].id
+  path_part   = basename(each.value)
+}
+
+resource "aws_api_gateway_resource" "depth_3" {
+  for_each = local.paths_by_depth[3]
+
+  rest_api_id = aws_api_gateway_rest_api.this.id
+  parent_id   = aws_api_gateway_resource.depth_2[dirname(each.value)].id
+  path_part   = basename(each.value)
+}
+
+resource "aws_api_gateway_resource" "depth_4" {
+  for_each = local.paths_by_depth[4]
+
+  rest_api_id = aws_api_gateway_rest_api.this.id
+  parent_id   = aws_api_gateway_resource.depth_3[dirname(each.value)].id
+  path_part   = basename(each.value)
+}
+
+# Parameters only: the gateway's word on a body would be one sentence for everything that is wrong with it.
+resource "aws_api_gateway_request_validator" "parameters" {
+  name                        = "parameters"
+  rest_api_id                 = aws_api_gateway_rest_api.this.id
+  validate_request_parameters = true
+  validate_request_body       = false
+}
+
+resource "aws_api_gateway_method" "this" {
+  for_each = local.route_parts
+
+  rest_api_id          = aws_api_gateway_rest_api.this.id
+  resource_id          = local.resource_ids[each.value.path]
+  http_method          = each.value.method
+  authorization        = "NONE"
+  api_key_required     = true
+  request_validator_id = aws_api_gateway_request_validator.parameters.id
+
+  request_parameters = merge(
+    { for parameter in regexall("{(\\w+)}", each.value.path) : "method.request.path.${parameter[0]}" => true },
+    { for parameter, required in each.value.parameters : "method.request.${parameter}" => required },
+  )
+}
+
+resource "aws_api_gateway_integration" "this" {
+  for_each = local.route_parts
+
+  rest_api_id             = aws_api_gateway_rest_api.this.id
+  resource_id             = aws_api_gateway_method.this[each.key].resource_id
+  http_method             = aws_api_gateway_method.this[each.key].http_method
+  type                    = "AWS_PROXY"
+  integration_http_method = "POST"
+  uri                     = aws_lambda_alias.live[each.value.function].invoke_arn
+  # AWS's own limit; intake answers before it.
+  timeout_milliseconds = 29000
+}
+
+resource "aws_lambda_permission" "api" {
+  for_each = local.route_parts
+
+  action        = "lambda:InvokeFunction"
+  principal     = "apigateway.amazonaws.com"
+  function_name = aws_lambda_function.this[each.value.function].function_name
+  qualifier     = aws_lambda_alias.live[each.value.function].name
+  # This route at every stage; what a path has in braces is a wildcard here.
+  source_arn = "${local.execution_arn}/*/${each.value.method}${replace(each.value.path, "/{\\w+}/", "*")}"
+}
+
+resource "aws_api_gateway_gateway_response" "this" {
+  for_each = local.gateway_problems
+
+  rest_api_id   = aws_api_gateway_rest_api.this.id
+  response_type = each.key
+  status_code   = each.value.status
+
+  response_parameters = merge(
+    {
+      "gatewayresponse.header.Content-Type"  = "'application/problem+json'"
+      "gatewayresponse.header.Cache-Control" = "'no-store'"
+    },
+    each.value.retry == null ? {} : { "gatewayresponse.header.Retry-After" = "'${each.value.retry}'" },
+  )
+
+  response_templates = {
+    # $context.error.messageString is JSON text with its quotes.
+    "application/json" = join("", [
+      "{\"type\":\"urn:order-saga:problem:${each.value.type}\",\"title\":\"${each.value.title}\"",
+      each.value.status == null ? "" : ",\"status\":${each.value.status}",
+      contains(["BAD_REQUEST_PARAMETERS", "BAD_REQUEST_BODY"], each.key) ? ",\"detail\":$context.error.messageString" : "",
+      ",\"requestId\":\"$context.requestId\"}",
+    ])
+  }
+}
+
+resource "aws_api_gateway_deployment" "this" {
+  rest_api_id = aws_api_gateway_rest_api.this.id
+
+  # A deployment is a snapshot: a new one for whatever it would serve differently.
+  triggers = {
+    description = sha256(jsonencode([
+      local.route_parts,
+      local.gateway_problems,
+      aws_api_gateway_resource.depth_1,
+      aws_api_gateway_resource.depth_2,
+      aws_api_gateway_resource.depth_3,
+      aws_api_gateway_resource.depth_4,
+      aws_api_gateway_method.this,
+      aws_api_gateway_integration.this,
+      aws_api_gateway_gateway_response.this,
+      aws_api_gateway_request_validator.parameters,
+    ]))
+  }
+
+  lifecycle {
+    create_before_destroy = true
+  }
+}
+
+resource "aws_cloudwatch_log_group" "api" {
+  name              = "/aws/apigateway/${local.name}"
+  retention_in_days = var.log_retention_days
+  kms_key_id        = local.key_arn
+}
+
+resource "aws_api_gateway_account" "this" {
+  count = length(aws_iam_role.api_gateway)
+
+  cloudwatch_role_arn = aws_iam_role.api_gateway[0].arn
+
+  # API Gateway checks whether the role may write.
+  depends_on = [aws_iam_role_policy_attachment.api_gateway]
+}
+
+resource "aws_api_gateway_stage" "this" {
+  rest_api_id          = aws_api_gateway_rest_api.this.id
+  deployment_id        = aws_api_gateway_deployment.this.id
+  stage_name           = local.stage
+  xray_tracing_enabled = true
+
+  # Who asked what, how it ended and how long it took. No address and no body: those are personal data.
+  access_log_settings {
+    destination_arn = aws_cloudwatch_log_group.api.arn
+    format = jsonencode({
+      requestId          = "$context.requestId"
+      extendedRequestId  = "$context.extendedRequestId"
+      traceId            = "$context.xrayTraceId"
+      requestTime        = "$context.requestTime"
+      apiKeyId           = "$context.identity.apiKeyId"
+      method             = "$context.httpMethod"
+      route              = "$context.resourcePath"
+      path               = "$context.path"
+      status             = "$context.status"
+      responseLength     = "$context.responseLength"
+      latencyMs          = "$context.responseLatency"
+      integrationMs      = "$context.integration.latency"
+      integrationStatus  = "$context.integration.integrationStatus"
+      integrationError   = "$context.integration.error"
+      integrationRequest = "$context.integration.requestId"
+      error              = "$context.error.responseType"
+      validationError    = "$context.error.validationErrorString"
+      waf                = "$context.waf.status"
+    })
+  }
+
+  depends_on = [aws_api_gateway_account.this]
+}
+
+resource "aws_api_gateway_method_settings" "this" {
+  rest_api_id = aws_api_gateway_rest_api.this.id
+  stage_name  = aws_api_gateway_stage.this.stage_name
+  method_path = "*/*"
+
+  settings {
+    metrics_enabled = true
+    logging_level   = "ERROR"
+    # It would log whole orders.
+    data_trace_enabled     = false
+    throttling_rate_limit  = var.requests_per_second
+    throttling_burst_limit = var.requests_per_second
+  }
+}
+
+# --- Clients --------------------------------------------------------------------------------------
+
+resource "aws_api_gateway_api_key" "client" {
+  for_each = var.api_clients
+
+  name        = "${local.name}-${each.key}"
+  description = "The client ${each.key} of ${local.name}"
+}
+
+resource "aws_api_gateway_usage_plan" "this" {
+  name        = local.name
+  description = "What each client of ${local.name} may ask for"
+
+  api_stages {
+    api_id = aws_api_gateway_rest_api.this.id
+    stage  = aws_api_gateway_stage.this.stage_name
+  }
+
+  throttle_settings {
+    rate_limit  = var.client_requests_per_second
+    burst_limit = var.client_burst_requests
+  }
+
+  dynamic "quota_settings" {
+    for_each = var.client_requests_per_day[*]
+    content {
+      limit  = quota_settings.value
+      period = "DAY"
+    }
+  }
+}
+
+resource "aws_api_gateway_usage_plan_key" "client" {
+  for_each = var.api_clients
+
+  usage_plan_id = aws_api_gateway_usage_plan.this.id
+  key_id        = aws_api_gateway_api_key.client[each.key].id
+  key_type      = "API_KEY"
+}
+
+# --- A domain name of one's own -------------------------------------------------------------------
+
+resource "aws_api_gateway_domain_name" "this" {
+  count = var.domain_name == null ? 0 : 1
+
+  domain_name              = var.domain_name
+  regional_certificate_arn = var.domain_certificate_arn
+  security_policy          = "TLS_1_2"
+
+  endpoint_configuration {
+    types = ["REGIONAL"]
+  }
+}
+
+resource "aws_api_gateway_base_path_mapping" "this" {
+  count = length(aws_api_gateway_domain_name.this)
+
+  api_id      = aws_api_gateway_rest_api.this.id
+  stage_name  = aws_api_gateway_stage.this.stage_name
+  domain_name = aws_api_gateway_domain_name.this[0].domain_name
+}
+
+resource "aws_route53_record" "this" {
+  count = var.domain_zone_id == null ? 0 : 1
+
+  zone_id = var.domain_zone_id
+  name    = var.domain_name
+  type    = "A"
+
+  alias {
+    name                   = aws_api_gateway_domain_name.this[0].regional_domain_name
+    zone_id                = aws_api_gateway_domain_name.this[0].regional_zone_id
+    evaluate_target_health = false
+  }
+}

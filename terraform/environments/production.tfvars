@@ -1,0 +1,17 @@
+# A shop's own stack.
+
+environment = "production"
+
+# Yours. Without this line, AWS is asked.
+account_id = "123456789012"
+
+alarm_emails       = ["on-call@example.com"]
+monthly_budget_usd = 500
+
+enable_waf                  = true
+enable_customer_managed_key = true
+log_retention_days          = 90
+
+api_clients                = ["shop", "partners"]
+client_requests_per_second = 200
+client_burst_requests      = 400

@@ -1,0 +1,75 @@
+# One function per crate in functions/. `build.sh` makes their zips.
+
+resource "aws_cloudwatch_log_group" "function" {
+  for_each = local.functions
+
+  name              = "/aws/lambda/${local.name}-${each.key}"
+  retention_in_days = var.log_retention_days
+  kms_key_id        = local.key_arn
+}
+
+resource "aws_lambda_function" "this" {
+  for_each = local.functions
+
+  function_name = "${local.name}-${each.key}"
+  description   = each.value.description
+  role          = aws_iam_role.function[each.key].arn
+
+  filename = "${local.zip_dir}/${each.key}/bootstrap.zip"
+  # A plan does not need the zips, an apply does.
+  source_code_hash = try(filebase64sha256("${local.zip_dir}/${each.key}/bootstrap.zip"), null)
+
+  runtime       = "provided.al2023"
+  handler       = "bootstrap"
+  architectures = [var.architecture]
+  memory_size   = each.value.memory_mb
+  timeout       = each.value.timeout_seconds
+  # Each change is a version, which can be named, and gone back to.
+  publish = true
+
+  reserved_concurrent_executions = lookup(var.function_reserved_concurrency, each.key, -1)
+
+  kms_key_arn = local.key_arn
+
+  environment {
+    variables = each.value.environment
+  }
+
+  logging_config {
+    log_format            = "JSON"
+    application_log_level = var.log_level
+    system_log_level      = "WARN"
+    log_group             = aws_cloudwatch_log_group.function[each.key].name
+  }
+
+  tracing_config {
+    mode = "Active"
+  }
+
+  # A version is called by whoever sees it: it must be able to work by then.
+  depends_on = [aws_iam_role_policy.function_calls, aws_iam_role_policy.function_runtime]
+}
+
+resource "aws_lambda_alias" "live" {
+  for_each = local.live_functions
+
+  name             = local.alias
+  description      = "What the API, the schedule and the overflow queue call"
+  function_name    = aws_lambda_function.this[each.key].function_name
+  function_version = lookup(var.function_versions, each.key, aws_lambda_function.this[each.key].version)
+}
+
+# The schedule invokes asynchronously. A run that failed is not repeated: the next one is due within the
+# minute, and takes up the same orders.
+resource "aws_lambda_function_event_invoke_config" "recover_orders" {
+  function_name                = aws_lambda_function.this["recover-orders"].function_name
+  qualifier                    = aws_lambda_alias.live["recover-orders"].name
+  maximum_event_age_in_seconds = 60
+  maximum_retry_attempts       = 0
+
+  destination_config {
+    on_failure {
+      destination = aws_sqs_queue.this["recovery-dead"].arn
+    }
+  }
+}

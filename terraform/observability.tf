@@ -1,0 +1,362 @@
+# What wakes somebody, and what they look at first.
+#
+# A rejected order (out of stock, over its credit limit) is a success of the saga, so none of these alarms
+# is about one. Where nothing happens there is no data, which is well; only recovery, which runs every
+# minute, must not fall silent.
+
+resource "aws_sns_topic" "alarms" {
+  name = "${local.name}-alarms"
+  # Not AWS's own key for SNS: its policy does not admit CloudWatch, and alarms would reach nobody. They say
+  # nothing of orders.
+  kms_master_key_id = local.key_arn
+}
+
+resource "aws_sns_topic_policy" "alarms" {
+  arn = aws_sns_topic.alarms.arn
+  policy = jsonencode({
+    Version = "2012-10-17"
+    Statement = [
+      {
+        Sid       = "Alarms"
+        Effect    = "Allow"
+        Principal = { Service = "cloudwatch.amazonaws.com" }
+        Action    = "sns:Publish"
+        Resource  = local.topic_arn
+        Condition = { StringEquals = { "aws:SourceAccount" = local.account_id } }
+      },
+      {
+        Sid       = "TlsOnly"
+        Effect    = "Deny"
+        Principal = "*"
+        Action    = "sns:Publish"
+        Resource  = local.topic_arn
+        Condition = { Bool = { "aws:SecureTransport" = "false" } }
+      },
+    ]
+  })
+}
+
+resource "aws_sns_topic_subscription" "email" {
+  for_each = var.alarm_emails
+
+  topic_arn = aws_sns_topic.alarms.arn
+  protocol  = "email"
+  endpoint  = each.value
+}
+
+locals {
+  topic_arn = "arn:${local.partition}:sns:${var.region}:${local.account_id}:${local.name}-alarms"
+
+  state_machine_dimensions = { StateMachineArn = local.state_machine_arn }
+  api_dimensions           = { ApiName = aws_api_gateway_rest_api.this.name, Stage = local.stage }
+  recovery_dimensions      = { FunctionName = "${local.name}-recover-orders" }
+
+  # Each says what it means and what to do. `periods` of `seconds` each are looked at, and `datapoints` of
+  # them have to be beyond the threshold.
+  alarms = merge(
+    {
+      executions-failed = {
+        description = "Orders are not finished in their own execution: a service is unreachable or slow. They stay open, and recovery takes them up. Look at the state machine's log for the state that fails."
+        namespace   = "AWS/States", metric = "ExecutionsFailed", dimensions = local.state_machine_dimensions
+        statistic   = "Sum", comparison = "GreaterThanThreshold", threshold = 0
+        seconds     = 60, periods = 5, datapoints = 3, missing = "notBreaching"
+      }
+      executions-timed-out = {
+        description = "An execution ran into the state machine's time limit, which its retries never should. Its order is open, and recovery takes it up."
+        namespace   = "AWS/States", metric = "ExecutionsTimedOut", dimensions = local.state_machine_dimensions
+        statistic   = "Sum", comparison = "GreaterThanThreshold", threshold = 0
+        seconds     = 60, periods = 1, datapoints = 1, missing = "notBreaching"
+      }
+      executions-throttled = {
+        description = "Step Functions refuses starts: the account's limit is reached. Orders are kept as open, and recovery takes them up. Ask for a higher limit."
+        namespace   = "AWS/States", metric = "ExecutionThrottled", dimensions = local.state_machine_dimensions
+        statistic   = "Sum", comparison = "GreaterThanThreshold", threshold = 0
+        seconds     = 60, periods = 5, datapoints = 3, missing = "notBreaching"
+      }
+      orders-parked = {
+        description = "An order can be neither finished nor rolled back. The parked queue has its id. Mend what stops it, and have recovery take it up again."
+        namespace   = "OrderSaga", metric = "OrdersParked", dimensions = local.recovery_dimensions
+        statistic   = "Maximum", comparison = "GreaterThanThreshold", threshold = 0
+        seconds     = 300, periods = 1, datapoints = 1, missing = "notBreaching"
+      }
+      orders-given-up = {
+        description = "Recovery gave up on going forward with an order, and cancels it."
+        namespace   = "OrderSaga", metric = "OrdersGivenUp", dimensions = local.recovery_dimensions
+        statistic   = "Sum", comparison = "GreaterThanThreshold", threshold = 0
+        seconds     = 300, periods = 1, datapoints = 1, missing = "notBreaching"
+      }
+      recovery-backlog = {
+        description = "Recovery does not get to all orders that are due within its minute."
+        namespace   = "OrderSaga", metric = "OrdersLeft", dimensions = local.recovery_dimensions
+        statistic   = "Maximum", comparison = "GreaterThanThreshold", threshold = 0
+        seconds     = 60, periods = 10, datapoints = 10, missing = "notBreaching"
+      }
+      recovery-failures = {
+        description = "Recovery cannot read or write orders."
+        namespace   = "OrderSaga", metric = "RecoveryFailures", dimensions = local.recovery_dimensions
+        statistic   = "Sum", comparison = "GreaterThanThreshold", threshold = 0
+        seconds     = 60, periods = 5, datapoints = 3, missing = "notBreaching"
+      }
+      recovery-silent = {
+        description = "Recovery has not run for ten minutes, although it is due every minute: open orders stay open."
+        namespace   = "OrderSaga", metric = "OrdersLeft", dimensions = local.recovery_dimensions
+        statistic   = "SampleCount", comparison = "LessThanThreshold", threshold = 1
+        seconds     = 300, periods = 2, datapoints = 2, missing = "breaching"
+      }
+      overflow-conflicts = {
+        description = "A queued order was dropped: its key stands for another order since. Its client was told 202, and gets 422 at its next try."
+        namespace   = "OrderSaga", metric = "OverflowConflicts", dimensions = local.recovery_dimensions
+        statistic   = "Sum", comparison = "GreaterThanThreshold", threshold = 0
+        seconds     = 300, periods = 1, datapoints = 1, missing = "notBreaching"
+      }
+      overflow-waits = {
+        description = "An order has waited in the overflow queue for 15 minutes: DynamoDB still does not take it."
+        namespace   = "AWS/SQS", metric = "ApproximateAgeOfOldestMessage", dimensions = { QueueName = local.queue_names["overflow"] }
+        statistic   = "Maximum", comparison = "GreaterThanThreshold", threshold = 900
+        seconds     = 60, periods = 1, datapoints = 1, missing = "notBreaching"
+      }
+      api-5xx = {
+        description = "More than one request in a hundred is answered with 5xx: clients do not know whether their orders were taken, and send them again."
+        namespace   = "AWS/ApiGateway", metric = "5XXError", dimensions = local.api_dimensions
+        statistic   = "Average", comparison = "GreaterThanThreshold", threshold = 0.01
+        seconds     = 60, periods = 5, datapoints = 3, missing = "notBreaching"
+      }
+      api-latency = {
+        description = "One request in a hundred takes more than 5 s: steps are retried, or functions start cold."
+        namespace   = "AWS/ApiGateway", metric = "Latency", dimensions = local.api_dimensions
+        statistic   = "p99", comparison = "GreaterThanThreshold", threshold = 5000
+        seconds     = 60, periods = 5, datapoints = 3, missing = "notBreaching"
+      }
+    },
+    {
+      for queue, meaning in {
+        overflow-dead = "A message of the overflow queue is no order, or could not be put on record in a hundred tries. It is kept for at least ten days from now."
+        parked        = "An order was parked: it can be neither finished nor rolled back."
+        recovery-dead = "A run of recovery could not be started, or failed."
+        } : "${queue}-messages" => {
+        description = meaning
+        namespace   = "AWS/SQS", metric = "ApproximateNumberOfMessagesVisible", dimensions = { QueueName = local.queue_names[queue] }
+        statistic   = "Maximum", comparison = "GreaterThanThreshold", threshold = 0
+        seconds     = 60, periods = 1, datapoints = 1, missing = "notBreaching"
+      }
+    },
+    {
+      for function in keys(local.functions) : "${function}-throttles" => {
+        description = "Lambda refuses to run ${function}: the limit on its instances, or on the account's, is reached."
+        namespace   = "AWS/Lambda", metric = "Throttles", dimensions = { FunctionName = "${local.name}-${function}" }
+        statistic   = "Sum", comparison = "GreaterThanThreshold", threshold = 0
+        seconds     = 60, periods = 5, datapoints = 3, missing = "notBreaching"
+      }
+    },
+    {
+      # A task function reports refusals by errors, so its errors are no alarm of their own; a function that
+      # answers HTTP or the schedule has an answer to everything, so an error of it is a crash.
+      for function in keys(local.live_functions) : "${function}-errors" => {
+        description = "${function} crashed, or ran into its time limit."
+        namespace   = "AWS/Lambda", metric = "Errors", dimensions = { FunctionName = "${local.name}-${function}" }
+        statistic   = "Sum", comparison = "GreaterThanThreshold", threshold = 0
+        seconds     = 60, periods = 5, datapoints = 2, missing = "notBreaching"
+      }
+    },
+    {
+      for pair in setproduct(keys(local.tables), ["ReadThrottleEvents", "WriteThrottleEvents"]) :
+      "${pair[0]}-${pair[1] == "ReadThrottleEvents" ? "reads" : "writes"}-throttled" => {
+        description = "DynamoDB refuses requests to ${pair[0]}: its bound (table_max_read_units, table_max_write_units) or one partition's limit is reached."
+        namespace   = "AWS/DynamoDB", metric = pair[1], dimensions = { TableName = local.table_names[pair[0]] }
+        statistic   = "Sum", comparison = "GreaterThanThreshold", threshold = 0
+        seconds     = 60, periods = 5, datapoints = 3, missing = "notBreaching"
+      }
+    },
+  )
+}
+
+resource "aws_cloudwatch_metric_alarm" "this" {
+  for_each = local.alarms
+
+  alarm_name        = "${local.name}-${each.key}"
+  alarm_description = each.value.description
+
+  namespace   = each.value.namespace
+  metric_name = each.value.metric
+  dimensions  = each.value.dimensions
+  period      = each.value.seconds
+
+  statistic          = startswith(each.value.statistic, "p") ? null : each.value.statistic
+  extended_statistic = startswith(each.value.statistic, "p") ? each.value.statistic : null
+
+  comparison_operator = each.value.comparison
+  threshold           = each.value.threshold
+  evaluation_periods  = each.value.periods
+  datapoints_to_alarm = each.value.datapoints
+  treat_missing_data  = each.value.missing
+
+  alarm_actions = [aws_sns_topic.alarms.arn]
+  ok_actions    = [aws_sns_topic.alarms.arn]
+}
+
+# --- Dashboard ------------------------------------------------------------------------------------
+
+locals {
+  # Top down, as somebody on call asks: are orders coming in, what becomes of them, how long does it take,
+  # is something full, and does recovery keep up.
+  dashboard_rows = [
+    {
+      title = "Orders"
+      widgets = [
+        { title = "Requests", stat = "Sum", metrics = [["AWS/ApiGateway", "Count", "ApiName", local.name, "Stage", local.stage]] },
+        { title = "Refused and failed requests", stat = "Sum", metrics = [
+          ["AWS/ApiGateway", "4XXError", "ApiName", local.name, "Stage", local.stage],
+          ["AWS/ApiGateway", "5XXError", "ApiName", local.name, "Stage", local.stage],
+        ] },
+        { title = "Sagas started", stat = "Sum", metrics = [["AWS/States", "ExecutionsStarted", "StateMachineArn", local.state_machine_arn]] },
+      ]
+    },
+    {
+      title = "What becomes of them"
+      widgets = [
+        { title = "Sagas by their end", stat = "Sum", metrics = [for metric in ["ExecutionsSucceeded", "ExecutionsFailed", "ExecutionsTimedOut"] : ["AWS/States", metric, "StateMachineArn", local.state_machine_arn]] },
+        { title = "Errors of functions (a task's include refusals)", stat = "Sum", metrics = [for function in keys(local.functions) : ["AWS/Lambda", "Errors", "FunctionName", "${local.name}-${function}"]] },
+        { title = "Orders recovery could not finish", stat = "Maximum", metrics = [for metric in ["OrdersParked", "OrdersGivenUp"] : ["OrderSaga", metric, "FunctionName", "${local.name}-recover-orders"]] },
+      ]
+    },
+    {
+      title = "How long it takes"
+      widgets = [
+        { title = "Requests, p50 and p99, in ms", stat = "p99", metrics = [
+          ["AWS/ApiGateway", "Latency", "ApiName", local.name, "Stage", local.stage, { stat = "p50" }],
+          ["AWS/ApiGateway", "Latency", "ApiName", local.name, "Stage", local.stage, { stat = "p99" }],
+        ] },
+        { title = "Sagas, p50 and p99, in ms", stat = "p99", metrics = [
+          ["AWS/States", "ExecutionTime", "StateMachineArn", local.state_machine_arn, { stat = "p50" }],
+          ["AWS/States", "ExecutionTime", "StateMachineArn", local.state_machine_arn, { stat = "p99" }],
+        ] },
+        { title = "Functions, p99, in ms", stat = "p99", metrics = [for function in keys(local.functions) : ["AWS/Lambda", "Duration", "FunctionName", "${local.name}-${function}"]] },
+      ]
+    },
+    {
+      title = "What is full"
+      widgets = [
+        { title = "Instances of functions", stat = "Maximum", metrics = [for function in keys(local.functions) : ["AWS/Lambda", "ConcurrentExecutions", "FunctionName", "${local.name}-${function}"]] },
+        { title = "Throttled functions and executions", stat = "Sum", metrics = concat(
+          [for function in keys(local.functions) : ["AWS/Lambda", "Throttles", "FunctionName", "${local.name}-${function}"]],
+          [["AWS/States", "ExecutionThrottled", "StateMachineArn", local.state_machine_arn]],
+        ) },
+        { title = "Write units used, and throttled writes", stat = "Sum", metrics = concat(
+          [for table in keys(local.tables) : ["AWS/DynamoDB", "ConsumedWriteCapacityUnits", "TableName", local.table_names[table]]],
+          [for table in keys(local.tables) : ["AWS/DynamoDB", "WriteThrottleEvents", "TableName", local.table_names[table]]],
+        ) },
+      ]
+    },
+    {
+      title = "Recovery"
+      widgets = [
+        { title = "Orders taken up, and not got to", stat = "Sum", metrics = [for metric in ["OrdersRecovered", "OrdersLeft", "RecoveryFailures"] : ["OrderSaga", metric, "FunctionName", "${local.name}-recover-orders"]] },
+        { title = "Messages waiting", stat = "Maximum", metrics = [for queue in keys(local.queues) : ["AWS/SQS", "ApproximateNumberOfMessagesVisible", "QueueName", local.queue_names[queue]]] },
+        { title = "Oldest queued order, in s", stat = "Maximum", metrics = [["AWS/SQS", "ApproximateAgeOfOldestMessage", "QueueName", local.queue_names["overflow"]]] },
+      ]
+    },
+  ]
+}
+
+resource "aws_cloudwatch_dashboard" "this" {
+  count = var.enable_dashboard ? 1 : 0
+
+  dashboard_name = local.name
+  dashboard_body = jsonencode({
+    widgets = concat(
+      [{
+        type       = "alarm", x = 0, y = 0, width = 24, height = 3
+        properties = { title = "Alarms", alarms = [for alarm in values(aws_cloudwatch_metric_alarm.this) : alarm.arn] }
+      }],
+      flatten([
+        for row, content in local.dashboard_rows : concat(
+          [{
+            type       = "text", x = 0, y = 3 + row * 7, width = 24, height = 1
+            properties = { markdown = "## ${content.title}" }
+          }],
+          [
+            for column, widget in content.widgets : {
+              type = "metric", x = column * 8, y = 4 + row * 7, width = 8, height = 6
+              properties = {
+                title   = widget.title
+                region  = var.region
+                view    = "timeSeries"
+                stat    = widget.stat
+                period  = 60
+                metrics = widget.metrics
+                yAxis   = { left = { min = 0 } }
+              }
+            }
+          ],
+        )
+      ]),
+    )
+  })
+}
+
+# --- Saved queries --------------------------------------------------------------------------------
+
+resource "aws_cloudwatch_query_definition" "this" {
+  for_each = {
+    "unfinished executions" = {
+      log_groups = [aws_cloudwatch_log_group.state_machine.name]
+      query      = <<-EOT
+        fields @timestamp, execution_arn, type, details.name, details.error, details.cause
+        | filter type in ["ExecutionFailed", "ExecutionTimedOut", "TaskFailed", "TaskTimedOut", "EvaluationFailed"]
+        | sort @timestamp desc
+        | limit 200
+      EOT
+    }
+    "one order in the functions" = {
+      log_groups = [for group in values(aws_cloudwatch_log_group.function) : group.name]
+      query      = <<-EOT
+        fields @timestamp, @log, level, message
+        | filter @message like "PUT THE ORDER'S ID HERE"
+        | sort @timestamp asc
+        | limit 500
+      EOT
+    }
+    "slow and failed requests" = {
+      log_groups = [aws_cloudwatch_log_group.api.name]
+      query      = <<-EOT
+        fields @timestamp, method, path, status, latencyMs, integrationMs, integrationError, requestId, traceId
+        | filter status >= 500 or latencyMs > 3000
+        | sort @timestamp desc
+        | limit 200
+      EOT
+    }
+  }
+
+  name            = "${local.name}/${each.key}"
+  log_group_names = each.value.log_groups
+  query_string    = each.value.query
+}
+
+# --- Budget ---------------------------------------------------------------------------------------
+
+resource "aws_budgets_budget" "this" {
+  count = var.monthly_budget_usd == null ? 0 : 1
+
+  account_id   = local.account_id
+  name         = local.name
+  budget_type  = "COST"
+  time_unit    = "MONTHLY"
+  limit_amount = tostring(var.monthly_budget_usd)
+  limit_unit   = "USD"
+
+  cost_filter {
+    name   = "TagKeyValue"
+    values = ["user:Project$${var.name}"]
+  }
+
+  dynamic "notification" {
+    for_each = { ACTUAL = 80, FORECASTED = 100 }
+    content {
+      notification_type          = notification.key
+      comparison_operator        = "GREATER_THAN"
+      threshold                  = notification.value
+      threshold_type             = "PERCENTAGE"
+      subscriber_email_addresses = var.alarm_emails
+    }
+  }
+}

@@ -1,0 +1,55 @@
+output "alarm_topic_arn" {
+  description = "The SNS topic of all alarms, for further subscriptions."
+  value       = aws_sns_topic.alarms.arn
+}
+
+output "api_keys" {
+  description = "Each client's API key, for the x-api-key header."
+  value       = { for client, key in aws_api_gateway_api_key.client : client => key.value }
+  sensitive   = true
+}
+
+output "api_url" {
+  description = "The API's address: `POST {api_url}/orders`."
+  value       = var.domain_name == null ? aws_api_gateway_stage.this.invoke_url : "https://${var.domain_name}"
+}
+
+output "dashboard_url" {
+  description = "The dashboard in the console; null without one."
+  value       = var.enable_dashboard ? "https://${var.region}.console.aws.amazon.com/cloudwatch/home?region=${var.region}#dashboards/dashboard/${local.name}" : null
+}
+
+output "executions_url" {
+  description = "The state machine's executions in the console."
+  value       = "https://${var.region}.console.aws.amazon.com/states/home?region=${var.region}#/statemachines/view/${local.state_machine_arn}?type=express"
+}
+
+output "function_names" {
+  description = "The functions' names."
+  value       = { for function, resource in aws_lambda_function.this : function => resource.function_name }
+}
+
+output "function_versions" {
+  description = "The version of each function that this apply published or found."
+  value       = { for function, resource in aws_lambda_function.this : function => resource.version }
+}
+
+output "queue_urls" {
+  description = "The queues' URLs."
+  value       = { for queue, resource in aws_sqs_queue.this : queue => resource.url }
+}
+
+output "state_machine_arn" {
+  description = "The state machine's ARN."
+  value       = aws_sfn_state_machine.this.arn
+}
+
+output "state_machine_version_arn" {
+  description = "The version of the state machine that this apply published or found."
+  value       = aws_sfn_state_machine.this.state_machine_version_arn
+}
+
+output "table_names" {
+  description = "The tables' names."
+  value       = { for table, resource in aws_dynamodb_table.this : table => resource.name }
+}

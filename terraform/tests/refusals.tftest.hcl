@@ -1,0 +1,105 @@
+# What is refused, before anything is made.
+
+mock_provider "aws" {
+  source = "./tests/mocks"
+}
+
+variables {
+  account_id  = "123456789012"
+  environment = "production"
+}
+
+run "production_logs_no_orders" {
+  command = plan
+  variables {
+    include_execution_data = true
+  }
+  expect_failures = [var.include_execution_data]
+}
+
+run "executions_are_never_without_a_log" {
+  command = plan
+  variables {
+    state_machine_log_level = "OFF"
+  }
+  expect_failures = [var.state_machine_log_level]
+}
+
+run "recoverys_metrics_are_log_lines" {
+  command = plan
+  variables {
+    log_level = "ERROR"
+  }
+  expect_failures = [var.log_level]
+}
+
+run "latest_is_no_version" {
+  command = plan
+  variables {
+    function_versions = { intake = "$LATEST" }
+  }
+  expect_failures = [var.function_versions]
+}
+
+run "a_task_function_is_not_pinned_by_itself" {
+  command = plan
+  variables {
+    function_versions = { persist-order = "3" }
+  }
+  expect_failures = [var.function_versions]
+}
+
+run "a_share_needs_a_version" {
+  command = plan
+  variables {
+    state_machine_previous_percent = 10
+  }
+  expect_failures = [var.state_machine_previous_percent]
+}
+
+run "a_domain_needs_a_certificate" {
+  command = plan
+  variables {
+    domain_name = "orders.example.com"
+  }
+  expect_failures = [var.domain_certificate_arn]
+}
+
+run "an_api_has_an_address" {
+  command = plan
+  variables {
+    enable_execute_api_endpoint = false
+  }
+  expect_failures = [var.enable_execute_api_endpoint]
+}
+
+run "a_budget_tells_somebody" {
+  command = plan
+  variables {
+    monthly_budget_usd = 10
+  }
+  expect_failures = [var.monthly_budget_usd]
+}
+
+run "another_environment_is_a_typing_error" {
+  command = plan
+  variables {
+    environment = "prod"
+  }
+  expect_failures = [var.environment]
+}
+
+run "logs_are_kept_for_times_that_aws_knows" {
+  command = plan
+  variables {
+    log_retention_days = 31
+  }
+  expect_failures = [var.log_retention_days]
+}
+
+run "another_account_s_credentials_are_noticed" {
+  variables {
+    account_id = "210987654321"
+  }
+  expect_failures = [aws_dynamodb_table.this]
+}

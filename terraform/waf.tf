@@ -1,0 +1,158 @@
+# A web application firewall before the API, if wanted.
+
+resource "aws_wafv2_web_acl" "this" {
+  count = var.enable_waf ? 1 : 0
+
+  name        = local.name
+  description = "Before the API of ${local.name}"
+  scope       = "REGIONAL"
+
+  default_action {
+    allow {}
+  }
+
+  # As much of a body as an order may have.
+  association_config {
+    request_body {
+      api_gateway {
+        default_size_inspection_limit = "KB_64"
+      }
+    }
+  }
+
+  rule {
+    name     = "rate"
+    priority = 0
+
+    action {
+      block {}
+    }
+
+    statement {
+      rate_based_statement {
+        aggregate_key_type    = "IP"
+        evaluation_window_sec = 300
+        limit                 = var.waf_requests_per_five_minutes
+      }
+    }
+
+    visibility_config {
+      metric_name                = "${local.name}-rate"
+      cloudwatch_metrics_enabled = true
+      sampled_requests_enabled   = false
+    }
+  }
+
+  rule {
+    name     = "common"
+    priority = 1
+
+    override_action {
+      none {}
+    }
+
+    statement {
+      managed_rule_group_statement {
+        vendor_name = "AWS"
+        name        = "AWSManagedRulesCommonRuleSet"
+
+        # It blocks bodies above 8 KB, and an order of fifty lines is larger. Intake has its own limit.
+        rule_action_override {
+          name = "SizeRestrictions_BODY"
+          action_to_use {
+            count {}
+          }
+        }
+      }
+    }
+
+    visibility_config {
+      metric_name                = "${local.name}-common"
+      cloudwatch_metrics_enabled = true
+      sampled_requests_enabled   = false
+    }
+  }
+
+  rule {
+    name     = "known-bad-inputs"
+    priority = 2
+
+    override_action {
+      none {}
+    }
+
+    statement {
+      managed_rule_group_statement {
+        vendor_name = "AWS"
+        name        = "AWSManagedRulesKnownBadInputsRuleSet"
+      }
+    }
+
+    visibility_config {
+      metric_name                = "${local.name}-known-bad-inputs"
+      cloudwatch_metrics_enabled = true
+      sampled_requests_enabled   = false
+    }
+  }
+
+  visibility_config {
+    metric_name                = local.name
+    cloudwatch_metrics_enabled = true
+    # A sample holds whole requests, keys included.
+    sampled_requests_enabled = false
+  }
+}
+
+resource "aws_wafv2_web_acl_association" "this" {
+  count = length(aws_wafv2_web_acl.this)
+
+  resource_arn = aws_api_gateway_stage.this.arn
+  web_acl_arn  = aws_wafv2_web_acl.this[0].arn
+}
+
+resource "aws_cloudwatch_log_group" "waf" {
+  count = length(aws_wafv2_web_acl.this)
+
+  # AWS takes no other prefix.
+  name              = "aws-waf-logs-${local.name}"
+  retention_in_days = var.log_retention_days
+  kms_key_id        = local.key_arn
+}
+
+resource "aws_wafv2_web_acl_logging_configuration" "this" {
+  count = length(aws_wafv2_web_acl.this)
+
+  resource_arn            = aws_wafv2_web_acl.this[0].arn
+  log_destination_configs = [aws_cloudwatch_log_group.waf[0].arn]
+
+  dynamic "redacted_fields" {
+    for_each = ["authorization", "idempotency-key", "x-api-key"]
+    content {
+      single_header {
+        name = redacted_fields.value
+      }
+    }
+  }
+
+  # Requests that passed stand in the access log already.
+  logging_filter {
+    default_behavior = "DROP"
+
+    filter {
+      behavior    = "KEEP"
+      requirement = "MEETS_ANY"
+
+      condition {
+        action_condition {
+          action = "BLOCK"
+        }
+      }
+
+      condition {
+        action_condition {
+          action = "COUNT"
+        }
+      }
+    }
+  }
+}

@@ -1,0 +1,278 @@
+#!/usr/bin/env python3
+"""What the emulator is needed for: its own state, and the scenarios that need AWS around the API.
+
+    scenarios.py inventory                 what exists, one line each
+    scenarios.py load TF_OUTPUTS.json      stores tests/emulator/stock.json
+    scenarios.py run TF_OUTPUTS.json       the scenarios
+
+The emulator is at AWS_ENDPOINT_URL. It enforces the policies of the functions' roles, so a permission
+that is missing fails a scenario, and one that is taken away is how a service is made unreachable.
+"""
+
+import json
+import os
+import pathlib
+import sys
+import time
+import traceback
+import urllib.error
+import urllib.request
+import uuid
+
+import botocore.session
+
+PATIENCE_S = 60
+ENDPOINT = os.environ["AWS_ENDPOINT_URL"]
+
+
+def client(service):
+    return botocore.session.get_session().create_client(service, endpoint_url=ENDPOINT)
+
+
+def pages(service, operation, key):
+    return [item for page in client(service).get_paginator(operation).paginate() for item in page.get(key, [])]
+
+
+def inventory():
+    """All that a stack is made of, by kind and name."""
+    for name in pages("dynamodb", "list_tables", "TableNames"):
+        yield f"table {name}"
+    for url in client("sqs").list_queues().get("QueueUrls", []):
+        yield f"queue {url}"
+    for function in pages("lambda", "list_functions", "Functions"):
+        yield f"function {function['FunctionName']}"
+    for mapping in pages("lambda", "list_event_source_mappings", "EventSourceMappings"):
+        yield f"event source {mapping['EventSourceArn']}"
+    for machine in pages("stepfunctions", "list_state_machines", "stateMachines"):
+        yield f"state machine {machine['name']}"
+    for api in pages("apigateway", "get_rest_apis", "items"):
+        yield f"API {api['name']}"
+    for key in pages("apigateway", "get_api_keys", "items"):
+        yield f"API key {key['name']}"
+    for plan in pages("apigateway", "get_usage_plans", "items"):
+        yield f"usage plan {plan['name']}"
+    for schedule in pages("scheduler", "list_schedules", "Schedules"):
+        yield f"schedule {schedule['Name']}"
+    for role in pages("iam", "list_roles", "Roles"):
+        yield f"role {role['RoleName']}"
+    for group in pages("logs", "describe_log_groups", "logGroups"):
+        yield f"log group {group['logGroupName']}"
+    for alarm in pages("cloudwatch", "describe_alarms", "MetricAlarms"):
+        yield f"alarm {alarm['AlarmName']}"
+    for dashboard in client("cloudwatch").list_dashboards().get("DashboardEntries", []):
+        yield f"dashboard {dashboard['DashboardName']}"
+    for topic in pages("sns", "list_topics", "Topics"):
+        yield f"topic {topic['TopicArn']}"
+
+
+class Stack:
+    def __init__(self, outputs):
+        self.outputs = {name: output["value"] for name, output in json.loads(pathlib.Path(outputs).read_text()).items()}
+        # https://ID.execute-api.REGION.amazonaws.com/STAGE, which is the emulator here.
+        host, self.stage = self.outputs["api_url"].removeprefix("https://").split("/")
+        self.host = host.split(".")[0] + ".execute-api.localhost:" + ENDPOINT.rsplit(":", 1)[1]
+        self.key = self.outputs["api_keys"]["shop"]
+
+    def function(self, name):
+        return self.outputs["function_names"][name]
+
+    def request(self, method, path, body=None, headers=None, key=True):
+        headers = {"Host": self.host, "Content-Type": "application/json", **(headers or {})}
+        if key:
+            headers["x-api-key"] = self.key
+        request = urllib.request.Request(f"{ENDPOINT}/{self.stage}{path}", method=method, headers=headers)
+        request.data = None if body is None else json.dumps(body).encode()
+        try:
+            with urllib.request.urlopen(request, timeout=PATIENCE_S) as answer:
+                return answer.status, dict(answer.headers), json.loads(answer.read())
+        except urllib.error.HTTPError as answer:
+            return answer.code, dict(answer.headers), json.loads(answer.read())
+
+    def place(self, key, **headers):
+        body = {"customerId": "demo123", "items": [{"productId": "PLENTY", "quantity": 1, "price": 10}], "totalAmount": 10}
+        return self.request("POST", "/orders", body, {"Idempotency-Key": key, **headers})
+
+    def status(self, order_id):
+        code, _, order = self.request("GET", f"/orders/{order_id}")
+        return order["status"] if code == 200 else None
+
+    def recover(self):
+        """What the schedule does each minute: its own target, with its own input."""
+        schedules = client("scheduler")
+        (name,) = [schedule["Name"] for schedule in schedules.list_schedules()["Schedules"]]
+        target = schedules.get_schedule(Name=name)["Target"]
+        answer = client("lambda").invoke(FunctionName=target["Arn"], Payload=target["Input"].encode())
+        payload = json.loads(answer["Payload"].read())
+        assert answer["StatusCode"] == 200 and "FunctionError" not in answer, payload
+        return payload
+
+    def refuse_dynamodb(self, *functions):
+        return Refusal([(f"{self.function(function)}", function) for function in functions])
+
+
+class Refusal:
+    """While it lasts, DynamoDB refuses these functions."""
+
+    def __init__(self, roles):
+        self.roles = [role for role, _ in roles]
+
+    def __enter__(self):
+        deny = {"Version": "2012-10-17", "Statement": [{"Effect": "Deny", "Action": "dynamodb:*", "Resource": "*"}]}
+        for role in self.roles:
+            client("iam").put_role_policy(RoleName=role, PolicyName="refused", PolicyDocument=json.dumps(deny))
+
+    def __exit__(self, *_):
+        for role in self.roles:
+            client("iam").delete_role_policy(RoleName=role, PolicyName="refused")
+
+
+def eventually(wanted, look):
+    """Looks until it sees what is wanted, and says what it saw last if it never does."""
+    ends = time.monotonic() + PATIENCE_S
+    while (seen := look()) != wanted:
+        assert time.monotonic() < ends, f"{seen!r} is not {wanted!r} in time"
+        time.sleep(0.2)
+
+
+def load(stack):
+    dynamodb = client("dynamodb")
+    data = json.loads(pathlib.Path(__file__).with_name("stock.json").read_text())
+    for stock in data["stock"]:
+        item = {
+            "pk": {"S": f"STOCK#{stock['storeId']}#{stock['sku']}"},
+            "store_id": {"S": stock["storeId"]},
+            "sku": {"S": stock["sku"]},
+            "available": {"N": str(stock["onHand"])},
+            "reserved": {"N": "0"},
+        }
+        dynamodb.put_item(TableName=stack.outputs["table_names"]["inventory"], Item=item)
+    for account in data["accounts"]:
+        item = {
+            "pk": {"S": f"ACCOUNT#{account['customerId']}"},
+            "sk": {"S": "TERMS"},
+            "customer_id": {"S": account["customerId"]},
+            "currency": {"S": account["currency"]},
+            "credit_limit_minor": {"N": str(round(account["creditLimit"] * 100))},
+            "on_hold": {"BOOL": account["onHold"]},
+            "receivable_minor": {"N": "0"},
+        }
+        dynamodb.put_item(TableName=stack.outputs["table_names"]["journal"], Item=item)
+
+
+# --- The scenarios ----------------------------------------------------------------------------------
+
+
+def a_request_without_an_api_key_is_refused_as_a_problem_document(stack):
+    for headers in [{}, {"x-api-key": "nobody-has-this-key-000000"}]:
+        code, answered, problem = stack.request("GET", "/orders/00000000000000000000000000000000", headers=headers, key=False)
+        assert code == 403, (code, problem)
+        assert answered["Content-Type"] == "application/problem+json", answered
+        assert problem["type"] == "urn:order-saga:problem:forbidden" and problem["status"] == 403, problem
+
+
+def the_deployed_workflow_calls_published_versions_only(stack):
+    machine = client("stepfunctions").describe_state_machine(stateMachineArn=stack.outputs["state_machine_arn"])
+    assert machine["type"] == "EXPRESS", machine
+    definition = json.loads(machine["definition"])
+    text = json.dumps(definition)
+    called = {part.split('"')[0] for part in text.split('"FunctionName": "')[1:]}
+    assert len(called) == 3 and all(arn.rsplit(":", 1)[1].isdigit() for arn in called), called
+
+
+def recovery_finds_nothing_to_do_when_all_is_well(stack):
+    report = stack.recover()
+    assert report["left"] == 0 and report["failed_looks"] == 0 and report["parked"] == 0, report
+
+
+def an_order_that_dynamodb_does_not_take_waits_in_the_overflow_queue(stack):
+    # Recovery works the queue off; it is stopped so that the order is seen waiting.
+    with stack.refuse_dynamodb("intake", "persist-order", "recover-orders"):
+        code, headers, order = stack.place(f"overflow-{uuid.uuid4()}")
+        assert (code, order["status"]) == (202, "PENDING"), (code, order)
+        order_id = order["orderId"]
+        assert headers["Location"].endswith(f"/orders/{order_id}"), headers
+        assert stack.status(order_id) is None, "it has no record yet"
+    eventually("CONFIRMED", lambda: stack.status(order_id))
+
+
+def an_order_whose_steps_are_throttled_is_kept_and_taken_up_by_recovery(stack):
+    function = stack.function("reserve-inventory")
+    client("lambda").put_function_concurrency(FunctionName=function, ReservedConcurrentExecutions=0)
+    try:
+        code, _, order = stack.place(f"throttled-{uuid.uuid4()}")
+        assert (code, order["status"]) == (202, "PENDING"), (code, order)
+        assert stack.status(order["orderId"]) == "PENDING"
+    finally:
+        client("lambda").delete_function_concurrency(FunctionName=function)
+    # The record is due only once no execution can be alive any more. Nobody waits five minutes for that
+    # here: an operator's word takes it up at once, through the same function.
+    command = json.dumps({"action": "take_up", "order_id": order["orderId"]}).encode()
+    answer = client("lambda").invoke(FunctionName=stack.function("recover-orders"), Qualifier="live", Payload=command)
+    assert json.loads(answer["Payload"].read()) == "started"
+    eventually("CONFIRMED", lambda: stack.status(order["orderId"]))
+
+
+def an_order_that_intake_had_to_write_itself_is_started_by_the_schedule(stack):
+    with stack.refuse_dynamodb("persist-order"):
+        code, _, order = stack.place(f"unstarted-{uuid.uuid4()}")
+        assert (code, order["status"]) == (202, "PENDING"), (code, order)
+    report = stack.recover()
+    assert report["taken"].get("started", 0) >= 1, report
+    eventually("CONFIRMED", lambda: stack.status(order["orderId"]))
+
+
+def a_poison_message_ends_in_the_dead_letter_queue_and_takes_no_other_along(stack):
+    sqs = client("sqs")
+    urls = stack.outputs["queue_urls"]
+    # Both in one batch: an order that waits, and a text that is none.
+    with stack.refuse_dynamodb("intake", "persist-order", "recover-orders"):
+        _, _, order = stack.place(f"beside-poison-{uuid.uuid4()}")
+        sqs.send_message(QueueUrl=urls["overflow"], MessageBody="this is no order")
+    eventually("CONFIRMED", lambda: stack.status(order["orderId"]))
+
+    def dead_letters():
+        received = sqs.receive_message(QueueUrl=urls["overflow-dead"], WaitTimeSeconds=1, VisibilityTimeout=0).get("Messages", [])
+        return [message["Body"] for message in received]
+
+    eventually(["this is no order"], dead_letters)
+
+
+SCENARIOS = [
+    a_request_without_an_api_key_is_refused_as_a_problem_document,
+    the_deployed_workflow_calls_published_versions_only,
+    recovery_finds_nothing_to_do_when_all_is_well,
+    an_order_that_dynamodb_does_not_take_waits_in_the_overflow_queue,
+    an_order_whose_steps_are_throttled_is_kept_and_taken_up_by_recovery,
+    an_order_that_intake_had_to_write_itself_is_started_by_the_schedule,
+    a_poison_message_ends_in_the_dead_letter_queue_and_takes_no_other_along,
+]
+
+
+def run(stack):
+    failed = 0
+    for scenario in SCENARIOS:
+        started = time.monotonic()
+        try:
+            scenario(stack)
+            print(f"ok      {scenario.__name__} ({time.monotonic() - started:.1f} s)", flush=True)
+        except Exception:
+            failed += 1
+            print(f"FAILED  {scenario.__name__}\n{traceback.format_exc()}", flush=True)
+    print(f"{len(SCENARIOS) - failed} passed, {failed} failed")
+    return failed
+
+
+def main():
+    match sys.argv[1:]:
+        case ["inventory"]:
+            print("\n".join(sorted(inventory())))
+        case ["load", outputs]:
+            load(Stack(outputs))
+        case ["run", outputs]:
+            sys.exit(1 if run(Stack(outputs)) else 0)
+        case _:
+            sys.exit(__doc__)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,181 @@
+#!/usr/bin/env python3
+"""Holds a Terraform plan against the code that it deploys.
+
+    check_plan.py PLAN.json --zips DIR --tables TABLES.json
+
+Permissions: for each function, the actions of its policy are exactly those that its code calls. The
+code's calls are read from the compiled function: the linker keeps an operation's name only if something
+that can run refers to it, so this is reachability as the compiler sees it, through every crate. A
+transaction is authorised by its writes, whose kinds are read from the sources of the step and of the
+fences.
+
+Tables: keys, attributes, indexes and time to live are those that the local stack creates.
+
+It names everything that differs, and ends with 1 then.
+"""
+
+import argparse
+import json
+import pathlib
+import re
+import sys
+import zipfile
+
+ROOT = pathlib.Path(__file__).resolve().parents[2]
+
+# Services by the prefix of their operations' names on the wire, and the operations that exist there, so
+# that a name which is followed by other text in the executable is still recognised.
+SERVICES = {
+    "DynamoDB_20120810": (
+        "dynamodb",
+        "BatchExecuteStatement BatchGetItem BatchWriteItem DeleteItem DescribeTable ExecuteStatement"
+        " ExecuteTransaction GetItem PutItem Query Scan TransactGetItems TransactWriteItems UpdateItem",
+    ),
+    "AmazonSQS": (
+        "sqs",
+        "ChangeMessageVisibility ChangeMessageVisibilityBatch DeleteMessage DeleteMessageBatch"
+        " GetQueueAttributes GetQueueUrl PurgeQueue ReceiveMessage SendMessage SendMessageBatch",
+    ),
+    "AWSStepFunctions": (
+        "states",
+        "DescribeExecution DescribeStateMachine GetExecutionHistory ListExecutions SendTaskFailure"
+        " SendTaskHeartbeat SendTaskSuccess StartExecution StartSyncExecution StopExecution",
+    ),
+}
+
+# The writes that a transaction can hold, as their builders are called, and the action that each needs.
+# https://docs.aws.amazon.com/amazondynamodb/latest/developerguide/transaction-apis-iam.html
+TRANSACTION_WRITES = {
+    "Put": "dynamodb:PutItem",
+    "Update": "dynamodb:UpdateItem",
+    "Delete": "dynamodb:DeleteItem",
+    "ConditionCheck": "dynamodb:ConditionCheckItem",
+}
+
+# The table that a function's environment names, by variable.
+TABLE_VARIABLES = {"ORDERS_TABLE", "INVENTORY_TABLE", "JOURNAL_TABLE"}
+
+
+def called_operations(zip_path):
+    """The (service, operation) pairs in a compiled function."""
+    executable = zipfile.ZipFile(zip_path).read("bootstrap")
+    called = set()
+    for prefix, (service, operations) in SERVICES.items():
+        known = sorted(operations.split(), key=len, reverse=True)
+        # A lookahead, for one name may follow another without a gap.
+        for match in re.finditer(re.escape(prefix.encode()) + rb"\.(?=([A-Za-z]+))", executable):
+            text = match.group(1).decode()
+            operation = next((name for name in known if text.startswith(name)), None)
+            if operation is None:
+                raise SystemExit(f"{zip_path} calls {prefix}.{text}, which this check does not know")
+            called.add((service, operation))
+    return called
+
+
+def transaction_actions(function):
+    """The actions that the writes of a step's transactions need: its own and its fences'."""
+    sources = [*(ROOT / "functions" / function / "src").rglob("*.rs"), *(ROOT / "crates/saga/src").rglob("*.rs")]
+    text = "\n".join(source.read_text() for source in sources)
+    return {action for kind, action in TRANSACTION_WRITES.items() if re.search(rf"\b{kind}::builder\(\)", text)}
+
+
+def called_actions(function, zip_path):
+    actions = set()
+    for service, operation in called_operations(zip_path):
+        if operation == "TransactWriteItems":
+            actions |= transaction_actions(function)
+        else:
+            actions.add(f"{service}:{operation}")
+    return actions
+
+
+def as_list(value):
+    return value if isinstance(value, list) else [value]
+
+
+class Plan:
+    def __init__(self, path):
+        resources = json.loads(pathlib.Path(path).read_text())["planned_values"]["root_module"]["resources"]
+        self.resources = {resource["address"]: resource.get("values", {}) for resource in resources}
+
+    def instances(self, kind):
+        """The instances of a resource, by key."""
+        pattern = re.compile(rf'{re.escape(kind)}\["(.*)"\]')
+        found = {match.group(1): values for address, values in self.resources.items() if (match := pattern.fullmatch(address))}
+        if not found:
+            raise SystemExit(f"the plan has no {kind}")
+        return found
+
+
+def check_permissions(plan, zips):
+    policies = plan.instances("aws_iam_role_policy.function_calls")
+    functions = plan.instances("aws_lambda_function.this")
+    crates = {manifest.parent.name for manifest in (ROOT / "functions").glob("*/Cargo.toml")}
+    if crates != set(functions):
+        yield f"functions/ has {sorted(crates)}, the plan has {sorted(functions)}"
+    for function in sorted(functions):
+        statements = json.loads(policies[function]["policy"])["Statement"]
+        granted = {action for statement in statements for action in as_list(statement["Action"])}
+        called = called_actions(function, zips / function / "bootstrap.zip")
+        if not called:
+            yield f"{function}: no call was found in its executable"
+        for action in sorted(called - granted):
+            yield f"{function}: its code calls {action}, and its policy does not allow it"
+        for action in sorted(granted - called):
+            yield f"{function}: its policy allows {action}, and its code never calls it"
+
+        # A DynamoDB action is granted on the table that the function is told of, and on nothing else.
+        variables = functions[function]["environment"][0]["variables"] or {}
+        tables = {variables[name] for name in TABLE_VARIABLES & set(variables)}
+        for statement in statements:
+            for resource in as_list(statement["Resource"]):
+                if ":dynamodb:" in resource and resource.split(":table/")[1].split("/")[0] not in tables:
+                    yield f"{function}: its policy names {resource}, and its environment names {sorted(tables)}"
+                if ("dynamodb:Query" in as_list(statement["Action"])) != ("/index/" in resource):
+                    yield f"{function}: queries are on an index, and everything else on the table: {resource}"
+
+
+def check_tables(plan, local_tables):
+    planned = {}
+    for name, table in plan.instances("aws_dynamodb_table.this").items():
+        planned[name] = {
+            "table": {
+                "keys": [key for key in (table["hash_key"], table["range_key"]) if key],
+                "attributes": {attribute["name"]: attribute["type"] for attribute in table["attribute"]},
+                "indexes": {
+                    index["name"]: {
+                        "keys": [key for key in (index["hash_key"], index["range_key"]) if key],
+                        "projection": index["projection_type"],
+                    }
+                    for index in table.get("global_secondary_index", [])
+                },
+            },
+            "ttl": next((ttl["attribute_name"] for ttl in table.get("ttl", []) if ttl["enabled"]), None),
+        }
+    for name in sorted(set(planned) | set(local_tables)):
+        if planned.get(name) != local_tables.get(name):
+            yield f"the table {name} is {json.dumps(planned.get(name))} here, and {json.dumps(local_tables.get(name))} on the local stack"
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("plan")
+    parser.add_argument("--zips", required=True, type=pathlib.Path)
+    parser.add_argument("--tables", required=True, type=pathlib.Path)
+    arguments = parser.parse_args()
+    plan = Plan(arguments.plan)
+    findings = [
+        *check_permissions(plan, arguments.zips),
+        *check_tables(plan, json.loads(arguments.tables.read_text())),
+    ]
+    for finding in findings:
+        print(finding)
+    if findings:
+        sys.exit(1)
+    functions = plan.instances("aws_lambda_function.this")
+    tables = plan.instances("aws_dynamodb_table.this")
+    print(f"{len(functions)} functions have the permissions that their code uses, and no others; {len(tables)} tables are the local stack's")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,298 @@
+//! What a client of the order API can rely on, wherever it is deployed.
+//!
+//! The scenarios run against `order-saga serve`; or, if `ORDER_API_URL` is set, against the API there,
+//! whose stock and accounts have to be those of `tests/emulator/stock.json`. Both are held to the same
+//! answers.
+//!
+//! | variable | is |
+//! |---|---|
+//! | `ORDER_API_URL` | scheme, host and port |
+//! | `ORDER_API_BASE_PATH` | what stands before `/orders`, such as `/v1` |
+//! | `ORDER_API_HOST` | the `Host` header, if it is not that of the URL |
+//! | `ORDER_API_KEY` | the `x-api-key` header |
+
+#![allow(clippy::unwrap_used, reason = "a test may stop at what should not happen")]
+
+use std::env;
+use std::path::Path;
+use std::time::{Duration, Instant};
+
+use http::header::{CONTENT_TYPE, ETAG, HOST, HeaderName, LOCATION};
+use http::{Method, StatusCode};
+use serde_json::{Value, json};
+use system_tests::client::{Client, IDEMPOTENCY_KEY, Response, order_of};
+use system_tests::process::Serve;
+use tokio::task::JoinSet;
+
+/// How long a decision that nobody waits for may take.
+const PATIENCE: Duration = Duration::from_mins(1);
+
+/// How often an order is read that is not decided yet: a person's patience, and no load.
+const READ_EVERY: Duration = Duration::from_millis(200);
+
+/// An API, and the server behind it if this test has started it.
+struct Api {
+    client: Client,
+    _serve: Option<Serve>,
+}
+
+impl Api {
+    async fn open() -> Self {
+        let Ok(url) = env::var("ORDER_API_URL") else {
+            let stock = Path::new(env!("CARGO_MANIFEST_DIR")).join("emulator/stock.json");
+            let serve = Serve::start(["--stock".as_ref(), stock.as_path()]).await;
+            return Self { client: serve.client(), _serve: Some(serve) };
+        };
+        let mut client = Client::new(url).under(&env::var("ORDER_API_BASE_PATH").unwrap_or_default());
+        if let Ok(host) = env::var("ORDER_API_HOST") {
+            client = client.with_header(HOST, &host);
+        }
+        if let Ok(key) = env::var("ORDER_API_KEY") {
+            client = client.with_header(HeaderName::from_static("x-api-key"), &key);
+        }
+        Self { client, _serve: None }
+    }
+
+    async fn place(&self, key: &str, body: impl ToString) -> Response {
+        self.client.place(key, body).await
+    }
+
+    /// Reads an order until it is decided.
+    async fn decided(&self, location: &str) -> Value {
+        let started = Instant::now();
+        loop {
+            let order = self.client.follow(location).await.json();
+            if ["CONFIRMED", "CANCELLED"].contains(&order["status"].as_str().unwrap()) {
+                return order;
+            }
+            assert!(started.elapsed() < PATIENCE, "{order} is not decided in time");
+            tokio::time::sleep(READ_EVERY).await;
+        }
+    }
+}
+
+/// What matters most of an answer.
+fn outcome(answer: &Response) -> (u16, Value, Value) {
+    let body = answer.json();
+    (answer.status.as_u16(), body["status"].clone(), body["reason"].clone())
+}
+
+fn invoice(customer: &str, sku: &str, quantity: u32) -> Value {
+    let mut order = order_of(sku, quantity);
+    order["customerId"] = customer.into();
+    order["paymentTerms"] = "INVOICE".into();
+    order
+}
+
+#[tokio::test]
+async fn an_order_is_confirmed_and_found_where_the_answer_says() {
+    let api = Api::open().await;
+    let placed = api.place("confirmed", order_of("PLENTY", 3)).await;
+    assert_eq!(placed.status, StatusCode::CREATED, "{placed:?}");
+    assert_eq!(placed.header(CONTENT_TYPE), "application/json");
+    assert_eq!(placed.header(IDEMPOTENCY_KEY), "confirmed");
+    let order = placed.json();
+    assert_eq!(order["status"], "CONFIRMED");
+    assert!(str::from_utf8(&placed.body).unwrap().contains(r#""totalAmount":30.00"#), "{placed:?}");
+    let events: Vec<_> = order["timeline"].as_array().unwrap().iter().map(|moment| &moment["event"]).collect();
+    assert_eq!(events, ["PLACED", "INVENTORY_RESERVED", "ACCOUNTING_POSTED", "CONFIRMED"]);
+
+    let path = format!("/orders/{}", order["orderId"].as_str().unwrap());
+    assert!(placed.header(LOCATION).ends_with(&path), "{placed:?}");
+    let read = api.client.follow(placed.header(LOCATION)).await;
+    assert_eq!((read.status, read.json()), (StatusCode::OK, order));
+    assert_eq!(read.header(ETAG), placed.header(ETAG));
+    assert_eq!(api.client.get(&path).await.json(), read.json());
+}
+
+#[tokio::test]
+async fn an_order_without_a_key_is_told_the_one_that_was_minted() {
+    let api = Api::open().await;
+    let body = order_of("PLENTY", 1).to_string();
+    let first = api.client.send(api.client.placing(), body.clone()).await.unwrap();
+    assert_eq!(first.status, StatusCode::CREATED, "{first:?}");
+    let key = first.header(IDEMPOTENCY_KEY);
+    assert!(!key.is_empty(), "{first:?}");
+
+    let second = api.client.send(api.client.placing(), body.clone()).await.unwrap();
+    assert_ne!(second.json()["orderId"], first.json()["orderId"], "without a key it is another order");
+    assert_eq!(api.place(key, body).await.json(), first.json(), "with the minted key it is the same");
+}
+
+#[tokio::test]
+async fn the_same_request_again_gets_the_same_answer() {
+    let api = Api::open().await;
+    let first = api.place("again", order_of("PLENTY", 1)).await;
+    let again = api.place("again", order_of("PLENTY", 1)).await;
+    assert_eq!((first.status, again.status), (StatusCode::CREATED, StatusCode::CREATED), "{first:?} {again:?}");
+    assert_eq!(again.json(), first.json());
+    assert_eq!((again.header(ETAG), again.header(LOCATION)), (first.header(ETAG), first.header(LOCATION)));
+}
+
+#[tokio::test]
+async fn ten_senders_of_one_key_place_one_order() {
+    let api = Api::open().await;
+    let mut senders = JoinSet::new();
+    for _ in 0..10 {
+        let client = api.client.clone();
+        senders.spawn(async move { client.place("raced", order_of("ONE-RACED", 1)).await });
+    }
+    let answers = senders.join_all().await;
+    let location = answers[0].header(LOCATION);
+    for answer in &answers {
+        assert!([201, 202].contains(&answer.status.as_u16()), "{answer:?}");
+        assert_eq!(answer.header(LOCATION), location);
+    }
+    assert_eq!(api.decided(location).await["status"], "CONFIRMED");
+}
+
+#[tokio::test]
+async fn a_key_does_not_stand_for_another_body() {
+    let api = Api::open().await;
+    let first = api.place("reused", order_of("PLENTY", 1)).await;
+    assert_eq!(first.status, StatusCode::CREATED, "{first:?}");
+    let other = api.place("reused", order_of("PLENTY", 2)).await;
+    assert_eq!(other.status, StatusCode::UNPROCESSABLE_ENTITY, "{other:?}");
+    assert_eq!(other.problem()["type"], "urn:order-saga:problem:idempotency-conflict");
+    assert_eq!(api.client.follow(first.header(LOCATION)).await.json(), first.json(), "it is left as it was");
+}
+
+#[tokio::test]
+async fn an_order_that_is_out_of_stock_is_rolled_back_and_holds_nothing() {
+    let api = Api::open().await;
+    let mut both = order_of("PLENTY", 1);
+    both["items"] = json!([
+        { "productId": "PLENTY", "quantity": 1, "price": 10 },
+        { "productId": "TWO-ONLY", "quantity": 3, "price": 10 },
+    ]);
+    both["totalAmount"] = 40.into();
+    let refused = api.place("too-many", &both).await;
+    assert_eq!(outcome(&refused), (409, json!("CANCELLED"), json!("OUT_OF_STOCK")), "{refused:?}");
+    assert_eq!(refused.problem()["type"], "urn:order-saga:problem:out-of-stock");
+    let read = api.client.follow(refused.header(LOCATION)).await;
+    assert_eq!(outcome(&read), (200, json!("CANCELLED"), json!("OUT_OF_STOCK")));
+    assert_eq!(read.json(), refused.json()["order"]);
+    assert_eq!(api.place("too-many", &both).await.json(), refused.json(), "again, it is the same refusal");
+
+    let all = api.place("all-there-is", order_of("TWO-ONLY", 2)).await;
+    assert_eq!(all.status, StatusCode::CREATED, "{all:?}");
+}
+
+#[tokio::test]
+async fn an_article_that_the_store_does_not_keep_is_refused() {
+    let api = Api::open().await;
+    let refused = api.place("nowhere", order_of("NOWHERE", 1)).await;
+    assert_eq!(outcome(&refused), (409, json!("CANCELLED"), json!("UNKNOWN_SKU")), "{refused:?}");
+}
+
+#[tokio::test]
+async fn an_invoice_beyond_the_credit_limit_returns_its_stock() {
+    let api = Api::open().await;
+    let mut dear = invoice("invoiced", "TWO-INVOICED", 2);
+    dear["items"][0]["price"] = json!(50.01);
+    dear["totalAmount"] = json!(100.02);
+    let refused = api.place("too-dear", dear).await;
+    assert_eq!(outcome(&refused), (409, json!("CANCELLED"), json!("CREDIT_LIMIT_EXCEEDED")), "{refused:?}");
+    let events: Vec<_> = refused.json()["order"]["timeline"].as_array().unwrap().clone();
+    assert!(events.iter().any(|moment| moment["event"] == "INVENTORY_RELEASED"), "{events:?}");
+
+    let within = api.place("within", invoice("invoiced", "TWO-INVOICED", 2)).await;
+    assert_eq!(within.status, StatusCode::CREATED, "{within:?}");
+}
+
+#[tokio::test]
+async fn an_account_that_is_on_hold_or_absent_takes_no_invoice() {
+    let api = Api::open().await;
+    for (customer, reason) in [("on-hold", "ACCOUNT_ON_HOLD"), ("nobody", "UNKNOWN_ACCOUNT")] {
+        let refused = api.place(customer, invoice(customer, "PLENTY", 1)).await;
+        assert_eq!(outcome(&refused), (409, json!("CANCELLED"), json!(reason)), "{refused:?}");
+    }
+}
+
+#[tokio::test]
+async fn a_customer_cancels_what_is_confirmed_and_its_stock_returns() {
+    let api = Api::open().await;
+    let placed = api.place("regretted", order_of("TWO-RETURNED", 2)).await;
+    assert_eq!(placed.status, StatusCode::CREATED, "{placed:?}");
+    let location = placed.header(LOCATION);
+    let cancelled = api.client.cancel(location).await;
+    assert_eq!(outcome(&cancelled), (200, json!("CANCELLED"), json!("CUSTOMER_REQUEST")), "{cancelled:?}");
+    assert_eq!(api.client.cancel(location).await.json(), cancelled.json(), "again, it is the same answer");
+    assert_eq!(api.client.follow(location).await.json(), cancelled.json());
+    let placed_again = api.place("regretted", order_of("TWO-RETURNED", 2)).await;
+    assert_eq!(outcome(&placed_again), (409, json!("CANCELLED"), json!("CUSTOMER_REQUEST")));
+
+    let other = api.place("instead", order_of("TWO-RETURNED", 2)).await;
+    assert_eq!(other.status, StatusCode::CREATED, "{other:?}");
+}
+
+#[tokio::test]
+async fn an_order_that_nobody_waits_for_is_decided_all_the_same() {
+    let api = Api::open().await;
+    for (key, quantity, status) in [("later", 1, "CONFIRMED"), ("later-too-many", 2, "CANCELLED")] {
+        let request = api.client.placing().header(IDEMPOTENCY_KEY, key).header("prefer", "respond-async");
+        let accepted = api.client.send(request, order_of("ONE-ONLY", quantity).to_string()).await.unwrap();
+        assert_eq!(outcome(&accepted), (202, json!("PENDING"), Value::Null), "{accepted:?}");
+        assert_eq!(accepted.header(ETAG), "", "an order that still changes has no version to compare");
+        assert_eq!(api.decided(accepted.header(LOCATION)).await["status"], status);
+    }
+}
+
+#[tokio::test]
+async fn an_order_that_does_not_exist_is_not_found() {
+    let api = Api::open().await;
+    let absent = "/orders/00000000000000000000000000000000";
+    for answer in [
+        api.client.get(absent).await,
+        api.client.get("/orders/short").await,
+        api.client.send(api.client.request(Method::POST, &format!("{absent}/cancel")), "").await.unwrap(),
+    ] {
+        assert_eq!(answer.status, StatusCode::NOT_FOUND, "{answer:?}");
+        assert_eq!(answer.problem()["type"], "urn:order-saga:problem:order-not-found");
+    }
+}
+
+#[tokio::test]
+async fn a_path_that_does_not_exist_is_a_problem_document_too() {
+    let api = Api::open().await;
+    for path in ["/order", "/orders/1/2", "/"] {
+        let answer = api.client.get(path).await;
+        assert_eq!(answer.status, StatusCode::NOT_FOUND, "{path}: {answer:?}");
+        assert_eq!(answer.problem()["type"], "urn:order-saga:problem:route-not-found", "{path}");
+    }
+}
+
+#[tokio::test]
+async fn a_body_that_is_no_order_is_told_what_is_wrong_with_it() {
+    let api = Api::open().await;
+    let valid = order_of("PLENTY", 1).to_string();
+    let too_large = format!("{valid}{}", " ".repeat(64 * 1024));
+    for (content_type, body, status, kind) in [
+        ("text/plain", valid.as_str(), 415, "unsupported-media-type"),
+        ("application/json", "", 400, "malformed-body"),
+        ("application/json", "order, please", 400, "malformed-body"),
+        ("application/json", too_large.as_str(), 413, "body-too-large"),
+        ("application/json", "[]", 422, "invalid-order"),
+    ] {
+        let request = api.client.request(Method::POST, "/orders").header(CONTENT_TYPE, content_type);
+        let answer = api.client.send(request, body.to_owned()).await.unwrap();
+        assert_eq!(answer.status, status, "{kind}: {answer:?}");
+        let problem = answer.problem();
+        assert_eq!(problem["type"], format!("urn:order-saga:problem:{kind}"));
+        assert_eq!(problem["status"], status);
+    }
+}
+
+#[tokio::test]
+async fn every_wrong_field_is_named_at_once() {
+    let api = Api::open().await;
+    let body = r#"{"customerId":"","items":[{"productId":"A","quantity":0,"price":0.001}],"totalAmount":"1","x":1}"#;
+    let refused = api.place("wrong", body).await;
+    assert_eq!(refused.status, StatusCode::UNPROCESSABLE_ENTITY, "{refused:?}");
+    let problem = refused.problem();
+    let mut pointers: Vec<_> =
+        problem["errors"].as_array().unwrap().iter().map(|error| error["pointer"].as_str().unwrap()).collect();
+    pointers.sort_unstable();
+    assert_eq!(pointers, ["#/customerId", "#/items/0/price", "#/items/0/quantity", "#/totalAmount", "#/x"]);
+    assert!(problem["errors"].as_array().unwrap().iter().all(|error| !error["detail"].as_str().unwrap().is_empty()));
+}

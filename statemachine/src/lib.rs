@@ -57,6 +57,7 @@ mod history;
 pub mod lint;
 mod load;
 mod machine;
+pub mod mock;
 mod outcome;
 mod placeholder;
 mod random;

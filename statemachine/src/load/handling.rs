@@ -81,13 +81,6 @@ fn read_retrier(entry: &Value, place: &Place<'_>) -> Option<Retrier> {
         .unwrap_or(DEFAULT_MAX_ATTEMPTS);
     let max_delay_s =
         fields.optional_whole("MaxDelaySeconds", 1, MAX_DELAY_BOUND_S - 1, "a whole number from 1 to 31622399");
-    if let Some(max_delay_s) = max_delay_s
-        && max_delay_s <= interval_s
-    {
-        fields
-            .at("MaxDelaySeconds")
-            .fault(Rule::OutOfRange { expected: "greater than IntervalSeconds", found: max_delay_s.to_string() });
-    }
     Some(Retrier {
         error_equals: error_equals?,
         interval_s,

@@ -171,7 +171,7 @@ fn to_json(execution: &Execution, with_history: bool) -> String {
     let outcome = &execution.outcome;
     let mut json = json!({
         "status": outcome.status.as_str(),
-        "output": outcome.output,
+        "output": outcome.output.as_deref(),
         "error": outcome.error,
         "cause": outcome.cause,
         "elapsedSeconds": seconds(outcome.stopped_ms - outcome.started_ms),

@@ -159,7 +159,7 @@ pub enum Rule {
     /// A text that `JSONata` cannot parse.
     #[error("cannot parse the expression {source_text:?}: {reason}")]
     Unparsable {
-        /// The expression.
+        /// The expression, its beginning if it is long.
         source_text: String,
         /// What the parser says.
         reason: String,

@@ -118,11 +118,15 @@ pub(super) fn expression_in(text: &str, sight: Sight, place: &Place<'_>) -> Opti
             Some(Some(expression))
         }
         Err(reason) => {
-            place.fault(Rule::Unparsable { source_text: inner.trim().to_owned(), reason });
+            let source_text = inner.trim().chars().take(SHOWN_CHARS).collect();
+            place.fault(Rule::Unparsable { source_text, reason });
             None
         }
     }
 }
+
+/// How much of an expression that cannot be parsed is shown.
+const SHOWN_CHARS: usize = 200;
 
 fn check_references(expression: &Expression, sight: Sight, place: &Place<'_>) {
     let references = expression.references();

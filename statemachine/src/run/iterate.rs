@@ -67,7 +67,8 @@ impl<R: TaskRunner, C: Clock> Run<'_, R, C> {
         }
     }
 
-    /// An iteration under way. Ends with the id of its last event.
+    /// An iteration, which begins at once: AWS starts all that there is room for before it enters a
+    /// state of any. Ends with the id of its last event.
     fn iteration<'b>(
         &'b self,
         map: &'b Map,
@@ -75,10 +76,10 @@ impl<R: TaskRunner, C: Clock> Run<'_, R, C> {
         item: Item,
         previous: u64,
     ) -> Branch<'b, (Arc<Value>, u64), (Failure, u64)> {
+        let mut cursor = previous;
+        let (index, state) = (item.index, || Arc::clone(&visit.state.name));
+        self.record(&mut cursor, || EventKind::MapIterationStarted { state: state(), index });
         Box::pin(async move {
-            let mut cursor = previous;
-            let (index, state) = (item.index, || Arc::clone(&visit.state.name));
-            self.record(&mut cursor, || EventKind::MapIterationStarted { state: state(), index });
             let ended = self.iterate(map, visit, item, &mut cursor).await;
             match ended {
                 Ok(output) => {

@@ -8,6 +8,7 @@ mod retry;
 mod work;
 
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::Duration;
 
 use serde_json::Value;
@@ -31,6 +32,9 @@ use crate::task::TaskRunner;
 /// run until memory is full; Standard workflows end at as many events.
 const MAX_TRANSITIONS: u32 = 25_000;
 
+/// The most states that one execution may enter in all its scopes: more than Express has the time for.
+const MAX_ALL_TRANSITIONS: u32 = 500_000;
+
 /// After so many states the execution lets others have the thread.
 const TRANSITIONS_PER_TURN: u32 = 64;
 
@@ -42,6 +46,8 @@ pub(crate) struct Run<'a, R, C> {
     clock: &'a C,
     history: &'a History,
     random: &'a Random,
+    /// The states entered so far, in all scopes.
+    transitions: AtomicU32,
 }
 
 /// What a scope is entered with.
@@ -80,7 +86,7 @@ impl<'a, R: TaskRunner, C: Clock> Run<'a, R, C> {
         history: &'a History,
         random: &'a Random,
     ) -> Self {
-        Self { start, started_ms, runner, clock, history, random }
+        Self { start, started_ms, runner, clock, history, random, transitions: AtomicU32::new(0) }
     }
 
     /// Runs a scope from its start to one of its ends, and returns the last output.
@@ -105,15 +111,17 @@ impl<'a, R: TaskRunner, C: Clock> Run<'a, R, C> {
         }
     }
 
+    /// `count` is that of the scope.
     async fn check_transitions(&self, count: u32) -> Result<(), Failure> {
-        if count > MAX_TRANSITIONS {
+        let all = self.transitions.fetch_add(1, Ordering::Relaxed) + 1;
+        if count > MAX_TRANSITIONS || all > MAX_ALL_TRANSITIONS {
             // In Step Functions such a loop takes time, and the time limit ends it. So it does here,
             // if there is one below the limit of all Express executions.
             self.clock.sleep(EXPRESS_TIME_LIMIT).await;
-            let cause = format!("The execution entered more than {MAX_TRANSITIONS} states.");
+            let cause = format!("The execution entered more than {} states.", count.min(all) - 1);
             return Err(Failure::new(RUNTIME, cause));
         }
-        if count.is_multiple_of(TRANSITIONS_PER_TURN) {
+        if all.is_multiple_of(TRANSITIONS_PER_TURN) {
             tokio::task::yield_now().await;
         }
         Ok(())

@@ -3,6 +3,7 @@
 //! See <https://docs.aws.amazon.com/step-functions/latest/dg/cw-logs.html> and, for the details of
 //! each type, <https://docs.aws.amazon.com/step-functions/latest/apireference/API_HistoryEvent.html>.
 
+use std::collections::HashSet;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use serde::ser::{Serialize, SerializeMap, Serializer};
@@ -59,15 +60,14 @@ const ABORTABLE: [&str; 4] = ["Task", "Parallel", "Map", "Wait"];
 /// The states that were entered on a way from the event `since`, and neither left nor stopped: their
 /// types and names, the last entered last.
 fn open_since(events: &[Event], since: u64) -> Vec<(&'static str, Arc<str>)> {
-    let mut descends = vec![false; events.len() + 1];
+    // What led to an event came before it, so one pass finds all.
+    let mut descends = HashSet::new();
     let mut open: Vec<(&'static str, Arc<str>)> = Vec::new();
     for event in events {
-        // An event's id is its place in the list, counted from 1, and what led to it came before.
-        let (id, previous) = (event.id as usize, event.previous_event_id as usize);
-        descends[id] = event.id == since || (previous > 0 && descends[previous]);
-        if !descends[id] {
+        if event.id != since && !descends.contains(&event.previous_event_id) {
             continue;
         }
+        descends.insert(event.id);
         match &event.kind {
             EventKind::StateEntered { state_type, state, .. } => open.push((state_type, Arc::clone(state))),
             EventKind::StateExited { state, .. } | EventKind::StateAborted { state, .. } => {

@@ -140,12 +140,12 @@ pub(super) fn expressions(state: &State) -> Vec<&Expression> {
     match &state.kind {
         Kind::Task(task) => {
             found.extend(task.arguments.iter().chain(&task.credentials).flat_map(of_template));
-            found.extend([&task.timeout, &task.heartbeat].into_iter().filter_map(of_whole));
+            found.extend([&task.timeout, &task.heartbeat].into_iter().filter_map(|whole| of_whole(whole.as_ref())));
         }
         Kind::Parallel(parallel) => found.extend(parallel.arguments.iter().flat_map(of_template)),
         Kind::Map(map) => {
             found.extend(map.items.iter().chain(&map.selector).flat_map(of_template));
-            found.extend(of_whole(&map.max_concurrency));
+            found.extend(of_whole(map.max_concurrency.as_ref()));
         }
         Kind::Choice(choice) => found.extend(choice.rules.iter().filter_map(|rule| match &rule.condition {
             Condition::Expression(expression) => Some(&**expression),
@@ -185,7 +185,7 @@ fn of_template(template: &Template) -> Vec<&Expression> {
     }
 }
 
-fn of_whole(whole: &Option<Whole>) -> Option<&Expression> {
+fn of_whole(whole: Option<&Whole>) -> Option<&Expression> {
     match whole {
         Some(Whole::Expression(expression)) => Some(expression),
         Some(Whole::Constant(_)) | None => None,

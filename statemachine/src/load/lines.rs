@@ -79,7 +79,7 @@ impl<'a> Lines<'a> {
     }
 
     fn line_at(&self, position: usize) -> usize {
-        self.text.as_bytes()[..position.min(self.text.len())].iter().filter(|byte| **byte == b'\n').count() + 1
+        self.text.get(..position).unwrap_or(self.text).matches('\n').count() + 1
     }
 }
 

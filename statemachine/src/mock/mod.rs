@@ -62,7 +62,9 @@ impl Response {
 
     /// What `arn:aws:states:::lambda:invoke` answers for a function that returns this payload.
     pub fn payload(payload: Value) -> Self {
-        Self::returned(json!({"ExecutedVersion": "$LATEST", "Payload": payload, "StatusCode": 200}))
+        let mut result = json!({"ExecutedVersion": "$LATEST", "StatusCode": 200});
+        result["Payload"] = payload;
+        Self::returned(result)
     }
 
     /// A call that fails under this name.

@@ -27,12 +27,12 @@ static CORPUS: LazyLock<Vec<Value>> = LazyLock::new(|| {
         include_str!("../conformance/variables.json"),
     ] {
         let cases: Vec<Value> = serde_json::from_str(area).unwrap();
-        corpus.extend(cases.into_iter().map(|mut case| match case.get_mut("definition") {
-            Some(definition) => definition.take(),
-            None => {
-                let start = case["states"].as_object().unwrap().keys().next().unwrap().clone();
-                json!({"QueryLanguage": "JSONata", "StartAt": start, "States": case["states"]})
+        corpus.extend(cases.into_iter().map(|mut case| {
+            if let Some(definition) = case.get_mut("definition") {
+                return definition.take();
             }
+            let start = case["states"].as_object().unwrap().keys().next().unwrap().clone();
+            json!({"QueryLanguage": "JSONata", "StartAt": start, "States": case["states"]})
         }));
     }
     corpus

@@ -210,3 +210,55 @@ fn seconds(ms: i64) -> Value {
     let seconds = ms as f64 / 1000.0;
     json!(seconds)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn placeholders_become_functions_unless_a_value_is_given() {
+        let set = [("Timeout".to_owned(), "5".to_owned())];
+        let filled = fill(r#"{"a": "${Fn}", "b": ${Timeout}, "c": "$${kept} ${not a name}"}"#, &set).unwrap();
+        let json: Value = serde_json::from_str(&filled).unwrap();
+        let expected = json!({
+            "a": "arn:aws:lambda:us-east-1:000000000000:function:Fn",
+            "b": 5,
+            "c": "${kept} ${not a name}",
+        });
+        assert_eq!(json, expected);
+    }
+
+    #[test]
+    fn what_is_printed_is_one_document_with_the_history_or_without() {
+        let definition = json!({"QueryLanguage": "JSONata", "StartAt": "W", "States": {
+            "W": {"Type": "Wait", "Seconds": 5, "Next": "F"},
+            "F": {"Type": "Fail", "Error": "E", "Cause": "c"},
+        }});
+        let machine = StateMachine::load(&definition.to_string()).unwrap();
+        let execution = Mocks::new().execute(&machine, json!({})).unwrap();
+        let text = r#"{"status":"FAILED","output":null,"error":"E","cause":"c","elapsedSeconds":5}"#;
+        assert_eq!(to_json(&execution, false), text);
+        let json: Value = serde_json::from_str(&to_json(&execution, true)).unwrap();
+        assert_eq!(json["status"], "FAILED");
+        let events: Vec<_> = json["history"].as_array().unwrap().iter().collect();
+        let types: Vec<_> = events.iter().map(|event| event["type"].as_str().unwrap()).collect();
+        let expected =
+            ["ExecutionStarted", "WaitStateEntered", "WaitStateExited", "FailStateEntered", "ExecutionFailed"];
+        assert_eq!(types, expected);
+        assert_eq!((&events[2]["elapsedSeconds"], &events[2]["state"]), (&json!(5), &json!("W")));
+    }
+
+    #[test]
+    fn an_input_is_json_or_a_file() {
+        assert_eq!(read_input(r#"{"n": 7}"#).unwrap(), json!({"n": 7}));
+        let file = tempfile::NamedTempFile::new().unwrap();
+        std::fs::write(file.path(), "[1]").unwrap();
+        assert_eq!(read_input(file.path().to_str().unwrap()).unwrap(), json!([1]));
+        assert!(matches!(read_input("no-such-file.json"), Err(ExecuteError::Input { .. })));
+    }
+
+    #[test]
+    fn part_of_a_second_is_a_fraction() {
+        assert_eq!([seconds(7_000), seconds(7_250)], [json!(7), json!(7.25)]);
+    }
+}

@@ -33,13 +33,22 @@ impl TokioClock {
     }
 }
 
+/// The longest that tokio is asked to sleep at once.
+const LONGEST_SLEEP: Duration = Duration::from_hours(365 * 24);
+
 impl Clock for TokioClock {
     fn now_ms(&self) -> i64 {
         let elapsed_ms = self.origin.elapsed().as_millis();
         self.epoch_ms.saturating_add(i64::try_from(elapsed_ms).unwrap_or(i64::MAX))
     }
 
-    fn sleep(&self, duration: Duration) -> impl Future<Output = ()> + Send {
-        tokio::time::sleep(duration)
+    async fn sleep(&self, duration: Duration) {
+        // Tokio's timer reaches 2.2 years ahead, and a Wait may last until the year 9999.
+        let mut left = duration;
+        while left > LONGEST_SLEEP {
+            tokio::time::sleep(LONGEST_SLEEP).await;
+            left -= LONGEST_SLEEP;
+        }
+        tokio::time::sleep(left).await;
     }
 }

@@ -32,6 +32,7 @@ pub(crate) struct State {
 pub(crate) enum Kind {
     Task(Task),
     Parallel(Parallel),
+    Map(Map),
     Pass(Exit),
     Choice(Choice),
     Wait(Wait),
@@ -44,6 +45,7 @@ impl Kind {
     pub(crate) fn branches(&self) -> &[Scope] {
         match self {
             Self::Parallel(parallel) => &parallel.branches,
+            Self::Map(map) => std::slice::from_ref(&map.processor),
             _ => &[],
         }
     }
@@ -53,6 +55,7 @@ impl Kind {
         match self {
             Self::Task(_) => "Task",
             Self::Parallel(_) => "Parallel",
+            Self::Map(_) => "Map",
             Self::Pass(_) => "Pass",
             Self::Choice(_) => "Choice",
             Self::Wait(_) => "Wait",
@@ -84,7 +87,9 @@ pub(crate) type Assign = Vec<(Arc<str>, Template)>;
 pub(crate) struct Task {
     pub(crate) resource: Arc<str>,
     pub(crate) arguments: Option<Template>,
-    pub(crate) timeout: Option<Seconds>,
+    pub(crate) timeout: Option<Whole>,
+    pub(crate) heartbeat: Option<Whole>,
+    pub(crate) credentials: Option<Template>,
     pub(crate) handling: Handling,
     pub(crate) exit: Exit,
 }
@@ -97,10 +102,24 @@ pub(crate) struct Parallel {
     pub(crate) exit: Exit,
 }
 
+/// A Map in inline mode: its iterations are part of the execution.
+#[derive(Debug)]
+pub(crate) struct Map {
+    /// An array, or an expression that gives one; the state's input, if there are none.
+    pub(crate) items: Option<Template>,
+    /// An iteration's input; the item, if there is none.
+    pub(crate) selector: Option<Template>,
+    pub(crate) max_concurrency: Option<Whole>,
+    pub(crate) processor: Scope,
+    pub(crate) handling: Handling,
+    pub(crate) exit: Exit,
+}
+
 #[derive(Debug)]
 pub(crate) struct Choice {
     pub(crate) rules: Vec<ChoiceRule>,
-    pub(crate) default: Exit,
+    /// Without one, a Choice whose rules all fail fails with `States.NoChoiceMatched`.
+    pub(crate) default: Option<Exit>,
 }
 
 #[derive(Debug)]
@@ -123,13 +142,14 @@ pub(crate) struct Wait {
 
 #[derive(Debug)]
 pub(crate) enum Until {
-    Seconds(Seconds),
+    Seconds(Whole),
     Moment(OffsetDateTime),
     MomentOf(Box<Expression>),
 }
 
+/// A whole number: of seconds, or of iterations.
 #[derive(Debug)]
-pub(crate) enum Seconds {
+pub(crate) enum Whole {
     Constant(u32),
     Expression(Box<Expression>),
 }
@@ -175,6 +195,11 @@ pub(crate) struct Catcher {
     pub(crate) exit: Exit,
 }
 
+/// How many iterations of a Map in inline mode run at a time, whatever its `MaxConcurrency` says.
+///
+/// See <https://docs.aws.amazon.com/step-functions/latest/dg/state-map-inline.html>.
+pub(crate) const MAX_INLINE_CONCURRENCY: u32 = 40;
+
 /// The largest number of seconds that the language's number fields take.
 pub(crate) const MAX_SECONDS: u32 = 99_999_999;
 
@@ -183,6 +208,11 @@ pub(crate) const MAX_SECONDS: u32 = 99_999_999;
 ///
 /// See <https://docs.aws.amazon.com/step-functions/latest/dg/service-quotas.html>.
 pub(crate) const MAX_PAYLOAD_BYTES: usize = 256 * 1024;
+
+/// The most bytes that all variables of an execution may have together as JSON texts: 10 MiB.
+///
+/// See <https://docs.aws.amazon.com/step-functions/latest/dg/workflow-variables.html>.
+pub(crate) const MAX_VARIABLES_BYTES: usize = 10 * 1024 * 1024;
 
 /// Whether `value` is longer than [`MAX_PAYLOAD_BYTES`] as JSON text.
 pub(crate) fn exceeds_limit(value: &Value) -> bool {
@@ -213,7 +243,7 @@ fn upper_bound_bytes(value: &Value) -> usize {
 }
 
 /// The length of `value` as compact JSON text.
-fn text_bytes(value: &Value) -> usize {
+pub(crate) fn text_bytes(value: &Value) -> usize {
     struct Count(usize);
     impl std::io::Write for Count {
         fn write(&mut self, bytes: &[u8]) -> std::io::Result<usize> {

@@ -48,11 +48,12 @@ enum Root {
 /// Why an expression gave no value that its field can take. Every kind of it is a
 /// `States.QueryEvaluationError`. The wording is that of Step Functions.
 #[derive(Debug, Clone, PartialEq, Error)]
-#[error("The JSONata expression '{expression}' specified for the field '{field}' {reason}")]
+#[error("{what} {reason}")]
 pub(crate) struct EvaluationError {
     /// The field, as a path from its state.
     pub(crate) field: Box<str>,
-    expression: Box<str>,
+    /// What gave the value, and where it stands.
+    what: Box<str>,
     reason: Box<Reason>,
 }
 
@@ -68,6 +69,16 @@ enum Reason {
     WrongType { expected: &'static str, found: &'static str, value: String },
     #[error("returned an unexpected value. Expected {expected}, but was: {value}")]
     OutOfRange { expected: &'static str, value: String },
+    #[error("must be an array but was: {0}")]
+    NotAnArray(String),
+}
+
+impl EvaluationError {
+    /// For a Map that has no expression which could be named.
+    pub(crate) fn not_an_array(field: &str, value: &Value) -> Self {
+        let reason = Box::new(Reason::NotAnArray(value.to_string()));
+        Self { field: field.into(), what: "Map state input".into(), reason }
+    }
 }
 
 /// The text between `{%` and `%}`, if `text` is an expression.
@@ -145,6 +156,11 @@ impl Expression {
         number.filter(|number| (least..=most).contains(number)).ok_or_else(|| self.out_of_range(expected, &value))
     }
 
+    /// An error for a value that is of another type than the field takes.
+    pub(crate) fn wrong_type(&self, expected: &'static str, value: &Value) -> EvaluationError {
+        self.error(Reason::WrongType { expected, found: convert::type_name(value), value: value.to_string() })
+    }
+
     /// An error for a value that has the right type and is not what the field takes.
     pub(crate) fn out_of_range(&self, expected: &'static str, value: &Value) -> EvaluationError {
         self.error(Reason::OutOfRange { expected, value: value.to_string() })
@@ -172,12 +188,9 @@ impl Expression {
         convert::to_json(&value).map_err(|what| self.error(Reason::NotJson(what)))
     }
 
-    fn wrong_type(&self, expected: &'static str, value: &Value) -> EvaluationError {
-        self.error(Reason::WrongType { expected, found: convert::type_name(value), value: value.to_string() })
-    }
-
     fn error(&self, reason: Reason) -> EvaluationError {
-        EvaluationError { field: self.field.clone(), expression: self.source.clone(), reason: Box::new(reason) }
+        let what = format!("The JSONata expression '{}' specified for the field '{}'", self.source, self.field);
+        EvaluationError { field: self.field.clone(), what: what.into(), reason: Box::new(reason) }
     }
 }
 

@@ -9,13 +9,14 @@ pub(crate) const TASK_FAILED: &str = "States.TaskFailed";
 pub(crate) const TIMEOUT: &str = "States.Timeout";
 pub(crate) const RUNTIME: &str = "States.Runtime";
 pub(crate) const DATA_LIMIT_EXCEEDED: &str = "States.DataLimitExceeded";
+pub(crate) const NO_CHOICE_MATCHED: &str = "States.NoChoiceMatched";
 pub(crate) const QUERY_EVALUATION_ERROR: &str = "States.QueryEvaluationError";
 
 /// The error names that the language and the service reserve; others must not begin with `States.`.
 ///
 /// See <https://states-language.net/spec.html#appendix-a> and
 /// <https://docs.aws.amazon.com/step-functions/latest/dg/concepts-error-handling.html>.
-pub(crate) const RESERVED_ERROR_NAMES: [&str; 17] = [
+const RESERVED_ERROR_NAMES: [&str; 17] = [
     ALL,
     "States.BranchFailed",
     DATA_LIMIT_EXCEEDED,
@@ -24,7 +25,7 @@ pub(crate) const RESERVED_ERROR_NAMES: [&str; 17] = [
     "States.Http.Socket",
     "States.IntrinsicFailure",
     "States.ItemReaderFailed",
-    "States.NoChoiceMatched",
+    NO_CHOICE_MATCHED,
     "States.ParameterPathFailure",
     "States.Permissions",
     QUERY_EVALUATION_ERROR,
@@ -34,6 +35,14 @@ pub(crate) const RESERVED_ERROR_NAMES: [&str; 17] = [
     TASK_FAILED,
     TIMEOUT,
 ];
+
+/// What the names of an HTTP Task's errors begin with; the status code follows.
+const HTTP_ERRORS: &str = "States.Http.StatusCode.";
+
+/// Whether a name that begins with `States.` is one that may be written.
+pub(crate) fn is_reserved(name: &str) -> bool {
+    RESERVED_ERROR_NAMES.contains(&name) || name.starts_with(HTTP_ERRORS)
+}
 
 /// How a state failed.
 #[derive(Debug, Clone, PartialEq)]
@@ -64,15 +73,12 @@ impl Failure {
         })
     }
 
-    /// `$states.errorOutput`.
+    /// `$states.errorOutput`. A name or cause that is not there is empty: so a timeout, which has no
+    /// cause, arrives at a catcher in AWS, as LocalStack's tests recorded it there.
     pub(crate) fn error_output(&self) -> Value {
         let members = [("Error", &self.error), ("Cause", &self.cause)];
-        Value::Object(
-            members
-                .into_iter()
-                .filter_map(|(name, value)| Some((name.to_owned(), value.clone()?.into())))
-                .collect::<Map<_, _>>(),
-        )
+        let members = members.map(|(name, value)| (name.to_owned(), value.clone().unwrap_or_default().into()));
+        Value::Object(Map::from_iter(members))
     }
 }
 
@@ -121,6 +127,6 @@ mod tests {
         let nameless = Failure { error: None, cause: None };
         assert!(nameless.matches(&[ALL.to_owned()]));
         assert!(!nameless.matches(&["OutOfStock".to_owned()]));
-        assert_eq!(nameless.error_output(), serde_json::json!({}));
+        assert_eq!(nameless.error_output(), serde_json::json!({"Error": "", "Cause": ""}));
     }
 }

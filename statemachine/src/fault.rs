@@ -7,7 +7,7 @@ use thiserror::Error;
 /// Why a definition was not loaded.
 #[derive(Debug, Error)]
 pub enum LoadError {
-    /// The text is not JSON, or an object in it has a member twice.
+    /// The text is not JSON. The error's display says at which line and column.
     #[error("the definition is not JSON")]
     Json(#[from] serde_json::Error),
     /// The text is JSON, but not a state machine that this engine may run. Holds every fault found.
@@ -28,6 +28,9 @@ impl LoadError {
 /// One fault of a definition: the state, the field in it, and the rule that it breaks.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Fault {
+    /// The line of the definition on which the field stands, counted from 1; of what it is missing
+    /// in, if it is missing.
+    pub line: usize,
     /// The state's name; none for a field of the machine itself.
     pub state: Option<String>,
     /// The field, as a path from the state: `Retry/0/ErrorEquals`. From the machine if there is no
@@ -39,6 +42,7 @@ pub struct Fault {
 
 impl fmt::Display for Fault {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "line {}: ", self.line)?;
         match &self.state {
             Some(state) => write!(f, "state {state:?}")?,
             None => f.write_str("state machine")?,
@@ -52,14 +56,16 @@ impl fmt::Display for Fault {
 
 /// The rules that a definition is held to when it is loaded.
 ///
-/// The Amazon States Language's own, what Express and the `JSONata` dialect forbid, and one of ours:
-/// every Choice has a Default.
+/// The Amazon States Language's own, and what Express and the `JSONata` dialect forbid.
 #[derive(Debug, Clone, PartialEq, Error)]
 #[non_exhaustive]
 pub enum Rule {
     /// A field that has to be there is not.
     #[error("is required")]
     Missing,
+    /// A member that the same object has already had.
+    #[error("is there twice in the same object")]
+    RepeatedMember,
     /// A field holds another kind of JSON value than it may.
     #[error("must be {expected}")]
     WrongType {
@@ -84,12 +90,6 @@ pub enum Rule {
         /// The type as written.
         found: String,
     },
-    /// A part of the language that this engine does not execute.
-    #[error("is not supported: {reason}")]
-    Unsupported {
-        /// What is missing.
-        reason: &'static str,
-    },
     /// A part of the language that an Express state machine may not use.
     #[error("is not allowed in an Express state machine: {reason}")]
     NotExpress {
@@ -111,9 +111,6 @@ pub enum Rule {
     /// No path from the scope's start leads here.
     #[error("no state leads here")]
     Unreachable,
-    /// A scope that no path leaves.
-    #[error("no path leads to an end")]
-    Endless,
     /// A state name that another state, of any scope, has as well.
     #[error("another state of this machine has the same name")]
     DuplicateState,
@@ -144,9 +141,6 @@ pub enum Rule {
         /// The word found.
         found: String,
     },
-    /// A Choice without a Default: our own rule, so that a Choice cannot fail for want of a match.
-    #[error("every Choice must have a Default")]
-    NoDefault,
     /// `States.ALL` together with other names.
     #[error("States.ALL must stand alone in its ErrorEquals")]
     StatesAllNotAlone,
@@ -165,7 +159,7 @@ pub enum Rule {
     /// A text that `JSONata` cannot parse.
     #[error("cannot parse the expression {source_text:?}: {reason}")]
     Unparsable {
-        /// The expression.
+        /// The expression, its beginning if it is long.
         source_text: String,
         /// What the parser says.
         reason: String,

@@ -11,6 +11,7 @@ use std::collections::BTreeSet;
 use jsonata_core::evaluator::{Context, Evaluator, EvaluatorError};
 use jsonata_core::value::JValue;
 use serde_json::Value;
+use sha2::Digest;
 
 use crate::convert;
 use crate::random::Random;
@@ -28,6 +29,7 @@ pub(crate) fn register(evaluator: &mut Evaluator, used: &BTreeSet<String>, scene
         let _ = match name.as_str() {
             "parse" => evaluator.register_fn_override(name, parse),
             "partition" => evaluator.register_fn_override(name, partition),
+            "hash" => evaluator.register_fn_override(name, hash),
             "range" => evaluator.register_fn_override(name, range),
             "random" => {
                 let random = random();
@@ -48,12 +50,13 @@ fn refuse(function: &str, rule: &str) -> EvaluatorError {
     EvaluatorError::EvaluationError(format!("${function} {rule}"))
 }
 
-/// The whole number that `value` is.
+/// The whole number nearest to `value`, as the guide has it for the intrinsic functions that these
+/// stand in for: "rounds it off to the nearest integer".
 #[allow(clippy::cast_possible_truncation)]
 fn integer(value: Option<&JValue>) -> Option<i64> {
-    let number = value?.as_f64()?;
+    let number = value?.as_f64()?.round();
     // 2^53: beyond it a double is no longer one whole number.
-    (number.fract() == 0.0 && number.abs() <= 9_007_199_254_740_992.0).then_some(number as i64)
+    (number.abs() <= 9_007_199_254_740_992.0).then_some(number as i64)
 }
 
 /// `$parse(text)`: the value that a JSON text stands for.
@@ -84,12 +87,15 @@ fn partition(args: &[JValue]) -> Result<JValue, EvaluatorError> {
     let size = integer(Some(size))
         .and_then(|size| usize::try_from(size).ok())
         .filter(|size| *size > 0)
-        .ok_or_else(|| refuse("partition", "takes a whole size above 0"))?;
+        .ok_or_else(|| refuse("partition", "takes a size of at least 1"))?;
     let parts = items.chunks(size).map(|part| JValue::array(part.to_vec())).collect();
     Ok(JValue::array(parts))
 }
 
 /// `$range(first, last, step)`: the numbers from `first` to `last`, both included.
+///
+/// A range of one number is that number: AWS's function makes a sequence, which `JSONata` unwraps
+/// (recorded there by LocalStack's tests: `$range(1, 9, 9)` is 1).
 fn range(args: &[JValue]) -> Result<JValue, EvaluatorError> {
     let (Some(first), Some(last), Some(step)) = (integer(args.first()), integer(args.get(1)), integer(args.get(2)))
     else {
@@ -107,7 +113,43 @@ fn range(args: &[JValue]) -> Result<JValue, EvaluatorError> {
         items.push(JValue::from(at));
         at += step;
     }
-    Ok(JValue::array(items))
+    Ok(match <[JValue; 1]>::try_from(items) {
+        Ok([only]) => only,
+        Err(items) => JValue::array(items),
+    })
+}
+
+/// `$hash(text, algorithm)`: the hash in hexadecimal digits.
+///
+/// The names of the algorithms are those of `States.Hash`, see
+/// <https://docs.aws.amazon.com/step-functions/latest/dg/intrinsic-functions.html>.
+fn hash(args: &[JValue]) -> Result<JValue, EvaluatorError> {
+    let [content, algorithm, ..] = args else {
+        return Err(refuse("hash", "takes a text and the name of an algorithm"));
+    };
+    if content.is_undefined() {
+        return Ok(JValue::Undefined);
+    }
+    let content = match content {
+        JValue::String(text) => text.to_string(),
+        // `States.Hash` hashes any other JSON as its text.
+        other => convert::to_json(other).map_err(|what| refuse("hash", &format!("cannot hash {what}")))?.to_string(),
+    };
+    let digits = match algorithm.as_str() {
+        Some("MD5") => hex(&md5::Md5::digest(&content)),
+        Some("SHA-1") => hex(&sha1::Sha1::digest(&content)),
+        Some("SHA-256") => hex(&sha2::Sha256::digest(&content)),
+        Some("SHA-384") => hex(&sha2::Sha384::digest(&content)),
+        Some("SHA-512") => hex(&sha2::Sha512::digest(&content)),
+        _ => return Err(refuse("hash", "knows MD5, SHA-1, SHA-256, SHA-384 and SHA-512")),
+    };
+    Ok(JValue::string(digits))
+}
+
+fn hex(bytes: &[u8]) -> String {
+    const DIGITS: &[u8; 16] = b"0123456789abcdef";
+    let digit = |nibble: u8| char::from(DIGITS[usize::from(nibble)]);
+    bytes.iter().flat_map(|byte| [digit(byte >> 4), digit(byte & 0xF)]).collect()
 }
 
 /// `$random(seed)`: a number from 0 to 1; with a seed, the same for the same seed.

@@ -3,6 +3,7 @@
 //! See <https://docs.aws.amazon.com/step-functions/latest/dg/cw-logs.html> and, for the details of
 //! each type, <https://docs.aws.amazon.com/step-functions/latest/apireference/API_HistoryEvent.html>.
 
+use std::collections::HashSet;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use serde::ser::{Serialize, SerializeMap, Serializer};
@@ -39,6 +40,45 @@ impl History {
         events.push(Event { id, previous_event_id: previous, timestamp_ms, kind: kind() });
         id
     }
+
+    /// Appends that each state which was entered after the event `since`, on a way from there, and is
+    /// still open was stopped, the innermost first. A Fail state and the like is not: it ended by itself.
+    pub(crate) fn record_aborted(&self, since: u64, previous: u64, timestamp_ms: i64) {
+        let Some(events) = &self.0 else {
+            return;
+        };
+        let open = open_since(&lock(events), since);
+        for (state_type, state) in open.into_iter().rev().filter(|(state_type, _)| ABORTABLE.contains(state_type)) {
+            self.record(previous, timestamp_ms, || EventKind::StateAborted { state_type, state });
+        }
+    }
+}
+
+/// What can be stopped where it stands: the types of states that wait for something.
+const ABORTABLE: [&str; 4] = ["Task", "Parallel", "Map", "Wait"];
+
+/// The states that were entered on a way from the event `since`, and neither left nor stopped: their
+/// types and names, the last entered last.
+fn open_since(events: &[Event], since: u64) -> Vec<(&'static str, Arc<str>)> {
+    // What led to an event came before it, so one pass finds all.
+    let mut descends = HashSet::new();
+    let mut open: Vec<(&'static str, Arc<str>)> = Vec::new();
+    for event in events {
+        if event.id != since && !descends.contains(&event.previous_event_id) {
+            continue;
+        }
+        descends.insert(event.id);
+        match &event.kind {
+            EventKind::StateEntered { state_type, state, .. } => open.push((state_type, Arc::clone(state))),
+            EventKind::StateExited { state, .. } | EventKind::StateAborted { state, .. } => {
+                if let Some(at) = open.iter().position(|(_, entered)| entered == state) {
+                    open.remove(at);
+                }
+            }
+            _ => {}
+        }
+    }
+    open
 }
 
 fn lock(events: &Mutex<Vec<Event>>) -> MutexGuard<'_, Vec<Event>> {
@@ -70,8 +110,18 @@ pub enum EventKind {
     StateEntered { state_type: &'static str, state: Arc<str>, input: Arc<Value> },
     /// A state was left, with what it assigned.
     StateExited { state_type: &'static str, state: Arc<str>, output: Arc<Value>, assigned: Vec<(Arc<str>, Arc<Value>)> },
+    /// A state was stopped where it stood, because another branch or iteration failed.
+    StateAborted { state_type: &'static str, state: Arc<str> },
     /// An attempt at a Task was scheduled; `attempt` is 0 for the first.
-    TaskScheduled { state: Arc<str>, resource: Arc<str>, parameters: Arc<Value>, timeout_s: Option<u32>, attempt: u32 },
+    TaskScheduled {
+        state: Arc<str>,
+        resource: Arc<str>,
+        parameters: Arc<Value>,
+        timeout_s: Option<u32>,
+        heartbeat_s: Option<u32>,
+        credentials: Option<Arc<Value>>,
+        attempt: u32,
+    },
     /// The attempt began.
     TaskStarted { state: Arc<str>, resource: Arc<str> },
     /// The attempt had this result.
@@ -86,6 +136,20 @@ pub enum EventKind {
     ParallelStateSucceeded { state: Arc<str> },
     /// A branch of a Parallel failed, and the others were stopped.
     ParallelStateFailed { state: Arc<str>, error: Option<String>, cause: Option<String> },
+    /// A Map begins, or begins anew, with so many items.
+    MapStateStarted { state: Arc<str>, length: usize },
+    /// Every iteration of a Map came to its end.
+    MapStateSucceeded { state: Arc<str> },
+    /// An iteration of a Map failed, and the others were stopped.
+    MapStateFailed { state: Arc<str>, error: Option<String>, cause: Option<String> },
+    /// An iteration of a Map began.
+    MapIterationStarted { state: Arc<str>, index: usize },
+    /// An iteration of a Map came to its end.
+    MapIterationSucceeded { state: Arc<str>, index: usize },
+    /// An iteration of a Map failed.
+    MapIterationFailed { state: Arc<str>, index: usize },
+    /// An iteration of a Map was stopped where it stood, because another one failed.
+    MapIterationAborted { state: Arc<str>, index: usize },
     /// An expression gave no value that its field can take; `location` is the field.
     EvaluationFailed { state: Arc<str>, location: String, error: Option<String>, cause: Option<String> },
     /// The execution came to its end with this output.
@@ -102,6 +166,12 @@ impl EventKind {
         let name = match self {
             Self::StateEntered { state_type, .. } => return format!("{state_type}StateEntered"),
             Self::StateExited { state_type, .. } => return format!("{state_type}StateExited"),
+            Self::StateAborted { state_type, .. } => return format!("{state_type}StateAborted"),
+            Self::TaskScheduled { resource, .. } if is_function(resource) => "LambdaFunctionScheduled",
+            Self::TaskStarted { resource, .. } if is_function(resource) => "LambdaFunctionStarted",
+            Self::TaskSucceeded { resource, .. } if is_function(resource) => "LambdaFunctionSucceeded",
+            Self::TaskFailed { resource, .. } if is_function(resource) => "LambdaFunctionFailed",
+            Self::TaskTimedOut { resource, .. } if is_function(resource) => "LambdaFunctionTimedOut",
             Self::ExecutionStarted { .. } => "ExecutionStarted",
             Self::TaskScheduled { .. } => "TaskScheduled",
             Self::TaskStarted { .. } => "TaskStarted",
@@ -111,6 +181,13 @@ impl EventKind {
             Self::ParallelStateStarted { .. } => "ParallelStateStarted",
             Self::ParallelStateSucceeded { .. } => "ParallelStateSucceeded",
             Self::ParallelStateFailed { .. } => "ParallelStateFailed",
+            Self::MapStateStarted { .. } => "MapStateStarted",
+            Self::MapStateSucceeded { .. } => "MapStateSucceeded",
+            Self::MapStateFailed { .. } => "MapStateFailed",
+            Self::MapIterationStarted { .. } => "MapIterationStarted",
+            Self::MapIterationSucceeded { .. } => "MapIterationSucceeded",
+            Self::MapIterationFailed { .. } => "MapIterationFailed",
+            Self::MapIterationAborted { .. } => "MapIterationAborted",
             Self::EvaluationFailed { .. } => "EvaluationFailed",
             Self::ExecutionSucceeded { .. } => "ExecutionSucceeded",
             Self::ExecutionFailed { .. } => "ExecutionFailed",
@@ -128,6 +205,14 @@ impl EventKind {
             | Self::ExecutionTimedOut { .. } => None,
             Self::StateEntered { state, .. }
             | Self::StateExited { state, .. }
+            | Self::StateAborted { state, .. }
+            | Self::MapStateStarted { state, .. }
+            | Self::MapStateSucceeded { state }
+            | Self::MapStateFailed { state, .. }
+            | Self::MapIterationStarted { state, .. }
+            | Self::MapIterationSucceeded { state, .. }
+            | Self::MapIterationFailed { state, .. }
+            | Self::MapIterationAborted { state, .. }
             | Self::TaskScheduled { state, .. }
             | Self::TaskStarted { state, .. }
             | Self::TaskSucceeded { state, .. }
@@ -164,11 +249,22 @@ impl EventKind {
                     put("assignedVariablesDetails", whole());
                 }
             }
-            Self::TaskScheduled { resource, parameters, timeout_s, .. } => {
-                put_resource(&mut put, resource);
-                put("parameters", text(parameters));
-                if let Some(timeout_s) = timeout_s {
-                    put("timeoutInSeconds", json!(timeout_s));
+            Self::TaskScheduled { resource, parameters, timeout_s, heartbeat_s, credentials, .. } => {
+                if is_function(resource) {
+                    put("resource", json!(&**resource));
+                    put("input", text(parameters));
+                    put("inputDetails", whole());
+                } else {
+                    put_resource(&mut put, resource);
+                    put("parameters", text(parameters));
+                }
+                for (name, seconds) in [("timeoutInSeconds", timeout_s), ("heartbeatInSeconds", heartbeat_s)] {
+                    if let Some(seconds) = seconds {
+                        put(name, json!(seconds));
+                    }
+                }
+                if let Some(role) = credentials.as_ref().and_then(|credentials| credentials.get("RoleArn")) {
+                    put("taskCredentials", json!({"roleArn": role}));
                 }
             }
             Self::TaskStarted { resource, .. } => put_resource(&mut put, resource),
@@ -181,7 +277,20 @@ impl EventKind {
                 put_resource(&mut put, resource);
                 put_error(&mut put, error.as_deref(), cause.as_deref());
             }
-            Self::ParallelStateStarted { .. } | Self::ParallelStateSucceeded { .. } => {}
+            Self::ParallelStateStarted { .. }
+            | Self::ParallelStateSucceeded { .. }
+            | Self::MapStateSucceeded { .. }
+            | Self::StateAborted { .. } => {}
+            Self::MapStateStarted { length, .. } => {
+                put("length", json!(length));
+            }
+            Self::MapIterationStarted { state, index }
+            | Self::MapIterationSucceeded { state, index }
+            | Self::MapIterationFailed { state, index }
+            | Self::MapIterationAborted { state, index } => {
+                put("name", json!(&**state));
+                put("index", json!(index));
+            }
             Self::ExecutionSucceeded { output } => {
                 put("output", text(output));
                 put("outputDetails", whole());
@@ -192,6 +301,7 @@ impl EventKind {
                 put_error(&mut put, error.as_deref(), cause.as_deref());
             }
             Self::ParallelStateFailed { error, cause, .. }
+            | Self::MapStateFailed { error, cause, .. }
             | Self::ExecutionFailed { error, cause }
             | Self::ExecutionTimedOut { error, cause } => {
                 put_error(&mut put, error.as_deref(), cause.as_deref());
@@ -219,8 +329,18 @@ fn put_error(put: &mut impl FnMut(&str, Value) -> Option<Value>, error: Option<&
     }
 }
 
-/// `arn:aws:states:::lambda:invoke` is the resource `invoke` of the type `lambda`.
+/// Whether the resource is a Lambda function itself, and not an integration. Its events have names of
+/// their own.
+fn is_function(resource: &str) -> bool {
+    resource.split(':').nth(2) == Some("lambda")
+}
+
+/// `arn:aws:states:::lambda:invoke` is the resource `invoke` of the type `lambda`. A function's own
+/// events have no resource but in the first.
 fn put_resource(put: &mut impl FnMut(&str, Value) -> Option<Value>, resource: &str) {
+    if is_function(resource) {
+        return;
+    }
     let service = resource.splitn(6, ':').nth(5);
     let (resource_type, action) = match service.and_then(|service| service.rsplit_once(':')) {
         Some((resource_type, action)) if resource.contains(":states:::") => (resource_type, action),

@@ -11,8 +11,7 @@ use crate::history::{EventKind, History};
 use crate::load;
 use crate::outcome::{Outcome, Start, Status};
 use crate::random::Random;
-use crate::run::Run;
-use crate::scene::Variables;
+use crate::run::{Entry, Run};
 use crate::task::TaskRunner;
 
 /// A state machine that was loaded and checked. Its clones share one definition.
@@ -58,15 +57,16 @@ impl StateMachine {
         random: &Random,
     ) -> Outcome {
         let started_ms = clock.now_ms();
-        let mut cursor =
-            history.record(0, started_ms, || EventKind::ExecutionStarted { input: Arc::clone(&start.input) });
+        history.record(0, started_ms, || EventKind::ExecutionStarted { input: Arc::clone(&start.input) });
+        // The first state follows no event: so AWS numbers it.
+        let mut cursor = 0;
         let run = Run::new(&start, started_ms, runner, clock, history, random);
         let ended = if exceeds_limit(&start.input) {
             let cause = "The input of the execution is larger than 262144 bytes.";
             Some(Err(Failure::new(DATA_LIMIT_EXCEEDED, cause)))
         } else {
             let input = Arc::clone(&start.input);
-            let work = run.scope(&self.0.scope, input, Variables::default(), &mut cursor);
+            let work = run.scope(&self.0.scope, Entry::new(input), &mut cursor);
             match self.time_limit(&start) {
                 None => Some(work.await),
                 // What ends in the very moment of the limit did not run longer than it.

@@ -22,6 +22,8 @@ pub struct Start {
     pub machine_name: Arc<str>,
     /// The state machine's ARN, `$states.context.StateMachine.Id`.
     pub machine_id: Arc<str>,
+    /// The role that the machine runs under, `$states.context.Execution.RoleArn`.
+    pub role_arn: Arc<str>,
     /// The input of the first state.
     pub input: Arc<Value>,
     /// Ends the execution as timed out, like a smaller `TimeoutSeconds` of the machine.
@@ -40,6 +42,7 @@ impl Start {
             execution_id: format!("arn:aws:states:{LOCAL}:express:local:{name}:{name}").into(),
             machine_name: "local".into(),
             machine_id: format!("arn:aws:states:{LOCAL}:stateMachine:local").into(),
+            role_arn: "arn:aws:iam::000000000000:role/local".into(),
             input: Arc::new(input),
             time_limit: None,
         }

@@ -8,6 +8,7 @@ use jsonata_core::value::JValue;
 use serde_json::Value;
 
 use crate::convert::to_jsonata;
+use crate::definition::{MAX_PAYLOAD_BYTES, text_bytes};
 use crate::random::Random;
 use crate::references::StatesUse;
 
@@ -24,6 +25,13 @@ pub(crate) struct Variables(Arc<BTreeMap<Arc<str>, Arc<Value>>>);
 impl Variables {
     pub(crate) fn get(&self, name: &str) -> Option<&Arc<Value>> {
         self.0.get(name)
+    }
+
+    /// Whether all together are longer than `limit_bytes` as JSON texts.
+    pub(crate) fn exceed(&self, limit_bytes: usize) -> bool {
+        // No variable is longer than a payload may be, so a few cannot come near the limit.
+        self.0.len() > limit_bytes / MAX_PAYLOAD_BYTES
+            && self.0.values().map(|value| text_bytes(value)).sum::<usize>() > limit_bytes
     }
 
     /// Sets all of `assigned`.

@@ -170,7 +170,7 @@ async fn the_context_object_tells_of_execution_state_and_machine() {
     assert_eq!(
         context,
         json!({
-            "Execution": {"Input": {"n": 7}, "Name": "test-1", "RedriveCount": 0, "StartTime": "2026-03-14T01:59:00.000Z"},
+            "Execution": {"Input": {"n": 7}, "Name": "test-1", "RoleArn": "arn:aws:iam::000000000000:role/local", "StartTime": "2026-03-14T01:59:00.000Z"},
             "State": {"EnteredTime": "2026-03-14T01:59:02.000Z", "Name": "T", "RetryCount": 1},
             "StateMachine": {"Id": "arn:aws:states:us-east-1:000000000000:stateMachine:local", "Name": "local"},
         }),
@@ -199,7 +199,7 @@ async fn the_functions_of_step_functions_are_there() {
         "$parse('{')",
         "$parse(1)",
         "$partition([1], 0)",
-        "$partition([1], 0.5)",
+        "$partition([1], 0.4)",
         "$range(1, 2, 0)",
         "$range(1, 5000, 1)",
         "$range(1, 2)",

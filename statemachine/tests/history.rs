@@ -112,14 +112,14 @@ async fn the_events_of_branches_hang_on_their_own_chain() {
         .collect();
     let expected = [
         ("ExecutionStarted", 1, 0),
-        ("ParallelStateEntered", 2, 1),
+        ("ParallelStateEntered", 2, 0),
         ("ParallelStateStarted", 3, 2),
         ("WaitStateEntered", 4, 3),
         ("WaitStateEntered", 5, 3),
         ("WaitStateExited", 6, 4),
         ("WaitStateExited", 7, 5),
         ("ParallelStateSucceeded", 8, 7),
-        ("ParallelStateExited", 9, 8),
+        ("ParallelStateExited", 9, 7),
         ("ExecutionSucceeded", 10, 9),
     ];
     assert_eq!(chain, expected.map(|(name, id, previous)| (name.to_owned(), id, previous)));

@@ -175,6 +175,12 @@ pub enum Rule {
     /// A wait that the definition does not bound.
     #[error("must be a number, so that the wait has a bound")]
     UnboundedWait,
+    /// A Map, whose iterations the definition does not bound.
+    #[error("must not be a Map, whose iterations have no bound that the definition shows")]
+    UnboundedMap,
+    /// A Choice without a Default, that fails if none of its rules holds: nothing catches that.
+    #[error("must be there, so that the Choice cannot fail for want of a match")]
+    NoDefault,
     /// Recovery that comes beside an execution that still runs.
     #[error(
         "is {limit_s}; with {skew_s} s for clocks that differ that is past the {after_s} s after which recovery acts"

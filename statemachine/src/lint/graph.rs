@@ -2,7 +2,7 @@
 
 use std::collections::VecDeque;
 
-use crate::definition::{Condition, Exit, Handling, Kind, Machine, Scope, Seconds, State, Text, Transition, Until};
+use crate::definition::{Condition, Exit, Handling, Kind, Machine, Scope, State, Text, Transition, Until, Whole};
 use crate::expression::Expression;
 use crate::template::Template;
 
@@ -35,13 +35,14 @@ pub(super) fn leaves(state: &State) -> Vec<Leave<'_>> {
     match &state.kind {
         Kind::Task(task) => with_catchers(done(&task.exit), &task.handling),
         Kind::Parallel(parallel) => with_catchers(done(&parallel.exit), &parallel.handling),
+        Kind::Map(map) => with_catchers(done(&map.exit), &map.handling),
         Kind::Pass(exit) => vec![done(exit)],
         Kind::Wait(wait) => vec![done(&wait.exit)],
         Kind::Choice(choice) => {
             let rules = choice.rules.iter().enumerate();
             rules
                 .map(|(index, rule)| Leave::by(format!("Choices/{index}/Next"), How::Chosen(index), &rule.exit))
-                .chain([Leave::by("Default".to_owned(), How::Otherwise, &choice.default)])
+                .chain(choice.default.iter().map(|exit| Leave::by("Default".to_owned(), How::Otherwise, exit)))
                 .collect()
         }
         Kind::Succeed { .. } => vec![Leave { field: "Type".to_owned(), how: How::Done, exit: None, to: None }],
@@ -69,6 +70,7 @@ pub(super) fn handling(state: &State) -> Option<&Handling> {
     match &state.kind {
         Kind::Task(task) => Some(&task.handling),
         Kind::Parallel(parallel) => Some(&parallel.handling),
+        Kind::Map(map) => Some(&map.handling),
         _ => None,
     }
 }
@@ -137,19 +139,21 @@ pub(super) fn expressions(state: &State) -> Vec<&Expression> {
     let mut found = Vec::new();
     match &state.kind {
         Kind::Task(task) => {
-            found.extend(task.arguments.iter().flat_map(of_template));
-            if let Some(Seconds::Expression(expression)) = &task.timeout {
-                found.push(expression);
-            }
+            found.extend(task.arguments.iter().chain(&task.credentials).flat_map(of_template));
+            found.extend([&task.timeout, &task.heartbeat].into_iter().filter_map(|whole| of_whole(whole.as_ref())));
         }
         Kind::Parallel(parallel) => found.extend(parallel.arguments.iter().flat_map(of_template)),
+        Kind::Map(map) => {
+            found.extend(map.items.iter().chain(&map.selector).flat_map(of_template));
+            found.extend(of_whole(map.max_concurrency.as_ref()));
+        }
         Kind::Choice(choice) => found.extend(choice.rules.iter().filter_map(|rule| match &rule.condition {
             Condition::Expression(expression) => Some(&**expression),
             Condition::Constant(_) => None,
         })),
         Kind::Wait(wait) => match &wait.until {
-            Until::Seconds(Seconds::Expression(expression)) | Until::MomentOf(expression) => found.push(expression),
-            Until::Seconds(Seconds::Constant(_)) | Until::Moment(_) => {}
+            Until::Seconds(Whole::Expression(expression)) | Until::MomentOf(expression) => found.push(expression),
+            Until::Seconds(Whole::Constant(_)) | Until::Moment(_) => {}
         },
         Kind::Succeed { output } => found.extend(output.iter().flat_map(of_template)),
         Kind::Fail(fail) => {
@@ -178,5 +182,12 @@ fn of_template(template: &Template) -> Vec<&Expression> {
         Template::Expression(expression) => vec![expression],
         Template::Array(items) => items.iter().flat_map(of_template).collect(),
         Template::Object(members) => members.iter().flat_map(|(_, member)| of_template(member)).collect(),
+    }
+}
+
+fn of_whole(whole: Option<&Whole>) -> Option<&Expression> {
+    match whole {
+        Some(Whole::Expression(expression)) => Some(expression),
+        Some(Whole::Constant(_)) | None => None,
     }
 }

@@ -7,7 +7,7 @@ use super::finding::{Findings, Rule};
 use super::graph;
 use super::policy::{Function, Policy};
 use crate::definition::{Handling, Jitter, Kind, Machine, Retrier, State};
-use crate::failure::{ALL, Failure, RESERVED_ERROR_NAMES, RUNTIME};
+use crate::failure::{ALL, Failure, RUNTIME, is_reserved};
 
 /// The errors of Lambda itself that pass: those that the Step Functions guide tells to retry, and
 /// throttling.
@@ -109,7 +109,7 @@ fn check_names(state: &State, handling: &Handling, functions: &[&Function], find
 }
 
 fn is_known(error: &str, functions: &[&Function]) -> bool {
-    RESERVED_ERROR_NAMES.contains(&error)
+    is_reserved(error)
         || TRANSIENT_LAMBDA_ERRORS.contains(&error)
         || OTHER_LAMBDA_ERRORS.contains(&error)
         || functions.iter().any(|function| function.errors.contains(error))

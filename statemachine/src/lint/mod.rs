@@ -10,6 +10,7 @@
 //! What is particular to a saga (its functions, their errors, its steps) comes in as a [`Policy`].
 
 mod call;
+mod choices;
 mod cycles;
 mod finding;
 mod free;
@@ -73,6 +74,7 @@ pub async fn check(machine: &StateMachine, policy: &Policy) -> Report {
     let mut findings = Findings::default();
     tasks::check(definition, policy, &mut findings);
     handling::check(definition, policy, &mut findings);
+    choices::check(definition, &mut findings);
     cycles::check(definition, &mut findings);
     variables::check(definition, &mut findings);
     rollback::check(definition, policy, &mut findings);

@@ -126,7 +126,7 @@ fn rollback_branches<'a>(state: &'a State, policy: &Policy) -> &'a [Scope] {
 fn check_branch(branch: &Scope, findings: &mut Findings) {
     for state in &branch.states {
         match &state.kind {
-            Kind::Task(_) | Kind::Parallel(_) => check_caught(state, findings),
+            Kind::Task(_) | Kind::Parallel(_) | Kind::Map(_) => check_caught(state, findings),
             Kind::Fail(_) => findings.at_state(&state.name, "Type", Rule::StopsOthers { why: "a Fail state" }),
             _ => check_uncaught(state, findings),
         }

@@ -4,7 +4,7 @@ use super::call::{INVOKE, function_name};
 use super::finding::{Findings, Rule};
 use super::graph;
 use super::policy::Policy;
-use crate::definition::{Kind, Machine, Seconds, Task};
+use crate::definition::{Kind, Machine, Task, Whole};
 
 pub(super) fn check(machine: &Machine, policy: &Policy, findings: &mut Findings) {
     for state in graph::states(machine) {
@@ -23,7 +23,7 @@ fn check_task(state: &str, task: &Task, policy: &Policy, findings: &mut Findings
         let known: Vec<&str> = policy.functions.iter().map(|function| function.name.as_str()).collect();
         findings.at_state(state, "Arguments/FunctionName", Rule::UnknownFunction { known: known.join(", ") });
     }
-    let Some(Seconds::Constant(timeout_s)) = task.timeout else {
+    let Some(Whole::Constant(timeout_s)) = task.timeout else {
         findings.at_state(state, "TimeoutSeconds", Rule::NoTimeout);
         return;
     };

@@ -11,7 +11,7 @@ use serde::Serialize;
 use super::finding::{Findings, Rule};
 use super::policy::Recovery;
 use super::{cycles, graph};
-use crate::definition::{Handling, Kind, Machine, Parallel, Retrier, Scope, Seconds, State, Until};
+use crate::definition::{Handling, Kind, Machine, Parallel, Retrier, Scope, State, Until, Whole};
 use crate::outcome::EXPRESS_TIME_LIMIT;
 
 /// The longest way to one end.
@@ -72,7 +72,7 @@ const DELAYS_BOUND_S: f64 = 1_000_000.0;
 /// them.
 pub(super) fn check(machine: &Machine, recovery: &Recovery, findings: &mut Findings) -> Option<Vec<Way>> {
     check_limit(machine, recovery, findings);
-    check_waits(machine, findings);
+    check_bounds(machine, findings);
     if cycles::any(machine) {
         return None;
     }
@@ -103,15 +103,21 @@ fn check_limit(machine: &Machine, recovery: &Recovery, findings: &mut Findings) 
     }
 }
 
-fn check_waits(machine: &Machine, findings: &mut Findings) {
+/// The states whose time the definition does not bound, besides Tasks, which have a rule of their own.
+fn check_bounds(machine: &Machine, findings: &mut Findings) {
     for state in graph::states(machine) {
-        let Kind::Wait(wait) = &state.kind else { continue };
-        let field = match &wait.until {
-            Until::Seconds(Seconds::Constant(_)) => continue,
-            Until::Seconds(Seconds::Expression(_)) => "Seconds",
-            Until::Moment(_) | Until::MomentOf(_) => "Timestamp",
-        };
-        findings.at_state(&state.name, field, Rule::UnboundedWait);
+        match &state.kind {
+            Kind::Wait(wait) => {
+                let field = match &wait.until {
+                    Until::Seconds(Whole::Constant(_)) => continue,
+                    Until::Seconds(Whole::Expression(_)) => "Seconds",
+                    Until::Moment(_) | Until::MomentOf(_) => "Timestamp",
+                };
+                findings.at_state(&state.name, field, Rule::UnboundedWait);
+            }
+            Kind::Map(_) => findings.at_state(&state.name, "Type", Rule::UnboundedMap),
+            _ => {}
+        }
     }
 }
 
@@ -162,7 +168,7 @@ fn total_s(legs: &[Leg]) -> f64 {
 fn leg(state: &State) -> Option<Leg> {
     let (work, total_s) = match &state.kind {
         Kind::Task(task) => {
-            let Some(Seconds::Constant(timeout_s)) = task.timeout else { return None };
+            let Some(Whole::Constant(timeout_s)) = task.timeout else { return None };
             let (attempts, delays_s) = attempts(&task.handling);
             let total_s = f64::from(attempts) * f64::from(timeout_s) + delays_s;
             (Work::Attempts { attempts, timeout_s, delays_s }, total_s)
@@ -174,9 +180,11 @@ fn leg(state: &State) -> Option<Leg> {
             (Work::Branches { attempts, delays_s, slowest: slowest.legs }, total_s)
         }
         Kind::Wait(wait) => match wait.until {
-            Until::Seconds(Seconds::Constant(seconds)) => (Work::Wait, f64::from(seconds)),
+            Until::Seconds(Whole::Constant(seconds)) => (Work::Wait, f64::from(seconds)),
             _ => return None,
         },
+        // How many iterations there are, only the input says.
+        Kind::Map(_) => return None,
         Kind::Pass(_) | Kind::Choice(_) | Kind::Succeed { .. } | Kind::Fail(_) => (Work::None, 0.0),
     };
     Some(Leg { state: state.name.to_string(), work, total_s })

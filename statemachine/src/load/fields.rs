@@ -4,38 +4,61 @@ use std::cell::RefCell;
 
 use serde_json::{Map, Value};
 
-use super::fault;
+use super::lines::Lines;
 use crate::fault::{Fault, Rule};
 
 /// Every fault found so far.
-#[derive(Default)]
-pub(super) struct Report {
+pub(super) struct Report<'t> {
+    lines: Lines<'t>,
     faults: RefCell<Vec<Fault>>,
 }
 
-impl Report {
-    pub(super) fn into_faults(self) -> Vec<Fault> {
-        self.faults.into_inner()
+impl<'t> Report<'t> {
+    pub(super) fn on(text: &'t str) -> Self {
+        Self { lines: Lines::of(text), faults: RefCell::default() }
     }
 
-    /// A state of the machine, as the place of what is reported.
-    pub(super) fn state<'a>(&'a self, name: &'a str) -> Place<'a> {
-        Place { report: self, state: Some(name), path: String::new() }
+    /// The faults in the order of their lines.
+    pub(super) fn into_faults(self) -> Vec<Fault> {
+        let mut faults = self.faults.into_inner();
+        faults.sort_by_key(|fault| fault.line);
+        faults
+    }
+
+    /// Reports every member that its object has twice: of two states with one name, neither may get
+    /// lost.
+    pub(super) fn repeated_members(&self) {
+        for repeated in self.lines.repeated() {
+            let steps = &repeated.path;
+            // The innermost state around it: its name follows a `States`, two steps or more from the end.
+            let state = (1..steps.len()).rev().find(|at| steps[at - 1] == "States");
+            let (state, field) = match state {
+                Some(at) => (Some(steps[at].clone()), &steps[at + 1..]),
+                None => (None, &steps[..]),
+            };
+            self.push(Fault { line: repeated.line, state, field: field.join("/"), rule: Rule::RepeatedMember });
+        }
+    }
+
+    fn push(&self, fault: Fault) {
+        self.faults.borrow_mut().push(fault);
     }
 }
 
 /// Where in the definition something stands.
 #[derive(Clone)]
 pub(super) struct Place<'a> {
-    report: &'a Report,
+    report: &'a Report<'a>,
     state: Option<&'a str>,
     /// From the state, or from the machine if there is none.
     path: String,
+    /// From the machine.
+    steps: Vec<String>,
 }
 
 impl<'a> Place<'a> {
-    pub(super) fn machine(report: &'a Report) -> Self {
-        Self { report, state: None, path: String::new() }
+    pub(super) fn machine(report: &'a Report<'a>) -> Self {
+        Self { report, state: None, path: String::new(), steps: Vec::new() }
     }
 
     pub(super) fn path(&self) -> &str {
@@ -44,12 +67,27 @@ impl<'a> Place<'a> {
 
     /// A field of the object that stands here, or an item of the array.
     pub(super) fn at(&self, step: impl std::fmt::Display) -> Self {
-        let path = if self.path.is_empty() { step.to_string() } else { format!("{}/{step}", self.path) };
-        Self { path, ..self.clone() }
+        let step = step.to_string();
+        let path = if self.path.is_empty() { step.clone() } else { format!("{}/{step}", self.path) };
+        let mut steps = self.steps.clone();
+        steps.push(step);
+        Self { path, steps, ..self.clone() }
+    }
+
+    /// A state of the scope that stands here.
+    pub(super) fn state(&self, name: &'a str) -> Self {
+        let mut steps = self.steps.clone();
+        steps.extend(["States".to_owned(), name.to_owned()]);
+        Self { report: self.report, state: Some(name), path: String::new(), steps }
     }
 
     pub(super) fn fault(&self, rule: Rule) {
-        self.report.faults.borrow_mut().push(fault(self.state, &self.path, rule));
+        self.report.push(Fault {
+            line: self.report.lines.line(&self.steps),
+            state: self.state.map(str::to_owned),
+            field: self.path.clone(),
+            rule,
+        });
     }
 }
 
@@ -90,10 +128,6 @@ impl<'a> Fields<'a> {
             return None;
         };
         Some(Self { members, place: place.clone(), owner })
-    }
-
-    pub(super) fn report(&self) -> &'a Report {
-        self.place.report
     }
 
     pub(super) fn place(&self) -> &Place<'a> {
@@ -156,9 +190,14 @@ impl<'a> Fields<'a> {
         self.optional_items(field)
     }
 
+    /// The items of an array, which may be empty.
+    pub(super) fn list(&self, field: &str) -> Option<&'a Vec<Value>> {
+        self.typed(field, "an array", Value::as_array)
+    }
+
     /// The items of an array that must not be empty if it is there.
     pub(super) fn optional_items(&self, field: &str) -> Option<&'a Vec<Value>> {
-        let items = self.typed(field, "an array", Value::as_array)?;
+        let items = self.list(field)?;
         if items.is_empty() {
             self.at(field).fault(Rule::Empty);
         }

@@ -4,13 +4,13 @@ use std::collections::{BTreeSet, HashSet};
 
 use serde_json::{Map, Value};
 
-use super::fields::{Place, Report};
+use super::fields::Place;
 use crate::fault::Rule;
 
 type States = Map<String, Value>;
 
-/// Reports the states that no way from `start_at` leads to, and a scope that no way leads out of.
-pub(super) fn check_reachable(states: &States, start_at: Option<&str>, report: &Report) {
+/// Reports the states that no way from `start_at` leads to.
+pub(super) fn check_reachable<'a>(states: &'a States, start_at: Option<&str>, scope: &Place<'a>) {
     // With a start that dangles all states would be unreachable, which says nothing new.
     let Some(start_at) = start_at.filter(|start| states.contains_key(*start)) else {
         return;
@@ -25,13 +25,7 @@ pub(super) fn check_reachable(states: &States, start_at: Option<&str>, report: &
         }
     }
     for name in states.keys().filter(|name| !reached.contains(name.as_str())) {
-        report.state(name).fault(Rule::Unreachable);
-    }
-    let ends = |state: &Value| {
-        state.get("End").is_some() || matches!(state.get("Type").and_then(Value::as_str), Some("Succeed" | "Fail"))
-    };
-    if !reached.iter().any(|name| states.get(*name).is_some_and(ends)) {
-        report.state(start_at).fault(Rule::Endless);
+        scope.state(name).fault(Rule::Unreachable);
     }
 }
 
@@ -47,15 +41,16 @@ fn targets(state: &Value) -> Vec<&str> {
 }
 
 /// Reports every state that has the name of another one, in whatever scope.
-pub(super) fn check_names(machine: &Value, report: &Report) {
+pub(super) fn check_names<'a>(machine: &'a Value, place: &Place<'a>) {
     let mut seen = HashSet::new();
-    let mut scopes = vec![machine];
-    while let Some(scope) = scopes.pop() {
+    let mut scopes = vec![(machine, place.clone())];
+    while let Some((scope, place)) = scopes.pop() {
         for (name, state) in states_of(scope) {
+            let state_place = place.state(name);
             if !seen.insert(name.as_str()) {
-                report.state(name).fault(Rule::DuplicateState);
+                state_place.fault(Rule::DuplicateState);
             }
-            scopes.extend(branches_of(state));
+            scopes.extend(inner_scopes(state, &state_place));
         }
     }
 }
@@ -63,45 +58,50 @@ pub(super) fn check_names(machine: &Value, report: &Report) {
 /// Reports every variable that is assigned under a name that an outer scope assigns.
 ///
 /// See <https://docs.aws.amazon.com/step-functions/latest/dg/workflow-variables.html>.
-pub(super) fn check_variables(machine: &Value, report: &Report) {
-    check_variables_in(machine, &BTreeSet::new(), report);
+pub(super) fn check_variables<'a>(machine: &'a Value, place: &Place<'a>) {
+    check_variables_in(machine, &BTreeSet::new(), place);
 }
 
-fn check_variables_in(scope: &Value, outer: &BTreeSet<&str>, report: &Report) {
+fn check_variables_in<'a>(scope: &'a Value, outer: &BTreeSet<&str>, place: &Place<'a>) {
     let mut visible = outer.clone();
     for (state_name, state) in states_of(scope) {
-        for (path, variable) in assigned(state) {
+        for (holder, variable) in assigned(state, &place.state(state_name)) {
             if outer.contains(variable) {
-                let place: Place<'_> = report.state(state_name);
-                place.at(path).fault(Rule::OuterVariable { name: variable.to_owned() });
+                holder.at("Assign").at(variable).fault(Rule::OuterVariable { name: variable.to_owned() });
             }
             visible.insert(variable);
         }
     }
-    for (_, state) in states_of(scope) {
-        for branch in branches_of(state) {
-            check_variables_in(branch, &visible, report);
+    for (state_name, state) in states_of(scope) {
+        for (inner, place) in inner_scopes(state, &place.state(state_name)) {
+            check_variables_in(inner, &visible, &place);
         }
     }
 }
 
-/// The variables that `state` assigns, each with the path of its `Assign` member.
-fn assigned(state: &Value) -> impl Iterator<Item = (String, &str)> {
-    let own = std::iter::once((String::new(), state));
-    let listed = ["Catch", "Choices"].into_iter().flat_map(move |field| {
-        let entries = state.get(field).and_then(Value::as_array).into_iter().flatten();
-        entries.enumerate().map(move |(index, entry)| (format!("{field}/{index}/"), entry))
-    });
-    own.chain(listed).flat_map(|(prefix, holder)| {
+/// The variables that `state` assigns, each with the place of what has the `Assign`.
+fn assigned<'a>(state: &'a Value, place: &Place<'a>) -> Vec<(Place<'a>, &'a str)> {
+    let mut holders = vec![(place.clone(), state)];
+    for field in ["Catch", "Choices"] {
+        let entries = state.get(field).and_then(Value::as_array).into_iter().flatten().enumerate();
+        holders.extend(entries.map(|(index, entry)| (place.at(field).at(index), entry)));
+    }
+    let mut found = Vec::new();
+    for (place, holder) in holders {
         let names = holder.get("Assign").and_then(Value::as_object).into_iter().flatten();
-        names.map(move |(name, _)| (format!("{prefix}Assign/{name}"), name.as_str()))
-    })
+        found.extend(names.map(|(name, _)| (place.clone(), name.as_str())));
+    }
+    found
 }
 
 fn states_of(scope: &Value) -> impl Iterator<Item = (&String, &Value)> {
     scope.get("States").and_then(Value::as_object).into_iter().flatten()
 }
 
-fn branches_of(state: &Value) -> impl Iterator<Item = &Value> {
-    state.get("Branches").and_then(Value::as_array).into_iter().flatten()
+/// The branches of a Parallel and the item processor of a Map, with their places.
+fn inner_scopes<'a>(state: &'a Value, place: &Place<'a>) -> Vec<(&'a Value, Place<'a>)> {
+    let branches = state.get("Branches").and_then(Value::as_array).into_iter().flatten().enumerate();
+    let branches = branches.map(|(index, branch)| (branch, place.at("Branches").at(index)));
+    let processor = state.get("ItemProcessor").map(|processor| (processor, place.at("ItemProcessor")));
+    branches.chain(processor).collect()
 }

@@ -6,7 +6,7 @@ use super::fields::Fields;
 use super::payload::Sight;
 use super::{Names, Place, states};
 use crate::definition::{Catcher, Handling, Jitter, MAX_SECONDS, Retrier};
-use crate::failure::{ALL, RESERVED_ERROR_NAMES};
+use crate::failure::{ALL, is_reserved};
 use crate::fault::Rule;
 
 /// A `MaxDelaySeconds` is below this, 366 days.
@@ -19,7 +19,7 @@ const DEFAULT_INTERVAL_S: u32 = 1;
 const DEFAULT_MAX_ATTEMPTS: u32 = 3;
 const DEFAULT_BACKOFF_RATE: f64 = 2.0;
 
-/// The `Retry` and `Catch` of a Task or Parallel.
+/// The `Retry` and `Catch` of a Task, Parallel or Map.
 pub(super) fn read(fields: &Fields<'_>, names: &Names<'_>) -> Option<Handling> {
     let retriers = read_entries(fields, "Retry", read_retrier);
     let catchers = read_entries(fields, "Catch", |entry, place| read_catcher(entry, names, place));
@@ -30,7 +30,7 @@ fn read_entries<T>(fields: &Fields<'_>, field: &str, read: impl Fn(&Value, &Plac
     if !fields.has(field) {
         return Some(Vec::new());
     }
-    let entries = fields.optional_items(field)?;
+    let entries = fields.list(field)?;
     let last = entries.len().saturating_sub(1);
     let read: Vec<Option<T>> = entries
         .iter()
@@ -81,13 +81,6 @@ fn read_retrier(entry: &Value, place: &Place<'_>) -> Option<Retrier> {
         .unwrap_or(DEFAULT_MAX_ATTEMPTS);
     let max_delay_s =
         fields.optional_whole("MaxDelaySeconds", 1, MAX_DELAY_BOUND_S - 1, "a whole number from 1 to 31622399");
-    if let Some(max_delay_s) = max_delay_s
-        && max_delay_s <= interval_s
-    {
-        fields
-            .at("MaxDelaySeconds")
-            .fault(Rule::OutOfRange { expected: "greater than IntervalSeconds", found: max_delay_s.to_string() });
-    }
     Some(Retrier {
         error_equals: error_equals?,
         interval_s,
@@ -143,7 +136,7 @@ fn read_error_equals(fields: &Fields<'_>) -> Option<Vec<String>> {
                 place.fault(Rule::WrongType { expected: "a string" });
                 return None;
             };
-            if name.starts_with("States.") && !RESERVED_ERROR_NAMES.contains(&name) {
+            if name.starts_with("States.") && !is_reserved(name) {
                 place.fault(Rule::UnknownErrorName { name: name.to_owned() });
             }
             Some(name.to_owned())

@@ -3,7 +3,9 @@
 mod fields;
 mod graph;
 mod handling;
-mod json;
+mod language;
+mod lines;
+mod map;
 mod payload;
 mod states;
 
@@ -12,9 +14,10 @@ use std::collections::HashMap;
 use serde_json::Value;
 
 use self::fields::{Fields, Place, Report};
+use self::language::Language;
 pub(crate) use self::states::parse_timestamp;
 use crate::definition::{MAX_SECONDS, Machine, Scope, State};
-use crate::fault::{Fault, LoadError, Rule};
+use crate::fault::{LoadError, Rule};
 
 /// The longest name that a state may have, in characters.
 ///
@@ -23,8 +26,9 @@ const MAX_NAME_CHARS: usize = 80;
 
 /// Reads and checks a definition.
 pub(crate) fn load(definition: &str) -> Result<Machine, LoadError> {
-    let json = json::parse(definition)?;
-    let report = Report::default();
+    let json = serde_json::from_str(definition)?;
+    let report = Report::on(definition);
+    report.repeated_members();
     let machine = read_machine(&json, &report);
     let faults = report.into_faults();
     match machine {
@@ -33,31 +37,31 @@ pub(crate) fn load(definition: &str) -> Result<Machine, LoadError> {
     }
 }
 
-fn read_machine(json: &Value, report: &Report) -> Option<Machine> {
+fn read_machine<'a>(json: &'a Value, report: &'a Report<'a>) -> Option<Machine> {
     let place = Place::machine(report);
     let fields = Fields::of(json, &place, "a state machine")?;
     fields.only(&["Comment", "QueryLanguage", "StartAt", "States", "TimeoutSeconds", "Version"]);
     fields.optional_text("Comment");
-    if fields.get("QueryLanguage") != Some(&Value::from("JSONata")) {
-        fields.at("QueryLanguage").fault(Rule::NotJsonata);
-    }
+    let language = language::of_machine(&fields);
     if let Some(version) = fields.optional_text("Version")
         && version != "1.0"
     {
         fields.at("Version").fault(Rule::NotOneOf { expected: "\"1.0\"", found: version.to_owned() });
     }
     let timeout_s = fields.optional_whole("TimeoutSeconds", 1, MAX_SECONDS, "a whole number from 1 to 99999999");
-    let scope = read_scope(&fields)?;
-    graph::check_names(json, report);
-    graph::check_variables(json, report);
+    let scope = read_scope(&fields, language);
+    graph::check_names(json, &place);
+    graph::check_variables(json, &place);
+    let scope = scope?;
     Some(Machine { timeout_s, scope })
 }
 
 /// The indices that the names of a scope's states stand for.
 type Names<'a> = HashMap<&'a str, usize>;
 
-/// Reads the `StartAt` and `States` of a machine or a branch.
-fn read_scope(fields: &Fields<'_>) -> Option<Scope> {
+/// Reads the `StartAt` and `States` of a machine, a branch or an item processor. `language` is what
+/// its states are written in where they do not say so themselves.
+fn read_scope(fields: &Fields<'_>, language: Language) -> Option<Scope> {
     let start_at = fields.text("StartAt");
     let states = fields.object("States")?;
     if states.is_empty() {
@@ -70,12 +74,12 @@ fn read_scope(fields: &Fields<'_>) -> Option<Scope> {
     let read: Vec<Option<State>> = states
         .iter()
         .map(|(name, state)| {
-            let place = fields.report().state(name);
+            let place = fields.place().state(name);
             check_name_length(name, &place);
-            states::read(name, state, &names, &place)
+            states::read(name, state, &names, language, &place)
         })
         .collect();
-    graph::check_reachable(states, start_at, fields.report());
+    graph::check_reachable(states, start_at, fields.place());
     Some(Scope { start: start?, states: read.into_iter().collect::<Option<_>>()? })
 }
 
@@ -93,9 +97,4 @@ fn resolve(target: &str, names: &Names<'_>, place: &Place<'_>) -> Option<usize> 
         place.fault(Rule::DanglingTransition { target: target.to_owned() });
     }
     index
-}
-
-/// A fault of a state or of the machine.
-fn fault(state: Option<&str>, field: &str, rule: Rule) -> Fault {
-    Fault { state: state.map(str::to_owned), field: field.to_owned(), rule }
 }

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use serde_json::{Map, Value};
 
 use super::fields::{Fields, Place, whole};
-use crate::definition::{Assign, MAX_SECONDS, Seconds, Text};
+use crate::definition::{Assign, MAX_SECONDS, Text, Whole};
 use crate::expression::{Expression, between_delimiters};
 use crate::fault::Rule;
 use crate::template::Template;
@@ -17,7 +17,7 @@ use crate::template::Template;
 pub(super) enum Sight {
     /// Neither `result` nor `errorOutput`.
     Entry,
-    /// `result`: the Assign and Output of a Task or Parallel.
+    /// `result`: the Assign and Output of a Task, Parallel or Map.
     Result,
     /// `errorOutput`: the Assign and Output of a catcher.
     ErrorOutput,
@@ -81,13 +81,13 @@ pub(super) fn text(fields: &Fields<'_>, field: &str) -> Option<Text> {
     })
 }
 
-/// A field that holds a number of seconds or an expression that gives one.
-pub(super) fn seconds(fields: &Fields<'_>, field: &str, least: u32, expected: &'static str) -> Option<Seconds> {
+/// A field that holds a whole number of at least `least` or an expression that gives one.
+pub(super) fn number(fields: &Fields<'_>, field: &str, least: u32, expected: &'static str) -> Option<Whole> {
     let value = fields.get(field)?;
     let place = fields.at(field);
     match value {
-        Value::String(text) => expression(text, Sight::Entry, &place).map(|found| Seconds::Expression(Box::new(found))),
-        _ => whole(value, least, MAX_SECONDS, expected, &place).map(Seconds::Constant),
+        Value::String(text) => expression(text, Sight::Entry, &place).map(|found| Whole::Expression(Box::new(found))),
+        _ => whole(value, least, MAX_SECONDS, expected, &place).map(Whole::Constant),
     }
 }
 
@@ -118,11 +118,15 @@ pub(super) fn expression_in(text: &str, sight: Sight, place: &Place<'_>) -> Opti
             Some(Some(expression))
         }
         Err(reason) => {
-            place.fault(Rule::Unparsable { source_text: inner.trim().to_owned(), reason });
+            let source_text = inner.trim().chars().take(SHOWN_CHARS).collect();
+            place.fault(Rule::Unparsable { source_text, reason });
             None
         }
     }
 }
+
+/// How much of an expression that cannot be parsed is shown.
+const SHOWN_CHARS: usize = 200;
 
 fn check_references(expression: &Expression, sight: Sight, place: &Place<'_>) {
     let references = expression.references();
@@ -134,9 +138,6 @@ fn check_references(expression: &Expression, sight: Sight, place: &Place<'_>) {
     }
     if references.functions.contains("eval") {
         place.fault(Rule::Eval);
-    }
-    if references.functions.contains("hash") {
-        place.fault(Rule::Unsupported { reason: "$hash" });
     }
     for name in &references.top_level {
         place.fault(Rule::TopLevelReference { name: name.clone() });

@@ -7,38 +7,41 @@ use time::OffsetDateTime;
 use time::format_description::well_known::Rfc3339;
 
 use super::fields::{Fields, Place};
+use super::language::{self, Language};
 use super::payload::{self, Sight};
-use super::{Names, handling, read_scope, resolve};
+use super::{Names, handling, map, read_scope, resolve};
 use crate::definition::{
-    Choice, ChoiceRule, Condition, Exit, Fail, Kind, Parallel, Scope, State, Task, Transition, Until, Wait,
+    Choice, ChoiceRule, Condition, Exit, Fail, Kind, Parallel, Scope, State, Task, Transition, Until, Wait, Whole,
 };
 use crate::fault::Rule;
+use crate::template::Template;
 
 /// The fields that every state has.
 const COMMON: [&str; 3] = ["Type", "Comment", "QueryLanguage"];
 
-pub(super) fn read(name: &str, json: &Value, names: &Names<'_>, place: &Place<'_>) -> Option<State> {
+pub(super) fn read(
+    name: &str,
+    json: &Value,
+    names: &Names<'_>,
+    language: Language,
+    place: &Place<'_>,
+) -> Option<State> {
     let owner = match json.get("Type").and_then(Value::as_str) {
         Some(type_name) => format!("a {type_name} state"),
         None => "a state".to_owned(),
     };
     let fields = Fields::of(json, place, &owner)?;
     fields.optional_text("Comment");
-    if fields.get("QueryLanguage").is_some_and(|language| language != "JSONata") {
-        fields.at("QueryLanguage").fault(Rule::NotJsonata);
-    }
+    let language = language::of_state(&fields, language);
     let kind = match fields.text("Type")? {
         "Task" => read_task(&fields, names).map(Kind::Task),
-        "Parallel" => read_parallel(&fields, names).map(Kind::Parallel),
+        "Parallel" => read_parallel(&fields, names, language).map(Kind::Parallel),
         "Pass" => read_pass(&fields, names).map(Kind::Pass),
         "Choice" => read_choice(&fields, names).map(Kind::Choice),
         "Wait" => read_wait(&fields, names).map(Kind::Wait),
         "Succeed" => Some(read_succeed(&fields)),
         "Fail" => Some(Kind::Fail(read_fail(&fields))),
-        "Map" => {
-            fields.at("Type").fault(Rule::Unsupported { reason: "Map states" });
-            None
-        }
+        "Map" => map::read(&fields, names, language).map(Kind::Map),
         other => {
             fields.at("Type").fault(Rule::UnknownStateType { found: other.to_owned() });
             None
@@ -48,7 +51,7 @@ pub(super) fn read(name: &str, json: &Value, names: &Names<'_>, place: &Place<'_
 }
 
 /// Reports the fields that are neither common to all states nor one of `own`.
-fn only(fields: &Fields<'_>, own: &[&str]) {
+pub(super) fn only(fields: &Fields<'_>, own: &[&str]) {
     fields.only(&[&COMMON, own].concat());
 }
 
@@ -69,23 +72,38 @@ fn read_task(fields: &Fields<'_>, names: &Names<'_>) -> Option<Task> {
             "TimeoutSeconds",
         ],
     );
-    if fields.has("HeartbeatSeconds") {
-        fields
-            .at("HeartbeatSeconds")
-            .fault(Rule::NotExpress { reason: "a heartbeat needs an activity or a task token" });
-    }
-    if fields.has("Credentials") {
-        fields.at("Credentials").fault(Rule::Unsupported { reason: "roles of other accounts" });
-    }
     let resource = fields.text("Resource");
     if let Some(resource) = resource {
         check_resource(resource, &fields.at("Resource"));
     }
     let arguments = payload::template(fields, "Arguments", Sight::Entry);
-    let timeout = payload::seconds(fields, "TimeoutSeconds", 1, "a whole number from 1 to 99999999");
+    let timeout = payload::number(fields, "TimeoutSeconds", 1, SECONDS);
+    let heartbeat = payload::number(fields, "HeartbeatSeconds", 1, SECONDS);
+    if let (Some(Whole::Constant(timeout_s)), Some(Whole::Constant(heartbeat_s))) = (&timeout, &heartbeat)
+        && heartbeat_s >= timeout_s
+    {
+        let expected = "less than TimeoutSeconds";
+        fields.at("HeartbeatSeconds").fault(Rule::OutOfRange { expected, found: heartbeat_s.to_string() });
+    }
+    let credentials = read_credentials(fields);
     let handling = handling::read(fields, names);
     let exit = read_exit(fields, names, Sight::Result);
-    Some(Task { resource: Arc::from(resource?), arguments, timeout, handling: handling?, exit: exit? })
+    let resource = Arc::from(resource?);
+    Some(Task { resource, arguments, timeout, heartbeat, credentials, handling: handling?, exit: exit? })
+}
+
+/// What `TimeoutSeconds` and `HeartbeatSeconds` may be.
+const SECONDS: &str = "a whole number from 1 to 99999999";
+
+/// The role that a Task's work is done under.
+///
+/// See <https://docs.aws.amazon.com/step-functions/latest/dg/concepts-access-cross-acct-resources.html>.
+fn read_credentials(fields: &Fields<'_>) -> Option<Template> {
+    const FIELD: &str = "Credentials";
+    let members = Fields::of(fields.get(FIELD)?, &fields.at(FIELD), "Credentials")?;
+    members.only(&["RoleArn"]);
+    members.text("RoleArn")?;
+    payload::template(fields, FIELD, Sight::Entry)
 }
 
 /// A resource is an ARN of a kind that an Express state machine may call.
@@ -106,16 +124,16 @@ fn check_resource(resource: &str, place: &Place<'_>) {
     }
 }
 
-fn read_parallel(fields: &Fields<'_>, names: &Names<'_>) -> Option<Parallel> {
+fn read_parallel(fields: &Fields<'_>, names: &Names<'_>, language: Language) -> Option<Parallel> {
     only(fields, &["Arguments", "Assign", "Branches", "Catch", "End", "Next", "Output", "Retry"]);
-    let branches = read_branches(fields);
+    let branches = read_branches(fields, language);
     let arguments = payload::template(fields, "Arguments", Sight::Entry);
     let handling = handling::read(fields, names);
     let exit = read_exit(fields, names, Sight::Result);
     Some(Parallel { branches: branches?, arguments, handling: handling?, exit: exit? })
 }
 
-fn read_branches(fields: &Fields<'_>) -> Option<Vec<Scope>> {
+fn read_branches(fields: &Fields<'_>, language: Language) -> Option<Vec<Scope>> {
     let branches: Vec<Option<Scope>> = fields
         .items("Branches")?
         .iter()
@@ -123,7 +141,8 @@ fn read_branches(fields: &Fields<'_>) -> Option<Vec<Scope>> {
         .map(|(index, branch)| {
             let fields = Fields::of(branch, &fields.at("Branches").at(index), "a branch")?;
             fields.only(&["Comment", "StartAt", "States"]);
-            read_scope(&fields)
+            fields.optional_text("Comment");
+            read_scope(&fields, language)
         })
         .collect();
     branches.into_iter().collect()
@@ -143,11 +162,14 @@ fn read_choice(fields: &Fields<'_>, names: &Names<'_>) -> Option<Choice> {
             .map(|(index, rule)| read_choice_rule(rule, names, &fields.at("Choices").at(index)))
             .collect::<Vec<_>>()
     });
+    // The outer `None` means that there is a Default and that it is at fault.
     let default = if fields.has("Default") {
-        read_exit_to(fields, "Default", names, Sight::Entry)
+        read_exit_to(fields, "Default", names, Sight::Entry).map(Some)
     } else {
-        fields.at("Default").fault(Rule::NoDefault);
-        None
+        // Without a Default nothing evaluates them, and still they have to be right.
+        payload::assign(fields, Sight::Entry);
+        payload::template(fields, "Output", Sight::Entry);
+        Some(None)
     };
     Some(Choice { rules: rules?.into_iter().collect::<Option<_>>()?, default: default? })
 }
@@ -173,9 +195,7 @@ fn read_choice_rule(rule: &Value, names: &Names<'_>, place: &Place<'_>) -> Optio
 fn read_wait(fields: &Fields<'_>, names: &Names<'_>) -> Option<Wait> {
     only(fields, &["Assign", "End", "Next", "Output", "Seconds", "Timestamp"]);
     let until = match (fields.has("Seconds"), fields.has("Timestamp")) {
-        (true, false) => {
-            payload::seconds(fields, "Seconds", 0, "a whole number from 0 to 99999999").map(Until::Seconds)
-        }
+        (true, false) => payload::number(fields, "Seconds", 0, "a whole number from 0 to 99999999").map(Until::Seconds),
         (false, true) => read_timestamp(fields),
         _ => {
             fields.place().fault(Rule::ExactlyOneOf { fields: "Seconds and Timestamp" });
@@ -220,7 +240,7 @@ fn read_fail(fields: &Fields<'_>) -> Fail {
 }
 
 /// The way out of a state that has `Next` or `End`.
-fn read_exit(fields: &Fields<'_>, names: &Names<'_>, sight: Sight) -> Option<Exit> {
+pub(super) fn read_exit(fields: &Fields<'_>, names: &Names<'_>, sight: Sight) -> Option<Exit> {
     let assign = payload::assign(fields, sight);
     let output = payload::template(fields, "Output", sight);
     let to = read_transition(fields, names);

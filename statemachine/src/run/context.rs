@@ -2,19 +2,35 @@
 //!
 //! See <https://docs.aws.amazon.com/step-functions/latest/dg/input-output-contextobject.html>.
 
+use std::sync::Arc;
+
 use serde_json::{Value, json};
 use time::OffsetDateTime;
 
 use super::{Run, Visit};
 
+/// What an iteration of a Map is for.
+#[derive(Debug, Clone)]
+pub(super) struct Item {
+    pub(super) index: usize,
+    pub(super) value: Arc<Value>,
+}
+
+impl Item {
+    /// `$states.context.Map.Item`.
+    fn to_json(&self) -> Value {
+        json!({"Index": self.index, "Value": &*self.value})
+    }
+}
+
 impl<R, C> Run<'_, R, C> {
     pub(super) fn context(&self, visit: &Visit<'_>) -> Value {
-        json!({
+        let mut context = json!({
             "Execution": {
                 "Id": &*self.start.execution_id,
                 "Input": &*self.start.input,
                 "Name": &*self.start.name,
-                "RedriveCount": 0,
+                "RoleArn": &*self.start.role_arn,
                 "StartTime": timestamp(self.started_ms),
             },
             "State": {
@@ -26,7 +42,11 @@ impl<R, C> Run<'_, R, C> {
                 "Id": &*self.start.machine_id,
                 "Name": &*self.start.machine_name,
             },
-        })
+        });
+        if let Some(item) = visit.item {
+            context["Map"] = json!({"Item": item.to_json()});
+        }
+        context
     }
 }
 

@@ -1,32 +1,62 @@
-//! Waits for the branches of a Parallel.
+//! Waits for the branches of a Parallel, and for the iterations of a Map.
 
 use std::future::poll_fn;
 use std::pin::Pin;
-use std::task::Poll;
+use std::task::{Context, Poll};
 
-/// A branch under way.
+/// A branch or an iteration under way.
 pub(super) type Branch<'a, T, E> = Pin<Box<dyn Future<Output = Result<T, E>> + Send + 'a>>;
 
-/// The results of all branches, in their order, or the first error. On an error the other branches
-/// are dropped where they stand, those that wait for a retry too.
-pub(super) async fn all<T, E>(mut branches: Vec<Branch<'_, T, E>>) -> Result<Vec<T>, E> {
-    let mut results: Vec<Option<T>> = branches.iter().map(|_| None).collect();
+/// A branch that failed, by its index, and those that were stopped where they stood for it.
+pub(super) struct Stopped<E> {
+    pub(super) failed: usize,
+    pub(super) error: E,
+    pub(super) others: Vec<usize>,
+}
+
+/// The results of `count` branches, in their order, or the first error. At most `limit` are under
+/// way at a time: whenever one is done, `start` is given its result, and the index of the next.
+///
+/// On an error the other branches are dropped where they stand, those that wait for a retry too.
+pub(super) async fn all<'a, T, E>(
+    count: usize,
+    limit: usize,
+    mut start: impl FnMut(usize, Option<&T>) -> Branch<'a, T, E>,
+) -> Result<Vec<T>, Stopped<E>> {
+    let mut results: Vec<Option<T>> = (0..count).map(|_| None).collect();
+    let mut next = count.min(limit.max(1));
+    let mut open: Vec<(usize, Branch<'a, T, E>)> = (0..next).map(|index| (index, start(index, None))).collect();
     poll_fn(|context| {
-        for (branch, result) in branches.iter_mut().zip(&mut results) {
-            if result.is_none()
-                && let Poll::Ready(ended) = branch.as_mut().poll(context)
-            {
-                match ended {
-                    Ok(value) => *result = Some(value),
-                    Err(error) => return Poll::Ready(Err(error)),
+        let mut position = 0;
+        while position < open.len() {
+            let Poll::Ready(ended) = poll(&mut open[position].1, context) else {
+                position += 1;
+                continue;
+            };
+            let index = open[position].0;
+            match ended {
+                Err(error) => {
+                    let others = open.drain(..).map(|(other, _)| other).filter(|other| *other != index).collect();
+                    return Poll::Ready(Err(Stopped { failed: index, error, others }));
+                }
+                // The next one takes the place, and is polled there at once.
+                Ok(value) if next < count => {
+                    open[position] = (next, start(next, Some(&value)));
+                    results[index] = Some(value);
+                    next += 1;
+                }
+                Ok(value) => {
+                    results[index] = Some(value);
+                    drop(open.remove(position));
                 }
             }
         }
-        if results.iter().all(Option::is_some) {
-            return Poll::Ready(Ok(()));
-        }
-        Poll::Pending
+        if open.is_empty() { Poll::Ready(Ok(())) } else { Poll::Pending }
     })
     .await?;
     Ok(results.into_iter().flatten().collect())
+}
+
+fn poll<T, E>(branch: &mut Branch<'_, T, E>, context: &mut Context<'_>) -> Poll<Result<T, E>> {
+    branch.as_mut().poll(context)
 }

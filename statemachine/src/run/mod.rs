@@ -1,6 +1,7 @@
 //! One execution: walks from state to state.
 
 mod context;
+mod iterate;
 mod join;
 mod leave;
 mod retry;
@@ -12,11 +13,14 @@ use std::time::Duration;
 
 use serde_json::Value;
 
+use self::context::Item;
 use self::leave::{Left, Subject};
 use crate::clock::Clock;
-use crate::definition::{Choice, Condition, Fail, Kind, MAX_SECONDS, Scope, Seconds, State, Text, Transition, Until};
+use crate::definition::{
+    Choice, Condition, Fail, Kind, MAX_SECONDS, MAX_VARIABLES_BYTES, Scope, State, Text, Transition, Until, Whole,
+};
 use crate::expression::{EvaluationError, Expression};
-use crate::failure::{Failure, RUNTIME};
+use crate::failure::{DATA_LIMIT_EXCEEDED, Failure, NO_CHOICE_MATCHED, RUNTIME};
 use crate::history::{EventKind, History};
 use crate::load::parse_timestamp;
 use crate::outcome::{EXPRESS_TIME_LIMIT, Start};
@@ -24,9 +28,12 @@ use crate::random::Random;
 use crate::scene::{Scene, Variables};
 use crate::task::TaskRunner;
 
-/// The most states that one execution may enter. A loop that takes no time would otherwise run until
-/// memory is full; Standard workflows end at as many events.
+/// The most states that one way through a scope may enter. A loop that takes no time would otherwise
+/// run until memory is full; Standard workflows end at as many events.
 const MAX_TRANSITIONS: u32 = 25_000;
+
+/// The most states that one execution may enter in all its scopes: more than Express has the time for.
+const MAX_ALL_TRANSITIONS: u32 = 500_000;
 
 /// After so many states the execution lets others have the thread.
 const TRANSITIONS_PER_TURN: u32 = 64;
@@ -39,7 +46,23 @@ pub(crate) struct Run<'a, R, C> {
     clock: &'a C,
     history: &'a History,
     random: &'a Random,
+    /// The states entered so far, in all scopes.
     transitions: AtomicU32,
+}
+
+/// What a scope is entered with.
+pub(crate) struct Entry {
+    input: Arc<Value>,
+    variables: Variables,
+    /// The item of the innermost Map around the scope.
+    item: Option<Arc<Item>>,
+}
+
+impl Entry {
+    /// Enters the machine's own scope.
+    pub(crate) fn new(input: Arc<Value>) -> Self {
+        Self { input, variables: Variables::default(), item: None }
+    }
 }
 
 /// One visit of a state: what it was entered with.
@@ -47,6 +70,7 @@ struct Visit<'a> {
     state: &'a State,
     input: &'a Arc<Value>,
     variables: &'a Variables,
+    item: Option<&'a Arc<Item>>,
     entered_ms: i64,
     entered_event: u64,
     /// How often the state has been retried in this visit.
@@ -68,59 +92,63 @@ impl<'a, R: TaskRunner, C: Clock> Run<'a, R, C> {
     /// Runs a scope from its start to one of its ends, and returns the last output.
     ///
     /// `cursor` is the id of the last event on this way through the machine.
-    pub(crate) async fn scope(
-        &self,
-        scope: &Scope,
-        mut input: Arc<Value>,
-        mut variables: Variables,
-        cursor: &mut u64,
-    ) -> Result<Arc<Value>, Failure> {
+    pub(crate) async fn scope(&self, scope: &Scope, mut entry: Entry, cursor: &mut u64) -> Result<Arc<Value>, Failure> {
         let mut at = scope.start;
+        let mut count = 0;
         loop {
-            self.count_transition().await?;
-            let left = self.visit(&scope.states[at], &input, &variables, cursor).await?;
-            variables.assign(left.assigned);
+            count += 1;
+            self.check_transitions(count).await?;
+            let state = &scope.states[at];
+            let left = self.visit(state, &entry, cursor).await?;
+            if !left.assigned.is_empty() {
+                entry.variables.assign(left.assigned);
+                check_variables(state, &entry.variables)?;
+            }
             match left.to {
-                Transition::Next(next) => (at, input) = (next, left.output),
+                Transition::Next(next) => (at, entry.input) = (next, left.output),
                 Transition::End => return Ok(left.output),
             }
         }
     }
 
-    async fn count_transition(&self) -> Result<(), Failure> {
-        let count = self.transitions.fetch_add(1, Ordering::Relaxed) + 1;
-        if count > MAX_TRANSITIONS {
+    /// `count` is that of the scope.
+    async fn check_transitions(&self, count: u32) -> Result<(), Failure> {
+        let all = self.transitions.fetch_add(1, Ordering::Relaxed) + 1;
+        if count > MAX_TRANSITIONS || all > MAX_ALL_TRANSITIONS {
             // In Step Functions such a loop takes time, and the time limit ends it. So it does here,
             // if there is one below the limit of all Express executions.
             self.clock.sleep(EXPRESS_TIME_LIMIT).await;
-            let cause = format!("The execution entered more than {MAX_TRANSITIONS} states.");
+            let cause = format!("The execution entered more than {} states.", count.min(all) - 1);
             return Err(Failure::new(RUNTIME, cause));
         }
-        if count.is_multiple_of(TRANSITIONS_PER_TURN) {
+        if all.is_multiple_of(TRANSITIONS_PER_TURN) {
             tokio::task::yield_now().await;
         }
         Ok(())
     }
 
-    async fn visit(
-        &self,
-        state: &State,
-        input: &Arc<Value>,
-        variables: &Variables,
-        cursor: &mut u64,
-    ) -> Result<Left, Failure> {
+    async fn visit(&self, state: &State, entry: &Entry, cursor: &mut u64) -> Result<Left, Failure> {
+        let input = &entry.input;
         self.record(cursor, || EventKind::StateEntered {
             state_type: state.kind.type_name(),
             state: Arc::clone(&state.name),
             input: Arc::clone(input),
         });
-        let mut visit =
-            Visit { state, input, variables, entered_ms: self.clock.now_ms(), entered_event: *cursor, retry_count: 0 };
+        let mut visit = Visit {
+            state,
+            input,
+            variables: &entry.variables,
+            item: entry.item.as_ref(),
+            entered_ms: self.clock.now_ms(),
+            entered_event: *cursor,
+            retry_count: 0,
+        };
         let left = match &state.kind {
             Kind::Task(task) => self.work_until_done(&task.handling, &task.exit, &mut visit, cursor).await,
             Kind::Parallel(parallel) => {
                 self.work_until_done(&parallel.handling, &parallel.exit, &mut visit, cursor).await
             }
+            Kind::Map(map) => self.work_until_done(&map.handling, &map.exit, &mut visit, cursor).await,
             Kind::Wait(wait) => match self.wait_for(&wait.until, &visit) {
                 Ok(duration) => {
                     self.clock.sleep(duration).await;
@@ -151,13 +179,20 @@ impl<'a, R: TaskRunner, C: Clock> Run<'a, R, C> {
                     Condition::Expression(expression) => expression.evaluate_bool(scene)?,
                 };
                 if holds {
-                    return Ok(&rule.exit);
+                    return Ok(Some(&rule.exit));
                 }
             }
-            Ok(&choice.default)
+            Ok(choice.default.as_ref())
         });
         match chosen {
-            Ok(exit) => self.leave(visit, exit, Subject::Entry, cursor),
+            Ok(Some(exit)) => self.leave(visit, exit, Subject::Entry, cursor),
+            Ok(None) => {
+                let name = &visit.state.name;
+                Err(Failure::new(
+                    NO_CHOICE_MATCHED,
+                    format!("No rule of the state '{name}' holds, and it has no Default."),
+                ))
+            }
             Err(error) => Err(self.evaluation_failed(visit, &error, cursor)),
         }
     }
@@ -176,7 +211,7 @@ impl<'a, R: TaskRunner, C: Clock> Run<'a, R, C> {
         let until_ms = match until {
             Until::Seconds(seconds) => {
                 let seconds = self.with_scene(visit, Subject::Entry, |scene| {
-                    evaluate_seconds(seconds, 0, "a whole number from 0 to 99999999", scene)
+                    evaluate_whole(seconds, 0, "a whole number from 0 to 99999999", scene)
                 })?;
                 return Ok(Duration::from_secs(seconds.into()));
             }
@@ -207,6 +242,16 @@ impl<'a, R: TaskRunner, C: Clock> Run<'a, R, C> {
         failure
     }
 
+    /// Records an event that nothing follows: the way goes on from the event before it.
+    fn record_beside(&self, previous: u64, kind: impl FnOnce() -> EventKind) {
+        self.history.record(previous, self.clock.now_ms(), kind);
+    }
+
+    /// Records that the states which began after the event `since` and have not ended were stopped.
+    fn record_aborted(&self, since: u64, previous: u64) {
+        self.history.record_aborted(since, previous, self.clock.now_ms());
+    }
+
     fn record(&self, cursor: &mut u64, kind: impl FnOnce() -> EventKind) {
         *cursor = self.history.record(*cursor, self.clock.now_ms(), kind);
     }
@@ -220,15 +265,27 @@ fn evaluate_text(text: Option<&Text>, scene: &Scene<'_>) -> Result<Option<String
     }
 }
 
-fn evaluate_seconds(
-    seconds: &Seconds,
+/// All variables that a scope sees, together, have a limit of their own.
+fn check_variables(state: &State, variables: &Variables) -> Result<(), Failure> {
+    if variables.exceed(MAX_VARIABLES_BYTES) {
+        let name = &state.name;
+        let cause =
+            format!("With those that the state '{name}' assigned, the variables are larger than 10485760 bytes.");
+        return Err(Failure::new(DATA_LIMIT_EXCEEDED, cause));
+    }
+    Ok(())
+}
+
+/// The number that a field gives, from `least` to 99999999; `expected` says so in words.
+fn evaluate_whole(
+    whole: &Whole,
     least: u32,
     expected: &'static str,
     scene: &Scene<'_>,
 ) -> Result<u32, EvaluationError> {
-    match seconds {
-        Seconds::Constant(constant) => Ok(*constant),
-        Seconds::Expression(expression) => expression.evaluate_integer(scene, least, MAX_SECONDS, expected),
+    match whole {
+        Whole::Constant(constant) => Ok(*constant),
+        Whole::Expression(expression) => expression.evaluate_integer(scene, least, MAX_SECONDS, expected),
     }
 }
 

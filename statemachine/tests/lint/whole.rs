@@ -133,6 +133,37 @@ fn a_wait_has_a_bound() {
     ]);
 }
 
+/// The loader takes it, for the language does. The rehearsals come upon it as well.
+#[test]
+fn a_choice_has_a_default() {
+    let saga = Saga::shipped().without("/States/CheckRollBack/Default");
+    saga.is_refused_for(&[
+        r#"state "CheckRollBack", Default: must be there, so that the Choice cannot fail for want of a match"#,
+        "state \"ReleaseInventory\", Catch: ends the execution with States.NoChoiceMatched on the path PersistOrder → \
+         JoinSaga → ReserveInventory → PostAccounting → ConfirmOrder → FollowDecision → RollBack → ReverseAccounting → \
+         ReleaseInventory → LeaveInventory → CheckRollBack",
+        "state \"ReverseAccounting\", Catch: ends the execution with States.NoChoiceMatched on the path PersistOrder → \
+         JoinSaga → ReserveInventory → PostAccounting → ConfirmOrder → FollowDecision → RollBack → ReverseAccounting → \
+         LeaveAccounting → ReleaseInventory → CheckRollBack",
+    ]);
+}
+
+#[test]
+fn a_map_has_no_bound() {
+    let processor = json!({"StartAt": "Nothing", "States": {"Nothing": {"Type": "Succeed"}}});
+    let map = json!({
+        "Type": "Map",
+        "Items": [1],
+        "ItemProcessor": processor,
+        "Catch": [{"ErrorEquals": ["States.ALL"], "Next": "CloseOrder"}],
+        "Next": "CloseOrder",
+    });
+    let saga = Saga::shipped().with("/States/Each", map).with("/States/CheckRollBack/Choices/0/Next", json!("Each"));
+    saga.is_refused_for(&[
+        r#"state "Each", Type: must not be a Map, whose iterations have no bound that the definition shows"#,
+    ]);
+}
+
 #[test]
 fn payloads_stay_under_the_limit_of_step_functions() {
     let both = json!({"first": "{% $states.result %}", "again": "{% $states.result %}"});

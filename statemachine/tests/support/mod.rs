@@ -205,6 +205,7 @@ pub fn faults(definition: &Value) -> Vec<Fault> {
 /// Asserts that a definition is refused for exactly one fault.
 #[track_caller]
 pub fn assert_refused(definition: &Value, state: Option<&str>, field: &str, rule: &Rule) {
-    let expected = Fault { state: state.map(str::to_owned), field: field.to_owned(), rule: rule.clone() };
-    assert_eq!(faults(definition), [expected]);
+    let found = faults(definition);
+    let [found] = &*found else { panic!("is refused for {found:?}") };
+    assert_eq!((found.state.as_deref(), &*found.field, &found.rule), (state, field, rule));
 }

@@ -84,7 +84,10 @@ fn to_json(checked: &Checked) -> serde_json::Value {
         Checked::Refused(faults) => {
             let findings: Vec<_> = faults
                 .iter()
-                .map(|fault| json!({ "state": fault.state, "field": fault.field, "rule": fault.rule.to_string() }))
+                .map(|fault| {
+                    let rule = fault.rule.to_string();
+                    json!({ "line": fault.line, "state": fault.state, "field": fault.field, "rule": rule })
+                })
                 .collect();
             json!({ "passes": false, "findings": findings })
         }
@@ -224,9 +227,9 @@ mod tests {
         let definition = DEFINITION.replace(r#""Default": "OrderUnfinished""#, r#""Default": "OrderUnfinish""#);
         insta::assert_snapshot!(text(&definition).await, @r#"
         lint found 3 faults
-          state "JoinSaga", Default: there is no state "OrderUnfinish" in this scope
-          state "FollowDecision", Default: there is no state "OrderUnfinish" in this scope
-          state "CheckRollBack", Default: there is no state "OrderUnfinish" in this scope
+          line 97: state "JoinSaga", Default: there is no state "OrderUnfinish" in this scope
+          line 330: state "FollowDecision", Default: there is no state "OrderUnfinish" in this scope
+          line 462: state "CheckRollBack", Default: there is no state "OrderUnfinish" in this scope
         "#);
     }
 

@@ -2,6 +2,7 @@
 
 pub mod audit;
 pub mod demo;
+pub mod execute;
 pub mod explore;
 pub mod lint;
 pub mod recover;
@@ -30,6 +31,8 @@ pub enum Command {
     Serve(serve::Args),
     /// Check the invariants on the tables of a data directory.
     Audit(audit::Args),
+    /// Execute any definition with mocked Tasks, on a clock that jumps.
+    Execute(execute::Args),
     /// Let every fault happen at every point of an order, and check what is left.
     Explore(explore::Args),
     /// Check the saga's definition, and print its longest path.
@@ -50,6 +53,9 @@ pub enum CommandError {
     /// See [`audit::AuditError`].
     #[error(transparent)]
     Audit(#[from] audit::AuditError),
+    /// See [`execute::ExecuteError`].
+    #[error(transparent)]
+    Execute(#[from] execute::ExecuteError),
     /// See [`explore::ExploreError`].
     #[error(transparent)]
     Explore(#[from] explore::ExploreError),
@@ -73,6 +79,7 @@ pub async fn run(cli: Cli) -> Result<ExitCode, CommandError> {
             true
         }
         Command::Audit(args) => audit::run(&args)?,
+        Command::Execute(args) => tokio::task::block_in_place(|| execute::run(&args))?,
         Command::Explore(args) => tokio::task::block_in_place(|| explore::run(&args))?,
         Command::Lint(args) => lint::run(&args).await?,
         Command::Recover(args) => recover::run(args).await?,

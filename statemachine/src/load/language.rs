@@ -1,0 +1,53 @@
+//! Which query language a state is written in. Only `JSONata` is executed.
+
+use serde_json::Value;
+
+use super::fields::Fields;
+use crate::fault::Rule;
+
+const FIELD: &str = "QueryLanguage";
+
+/// The query language of states that do not name their own.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Language {
+    Jsonata,
+    /// A machine without a `QueryLanguage` is one of `JSONPath`; its states may each be `JSONata`.
+    JsonPath,
+}
+
+/// The machine's query language.
+///
+/// If it is not `JSONata`, and no state says that it is, one fault at the machine says it all.
+pub(super) fn of_machine(fields: &Fields<'_>) -> Language {
+    match fields.get(FIELD).map(Value::as_str) {
+        Some(Some("JSONata")) => return Language::Jsonata,
+        None | Some(Some("JSONPath")) if fields.get("States").is_some_and(names_jsonata) => return Language::JsonPath,
+        _ => {}
+    }
+    fields.at(FIELD).fault(Rule::NotJsonata);
+    Language::Jsonata
+}
+
+/// Whether any state, at whatever depth, has `"QueryLanguage": "JSONata"`.
+fn names_jsonata(json: &Value) -> bool {
+    match json {
+        Value::Object(members) => {
+            members.get(FIELD).is_some_and(|language| language == "JSONata") || members.values().any(names_jsonata)
+        }
+        Value::Array(items) => items.iter().any(names_jsonata),
+        _ => false,
+    }
+}
+
+/// The query language of a state, and of the states inside it that do not name their own. Reports a
+/// state that is not `JSONata`.
+pub(super) fn of_state(fields: &Fields<'_>, outer: Language) -> Language {
+    let is_jsonata = match fields.get(FIELD) {
+        None => outer == Language::Jsonata,
+        Some(language) => language == "JSONata",
+    };
+    if !is_jsonata {
+        fields.at(FIELD).fault(Rule::NotJsonata);
+    }
+    if is_jsonata { Language::Jsonata } else { outer }
+}

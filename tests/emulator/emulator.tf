@@ -1,9 +1,10 @@
 # The shipped definition for an emulator that takes no notice of a Parallel state's Assign, and of a Succeed
-# state's Output: a Pass state after the one, and instead of the other, does the same.
+# state's Output: a Pass state after the one, and instead of the other, does the same. The ARN of a function's
+# version lacks the version there.
 
 locals {
   definition = jsondecode(templatefile("${path.module}/../statemachine/order-saga.asl.json", {
-    for placeholder, function in local.task_functions : placeholder => aws_lambda_function.this[function].qualified_arn
+    for placeholder, function in local.task_functions : placeholder => "${aws_lambda_function.this[function].arn}:${aws_lambda_function.this[function].version}"
   }))
 
   emulated_states = merge(

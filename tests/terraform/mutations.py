@@ -78,7 +78,7 @@ SAFETY = [
     test("messages that come back too soon", "six times", "locals.tf", "= 6 * local.recovery_timeout_seconds", "= local.recovery_timeout_seconds"),
     test("plain queues", "has to be encrypted", "messaging.tf", "? null : true", "? null : false"),
     test("plain HTTP", "by TLS", "messaging.tf", '{ "aws:SecureTransport" = "false" }', '{ "aws:SecureTransport" = "true" }'),
-    test("whole batches that come back", "must not bring back", "messaging.tf", '  function_response_types = ["ReportBatchItemFailures"]\n', ""),
+    test("whole batches that come back", "must not bring back", "messaging.tf", 'function_response_types = ["ReportBatchItemFailures"]', "function_response_types = []"),
     # The functions.
     test("x86_64 by default", "arm64 by default", "variables.tf", 'default     = "arm64"', 'default     = "x86_64"'),
     test("unpublished functions", "published, traced", "lambda.tf", "publish = true", "publish = false"),
@@ -98,7 +98,7 @@ SAFETY = [
     test("the gateway's own error bodies", "problem documents", "api.tf", "'application/problem+json'", "'application/json'"),
     # Recovery and alarms.
     test("no schedule", "every minute", "scheduler.tf", '"ENABLED"', '"DISABLED"'),
-    test("alarms that tell nobody", "has to tell somebody", "observability.tf", "  alarm_actions = [aws_sns_topic.alarms.arn]\n", ""),
+    test("alarms that tell nobody", "has to tell somebody", "observability.tf", "  alarm_actions = [aws_sns_topic.alarms.arn]\n", "  alarm_actions = []\n"),
     test("silence that is no alarm", "must not fall silent", "observability.tf", 'missing = "breaching"', 'missing = "notBreaching"'),
 ]
 

@@ -30,8 +30,8 @@ fn found_by(wiring: &Wiring, kinds: &[OrderKind], invariant: &str) -> String {
     panic!("no schedule breaks {invariant}: the protection is not needed, or the explorer is blind");
 }
 
-fn with_layer(layer: impl Layer + 'static) -> Wiring {
-    Wiring { layers: vec![Arc::new(layer)], ..Wiring::default() }
+fn with_layer<L: Layer + 'static>(make: impl Fn() -> L + Send + Sync + 'static) -> Wiring {
+    Wiring { layer: Some(Arc::new(move || Arc::new(make()))), ..Wiring::default() }
 }
 
 fn with_definition(change: impl FnOnce(&mut Value)) -> Wiring {
@@ -82,18 +82,20 @@ fn sets(call: &Call, status: &str) -> bool {
 
 #[test]
 fn the_fences_condition_is_needed() {
-    let wiring = with_layer(Rewrites(|call| match call.operation.as_str() {
-        "TransactWriteItems" => {
-            for action in call.body["TransactItems"].as_array_mut().unwrap() {
-                if fence(&action["Put"]["Item"]) == Some("APPLIED") {
-                    drop_condition(&mut action["Put"]);
+    let wiring = with_layer(|| {
+        Rewrites(|call| match call.operation.as_str() {
+            "TransactWriteItems" => {
+                for action in call.body["TransactItems"].as_array_mut().unwrap() {
+                    if fence(&action["Put"]["Item"]) == Some("APPLIED") {
+                        drop_condition(&mut action["Put"]);
+                    }
                 }
             }
-        }
-        "PutItem" if fence(&call.body["Item"]) == Some("APPLIED") => drop_condition(&mut call.body),
-        _ => {}
-    }));
-    assert_eq!(found_by(&wiring, &[OrderKind::Invoice, OrderKind::Prepaid], "I"), "");
+            "PutItem" if fence(&call.body["Item"]) == Some("APPLIED") => drop_condition(&mut call.body),
+            _ => {}
+        })
+    });
+    assert_eq!(found_by(&wiring, &[OrderKind::Invoice, OrderKind::Prepaid], "I"), "invoice/1:execution-twice");
 }
 
 #[test]
@@ -108,36 +110,48 @@ fn the_tombstone_is_needed() {
             next.apply(&call)
         }
     }
-    assert_eq!(found_by(&with_layer(NoTombstone), &[OrderKind::Prepaid], "I"), "");
+    assert_eq!(found_by(&with_layer(|| NoTombstone), &[OrderKind::Prepaid], "I"), "prepaid/3:hung@end");
 }
 
 #[test]
 fn the_tombstones_own_condition_is_needed() {
-    let wiring = with_layer(Rewrites(|call| {
-        if call.operation == "PutItem" && fence(&call.body["Item"]) == Some("CANCELLED") {
-            drop_condition(&mut call.body);
-        }
-    }));
-    assert_eq!(found_by(&wiring, &[OrderKind::Prepaid, OrderKind::Cancelled], "I"), "");
+    let wiring = with_layer(|| {
+        Rewrites(|call| {
+            if call.operation == "PutItem" && fence(&call.body["Item"]) == Some("CANCELLED") {
+                drop_condition(&mut call.body);
+            }
+        })
+    });
+    assert_eq!(
+        found_by(&wiring, &[OrderKind::Prepaid, OrderKind::Cancelled], "I"),
+        "prepaid/0:call-answer-lost+3:hung@9"
+    );
 }
 
 #[test]
 fn the_decisions_compare_and_set_is_needed() {
-    let wiring = with_layer(Rewrites(|call| {
-        weaken(call, "#status = :pending", "attribute_exists(order_id)", &[":pending"]);
-        let both = "#status = :pending AND fingerprint = :fingerprint";
-        weaken(call, both, "fingerprint = :fingerprint", &[":pending"]);
-    }));
-    assert_eq!(found_by(&wiring, &[OrderKind::Prepaid, OrderKind::Twice, OrderKind::Cancelled], "I"), "");
+    let wiring = with_layer(|| {
+        Rewrites(|call| {
+            weaken(call, "#status = :pending", "attribute_exists(order_id)", &[":pending"]);
+            let both = "#status = :pending AND fingerprint = :fingerprint";
+            weaken(call, both, "fingerprint = :fingerprint", &[":pending"]);
+        })
+    });
+    assert_eq!(
+        found_by(&wiring, &[OrderKind::Prepaid, OrderKind::Twice, OrderKind::Cancelled], "I"),
+        "twice/2:hung@12"
+    );
 }
 
 #[test]
 fn the_fingerprint_in_cancel_order_is_needed() {
-    let wiring = with_layer(Rewrites(|call| {
-        let both = "#status = :pending AND fingerprint = :fingerprint";
-        weaken(call, both, "#status = :pending", &[":fingerprint"]);
-    }));
-    assert_eq!(found_by(&wiring, &[OrderKind::ReusedKey], "I"), "");
+    let wiring = with_layer(|| {
+        Rewrites(|call| {
+            let both = "#status = :pending AND fingerprint = :fingerprint";
+            weaken(call, both, "#status = :pending", &[":fingerprint"]);
+        })
+    });
+    assert_eq!(found_by(&wiring, &[OrderKind::ReusedKey], "I"), "reused-key/0:other-body-beside+5:crashed-before");
 }
 
 /// Hides the reasons that have to be read before a refusal.
@@ -165,7 +179,10 @@ impl Layer for RefusalFirst {
 
 #[test]
 fn the_order_in_which_reasons_are_read_is_needed() {
-    assert_eq!(found_by(&with_layer(RefusalFirst), &[OrderKind::Prepaid, OrderKind::Invoice], "I7"), "");
+    assert_eq!(
+        found_by(&with_layer(|| RefusalFirst), &[OrderKind::Prepaid, OrderKind::Invoice], "I7"),
+        "prepaid/1:execution-twice"
+    );
 }
 
 #[test]
@@ -178,7 +195,7 @@ fn compensating_the_failing_step_is_needed() {
         });
         branch.as_object_mut().unwrap().remove("LeaveInventory");
     });
-    assert_eq!(found_by(&wiring, &[OrderKind::Prepaid], "I2"), "");
+    assert_eq!(found_by(&wiring, &[OrderKind::Prepaid], "I2"), "prepaid/3:hung@4");
 }
 
 /// Takes an undo apart: first the fence, then the effect.
@@ -210,7 +227,10 @@ impl Layer for UndoInTwo {
 
 #[test]
 fn undo_in_one_transaction_is_needed() {
-    assert_eq!(found_by(&with_layer(UndoInTwo), &[OrderKind::OverLimit, OrderKind::Cancelled], "I"), "");
+    assert_eq!(
+        found_by(&with_layer(|| UndoInTwo), &[OrderKind::OverLimit, OrderKind::Cancelled], "I"),
+        "over-limit/15:store-answer-lost"
+    );
 }
 
 #[test]
@@ -224,56 +244,71 @@ fn a_branchs_own_catch_is_needed() {
             branch.as_object_mut().unwrap().remove(*leave);
         }
     });
-    assert_eq!(found_by(&wiring, &[OrderKind::OverLimit], "P3"), "");
+    assert_eq!(found_by(&wiring, &[OrderKind::OverLimit], "P3"), "over-limit/4:long-outage");
 }
 
 #[test]
 fn the_finality_of_confirmed_is_needed() {
-    let wiring = with_layer(Rewrites(|call| {
-        if sets(call, "cancelling") {
-            let both = "#status = :pending AND fingerprint = :fingerprint";
-            weaken(call, both, "NOT #status IN (:cancelling) AND fingerprint = :fingerprint", &[":pending"]);
-        }
-    }));
-    assert_eq!(found_by(&wiring, &[OrderKind::Prepaid, OrderKind::Twice], "I"), "");
+    let wiring = with_layer(|| {
+        Rewrites(|call| {
+            if sets(call, "cancelling") {
+                let both = "#status = :pending AND fingerprint = :fingerprint";
+                weaken(call, both, "NOT #status IN (:cancelling) AND fingerprint = :fingerprint", &[":pending"]);
+            }
+        })
+    });
+    assert_eq!(found_by(&wiring, &[OrderKind::Prepaid, OrderKind::Twice], "I"), "twice/2:hung@12");
 }
 
 #[test]
 fn the_finality_of_cancelled_is_needed() {
-    let wiring = with_layer(Rewrites(|call| {
-        if sets(call, "confirmed") {
-            weaken(call, "#status = :pending", "attribute_exists(order_id)", &[":pending"]);
-        }
-    }));
-    assert_eq!(found_by(&wiring, &[OrderKind::Cancelled, OrderKind::Twice], "I"), "");
+    let wiring = with_layer(|| {
+        Rewrites(|call| {
+            if sets(call, "confirmed") {
+                weaken(call, "#status = :pending", "attribute_exists(order_id)", &[":pending"]);
+            }
+        })
+    });
+    assert_eq!(
+        found_by(&wiring, &[OrderKind::Cancelled, OrderKind::Twice], "I"),
+        "cancelled/0:customer-cancels-beside"
+    );
 }
 
 #[test]
 fn the_move_of_the_due_time_is_needed() {
-    let wiring = with_layer(Rewrites(|call| {
-        if call.body["UpdateExpression"] == "SET attempts = attempts + :one, due_ms = :next" {
-            call.body["ExpressionAttributeValues"][":next"] = call.body["ExpressionAttributeValues"][":due"].clone();
-        }
-    }));
-    assert_eq!(found_by(&wiring, &[OrderKind::Prepaid], "I7"), "");
+    let wiring = with_layer(|| {
+        Rewrites(|call| {
+            if call.body["UpdateExpression"] == "SET attempts = attempts + :one, due_ms = :next" {
+                call.body["ExpressionAttributeValues"][":next"] =
+                    call.body["ExpressionAttributeValues"][":due"].clone();
+            }
+        })
+    });
+    assert_eq!(found_by(&wiring, &[OrderKind::Prepaid], "I7"), "prepaid/4:outage");
 }
 
 #[test]
 fn the_reset_of_the_attempts_is_needed() {
-    let wiring = with_layer(Rewrites(|call| {
-        if sets(call, "cancelling") {
-            let expression =
-                call.body["UpdateExpression"].as_str().unwrap().replace("attempts = :none", "attempts = attempts");
-            call.body["UpdateExpression"] = expression.into();
-            call.body["ExpressionAttributeValues"].as_object_mut().unwrap().remove(":none");
-        }
-    }));
-    assert_eq!(found_by(&wiring, &[OrderKind::Prepaid], "I1"), "");
+    let wiring = with_layer(|| {
+        Rewrites(|call| {
+            if sets(call, "cancelling") {
+                let expression =
+                    call.body["UpdateExpression"].as_str().unwrap().replace("attempts = :none", "attempts = attempts");
+                call.body["UpdateExpression"] = expression.into();
+                call.body["ExpressionAttributeValues"].as_object_mut().unwrap().remove(":none");
+            }
+        })
+    });
+    assert_eq!(found_by(&wiring, &[OrderKind::Prepaid], "I1"), "prepaid/4:long-outage");
 }
 
 #[test]
 fn recovery_is_needed() {
-    assert_eq!(found_by(&Wiring { has_recovery: false, ..Wiring::default() }, &[OrderKind::Prepaid], "I1"), "");
+    assert_eq!(
+        found_by(&Wiring { has_recovery: false, ..Wiring::default() }, &[OrderKind::Prepaid], "I1"),
+        "prepaid/0:call-failed"
+    );
 }
 
 /// Lets intake believe that the order is on record, whatever its look says.
@@ -300,7 +335,7 @@ impl Layer for Believes {
 
 #[test]
 fn intakes_look_after_a_deadline_is_needed() {
-    assert_eq!(found_by(&with_layer(Believes::default()), &[OrderKind::Prepaid], "I"), "");
+    assert_eq!(found_by(&with_layer(Believes::default), &[OrderKind::Prepaid], "I"), "prepaid/0:call-failed");
 }
 
 /// Lets every record that is read have the fingerprint of the request that was started last.
@@ -330,11 +365,14 @@ impl Layer for NoComparison {
 
 #[test]
 fn intakes_comparison_of_fingerprints_is_needed() {
-    assert_eq!(found_by(&with_layer(NoComparison::default()), &[OrderKind::ReusedKey], "I6"), "");
+    assert_eq!(
+        found_by(&with_layer(NoComparison::default), &[OrderKind::ReusedKey], "I6"),
+        "reused-key/0:other-body-beside+3:call-failed"
+    );
 }
 
 #[test]
 fn the_record_before_the_message_is_done_is_needed() {
     let wiring = Wiring { keeps_failed_messages: false, ..Wiring::default() };
-    assert_eq!(found_by(&wiring, &[OrderKind::Prepaid], "I"), "");
+    assert_eq!(found_by(&wiring, &[OrderKind::Prepaid], "I"), "prepaid/2:outage");
 }

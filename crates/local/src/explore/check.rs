@@ -62,6 +62,7 @@ pub fn run(kind: OrderKind, faults: &[Fault], rest: &Rest) -> Vec<String> {
     if let Some(broken) = health(kind, faults, clients, record) {
         violations.push(format!("I7  {broken}"));
     }
+    violations.extend(record.and_then(|record| foreign_cancellation(record, executions)));
     violations.extend(executions.iter().filter_map(stopped_compensation));
     violations
 }
@@ -119,6 +120,27 @@ fn health(kind: OrderKind, faults: &[Fault], clients: &[Client], record: Option<
     }
     (kind != OrderKind::Cancelled && record.status == Status::Confirmed)
         .then(|| "a step refuses the order, and it is confirmed".to_owned())
+}
+
+/// I7: what goes wrong with another body under the same key does not cancel the order. Whoever gave it up
+/// was an execution of its own content, or of its id alone.
+fn foreign_cancellation(record: &OrderRecord, executions: &[Execution]) -> Option<String> {
+    let is_given_up = matches!(record.status, Status::Cancelling | Status::Cancelled);
+    if !is_given_up || matches!(record.reason, Some(Reason::CustomerRequest | Reason::Unavailable)) {
+        return None;
+    }
+    let is_own = |execution: &&Execution| {
+        let customer_id = execution.input["order"]["customer_id"].as_str();
+        customer_id.is_none_or(|customer_id| customer_id == record.order.customer_id.as_str())
+    };
+    let gave_up = |execution: &Execution| {
+        let events = execution.history.events();
+        events
+            .iter()
+            .any(|event| matches!(&event.kind, EventKind::StateEntered { state, .. } if &**state == "CancelOrder"))
+    };
+    (!executions.iter().filter(is_own).any(gave_up))
+        .then(|| "I7  the order was given up by an execution of other content".to_owned())
 }
 
 /// A compensation that fails stops no other: whatever state of a roll-back was entered was left,

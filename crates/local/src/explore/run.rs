@@ -1,5 +1,6 @@
 //! One run: an order, the faults that happen to it, and what is left when everything is at rest.
 
+use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -33,21 +34,30 @@ const MAX_RECOVERIES: u32 = 40;
 
 /// How the stack of a run differs from the one that is deployed: in nothing, unless a test switches a
 /// protection off to see that the explorer finds it missing.
-#[derive(Debug, Clone)]
+#[derive(Clone)]
 pub struct Wiring {
     /// The definition.
     pub definition: String,
-    /// Layers outside the faults, which rewrite requests.
-    pub layers: Vec<Arc<dyn Layer>>,
+    /// Makes the layer outside the faults of each run, which rewrites requests.
+    pub layer: Option<Arc<MakeLayer>>,
     /// Whether recovery runs.
     pub has_recovery: bool,
     /// Whether the overflow queue keeps a message whose order is not known to be on record.
     pub keeps_failed_messages: bool,
 }
 
+/// Makes a layer: one for each run, for runs go on beside each other.
+pub type MakeLayer = dyn Fn() -> Arc<dyn Layer> + Send + Sync;
+
+impl fmt::Debug for Wiring {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Wiring").field("has_recovery", &self.has_recovery).finish_non_exhaustive()
+    }
+}
+
 impl Default for Wiring {
     fn default() -> Self {
-        Self { definition: DEFINITION.to_owned(), layers: Vec::new(), has_recovery: true, keeps_failed_messages: true }
+        Self { definition: DEFINITION.to_owned(), layer: None, has_recovery: true, keeps_failed_messages: true }
     }
 }
 
@@ -120,7 +130,7 @@ impl Ground {
         let Self { kind, wiring, .. } = self;
         let store = DynamoDb::in_memory_like(&self.dir.path().join(TABLES_FILE)).map_err(StackError::from)?;
         let world = Arc::new(World::new(faults));
-        let mut layers = wiring.layers.clone();
+        let mut layers: Vec<_> = wiring.layer.iter().map(|make| make()).collect();
         layers.push(Arc::new(Faults::new(Arc::clone(&world), store.clone())));
         let stack = Stack::open(Options {
             origin_ms: ORIGIN_MS,

@@ -90,6 +90,18 @@ pub(crate) fn between_delimiters(text: &str) -> Option<&str> {
     text.strip_prefix("{%")?.strip_suffix("%}")
 }
 
+/// A field as AWS names it in causes and events: `Choices[1]/Condition` for `Choices/1/Condition`, as
+/// floci's pull request 2689 measured it.
+pub(crate) fn as_aws_writes(field: &str) -> String {
+    for list in ["Catch", "Choices"] {
+        let within = field.strip_prefix(list).and_then(|rest| rest.strip_prefix('/'));
+        if let Some((index, rest)) = within.and_then(|within| within.split_once('/')) {
+            return format!("{list}[{index}]/{rest}");
+        }
+    }
+    field.to_owned()
+}
+
 impl Expression {
     /// Parses what stands between the delimiters.
     pub(crate) fn parse(inner: &str, field: &str) -> Result<Self, String> {
@@ -189,7 +201,8 @@ impl Expression {
     }
 
     fn error(&self, reason: Reason) -> EvaluationError {
-        let what = format!("The JSONata expression '{}' specified for the field '{}'", self.source, self.field);
+        let field = as_aws_writes(&self.field);
+        let what = format!("The JSONata expression '{}' specified for the field '{field}'", self.source);
         EvaluationError { field: self.field.clone(), what: what.into(), reason: Box::new(reason) }
     }
 }

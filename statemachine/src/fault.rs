@@ -111,6 +111,9 @@ pub enum Rule {
     /// No path from the scope's start leads here.
     #[error("no state leads here")]
     Unreachable,
+    /// A scope without any end: no `End`, no Succeed, no Fail.
+    #[error("the states from here on have no end among them")]
+    Endless,
     /// A state name that another state, of any scope, has as well.
     #[error("another state of this machine has the same name")]
     DuplicateState,

@@ -9,6 +9,8 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use serde::ser::{Serialize, SerializeMap, Serializer};
 use serde_json::{Map, Value, json};
 
+use crate::expression::as_aws_writes;
+
 /// The events of one execution. Its clones share them, so that the history of an execution that was
 /// dropped, or still runs, can be read.
 #[derive(Debug, Clone, Default)]
@@ -297,7 +299,7 @@ impl EventKind {
             }
             Self::EvaluationFailed { state, location, error, cause } => {
                 put("state", json!(&**state));
-                put("location", json!(location));
+                put("location", json!(as_aws_writes(location)));
                 put_error(&mut put, error.as_deref(), cause.as_deref());
             }
             Self::ParallelStateFailed { error, cause, .. }

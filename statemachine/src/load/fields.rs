@@ -74,6 +74,13 @@ impl<'a> Place<'a> {
         Self { path, steps, ..self.clone() }
     }
 
+    /// An item of an array in a field that expressions may stand in: AWS writes `Output/values[0]`.
+    pub(super) fn item(&self, index: usize) -> Self {
+        let mut steps = self.steps.clone();
+        steps.push(index.to_string());
+        Self { path: format!("{}[{index}]", self.path), steps, ..self.clone() }
+    }
+
     /// A state of the scope that stands here.
     pub(super) fn state(&self, name: &'a str) -> Self {
         let mut steps = self.steps.clone();

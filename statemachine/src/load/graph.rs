@@ -9,14 +9,25 @@ use crate::fault::Rule;
 
 type States = Map<String, Value>;
 
-/// Reports the states that no way from `start_at` leads to.
+/// Reports a scope without any end; of one that has an end, the states that no way from `start_at`
+/// leads to.
+///
+/// AWS does it in this order: a workflow without a terminal state is told for that alone, and the
+/// states of a loop whose only end nothing leads to are told by that end.
 pub(super) fn check_reachable<'a>(states: &'a States, start_at: Option<&str>, scope: &Place<'a>) {
     // With a start that dangles all states would be unreachable, which says nothing new.
-    let Some(start_at) = start_at.filter(|start| states.contains_key(*start)) else {
+    let Some((start, _)) = start_at.and_then(|start| states.get_key_value(start)) else {
         return;
     };
+    let ends = |state: &Value| {
+        state.get("End").is_some() || matches!(state.get("Type").and_then(Value::as_str), Some("Succeed" | "Fail"))
+    };
+    if !states.values().any(ends) {
+        scope.state(start).fault(Rule::Endless);
+        return;
+    }
     let mut reached = HashSet::new();
-    let mut open = vec![start_at];
+    let mut open = vec![start.as_str()];
     while let Some(name) = open.pop() {
         if let Some(state) = states.get(name)
             && reached.insert(name)

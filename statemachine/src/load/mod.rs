@@ -59,8 +59,8 @@ fn read_machine<'a>(json: &'a Value, report: &'a Report<'a>) -> Option<Machine> 
 /// The indices that the names of a scope's states stand for.
 type Names<'a> = HashMap<&'a str, usize>;
 
-/// Reads the `StartAt` and `States` of a machine, a branch or an item processor. `language` is what
-/// its states are written in where they do not say so themselves.
+/// Reads the `StartAt` and `States` of a machine, a branch or an item processor. `language` is the
+/// machine's.
 fn read_scope(fields: &Fields<'_>, language: Language) -> Option<Scope> {
     let start_at = fields.text("StartAt");
     let states = fields.object("States")?;

@@ -152,7 +152,7 @@ fn read_template(value: &Value, sight: Sight, place: &Place<'_>) -> Option<Templ
         }),
         Value::Array(items) => {
             let items: Vec<Option<Template>> =
-                items.iter().enumerate().map(|(index, item)| read_template(item, sight, &place.at(index))).collect();
+                items.iter().enumerate().map(|(index, item)| read_template(item, sight, &place.item(index))).collect();
             let items: Vec<Template> = items.into_iter().collect::<Option<_>>()?;
             let constants = items.iter().all(is_constant);
             Some(if constants { constant(value) } else { Template::Array(items) })

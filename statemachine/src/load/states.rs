@@ -32,7 +32,7 @@ pub(super) fn read(
     };
     let fields = Fields::of(json, place, &owner)?;
     fields.optional_text("Comment");
-    let language = language::of_state(&fields, language);
+    language::check(&fields, language);
     let kind = match fields.text("Type")? {
         "Task" => read_task(&fields, names).map(Kind::Task),
         "Parallel" => read_parallel(&fields, names, language).map(Kind::Parallel),

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use aws_sdk_dynamodb::Client;
-use aws_sdk_dynamodb::types::{KeySchemaElement, TableDescription, TimeToLiveStatus};
+use aws_sdk_dynamodb::types::{KeySchemaElement, Projection, ProjectionType, TableDescription, TimeToLiveStatus};
 use local::aws::{Api, DynamoDb, Services, TableNames, create_missing};
 use local::stack::config;
 use serde_json::{Value, json};
@@ -38,8 +38,8 @@ fn shape(table: &TableDescription) -> Value {
         .global_secondary_indexes()
         .iter()
         .map(|index| {
-            let projection = index.projection().and_then(|projection| projection.projection_type());
-            let projection = projection.map_or("", |kind| kind.as_str());
+            let projection = index.projection().and_then(Projection::projection_type);
+            let projection = projection.map_or("", ProjectionType::as_str);
             (
                 index.index_name().unwrap_or_default(),
                 json!({ "keys": keys(index.key_schema()), "projection": projection }),

@@ -2,6 +2,7 @@
 
 use api::{Answer, Handler, Kind, Problem};
 use aws_lambda_events::apigw::ApiGatewayProxyRequest;
+use http::HeaderMap;
 use order::OrderId;
 use persist_order::Orders;
 use saga::task::chain;
@@ -19,9 +20,9 @@ impl QueryOrders {
     }
 
     /// Reads strongly: whoever was just told of a decision finds it here.
-    async fn order(&self, order_id: &OrderId) -> Answer {
+    async fn order(&self, order_id: &OrderId, headers: &HeaderMap) -> Answer {
         match self.orders.read(order_id).await {
-            Ok(Some(record)) => api::stored(&record),
+            Ok(Some(record)) => api::stored_unless_known(&record, headers),
             Ok(None) => Problem::new(Kind::OrderNotFound).about(order_id).answer(),
             Err(error) => {
                 tracing::warn!(%order_id, reason = chain(&error), "the order was not read");
@@ -35,7 +36,7 @@ impl Handler for QueryOrders {
     async fn handle(&self, request: ApiGatewayProxyRequest, _request_id: &str) -> Answer {
         // What is no order id names no order either.
         match request.path_parameters.get("orderId").and_then(|text| text.parse().ok()) {
-            Some(order_id) => self.order(&order_id).await,
+            Some(order_id) => self.order(&order_id, api::headers(&request)).await,
             None => Problem::new(Kind::OrderNotFound).answer(),
         }
     }

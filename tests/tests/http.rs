@@ -284,6 +284,8 @@ async fn what_is_not_there_is_a_problem_and_never_a_crash() {
         "/orders/1/2",
         "/_local/none",
         "//orders",
+        "/customers/demo123",
+        "/stores/main/orders/",
     ];
     for path in not_found {
         let answer = client.get(path).await;
@@ -297,7 +299,12 @@ async fn what_is_not_there_is_a_problem_and_never_a_crash() {
     assert_eq!(client.get(absent).await.problem()["type"], "urn:order-saga:problem:order-not-found");
     assert_eq!(client.get("/order").await.problem()["type"], "urn:order-saga:problem:route-not-found");
 
-    for (path, allowed) in [("/orders", "POST"), (absent, "GET,HEAD"), ("/_local/audit", "GET,HEAD")] {
+    for (path, allowed) in [
+        ("/orders", "GET,HEAD,POST"),
+        (absent, "GET,HEAD"),
+        ("/stores/main/orders", "GET,HEAD"),
+        ("/_local/audit", "GET,HEAD"),
+    ] {
         for method in ["GET", "POST", "PUT", "PATCH", "DELETE", "OPTIONS", "TRACE", "BREW"] {
             if allowed.contains(method) {
                 continue;
@@ -313,8 +320,42 @@ async fn what_is_not_there_is_a_problem_and_never_a_crash() {
     let head = client.send(client.request(Method::HEAD, absent), "").await.unwrap();
     assert_eq!((head.status, head.body.len()), (StatusCode::NOT_FOUND, 0));
     let head = client.send(client.request(Method::HEAD, "/orders"), "").await.unwrap();
-    assert_eq!(head.status, StatusCode::METHOD_NOT_ALLOWED);
+    assert_eq!((head.status, head.body.len()), (StatusCode::BAD_REQUEST, 0));
     assert_audit(&client, &[]).await;
+}
+
+#[tokio::test]
+async fn lists_are_read_page_by_page_and_never_crash() {
+    let (_serve, client) = serve().await;
+    for key in ["one", "two", "three"] {
+        assert_eq!(client.place(key, LAPTOP).await.status, StatusCode::CREATED);
+    }
+    for path in ["/customers/demo123/orders", "/stores/main/orders", "/customers/%64emo123/orders"] {
+        let first = client.get(&format!("{path}?limit=2&from=2020-01-01T01:00:00%2B01:00")).await;
+        assert_eq!((first.status, first.header(CONTENT_TYPE)), (StatusCode::OK, "application/json"), "{first:?}");
+        let first = first.json();
+        let cursor = first["nextCursor"].as_str().unwrap();
+        let last = client.get(&format!("{path}?limit=2&from=2020-01-01T00:00:00Z&cursor={cursor}")).await.json();
+        assert_eq!(last.get("nextCursor"), None);
+        let orders = [&first, &last].into_iter().flat_map(|page| page["orders"].as_array().unwrap());
+        assert_eq!(orders.map(|order| order["orderId"].as_str().unwrap()).collect::<BTreeSet<_>>().len(), 3);
+    }
+    assert_eq!(client.get("/orders?status=PENDING").await.json(), json!({ "orders": [] }));
+    for (path, name) in [
+        ("/customers/%FF/orders", "customerId"),
+        ("/stores/a%20b/orders", "storeId"),
+        ("/counties/%2F/orders", "countyId"),
+        ("/counties/kings/orders?from=2020-01-01T01:00:00+01:00", "from"),
+        ("/orders", "status"),
+        ("/orders?status=%FF", "status"),
+        ("/orders?status=PENDING&&=&limit", ""),
+    ] {
+        let answer = client.get(path).await;
+        assert_eq!(answer.status, StatusCode::BAD_REQUEST, "{path}: {answer:?}");
+        assert_eq!(answer.problem()["type"], "urn:order-saga:problem:invalid-parameters");
+        let errors = answer.json()["errors"].as_array().unwrap().clone();
+        assert!(errors.iter().any(|error| error["parameter"] == name), "{path}: {errors:?}");
+    }
 }
 
 #[tokio::test]

@@ -14,6 +14,8 @@ pub enum Kind {
     MalformedBody,
     /// The order breaks rules.
     InvalidOrder,
+    /// Parameters of the path or the query break rules.
+    InvalidParameters,
     /// The body is not declared as JSON.
     UnsupportedMediaType,
     /// The body is larger than any order.
@@ -28,7 +30,7 @@ pub enum Kind {
     MethodNotAllowed,
     /// What happened is unknown; the same key may be tried again.
     Unavailable,
-    /// The order's record cannot be read at the moment.
+    /// The orders' records cannot be read or changed at the moment.
     StoreUnavailable,
 }
 
@@ -37,6 +39,7 @@ impl Kind {
         match self {
             Self::MalformedBody => "malformed-body",
             Self::InvalidOrder => "invalid-order",
+            Self::InvalidParameters => "invalid-parameters",
             Self::UnsupportedMediaType => "unsupported-media-type",
             Self::BodyTooLarge => "body-too-large",
             Self::IdempotencyConflict => "idempotency-conflict",
@@ -52,6 +55,7 @@ impl Kind {
         match self {
             Self::MalformedBody => "The request body is not JSON",
             Self::InvalidOrder => "The order breaks the rules listed in errors",
+            Self::InvalidParameters => "The request's parameters break the rules listed in errors",
             Self::UnsupportedMediaType => "The request body has to be application/json",
             Self::BodyTooLarge => "The request body is larger than any order",
             Self::IdempotencyConflict => "The idempotency key was used for another order before",
@@ -59,13 +63,13 @@ impl Kind {
             Self::RouteNotFound => "There is no such resource",
             Self::MethodNotAllowed => "The resource does not have this method",
             Self::Unavailable => "Whether the order was taken is unknown; send it again with the same key",
-            Self::StoreUnavailable => "The order cannot be read at the moment; ask again",
+            Self::StoreUnavailable => "The orders cannot be read at the moment; ask again",
         }
     }
 
     fn status(self) -> StatusCode {
         match self {
-            Self::MalformedBody => StatusCode::BAD_REQUEST,
+            Self::MalformedBody | Self::InvalidParameters => StatusCode::BAD_REQUEST,
             Self::InvalidOrder | Self::IdempotencyConflict => StatusCode::UNPROCESSABLE_ENTITY,
             Self::UnsupportedMediaType => StatusCode::UNSUPPORTED_MEDIA_TYPE,
             Self::BodyTooLarge => StatusCode::PAYLOAD_TOO_LARGE,

@@ -4,7 +4,6 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 
 use api::Handler;
 use http::{HeaderMap, Method};
@@ -17,6 +16,7 @@ use query_orders::parameters;
 use serde_json::{Value, json};
 use system_tests::orders::{REQUEST_ID, Reply, order, order_id};
 use system_tests::shops::{OPENED_MS, Shop, shop};
+use tokio::sync::Semaphore;
 use tokio::task::JoinSet;
 
 const OF_CUSTOMER: &str = "/customers/{customerId}/orders";
@@ -49,9 +49,15 @@ impl List {
 
     /// A walk from the first page to the last: the ids as they came.
     async fn walk(self, stack: &Stack, limit: usize) -> Vec<Value> {
+        self.walk_while(stack, limit, || ()).await
+    }
+
+    /// A walk that says before each page that it is about to read it.
+    async fn walk_while(self, stack: &Stack, limit: usize, mut meanwhile: impl FnMut()) -> Vec<Value> {
         let mut seen = Vec::new();
         let mut cursor = String::new();
         loop {
+            meanwhile();
             let reply = self.page(stack, &format!("limit={limit}{cursor}")).await;
             assert_eq!(reply.http_status, 200, "{reply:?}");
             let orders = reply.body["orders"].as_array().unwrap();
@@ -100,39 +106,36 @@ async fn a_walk_misses_no_order_and_repeats_none_while_eight_writers_place_more(
     let before = put_all(&stack, (0..ORDERS).map(|number| OPENED_MS + number / ORDERS_PER_MS)).await;
     assert_eq!(before.len(), 2_000);
 
-    let done = Arc::new(AtomicBool::new(false));
-    let placed = Arc::new(AtomicU64::new(0));
+    // Each page that is read lets every writer place one more order, while it is being read.
+    let turns = Arc::new(Semaphore::new(0));
     let mut writers = JoinSet::new();
     for writer in 0..WRITERS {
-        let (stack, done, placed) = (stack.clone(), Arc::clone(&done), Arc::clone(&placed));
+        let (stack, turns) = (stack.clone(), Arc::clone(&turns));
         writers.spawn(async move {
             for number in 0.. {
-                if done.load(Ordering::Relaxed) {
-                    return;
-                }
+                let Ok(turn) = turns.acquire().await else { return number };
+                turn.forget();
                 // Mostly newer than all, and some between the ones that are there: clocks differ.
                 let created_ms = OPENED_MS + if number % 4 == 0 { number % 280 } else { 1_000 + number };
                 put(&stack, &format!("late-{writer}-{number}"), created_ms).await;
-                placed.fetch_add(1, Ordering::Relaxed);
-                tokio::task::yield_now().await;
             }
+            0
         });
     }
     for (list, limit) in
-        [(list(OF_CUSTOMER, "demo123"), 100), (list(OF_STORE, "main"), 100), (list(OF_COUNTY, "kings"), 83)]
+        [(list(OF_CUSTOMER, "demo123"), 41), (list(OF_STORE, "main"), 100), (list(OF_COUNTY, "kings"), 83)]
     {
-        let placed_before = placed.load(Ordering::Relaxed);
-        let seen = list.walk(&stack, limit).await;
-        assert!(placed.load(Ordering::Relaxed) > placed_before, "nothing was placed meanwhile");
+        let seen = list.walk_while(&stack, limit, || turns.add_permits(WRITERS)).await;
         let unique: BTreeSet<&str> = ids(&seen).into_iter().collect();
         assert_eq!(unique.len(), seen.len(), "{list:?}: an order came twice");
         let missed = before.iter().filter(|id| !unique.contains(id.as_str())).count();
         assert_eq!(missed, 0, "{list:?}: of the orders that were there");
-        let times: Vec<&str> = seen.iter().map(|order| order["createdAt"].as_str().unwrap()).collect();
-        assert!(times.is_sorted_by(|newer, older| millis(newer) >= millis(older)), "{list:?}: not newest first");
+        let times: Vec<EpochMs> = seen.iter().map(|order| millis(order["createdAt"].as_str().unwrap())).collect();
+        assert!(times.is_sorted_by(|newer, older| newer >= older), "{list:?}: not newest first");
     }
-    done.store(true, Ordering::Relaxed);
-    writers.join_all().await;
+    turns.close();
+    let placed = writers.join_all().await;
+    assert!(placed.iter().sum::<i64>() >= 90 * 8, "one for each page and writer: {placed:?}");
 }
 
 /// A time of the API; its fraction has as many digits as it needs.

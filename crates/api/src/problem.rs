@@ -3,12 +3,13 @@
 use http::{HeaderValue, StatusCode, header};
 use order::{OrderId, OrderRecord, Reason, Violation};
 use serde::Serialize;
+use strum::VariantArray;
 
 use crate::answer::Answer;
 use crate::view::OrderView;
 
 /// The kinds of problem. A kind's `type` URI is part of the API; its title explains it.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, VariantArray)]
 pub enum Kind {
     /// The body is not JSON.
     MalformedBody,
@@ -78,6 +79,13 @@ impl Kind {
             Self::Unavailable | Self::StoreUnavailable => StatusCode::SERVICE_UNAVAILABLE,
         }
     }
+}
+
+/// The `type` of every problem that the API has.
+pub fn types() -> Vec<String> {
+    let kinds = Kind::VARIANTS.iter().map(|kind| kind.name());
+    let reasons = Reason::VARIANTS.iter().map(|reason| of_reason(Some(*reason)).0);
+    kinds.chain(reasons).map(uri).collect()
 }
 
 /// A problem document.
@@ -169,17 +177,7 @@ struct Cancelled<'a> {
 
 /// The answer to whoever wants to place an order that is cancelled.
 pub(crate) fn cancelled(record: &OrderRecord) -> Answer {
-    let (name, title) = match record.reason {
-        Some(Reason::OutOfStock) => ("out-of-stock", "The store has too little of an article"),
-        Some(Reason::UnknownSku) => ("unknown-sku", "The store does not keep an article"),
-        Some(Reason::CreditLimitExceeded) => ("credit-limit-exceeded", "The customer's credit limit is too low"),
-        Some(Reason::AccountOnHold) => ("account-on-hold", "The customer's account takes no new invoices"),
-        Some(Reason::UnknownAccount) => ("unknown-account", "The customer has no account to invoice"),
-        Some(Reason::CurrencyMismatch) => ("currency-mismatch", "The customer's account is in another currency"),
-        Some(Reason::CustomerRequest) => ("cancelled-by-customer", "The customer cancelled the order"),
-        Some(Reason::StepFailed) => ("step-failed", "A step of the order failed, and the order was rolled back"),
-        Some(Reason::Unavailable) | None => ("service-unavailable", "A service could not be reached in time"),
-    };
+    let (name, title) = of_reason(record.reason);
     let problem = Cancelled {
         uri: uri(name),
         title,
@@ -190,4 +188,19 @@ pub(crate) fn cancelled(record: &OrderRecord) -> Answer {
         order: record.into(),
     };
     Answer::json(StatusCode::CONFLICT, &problem).with(header::CONTENT_TYPE, PROBLEM_JSON)
+}
+
+/// The problem that an order's cancellation is to whoever placed it: its name and its title.
+fn of_reason(reason: Option<Reason>) -> (&'static str, &'static str) {
+    match reason {
+        Some(Reason::OutOfStock) => ("out-of-stock", "The store has too little of an article"),
+        Some(Reason::UnknownSku) => ("unknown-sku", "The store does not keep an article"),
+        Some(Reason::CreditLimitExceeded) => ("credit-limit-exceeded", "The customer's credit limit is too low"),
+        Some(Reason::AccountOnHold) => ("account-on-hold", "The customer's account takes no new invoices"),
+        Some(Reason::UnknownAccount) => ("unknown-account", "The customer has no account to invoice"),
+        Some(Reason::CurrencyMismatch) => ("currency-mismatch", "The customer's account is in another currency"),
+        Some(Reason::CustomerRequest) => ("cancelled-by-customer", "The customer cancelled the order"),
+        Some(Reason::StepFailed) => ("step-failed", "A step of the order failed, and the order was rolled back"),
+        Some(Reason::Unavailable) | None => ("service-unavailable", "A service could not be reached in time"),
+    }
 }

@@ -19,6 +19,7 @@ use recover_orders::{Command, Event};
 use uuid::Uuid;
 
 use crate::audit;
+use crate::docs;
 use crate::stack::Stack;
 
 /// The largest payload that API Gateway takes: 10 MB.
@@ -46,7 +47,7 @@ impl<S: Send + Sync> FromRequestParts<S> for OrderPath {
     }
 }
 
-/// The order API, and `/_local/…` for whoever runs the stack.
+/// The order API, its description as data and as a page, and `/_local/…` for whoever runs the stack.
 pub fn router(stack: Stack) -> Router {
     Router::new()
         .route("/orders", get(list_open).post(place))
@@ -55,6 +56,8 @@ pub fn router(stack: Stack) -> Router {
         .route("/customers/{customerId}/orders", get(list_of_customer))
         .route("/stores/{storeId}/orders", get(list_of_store))
         .route("/counties/{countyId}/orders", get(list_of_county))
+        .route("/openapi.yaml", get(description))
+        .route("/docs", get(docs))
         .route("/_local/audit", get(audit))
         .route("/_local/recover", post(recover))
         .route("/_local/recover/{orderId}", post(take_up))
@@ -95,6 +98,21 @@ async fn list(stack: &Stack, resource: &str, path: ListPath, request: Request) -
     // Bytes that are no text are no identifier, as an empty one is none.
     let path_parameters = path.map(|Path(path_parameters)| path_parameters).unwrap_or_default();
     call(&stack.query_orders, resource, path_parameters, request).await
+}
+
+/// <https://www.rfc-editor.org/rfc/rfc9512>
+async fn description() -> Response {
+    ([(header::CONTENT_TYPE, "application/yaml")], docs::OPENAPI).into_response()
+}
+
+async fn docs() -> Response {
+    match docs::description() {
+        Ok(api) => ([(header::CONTENT_TYPE, "text/html; charset=utf-8")], docs::page(&api)).into_response(),
+        Err(error) => {
+            tracing::error!(reason = saga::task::chain(&error), "the API's description cannot be read");
+            StatusCode::INTERNAL_SERVER_ERROR.into_response()
+        }
+    }
 }
 
 /// The audit of a running stack, as `order-saga audit --json` prints it for one that is at rest.

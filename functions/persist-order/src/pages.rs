@@ -239,7 +239,7 @@ fn rest(
     let Some(after) = after else { return (!range.is_empty()).then(|| Rest { range: range.clone(), start: None }) };
     // Of the same millisecond, the partitions up to the order's own have been shown, those behind
     // it have not; its own goes on behind the order itself, wherever the index has it.
-    let beyond = if rank < after.partition { 1 } else { 0 };
+    let beyond = EpochMs::from(rank < after.partition);
     let range = if index.descending {
         *range.start()..=(after.sort_ms - beyond).min(*range.end())
     } else {

@@ -52,11 +52,11 @@ pub fn decode(text: &str, list: &str) -> Result<Position, NotACursor> {
     }
     let (sort_ms, rest) = body[1..].split_first_chunk().ok_or(NotACursor)?;
     let (partition, order_id) = rest.split_first().ok_or(NotACursor)?;
-    let digits: String = order_id.iter().map(|byte| format!("{byte:02x}")).collect();
+    let order_id: [u8; ORDER_ID_BYTES] = order_id.try_into().map_err(|_| NotACursor)?;
     Ok(Position {
         sort_ms: EpochMs::from_be_bytes(*sort_ms),
         partition: *partition,
-        order_id: digits.parse().map_err(|_| NotACursor)?,
+        order_id: format!("{:032x}", u128::from_be_bytes(order_id)).parse().map_err(|_| NotACursor)?,
     })
 }
 

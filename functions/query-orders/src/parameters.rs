@@ -46,13 +46,11 @@ impl Parameters {
     pub fn query<T, E: Display>(&mut self, name: &'static str, read: impl FnOnce(&str) -> Result<T, E>) -> Option<T> {
         self.known.push(name);
         let values = self.query.remove(name)?;
-        match values.as_slice() {
-            [text] => self.check(name, read(text)),
-            _ => {
-                self.refuse(name, "must be sent once");
-                None
-            }
-        }
+        let [text] = values.as_slice() else {
+            self.refuse(name, "must be sent once");
+            return None;
+        };
+        self.check(name, read(text))
     }
 
     /// Refuses a parameter for a rule that `query` does not know.

@@ -20,6 +20,9 @@ pub const LAPTOP: &str = r#"{"customerId":"demo123","items":[{"productId":"LAPTO
 /// The header that makes two requests one order.
 pub const IDEMPOTENCY_KEY: HeaderName = HeaderName::from_static("idempotency-key");
 
+/// The header that marks the answer about an order that was there already.
+pub const IDEMPOTENT_REPLAYED: HeaderName = HeaderName::from_static("idempotent-replayed");
+
 /// A prepaid order of one article, at 10 dollars each.
 pub fn order_of(sku: &str, quantity: u32) -> Value {
     json!({

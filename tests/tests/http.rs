@@ -6,10 +6,10 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::net::TcpListener;
 use std::time::{Duration, Instant};
 
-use http::header::{ALLOW, CONTENT_TYPE, ETAG, LOCATION};
+use http::header::{ALLOW, CACHE_CONTROL, CONTENT_TYPE, ETAG, IF_NONE_MATCH, LOCATION};
 use http::{HeaderValue, Method, StatusCode};
 use serde_json::{Value, json};
-use system_tests::client::{Client, IDEMPOTENCY_KEY, LAPTOP, order_of};
+use system_tests::client::{Client, IDEMPOTENCY_KEY, IDEMPOTENT_REPLAYED, LAPTOP, Response, order_of};
 use system_tests::process::{Serve, Signal, run, stderr};
 use tokio::io::{AsyncBufReadExt, AsyncReadExt, AsyncWriteExt, BufReader};
 use tokio::net::TcpStream;
@@ -88,6 +88,8 @@ async fn a_key_stands_for_one_order_and_its_content() {
 
     let again = client.place("k-1", LAPTOP).await;
     assert_eq!((again.status, again.json()), (first.status, first.json()));
+    assert!(!first.headers.contains_key(IDEMPOTENT_REPLAYED), "{first:?}");
+    assert_eq!(again.header(IDEMPOTENT_REPLAYED), "true", "whoever asks again is told that nothing was ordered anew");
     assert_eq!((again.header(ETAG), again.header(LOCATION)), (first.header(ETAG), first.header(LOCATION)));
     let quoted = client.place("\"k-1\"", LAPTOP).await;
     assert_eq!(quoted.json(), first.json(), "the draft's form of the key is the same key");
@@ -98,12 +100,53 @@ async fn a_key_stands_for_one_order_and_its_content() {
     let other = client.place("k-1", order_of("LAPTOP001", 2)).await;
     assert_eq!(other.status, StatusCode::UNPROCESSABLE_ENTITY, "{other:?}");
     assert_eq!(other.problem()["type"], "urn:order-saga:problem:idempotency-conflict");
+    assert!(!other.headers.contains_key(IDEMPOTENT_REPLAYED), "another order is no replay: {other:?}");
     let other = client.placing().header(IDEMPOTENCY_KEY, "k-1").header("prefer", "respond-async");
     let other = client.send(other, order_of("LAPTOP001", 2).to_string()).await.unwrap();
     assert_eq!(other.problem()["type"], "urn:order-saga:problem:idempotency-conflict");
 
     assert_eq!(client.get(first.header(LOCATION)).await.json(), first.json());
     assert_audit(&client, &[("CONFIRMED", 1)]).await;
+}
+
+/// Reads an order, unless it is the version with these tags.
+async fn read_unless(client: &Client, location: &str, tags: &[&str]) -> Response {
+    let mut request = client.request(Method::GET, location);
+    for tag in tags {
+        request = request.header(IF_NONE_MATCH, *tag);
+    }
+    client.send(request, "").await.unwrap()
+}
+
+#[tokio::test]
+async fn a_version_that_the_client_has_is_not_sent_again() {
+    let (_serve, client) = serve().await;
+    let placed = client.place("mine", LAPTOP).await;
+    let (etag, location) = (placed.header(ETAG).to_owned(), placed.header(LOCATION).to_owned());
+    let weak = format!("W/{etag}");
+    let listed = format!("\"x,y\", {etag}");
+    for tags in [&[etag.as_str()][..], &[&weak], &[&listed], &["\"other\"", &etag], &["*"]] {
+        let known = read_unless(&client, &location, tags).await;
+        assert_eq!((known.status, known.body.len()), (StatusCode::NOT_MODIFIED, 0), "{tags:?}: {known:?}");
+        assert_eq!((known.header(ETAG), known.headers.get(CONTENT_TYPE)), (&*etag, None), "{tags:?}: {known:?}");
+        assert_eq!(known.header(CACHE_CONTROL), "no-store");
+    }
+    for tags in [&["\"other\""][..], &["W/\"other\", \"x\""], &[etag.trim_matches('"')], &["\"\""], &[]] {
+        let read = read_unless(&client, &location, tags).await;
+        assert_eq!((read.status, read.json()), (StatusCode::OK, placed.json()), "{tags:?}");
+    }
+    let absent = read_unless(&client, "/orders/00000000000000000000000000000000", &["*"]).await;
+    assert_eq!(absent.status, StatusCode::NOT_FOUND, "what is not there has no version");
+
+    let cancel = client.send(client.request(Method::POST, &format!("{location}/cancel")), "").await.unwrap();
+    assert_eq!(cancel.status, StatusCode::OK, "{cancel:?}");
+    let read = read_unless(&client, &location, &[&etag]).await;
+    assert_eq!((read.status, read.json()), (StatusCode::OK, cancel.json()), "a change is another version");
+    assert_eq!(read.header(ETAG), cancel.header(ETAG));
+    let events: Vec<Value> = read.json()["timeline"].as_array().unwrap().iter().map(|at| at["event"].clone()).collect();
+    let happened = ["PLACED", "INVENTORY_RESERVED", "ACCOUNTING_POSTED", "CONFIRMED", "CANCELLING"];
+    assert_eq!(events[..5], happened, "{read:?}");
+    assert_eq!(events[7..], ["CANCELLED"], "{read:?}");
 }
 
 #[tokio::test]
@@ -132,7 +175,9 @@ async fn a_rolled_back_order_says_why_wherever_it_is_asked() {
     assert_eq!(read.status, StatusCode::OK);
     assert_eq!(read.json(), problem["order"]);
     assert_eq!(read.json()["reason"], "OUT_OF_STOCK");
-    assert_eq!(client.place("too-many", order_of("SCARCE", 2)).await.json(), problem);
+    let again = client.place("too-many", order_of("SCARCE", 2)).await;
+    assert_eq!((again.json(), again.header(IDEMPOTENT_REPLAYED)), (problem, "true"));
+    assert_eq!((again.header(ETAG), placed.header(ETAG)), (read.header(ETAG), read.header(ETAG)));
 
     let unknown = client.place("unknown", order_of("NOWHERE", 1)).await;
     assert_eq!((unknown.status, &unknown.problem()["reason"]), (StatusCode::CONFLICT, &json!("UNKNOWN_SKU")));
@@ -147,7 +192,7 @@ async fn an_order_that_nobody_waits_for_is_accepted_and_decided_later() {
         let accepted = client.send(request, order_of("SCARCE", quantity).to_string()).await.unwrap();
         assert_eq!(accepted.status, StatusCode::ACCEPTED, "{accepted:?}");
         assert_eq!(accepted.json()["status"], "PENDING");
-        assert!(!accepted.headers.contains_key(ETAG), "an order that still changes has no version to compare");
+        assert!(accepted.header(ETAG).starts_with('"'), "who polls compares with what it was told: {accepted:?}");
         let order = decided(&client, accepted.header(LOCATION)).await;
         assert_eq!((&order["status"], &order["orderId"]), (&json!(status), &accepted.json()["orderId"]));
     }
@@ -239,6 +284,8 @@ async fn what_is_not_there_is_a_problem_and_never_a_crash() {
         "/orders/1/2",
         "/_local/none",
         "//orders",
+        "/customers/demo123",
+        "/stores/main/orders/",
     ];
     for path in not_found {
         let answer = client.get(path).await;
@@ -252,7 +299,12 @@ async fn what_is_not_there_is_a_problem_and_never_a_crash() {
     assert_eq!(client.get(absent).await.problem()["type"], "urn:order-saga:problem:order-not-found");
     assert_eq!(client.get("/order").await.problem()["type"], "urn:order-saga:problem:route-not-found");
 
-    for (path, allowed) in [("/orders", "POST"), (absent, "GET,HEAD"), ("/_local/audit", "GET,HEAD")] {
+    for (path, allowed) in [
+        ("/orders", "GET,HEAD,POST"),
+        (absent, "GET,HEAD"),
+        ("/stores/main/orders", "GET,HEAD"),
+        ("/_local/audit", "GET,HEAD"),
+    ] {
         for method in ["GET", "POST", "PUT", "PATCH", "DELETE", "OPTIONS", "TRACE", "BREW"] {
             if allowed.contains(method) {
                 continue;
@@ -268,8 +320,53 @@ async fn what_is_not_there_is_a_problem_and_never_a_crash() {
     let head = client.send(client.request(Method::HEAD, absent), "").await.unwrap();
     assert_eq!((head.status, head.body.len()), (StatusCode::NOT_FOUND, 0));
     let head = client.send(client.request(Method::HEAD, "/orders"), "").await.unwrap();
-    assert_eq!(head.status, StatusCode::METHOD_NOT_ALLOWED);
+    assert_eq!((head.status, head.body.len()), (StatusCode::BAD_REQUEST, 0));
     assert_audit(&client, &[]).await;
+}
+
+#[tokio::test]
+async fn lists_are_read_page_by_page_and_never_crash() {
+    let (_serve, client) = serve().await;
+    for key in ["one", "two", "three"] {
+        assert_eq!(client.place(key, LAPTOP).await.status, StatusCode::CREATED);
+    }
+    for path in ["/customers/demo123/orders", "/stores/main/orders", "/customers/%64emo123/orders"] {
+        let first = client.get(&format!("{path}?limit=2&from=2020-01-01T01:00:00%2B01:00")).await;
+        assert_eq!((first.status, first.header(CONTENT_TYPE)), (StatusCode::OK, "application/json"), "{first:?}");
+        let first = first.json();
+        let cursor = first["nextCursor"].as_str().unwrap();
+        let last = client.get(&format!("{path}?limit=2&from=2020-01-01T00:00:00Z&cursor={cursor}")).await.json();
+        assert_eq!(last.get("nextCursor"), None);
+        let orders = [&first, &last].into_iter().flat_map(|page| page["orders"].as_array().unwrap());
+        assert_eq!(orders.map(|order| order["orderId"].as_str().unwrap()).collect::<BTreeSet<_>>().len(), 3);
+    }
+    assert_eq!(client.get("/orders?status=PENDING").await.json(), json!({ "orders": [] }));
+    for (path, name) in [
+        ("/customers/%FF/orders", "customerId"),
+        ("/stores/a%20b/orders", "storeId"),
+        ("/counties/%2F/orders", "countyId"),
+        ("/counties/kings/orders?from=2020-01-01T01:00:00+01:00", "from"),
+        ("/orders", "status"),
+        ("/orders?status=%FF", "status"),
+        ("/orders?status=PENDING&&=&limit", ""),
+    ] {
+        let answer = client.get(path).await;
+        assert_eq!(answer.status, StatusCode::BAD_REQUEST, "{path}: {answer:?}");
+        assert_eq!(answer.problem()["type"], "urn:order-saga:problem:invalid-parameters");
+        let errors = answer.json()["errors"].as_array().unwrap().clone();
+        assert!(errors.iter().any(|error| error["parameter"] == name), "{path}: {errors:?}");
+    }
+}
+
+#[tokio::test]
+async fn the_description_of_the_api_is_served_as_data_and_as_a_page() {
+    let (_serve, client) = serve().await;
+    let description = client.get("/openapi.yaml").await;
+    assert_eq!((description.status, description.header(CONTENT_TYPE)), (StatusCode::OK, "application/yaml"));
+    assert_eq!(description.body, local::docs::OPENAPI);
+    let page = client.get("/docs").await;
+    assert_eq!((page.status, page.header(CONTENT_TYPE)), (StatusCode::OK, "text/html; charset=utf-8"));
+    assert!(String::from_utf8(page.body.to_vec()).unwrap().contains("<code>POST /orders</code>"));
 }
 
 #[tokio::test]

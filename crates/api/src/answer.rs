@@ -1,12 +1,16 @@
 //! Which HTTP answer an order record gives.
 
+use std::fmt::Write as _;
+
 use aws_lambda_events::apigw::ApiGatewayProxyResponse;
 use http::header::{self, HeaderName};
 use http::{HeaderMap, HeaderValue, StatusCode};
 use order::{OrderId, OrderRecord, Status};
 use serde::Serialize;
 use serde_json::json;
+use sha2::{Digest, Sha256};
 
+use crate::conditional::has_version;
 use crate::problem;
 use crate::view::OrderView;
 
@@ -64,28 +68,51 @@ pub fn placed(record: &OrderRecord) -> Answer {
     answer.with(header::LOCATION, location(record.order.order_id())).with(header::ETAG, etag(record))
 }
 
-/// The answer while an order is undecided, or not yet rolled back.
+/// The answer while an order is undecided, or not yet rolled back. Its `ETag` lets a client poll
+/// `Location` for no more than "not yet".
 pub fn accepted(record: &OrderRecord) -> Answer {
     Answer::json(StatusCode::ACCEPTED, &OrderView::from(record))
         .with(header::LOCATION, location(record.order.order_id()))
+        .with(header::ETAG, etag(record))
 }
 
-/// The answer for an order that is kept in the overflow queue: it has no record yet.
+/// The answer for an order that is kept in the overflow queue: it has no record yet, and so no
+/// `ETag`.
 pub fn queued(order_id: &OrderId) -> Answer {
     Answer::json(StatusCode::ACCEPTED, &json!({ "orderId": order_id, "status": Status::Pending }))
         .with(header::LOCATION, location(order_id))
 }
 
-/// The answer to whoever asks for this order.
+/// The order as it stands.
 pub fn stored(record: &OrderRecord) -> Answer {
     Answer::json(StatusCode::OK, &OrderView::from(record)).with(header::ETAG, etag(record))
+}
+
+/// The order as it stands, or 304 for a client whose `If-None-Match` says that it has just that.
+pub fn stored_unless_known(record: &OrderRecord, request: &HeaderMap) -> Answer {
+    let mut answer = stored(record);
+    if has_version(request, &etag(record)) {
+        answer.status = StatusCode::NOT_MODIFIED;
+        // What is left is what https://www.rfc-editor.org/rfc/rfc9110#section-15.4.5 asks for.
+        answer.headers.remove(header::CONTENT_TYPE);
+        answer.body.clear();
+    }
+    answer
 }
 
 fn location(order_id: &OrderId) -> String {
     format!("/orders/{order_id}")
 }
 
-/// Every write of a record moves its time or its status, so the two name a version of it.
+/// A strong entity tag: the hash of the very bytes that `GET` answers with, so that it changes with
+/// them, also when a release shows an order otherwise.
 fn etag(record: &OrderRecord) -> String {
-    format!("\"{}-{}\"", record.status, record.updated_ms)
+    const HASH_BYTES: usize = 16;
+
+    let body = Answer::json(StatusCode::OK, &OrderView::from(record)).body;
+    let tag = Sha256::digest(body)[..HASH_BYTES].iter().fold(String::new(), |mut tag, byte| {
+        write!(tag, "{byte:02x}").expect("writing to a String cannot fail");
+        tag
+    });
+    format!("\"{tag}\"")
 }

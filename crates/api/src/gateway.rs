@@ -3,6 +3,7 @@
 use std::future::Future;
 
 use aws_lambda_events::apigw::{ApiGatewayProxyRequest, ApiGatewayProxyResponse};
+use http::HeaderMap;
 use http::header::LOCATION;
 use lambda_runtime::{LambdaEvent, service_fn};
 use order::Tenant;
@@ -19,6 +20,13 @@ pub trait Handler: Send + Sync + 'static {
 /// Whose request it is: the id of its API key, or the one tenant of an API without keys.
 pub fn tenant(request: &ApiGatewayProxyRequest) -> Tenant {
     Tenant(request.request_context.identity.api_key_id.clone().unwrap_or_else(|| "public".to_owned()))
+}
+
+/// A request's headers, all lines of each: `headers` of the event has only the last one of a header
+/// that was sent in several lines.
+/// <https://docs.aws.amazon.com/apigateway/latest/developerguide/set-up-lambda-proxy-integrations.html>
+pub fn headers(request: &ApiGatewayProxyRequest) -> &HeaderMap {
+    if request.multi_value_headers.is_empty() { &request.headers } else { &request.multi_value_headers }
 }
 
 /// Serves a handler as this process's Lambda function, until Lambda ends the process.

@@ -3,16 +3,18 @@
 //! | module | knows |
 //! |---|---|
 //! | [`answer`] | which HTTP answer an order record gives |
+//! | [`conditional`] | whether a client has this version already |
 //! | [`problem`] | the problem documents ([RFC 9457](https://www.rfc-editor.org/rfc/rfc9457)) |
 //! | [`view`] | the JSON of an order |
 //! | [`gateway`] | serving a handler behind API Gateway |
 
 pub mod answer;
+pub mod conditional;
 pub mod gateway;
 pub mod problem;
 pub mod view;
 
-pub use answer::{Answer, accepted, placed, queued, stored};
-pub use gateway::{Handler, serve, tenant};
+pub use answer::{Answer, accepted, placed, queued, stored, stored_unless_known};
+pub use gateway::{Handler, headers, serve, tenant};
 pub use problem::{Kind, Problem};
 pub use view::OrderView;

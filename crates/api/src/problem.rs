@@ -3,17 +3,20 @@
 use http::{HeaderValue, StatusCode, header};
 use order::{OrderId, OrderRecord, Reason, Violation};
 use serde::Serialize;
+use strum::VariantArray;
 
 use crate::answer::Answer;
 use crate::view::OrderView;
 
 /// The kinds of problem. A kind's `type` URI is part of the API; its title explains it.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, VariantArray)]
 pub enum Kind {
     /// The body is not JSON.
     MalformedBody,
     /// The order breaks rules.
     InvalidOrder,
+    /// Parameters of the path or the query break rules.
+    InvalidParameters,
     /// The body is not declared as JSON.
     UnsupportedMediaType,
     /// The body is larger than any order.
@@ -28,7 +31,7 @@ pub enum Kind {
     MethodNotAllowed,
     /// What happened is unknown; the same key may be tried again.
     Unavailable,
-    /// The order's record cannot be read at the moment.
+    /// The orders' records cannot be read or changed at the moment.
     StoreUnavailable,
 }
 
@@ -37,6 +40,7 @@ impl Kind {
         match self {
             Self::MalformedBody => "malformed-body",
             Self::InvalidOrder => "invalid-order",
+            Self::InvalidParameters => "invalid-parameters",
             Self::UnsupportedMediaType => "unsupported-media-type",
             Self::BodyTooLarge => "body-too-large",
             Self::IdempotencyConflict => "idempotency-conflict",
@@ -52,6 +56,7 @@ impl Kind {
         match self {
             Self::MalformedBody => "The request body is not JSON",
             Self::InvalidOrder => "The order breaks the rules listed in errors",
+            Self::InvalidParameters => "The request's parameters break the rules listed in errors",
             Self::UnsupportedMediaType => "The request body has to be application/json",
             Self::BodyTooLarge => "The request body is larger than any order",
             Self::IdempotencyConflict => "The idempotency key was used for another order before",
@@ -59,13 +64,13 @@ impl Kind {
             Self::RouteNotFound => "There is no such resource",
             Self::MethodNotAllowed => "The resource does not have this method",
             Self::Unavailable => "Whether the order was taken is unknown; send it again with the same key",
-            Self::StoreUnavailable => "The order cannot be read at the moment; ask again",
+            Self::StoreUnavailable => "The orders cannot be read at the moment; ask again",
         }
     }
 
     fn status(self) -> StatusCode {
         match self {
-            Self::MalformedBody => StatusCode::BAD_REQUEST,
+            Self::MalformedBody | Self::InvalidParameters => StatusCode::BAD_REQUEST,
             Self::InvalidOrder | Self::IdempotencyConflict => StatusCode::UNPROCESSABLE_ENTITY,
             Self::UnsupportedMediaType => StatusCode::UNSUPPORTED_MEDIA_TYPE,
             Self::BodyTooLarge => StatusCode::PAYLOAD_TOO_LARGE,
@@ -74,6 +79,13 @@ impl Kind {
             Self::Unavailable | Self::StoreUnavailable => StatusCode::SERVICE_UNAVAILABLE,
         }
     }
+}
+
+/// The `type` of every problem that the API has.
+pub fn types() -> Vec<String> {
+    let kinds = Kind::VARIANTS.iter().map(|kind| kind.name());
+    let reasons = Reason::VARIANTS.iter().map(|reason| of_reason(Some(*reason)).0);
+    kinds.chain(reasons).map(uri).collect()
 }
 
 /// A problem document.
@@ -165,17 +177,7 @@ struct Cancelled<'a> {
 
 /// The answer to whoever wants to place an order that is cancelled.
 pub(crate) fn cancelled(record: &OrderRecord) -> Answer {
-    let (name, title) = match record.reason {
-        Some(Reason::OutOfStock) => ("out-of-stock", "The store has too little of an article"),
-        Some(Reason::UnknownSku) => ("unknown-sku", "The store does not keep an article"),
-        Some(Reason::CreditLimitExceeded) => ("credit-limit-exceeded", "The customer's credit limit is too low"),
-        Some(Reason::AccountOnHold) => ("account-on-hold", "The customer's account takes no new invoices"),
-        Some(Reason::UnknownAccount) => ("unknown-account", "The customer has no account to invoice"),
-        Some(Reason::CurrencyMismatch) => ("currency-mismatch", "The customer's account is in another currency"),
-        Some(Reason::CustomerRequest) => ("cancelled-by-customer", "The customer cancelled the order"),
-        Some(Reason::StepFailed) => ("step-failed", "A step of the order failed, and the order was rolled back"),
-        Some(Reason::Unavailable) | None => ("service-unavailable", "A service could not be reached in time"),
-    };
+    let (name, title) = of_reason(record.reason);
     let problem = Cancelled {
         uri: uri(name),
         title,
@@ -186,4 +188,19 @@ pub(crate) fn cancelled(record: &OrderRecord) -> Answer {
         order: record.into(),
     };
     Answer::json(StatusCode::CONFLICT, &problem).with(header::CONTENT_TYPE, PROBLEM_JSON)
+}
+
+/// The problem that an order's cancellation is to whoever placed it: its name and its title.
+fn of_reason(reason: Option<Reason>) -> (&'static str, &'static str) {
+    match reason {
+        Some(Reason::OutOfStock) => ("out-of-stock", "The store has too little of an article"),
+        Some(Reason::UnknownSku) => ("unknown-sku", "The store does not keep an article"),
+        Some(Reason::CreditLimitExceeded) => ("credit-limit-exceeded", "The customer's credit limit is too low"),
+        Some(Reason::AccountOnHold) => ("account-on-hold", "The customer's account takes no new invoices"),
+        Some(Reason::UnknownAccount) => ("unknown-account", "The customer has no account to invoice"),
+        Some(Reason::CurrencyMismatch) => ("currency-mismatch", "The customer's account is in another currency"),
+        Some(Reason::CustomerRequest) => ("cancelled-by-customer", "The customer cancelled the order"),
+        Some(Reason::StepFailed) => ("step-failed", "A step of the order failed, and the order was rolled back"),
+        Some(Reason::Unavailable) | None => ("service-unavailable", "A service could not be reached in time"),
+    }
 }

@@ -7,6 +7,7 @@ use api::{Answer, Handler, Kind, Problem};
 use aws_lambda_events::apigw::{ApiGatewayProxyRequest, ApiGatewayProxyResponse};
 use axum::Router;
 use axum::body::{Body, to_bytes};
+use axum::extract::rejection::PathRejection;
 use axum::extract::{FromRequestParts, Path, Request, State};
 use axum::response::{IntoResponse, Response};
 use axum::routing::{get, post};
@@ -18,6 +19,7 @@ use recover_orders::{Command, Event};
 use uuid::Uuid;
 
 use crate::audit;
+use crate::docs;
 use crate::stack::Stack;
 
 /// The largest payload that API Gateway takes: 10 MB.
@@ -26,6 +28,9 @@ const MAX_PAYLOAD_BYTES: usize = 10 * 1000 * 1000;
 
 /// The values of the placeholders in a resource's path.
 pub type PathParameters = HashMap<String, String>;
+
+/// The path of a request for a list.
+type ListPath = Result<Path<PathParameters>, PathRejection>;
 
 /// The path of a request that is about one order.
 struct OrderPath(PathParameters);
@@ -42,12 +47,17 @@ impl<S: Send + Sync> FromRequestParts<S> for OrderPath {
     }
 }
 
-/// The order API, and `/_local/…` for whoever runs the stack.
+/// The order API, its description as data and as a page, and `/_local/…` for whoever runs the stack.
 pub fn router(stack: Stack) -> Router {
     Router::new()
-        .route("/orders", post(place))
+        .route("/orders", get(list_open).post(place))
         .route("/orders/{orderId}", get(read))
         .route("/orders/{orderId}/cancel", post(cancel))
+        .route("/customers/{customerId}/orders", get(list_of_customer))
+        .route("/stores/{storeId}/orders", get(list_of_store))
+        .route("/counties/{countyId}/orders", get(list_of_county))
+        .route("/openapi.yaml", get(description))
+        .route("/docs", get(docs))
         .route("/_local/audit", get(audit))
         .route("/_local/recover", post(recover))
         .route("/_local/recover/{orderId}", post(take_up))
@@ -66,6 +76,43 @@ async fn cancel(State(stack): State<Stack>, OrderPath(path_parameters): OrderPat
 
 async fn read(State(stack): State<Stack>, OrderPath(path_parameters): OrderPath, request: Request) -> Response {
     call(&stack.query_orders, "/orders/{orderId}", path_parameters, request).await
+}
+
+async fn list_open(State(stack): State<Stack>, request: Request) -> Response {
+    call(&stack.query_orders, "/orders", PathParameters::new(), request).await
+}
+
+async fn list_of_customer(State(stack): State<Stack>, path: ListPath, request: Request) -> Response {
+    list(&stack, "/customers/{customerId}/orders", path, request).await
+}
+
+async fn list_of_store(State(stack): State<Stack>, path: ListPath, request: Request) -> Response {
+    list(&stack, "/stores/{storeId}/orders", path, request).await
+}
+
+async fn list_of_county(State(stack): State<Stack>, path: ListPath, request: Request) -> Response {
+    list(&stack, "/counties/{countyId}/orders", path, request).await
+}
+
+async fn list(stack: &Stack, resource: &str, path: ListPath, request: Request) -> Response {
+    // Bytes that are no text are no identifier, as an empty one is none.
+    let path_parameters = path.map(|Path(path_parameters)| path_parameters).unwrap_or_default();
+    call(&stack.query_orders, resource, path_parameters, request).await
+}
+
+/// <https://www.rfc-editor.org/rfc/rfc9512>
+async fn description() -> Response {
+    ([(header::CONTENT_TYPE, "application/yaml")], docs::OPENAPI).into_response()
+}
+
+async fn docs() -> Response {
+    match docs::description() {
+        Ok(api) => ([(header::CONTENT_TYPE, "text/html; charset=utf-8")], docs::page(&api)).into_response(),
+        Err(error) => {
+            tracing::error!(reason = saga::task::chain(&error), "the API's description cannot be read");
+            StatusCode::INTERNAL_SERVER_ERROR.into_response()
+        }
+    }
 }
 
 /// The audit of a running stack, as `order-saga audit --json` prints it for one that is at rest.
@@ -106,7 +153,8 @@ async fn call<H: Handler>(
         return respond(Problem::new(Kind::BodyTooLarge).answer());
     };
     let request_id = Uuid::new_v4().to_string();
-    let event = event(parts.method, resource, parts.headers, path_parameters, &body);
+    let mut event = event(parts.method, resource, parts.headers, path_parameters, &body);
+    set_query(&mut event, parts.uri.query().unwrap_or_default());
     // Like a function, it works on when its caller hangs up.
     let handler = Arc::clone(handler);
     match tokio::spawn(async move { handler.handle(event, &request_id).await }).await {
@@ -147,6 +195,19 @@ pub fn event(
         event.is_base64_encoded = true;
     }
     event
+}
+
+/// Gives an event its query: decoded, and for a parameter that was sent twice with its last value in
+/// the one map and with all of them in the other, as API Gateway does.
+pub fn set_query(event: &mut ApiGatewayProxyRequest, query: &str) {
+    let mut all = HashMap::<String, Vec<String>>::new();
+    for (name, value) in form_urlencoded::parse(query.as_bytes()) {
+        all.entry(name.into_owned()).or_default().push(value.into_owned());
+    }
+    let last: HashMap<String, Vec<String>> =
+        all.iter().map(|(name, values)| (name.clone(), values.last().cloned().into_iter().collect())).collect();
+    event.query_string_parameters = last.into();
+    event.multi_value_query_string_parameters = all.into();
 }
 
 const INTERNAL_ERROR: &str = r#"{"message": "Internal server error"}"#;

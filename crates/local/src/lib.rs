@@ -7,6 +7,7 @@
 //! | [`stack`] | the shipped definition and the shipped handlers, wired up |
 //! | [`explore`] | every fault at every point of an order, on the shipped code |
 //! | [`front`] | HTTP requests as API Gateway's events |
+//! | [`docs`] | the API's description, as data and as a page |
 //! | [`seed`] | the stock and accounts that a new stack begins with |
 //! | [`policy`] | what the saga's definition is held to |
 //! | [`audit`] | the invariants, checked on the tables themselves |
@@ -16,6 +17,7 @@
 pub mod audit;
 pub mod aws;
 pub mod command;
+pub mod docs;
 pub mod explore;
 pub mod front;
 pub mod policy;

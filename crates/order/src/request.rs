@@ -282,7 +282,7 @@ mod tests {
                 .into_iter()
                 .map(|violation| match violation.place {
                     Place::Pointer(pointer) => (pointer, violation.detail),
-                    Place::Header(name) => panic!("a body has no header {name}"),
+                    Place::Header(name) | Place::Parameter(name) => panic!("a body has no {name}"),
                 })
                 .collect(),
             other => panic!("expected violations of {body}, got {other:?}"),

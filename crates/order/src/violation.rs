@@ -10,6 +10,8 @@ pub enum Place {
     Pointer(String),
     /// The name of a request header.
     Header(String),
+    /// The name of a parameter in the path or the query.
+    Parameter(String),
 }
 
 /// One rule that a request breaks. A refusal lists them all, so that a client mends them in one go.
@@ -31,6 +33,11 @@ impl Violation {
     /// A violation in a header.
     pub fn in_header(name: &str, detail: impl Into<String>) -> Self {
         Self { place: Place::Header(name.to_owned()), detail: detail.into() }
+    }
+
+    /// A violation in a parameter of the path or the query.
+    pub fn in_parameter(name: &str, detail: impl Into<String>) -> Self {
+        Self { place: Place::Parameter(name.to_owned()), detail: detail.into() }
     }
 }
 

@@ -34,6 +34,12 @@ pub enum Unavailable {
         /// What was attempted.
         attempted: &'static str,
     },
+    /// DynamoDB answered, and kept leaving out a part of what was asked for.
+    #[error("{attempted}: a part was left out again and again")]
+    Incomplete {
+        /// What was attempted.
+        attempted: &'static str,
+    },
     /// A stored item is not one that this release can read.
     #[error("{attempted}: read the stored item")]
     Unreadable {

@@ -21,8 +21,8 @@ pub mod workflow;
 
 use api::{Answer, Handler, Kind, Problem};
 use aws_lambda_events::apigw::ApiGatewayProxyRequest;
-use http::HeaderName;
-use order::{Order, OrderRecord};
+use http::{HeaderName, HeaderValue};
+use order::{EpochMs, Order, OrderRecord};
 use persist_order::{Orders, Written};
 use saga::{Clock, task::chain};
 
@@ -33,6 +33,9 @@ use crate::workflow::{Ended, Workflow};
 
 /// The header that carries the idempotency key, in requests and on every answer to an order.
 pub const IDEMPOTENCY_KEY: HeaderName = HeaderName::from_static("idempotency-key");
+
+/// The header that marks an answer about an order that was there before the request.
+pub const IDEMPOTENT_REPLAYED: HeaderName = HeaderName::from_static("idempotent-replayed");
 
 /// The function's handler.
 #[derive(Debug, Clone)]
@@ -51,12 +54,13 @@ impl Intake {
 
     /// Starts the saga and waits for it.
     async fn place(&self, order: &Order) -> Answer {
+        let asked_ms = self.clock.now_ms();
         match self.workflow.run(order.order_id(), Some(order)).await {
-            Ok(Ended::Decided(record)) => answer(&record, order),
+            Ok(Ended::Decided(record)) => answer(&record, order, asked_ms),
             Ok(Ended::Conflict) => conflict(order),
             Err(unknown) => {
                 tracing::warn!(order_id = %order.order_id(), reason = chain(&unknown), "the saga gave no decision");
-                self.keep(order).await
+                self.keep(order, asked_ms).await
             }
         }
     }
@@ -73,7 +77,7 @@ impl Intake {
                 }
                 api::placed(&record)
             }
-            Ok(Written::Before(record)) => answer(&record, order),
+            Ok(Written::Before(record)) => answer(&record, order, now_ms),
             Err(error) => {
                 tracing::warn!(order_id = %order.order_id(), reason = chain(&error), "the order was not written");
                 self.queue(order).await
@@ -81,9 +85,9 @@ impl Intake {
         }
     }
 
-    async fn keep(&self, order: &Order) -> Answer {
+    async fn keep(&self, order: &Order, asked_ms: EpochMs) -> Answer {
         match keep(&self.orders, order, self.clock.now_ms()).await {
-            Ok(Kept::Record(record)) => api::placed(&record),
+            Ok(Kept::Record(record)) => placed(&record, asked_ms),
             Ok(Kept::Conflict) => conflict(order),
             Err(error) => {
                 tracing::warn!(order_id = %order.order_id(), reason = chain(&error), "the order was not written");
@@ -130,8 +134,22 @@ impl Intake {
 
 /// The record's answer, unless the record is of other content: nobody is answered with the outcome
 /// of an order that they did not send.
-fn answer(record: &OrderRecord, order: &Order) -> Answer {
-    if record.order.fingerprint() == order.fingerprint() { api::placed(record) } else { conflict(order) }
+fn answer(record: &OrderRecord, order: &Order, asked_ms: EpochMs) -> Answer {
+    if record.order.fingerprint() == order.fingerprint() { placed(record, asked_ms) } else { conflict(order) }
+}
+
+/// The record's answer, marked as a replay if the record is older than the request.
+///
+/// The record does not say which request wrote it, so times are compared. The writer's clock is
+/// another one, but a request has come a longer way before its record is written than such clocks
+/// are apart. Of two requests within one millisecond neither is marked.
+fn placed(record: &OrderRecord, asked_ms: EpochMs) -> Answer {
+    let answer = api::placed(record);
+    if record.created_ms < asked_ms {
+        answer.with(IDEMPOTENT_REPLAYED, HeaderValue::from_static("true"))
+    } else {
+        answer
+    }
 }
 
 fn conflict(order: &Order) -> Answer {

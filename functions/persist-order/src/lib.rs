@@ -5,6 +5,7 @@
 //! record's status says.
 
 pub mod orders;
+pub mod pages;
 pub mod work;
 
 use order::{InvalidOrder, Order, OrderId, OrderRecord, Reason, Receipt, Receipts};
@@ -12,6 +13,7 @@ use saga::{Clock, Task, TaskError, Unavailable};
 use serde::Deserialize;
 
 pub use orders::{Canceller, Closing, Orders, Written};
+pub use pages::{Listing, Position};
 pub use work::OpenOrder;
 
 /// What the function is asked to do.

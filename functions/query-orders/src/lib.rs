@@ -1,10 +1,22 @@
-//! `GET /orders/{orderId}`: an order as it stands.
+//! Reading orders: one as it stands, and lists of them.
+//!
+//! | module | request |
+//! |---|---|
+//! | `order` | `GET /orders/{orderId}` |
+//! | [`list`] | `GET /customers/{customerId}/orders`, `/stores/{storeId}/orders`, `/counties/{countyId}/orders`, `/orders?status=…` |
+//! | [`parameters`] | the parameters of a list |
+//! | [`cursor`] | a place in a list, as a text |
+
+pub mod cursor;
+pub mod list;
+mod order;
+pub mod parameters;
 
 use api::{Answer, Handler, Kind, Problem};
 use aws_lambda_events::apigw::ApiGatewayProxyRequest;
-use order::OrderId;
 use persist_order::Orders;
-use saga::task::chain;
+
+use crate::list::Resource;
 
 /// The function's handler.
 #[derive(Debug, Clone)]
@@ -17,26 +29,20 @@ impl QueryOrders {
     pub fn new(orders: Orders) -> Self {
         Self { orders }
     }
-
-    /// Reads strongly: whoever was just told of a decision finds it here.
-    async fn order(&self, order_id: &OrderId) -> Answer {
-        match self.orders.read(order_id).await {
-            Ok(Some(record)) => api::stored(&record),
-            Ok(None) => Problem::new(Kind::OrderNotFound).about(order_id).answer(),
-            Err(error) => {
-                tracing::warn!(%order_id, reason = chain(&error), "the order was not read");
-                Problem::new(Kind::StoreUnavailable).about(order_id).answer()
-            }
-        }
-    }
 }
 
 impl Handler for QueryOrders {
     async fn handle(&self, request: ApiGatewayProxyRequest, _request_id: &str) -> Answer {
-        // What is no order id names no order either.
-        match request.path_parameters.get("orderId").and_then(|text| text.parse().ok()) {
-            Some(order_id) => self.order(&order_id).await,
-            None => Problem::new(Kind::OrderNotFound).answer(),
+        match request.resource.as_deref() {
+            Some("/customers/{customerId}/orders") => self.list(Resource::OfCustomer, &request).await,
+            Some("/stores/{storeId}/orders") => self.list(Resource::OfStore, &request).await,
+            Some("/counties/{countyId}/orders") => self.list(Resource::OfCounty, &request).await,
+            Some("/orders") => self.list(Resource::Open, &request).await,
+            // What is no order id names no order either.
+            _ => match request.path_parameters.get("orderId").and_then(|text| text.parse().ok()) {
+                Some(order_id) => self.order(&order_id, api::headers(&request)).await,
+                None => Problem::new(Kind::OrderNotFound).answer(),
+            },
         }
     }
 }

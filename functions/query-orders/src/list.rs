@@ -1,0 +1,176 @@
+//! The lists: `GET /customers/{customerId}/orders`, `/stores/{storeId}/orders` and
+//! `/counties/{countyId}/orders`, newest first, and `GET /orders?status=…`, the open orders, longest
+//! due first.
+
+use std::ops::RangeInclusive;
+
+use api::{Answer, Kind, OrderView, Problem};
+use aws_lambda_events::apigw::ApiGatewayProxyRequest;
+use http::StatusCode;
+use order::{EpochMs, OrderRecord, Status, Tenant};
+use persist_order::pages::MAX_PAGE_SIZE;
+use persist_order::{Listing, Position};
+use saga::{Unavailable, task::chain};
+use serde::Serialize;
+
+use crate::QueryOrders;
+use crate::cursor::{self, NotACursor};
+use crate::parameters::{Parameters, count, millis, time};
+
+/// How many orders a page has, if the client does not say.
+pub const DEFAULT_PAGE_SIZE: usize = 20;
+
+/// How many parts of the work index are looked through for one page: it holds open orders of both
+/// statuses, and a client asks for one. Past that the page is short, and the next one goes on.
+const MAX_ROUNDS: usize = 5;
+
+/// A kind of list.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Resource {
+    /// A customer's orders.
+    OfCustomer,
+    /// A store's orders.
+    OfStore,
+    /// A county's orders.
+    OfCounty,
+    /// The open orders.
+    Open,
+}
+
+/// One page of one list, as asked for.
+#[derive(Debug, Clone, PartialEq, Eq)]
+struct Query {
+    listing: Listing,
+    range: RangeInclusive<EpochMs>,
+    /// The one status that is asked for; all of them, if none is.
+    status: Option<Status>,
+    limit: usize,
+    after: Option<Position>,
+    /// What the cursor is bound to.
+    list: String,
+}
+
+#[derive(Debug, Serialize)]
+#[serde(rename_all = "camelCase")]
+struct PageView<'a> {
+    orders: Vec<OrderView<'a>>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    next_cursor: Option<String>,
+}
+
+/// A page's orders, and where the list goes on, if it does.
+type Found = (Vec<OrderRecord>, Option<Position>);
+
+impl QueryOrders {
+    /// A page of a list.
+    ///
+    /// # Cost
+    /// What [`Orders::list`](persist_order::Orders::list) costs, and one read unit per 4 KiB of each
+    /// order; for the open orders up to [`MAX_ROUNDS`] times as much.
+    pub(crate) async fn list(&self, resource: Resource, request: &ApiGatewayProxyRequest) -> Answer {
+        let query = match read(resource, Parameters::of(request), &api::tenant(request)) {
+            Ok(query) => query,
+            Err(problem) => return problem.answer(),
+        };
+        match self.find(&query).await {
+            Ok((records, next)) => {
+                let next_cursor = next.map(|position| cursor::encode(&position, &query.list));
+                let orders = records.iter().map(OrderView::from).collect();
+                Answer::json(StatusCode::OK, &PageView { orders, next_cursor })
+            }
+            Err(error) => {
+                tracing::warn!(listing = ?query.listing, reason = chain(&error), "the orders were not listed");
+                Problem::new(Kind::StoreUnavailable).answer()
+            }
+        }
+    }
+
+    /// Status and amounts are not in the indexes, or every change of status would be written to
+    /// each of them. So they are read by key.
+    async fn find(&self, query: &Query) -> Result<Found, Unavailable> {
+        let mut records = Vec::new();
+        let mut after = query.after.clone();
+        for _ in 0..MAX_ROUNDS {
+            let page = self.orders.list(&query.listing, &query.range, after.as_ref(), query.limit).await?;
+            let order_ids = page.positions.iter().map(|position| &position.order_id);
+            let mut found = self.orders.read_many(order_ids).await?;
+            let last = page.positions.len().saturating_sub(1);
+            for (at, position) in page.positions.into_iter().enumerate() {
+                // An order that has left the index since is not of this list any more.
+                let record = found.remove(&position.order_id);
+                records.extend(record.filter(|record| query.status.is_none_or(|status| status == record.status)));
+                if records.len() == query.limit {
+                    return Ok((records, (page.more || at < last).then_some(position)));
+                }
+                after = Some(position);
+            }
+            if !page.more {
+                return Ok((records, None));
+            }
+        }
+        Ok((records, after))
+    }
+}
+
+fn read(resource: Resource, mut parameters: Parameters, tenant: &Tenant) -> Result<Query, Problem> {
+    let listing = match resource {
+        Resource::OfCustomer => parameters.path("customerId").map(Listing::Customer),
+        Resource::OfStore => parameters.path("storeId").map(Listing::Store),
+        Resource::OfCounty => parameters.path("countyId").map(Listing::County),
+        Resource::Open => Some(Listing::Open),
+    };
+    let mut status = None;
+    let mut range = 0..=EpochMs::MAX;
+    if resource == Resource::Open {
+        status = parameters.query("status", open_status);
+        if status.is_none() && parameters.are_right() {
+            parameters.refuse("status", OPEN_STATUS_RULE);
+        }
+    } else {
+        let from = parameters.query("from", time);
+        let to = parameters.query("to", time);
+        if from.zip(to).is_some_and(|(from, to)| from >= to) {
+            parameters.refuse("to", "must be later than from");
+        }
+        // `to` is not in the range itself, so that ranges can be joined without a gap.
+        range = from.map_or(0, millis)..=to.map_or(EpochMs::MAX, |to| millis(to) - 1);
+    }
+    let limit = parameters.query("limit", |text| count(text, MAX_PAGE_SIZE)).unwrap_or(DEFAULT_PAGE_SIZE);
+    let list = list_name(listing.as_ref(), &range, status, tenant);
+    // Whether a cursor belongs to this list is known only once the list is.
+    let right = parameters.are_right();
+    let after = parameters.query("cursor", |text| match &listing {
+        Some(listing) if right => cursor::decode(text, &list)
+            .and_then(|after| if is_in(&after, listing, &range) { Ok(Some(after)) } else { Err(NotACursor) }),
+        _ => Ok(None),
+    });
+    match (listing, parameters.violations()) {
+        (Some(listing), violations) if violations.is_empty() => {
+            Ok(Query { listing, range, status, limit, after: after.flatten(), list })
+        }
+        (_, violations) => Err(Problem::new(Kind::InvalidParameters).errors(violations)),
+    }
+}
+
+const OPEN_STATUS_RULE: &str = "must be PENDING or CANCELLING";
+
+fn open_status(text: &str) -> Result<Status, &'static str> {
+    text.parse().ok().filter(|status: &Status| status.is_open()).ok_or(OPEN_STATUS_RULE)
+}
+
+/// The list in full, with whom it is for: a cursor is good for nothing else. The page size is not
+/// in it; a client may change that on its way.
+fn list_name(
+    listing: Option<&Listing>,
+    range: &RangeInclusive<EpochMs>,
+    status: Option<Status>,
+    tenant: &Tenant,
+) -> String {
+    // The tenant comes last, for it is any text.
+    format!("{listing:?} {range:?} {status:?} {}", tenant.0)
+}
+
+/// Whether there can be such a place at all: whoever computes cursors gets a refusal as well.
+fn is_in(position: &Position, listing: &Listing, range: &RangeInclusive<EpochMs>) -> bool {
+    range.contains(&position.sort_ms) && usize::from(position.partition) < listing.partitions().len()
+}

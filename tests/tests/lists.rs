@@ -1,0 +1,380 @@
+//! The lists of orders: what a walk from page to page sees, and what is refused.
+
+#![allow(clippy::unwrap_used, reason = "a test may stop at what should not happen")]
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
+
+use api::Handler;
+use http::{HeaderMap, Method};
+use local::aws::{BoxFuture, Call, Layer, Next, Outcome, StoreError};
+use local::front::{self, PathParameters};
+use local::stack::{Options, Stack};
+use order::{EpochMs, Reason, Status};
+use persist_order::{Canceller, Closing};
+use query_orders::parameters;
+use serde_json::{Value, json};
+use system_tests::orders::{REQUEST_ID, Reply, order, order_id};
+use system_tests::shops::{OPENED_MS, Shop, shop};
+use tokio::sync::Semaphore;
+use tokio::task::JoinSet;
+
+const OF_CUSTOMER: &str = "/customers/{customerId}/orders";
+const OF_STORE: &str = "/stores/{storeId}/orders";
+const OF_COUNTY: &str = "/counties/{countyId}/orders";
+
+/// A list, and whoever reads it.
+#[derive(Debug, Clone, Copy)]
+struct List {
+    resource: &'static str,
+    id: &'static str,
+    filter: &'static str,
+    tenant: Option<&'static str>,
+}
+
+fn list(resource: &'static str, id: &'static str) -> List {
+    List { resource, id, filter: "", tenant: None }
+}
+
+impl List {
+    /// A page, by the rest of the query.
+    async fn page(self, stack: &Stack, query: &str) -> Reply {
+        let names = ["customerId", "storeId", "countyId"].into_iter().filter(|name| self.resource.contains(name));
+        let path: PathParameters = names.map(|name| (name.to_owned(), self.id.to_owned())).collect();
+        let mut event = front::event(Method::GET, self.resource, HeaderMap::new(), path, b"");
+        front::set_query(&mut event, &format!("{}&{query}", self.filter));
+        event.request_context.identity.api_key_id = self.tenant.map(str::to_owned);
+        stack.query_orders.handle(event, REQUEST_ID).await.into()
+    }
+
+    /// A walk from the first page to the last: the ids as they came.
+    async fn walk(self, stack: &Stack, limit: usize) -> Vec<Value> {
+        self.walk_while(stack, limit, || ()).await
+    }
+
+    /// A walk that says before each page that it is about to read it.
+    async fn walk_while(self, stack: &Stack, limit: usize, mut meanwhile: impl FnMut()) -> Vec<Value> {
+        let mut seen = Vec::new();
+        let mut cursor = String::new();
+        loop {
+            meanwhile();
+            let reply = self.page(stack, &format!("limit={limit}{cursor}")).await;
+            assert_eq!(reply.http_status, 200, "{reply:?}");
+            let orders = reply.body["orders"].as_array().unwrap();
+            assert!(orders.len() <= limit);
+            seen.extend(orders.iter().cloned());
+            match reply.body.get("nextCursor") {
+                Some(next) => cursor = format!("&cursor={}", next.as_str().unwrap()),
+                None => return seen,
+            }
+        }
+    }
+}
+
+fn ids(orders: &[Value]) -> Vec<&str> {
+    orders.iter().map(|order| order["orderId"].as_str().unwrap()).collect()
+}
+
+/// Puts an order of `demo123` in `main`, for `kings`, on record as if it had been placed then.
+async fn put(stack: &Stack, key: &str, created_ms: EpochMs) -> String {
+    let order = order(key).of("LAPTOP001", 1).with("storeId", "main").with("countyId", "kings").placed();
+    stack.orders.put_pending(&order, created_ms, created_ms).await.unwrap();
+    order.order_id().to_string()
+}
+
+async fn put_all(stack: &Stack, times: impl IntoIterator<Item = EpochMs>) -> BTreeSet<String> {
+    let mut written = BTreeSet::new();
+    for (number, created_ms) in times.into_iter().enumerate() {
+        written.insert(put(stack, &format!("order-{number}"), created_ms).await);
+    }
+    written
+}
+
+/// A stack with nothing but its tables.
+fn stack() -> Stack {
+    Stack::open(Options { origin_ms: OPENED_MS, ..Options::in_memory().unwrap() }).unwrap()
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_walk_misses_no_order_and_repeats_none_while_eight_writers_place_more() {
+    const ORDERS: i64 = 2_000;
+    const WRITERS: usize = 8;
+    /// Several orders share each millisecond.
+    const ORDERS_PER_MS: i64 = 7;
+
+    let stack = stack();
+    let before = put_all(&stack, (0..ORDERS).map(|number| OPENED_MS + number / ORDERS_PER_MS)).await;
+    assert_eq!(before.len(), 2_000);
+
+    // Each page that is read lets every writer place one more order, while it is being read.
+    let turns = Arc::new(Semaphore::new(0));
+    let mut writers = JoinSet::new();
+    for writer in 0..WRITERS {
+        let (stack, turns) = (stack.clone(), Arc::clone(&turns));
+        writers.spawn(async move {
+            for number in 0.. {
+                let Ok(turn) = turns.acquire().await else { return number };
+                turn.forget();
+                // Mostly newer than all, and some between the ones that are there: clocks differ.
+                let created_ms = OPENED_MS + if number % 4 == 0 { number % 280 } else { 1_000 + number };
+                put(&stack, &format!("late-{writer}-{number}"), created_ms).await;
+            }
+            0
+        });
+    }
+    for (list, limit) in
+        [(list(OF_CUSTOMER, "demo123"), 41), (list(OF_STORE, "main"), 100), (list(OF_COUNTY, "kings"), 83)]
+    {
+        let seen = list.walk_while(&stack, limit, || turns.add_permits(WRITERS)).await;
+        let unique: BTreeSet<&str> = ids(&seen).into_iter().collect();
+        assert_eq!(unique.len(), seen.len(), "{list:?}: an order came twice");
+        let missed = before.iter().filter(|id| !unique.contains(id.as_str())).count();
+        assert_eq!(missed, 0, "{list:?}: of the orders that were there");
+        let times: Vec<EpochMs> = seen.iter().map(|order| millis(order["createdAt"].as_str().unwrap())).collect();
+        assert!(times.is_sorted_by(|newer, older| newer >= older), "{list:?}: not newest first");
+    }
+    turns.close();
+    let placed = writers.join_all().await;
+    assert!(placed.iter().sum::<i64>() >= 90 * 8, "one for each page and writer: {placed:?}");
+}
+
+/// A time of the API; its fraction has as many digits as it needs.
+fn millis(text: &str) -> EpochMs {
+    parameters::millis(parameters::time(text).unwrap())
+}
+
+#[tokio::test]
+async fn every_page_size_shows_the_same_list_also_where_all_orders_share_a_millisecond() {
+    let stack = stack();
+    let written = put_all(&stack, (0..30).map(|number| OPENED_MS + i64::from(number >= 25))).await;
+    for resource in [list(OF_CUSTOMER, "demo123"), list(OF_STORE, "main"), list(OF_COUNTY, "kings")] {
+        let whole = resource.walk(&stack, 100).await;
+        assert_eq!(ids(&whole).into_iter().map(str::to_owned).collect::<BTreeSet<_>>(), written);
+        for limit in [3, 7, 16, 29, 30] {
+            assert_eq!(resource.walk(&stack, limit).await, whole, "{resource:?} by {limit}");
+        }
+    }
+    let first = list(OF_CUSTOMER, "demo123").page(&stack, "").await;
+    assert_eq!(first.body["orders"].as_array().unwrap().len(), 20, "the page size that nobody asked for");
+    let of_nobody = list(OF_CUSTOMER, "nobody").page(&stack, "").await;
+    assert_eq!((of_nobody.http_status, of_nobody.body), (200, json!({ "orders": [] })));
+}
+
+#[tokio::test]
+async fn an_order_in_a_list_is_the_order_as_it_is_read() {
+    let shop = shop().open().await;
+    let placed = order("k1").of("LAPTOP001", 1).with("countyId", "kings").place_order(&shop).await;
+    let refused = order("k2").of("LAPTOP001", 11).with("countyId", "kings").place_order(&shop).await;
+    for resource in [list(OF_CUSTOMER, "demo123"), list(OF_STORE, "main"), list(OF_COUNTY, "kings")] {
+        let orders = resource.walk(&shop, 100).await;
+        assert_eq!(orders.len(), 2, "{resource:?}");
+        assert!(orders.contains(&placed.body), "{orders:?}");
+        assert!(orders.contains(&refused.body["order"]), "{orders:?}");
+    }
+}
+
+#[tokio::test]
+async fn a_time_range_begins_with_from_and_ends_before_to() {
+    let stack = stack();
+    let day = "1970-01-02T00:00:00";
+    put_all(&stack, (0..10).map(|ms| 86_400_000 + ms)).await;
+    for (filter, expected) in [
+        (format!("from={day}.003Z"), 7),
+        (format!("to={day}.003Z"), 3),
+        (format!("from={day}.003Z&to={day}.005Z"), 2),
+        (format!("from={day}.003Z&to={day}.0031Z"), 1),
+        (format!("from={day}.0021Z&to={day}.003Z"), 0),
+        ("from=1970-01-02T01:00:00.003%2B01:00".to_owned(), 7),
+        ("from=1969-12-31T23:59:59Z&to=9999-12-31T23:59:59.999999999Z".to_owned(), 10),
+        ("to=1970-01-01T00:00:00Z&from=0000-01-01T00:00:00Z".to_owned(), 0),
+    ] {
+        for resource in [list(OF_CUSTOMER, "demo123"), list(OF_STORE, "main")] {
+            let filter: &'static str = filter.clone().leak();
+            let orders = List { filter, ..resource }.walk(&stack, 2).await;
+            assert_eq!(orders.len(), expected, "{filter}: {orders:?}");
+        }
+    }
+}
+
+/// The names of the parameters that a refusal is about.
+fn refused(reply: &Reply) -> Vec<&str> {
+    assert_eq!(reply.http_status, 400, "{reply:?}");
+    assert_eq!(reply.body["type"], "urn:order-saga:problem:invalid-parameters");
+    let errors = reply.body["errors"].as_array().unwrap();
+    errors.iter().map(|error| error["parameter"].as_str().unwrap()).collect()
+}
+
+#[tokio::test]
+async fn a_cursor_is_good_for_its_list_alone() {
+    let stack = stack();
+    put_all(&stack, (0..4).map(|ms| OPENED_MS + ms)).await;
+    let mine = List { filter: "from=2020-01-01T00:00:00Z", ..list(OF_CUSTOMER, "demo123") };
+    let cursor = mine.page(&stack, "limit=1").await.body["nextCursor"].as_str().unwrap().to_owned();
+    let query = format!("cursor={cursor}");
+    assert_eq!(mine.page(&stack, &query).await.body["orders"].as_array().unwrap().len(), 3, "with another page size");
+
+    for other in [
+        List { id: "demo124", ..mine },
+        List { resource: OF_STORE, ..mine },
+        List { filter: "", ..mine },
+        List { filter: "from=2020-01-01T00:00:01Z", ..mine },
+        List { filter: "from=2020-01-01T00:00:00Z&to=2999-01-01T00:00:00Z", ..mine },
+        List { tenant: Some("another"), ..mine },
+        List { resource: "/orders", filter: "status=PENDING", ..mine },
+    ] {
+        assert_eq!(refused(&other.page(&stack, &query).await), ["cursor"], "{other:?}");
+    }
+    let mut changed = cursor.clone();
+    let letter = if changed.ends_with('A') { "B" } else { "A" };
+    changed.replace_range(changed.len() - 1.., letter);
+    for text in [changed.as_str(), &cursor[1..], "", "x", "%FF", &"A".repeat(5_000)] {
+        assert_eq!(refused(&mine.page(&stack, &format!("cursor={text}")).await), ["cursor"], "{text}");
+    }
+    let open = List { filter: "status=PENDING", ..list("/orders", "") };
+    let cursor = open.page(&stack, "limit=1").await.body["nextCursor"].as_str().unwrap().to_owned();
+    let cancelling = List { filter: "status=CANCELLING", ..open };
+    assert_eq!(refused(&cancelling.page(&stack, &format!("cursor={cursor}")).await), ["cursor"]);
+}
+
+#[tokio::test]
+async fn every_wrong_parameter_is_named_at_once_with_its_rule() {
+    let stack = stack();
+    let wrong = "limit=101&from=yesterday&to=2026-01-01&cursor=x&cursor=y&customer=a&status=PENDING";
+    let reply = list(OF_CUSTOMER, "a#b").page(&stack, wrong).await;
+    insta::assert_json_snapshot!(reply.body, @r##"
+    {
+      "type": "urn:order-saga:problem:invalid-parameters",
+      "title": "The request's parameters break the rules listed in errors",
+      "status": 400,
+      "errors": [
+        {
+          "parameter": "customerId",
+          "detail": "must be 1 to 64 characters from A-Z, a-z, 0-9 and . _ - : @ +"
+        },
+        {
+          "parameter": "from",
+          "detail": "must be a time as RFC 3339 has it, such as 2026-01-31T08:00:00Z"
+        },
+        {
+          "parameter": "to",
+          "detail": "must be a time as RFC 3339 has it, such as 2026-01-31T08:00:00Z"
+        },
+        {
+          "parameter": "limit",
+          "detail": "must be a whole number from 1 to 100"
+        },
+        {
+          "parameter": "cursor",
+          "detail": "must be sent once"
+        },
+        {
+          "parameter": "customer",
+          "detail": "is not a parameter here; these are: from, to, limit, cursor"
+        },
+        {
+          "parameter": "status",
+          "detail": "is not a parameter here; these are: from, to, limit, cursor"
+        }
+      ]
+    }
+    "##);
+
+    for (query, names) in [
+        ("limit=0", &["limit"][..]),
+        ("limit=", &["limit"]),
+        ("limit=1&limit=2", &["limit"]),
+        ("from=2026-01-01T00:00:00Z&to=2026-01-01T00:00:00Z", &["to"]),
+        ("Limit=1", &["Limit"]),
+        ("%FF=%FF", &["\u{fffd}"]),
+    ] {
+        assert_eq!(refused(&list(OF_STORE, "main").page(&stack, query).await), names, "{query}");
+    }
+    let open = list("/orders", "");
+    for (query, names) in [
+        ("", &["status"][..]),
+        ("status=CONFIRMED", &["status"]),
+        ("status=pending", &["status"]),
+        ("status=PENDING&status=CANCELLING", &["status"]),
+        ("status=PENDING&from=2026-01-01T00:00:00Z&storeId=main", &["from", "storeId"]),
+        ("limit=x", &["status", "limit"]),
+    ] {
+        assert_eq!(refused(&open.page(&stack, query).await), names, "{query}");
+    }
+}
+
+#[tokio::test]
+async fn the_open_orders_are_listed_by_status_longest_due_first_and_parked_ones_among_them() {
+    let stack = stack();
+    let keys: Vec<String> = (0..30).map(|number| format!("order-{number}")).collect();
+    put_all(&stack, (0..30).map(|number| OPENED_MS + number)).await;
+    let closing = |now_ms| Closing { reason: Reason::CustomerRequest, detail: None, now_ms };
+    for (number, key) in (0..).zip(&keys).take(20) {
+        stack.orders.cancel(&order_id(key), Canceller::Customer, &closing(OPENED_MS + 100 + number)).await.unwrap();
+    }
+    let open = stack.orders.read_open(&order_id(&keys[0])).await.unwrap().unwrap();
+    assert!(stack.orders.park(&open, OPENED_MS + 1_000).await.unwrap());
+    let confirmed = stack.orders.confirm(&order_id(&keys[29]), &order::Receipts::default(), OPENED_MS).await;
+    assert_eq!(confirmed.unwrap().unwrap().status, Status::Confirmed);
+
+    let expected = |numbers: Vec<usize>| -> Vec<String> {
+        numbers.into_iter().map(|number| order_id(&keys[number]).to_string()).collect()
+    };
+    for limit in [3, 100] {
+        let pending = List { filter: "status=PENDING", ..list("/orders", "") }.walk(&stack, limit).await;
+        assert_eq!(ids(&pending), expected((20..29).collect()));
+        assert!(pending.iter().all(|order| order["status"] == "PENDING"));
+        let cancelling = List { filter: "status=CANCELLING", ..list("/orders", "") }.walk(&stack, limit).await;
+        assert_eq!(ids(&cancelling), expected((1..20).chain([0]).collect()), "the parked one was due last");
+    }
+}
+
+/// DynamoDB under load: of each batch it reads one key, and leaves the others for another time.
+#[derive(Debug, Default)]
+struct ReadsOneByOne {
+    nothing_at_all: bool,
+}
+
+impl Layer for ReadsOneByOne {
+    fn around<'a>(&'a self, mut call: Call, next: Next<'a>) -> BoxFuture<'a, Outcome> {
+        Box::pin(async move {
+            if call.operation != "BatchGetItem" {
+                return next.apply(&call).await;
+            }
+            let mut unread = call.body["RequestItems"].clone();
+            let kept = usize::from(!self.nothing_at_all);
+            for (table, wanted) in unread.as_object_mut().unwrap() {
+                let keys = wanted["Keys"].as_array_mut().unwrap();
+                let read: Vec<Value> = keys.drain(..kept.min(keys.len())).collect();
+                call.body["RequestItems"][table]["Keys"] = Value::Array(read);
+            }
+            if self.nothing_at_all {
+                let answer = json!({ "Responses": {}, "UnprocessedKeys": unread });
+                return Ok(local::aws::Answer::ok(&answer));
+            }
+            let answer = next.apply(&call).await?;
+            let mut body = answer.json();
+            let left: BTreeMap<_, _> =
+                unread.as_object().unwrap().iter().filter(|(_, wanted)| wanted["Keys"] != json!([])).collect();
+            body["UnprocessedKeys"] = json!(left);
+            Ok(local::aws::Answer::ok(&body))
+        })
+    }
+}
+
+async fn behind(layer: ReadsOneByOne, orders: i64) -> Result<Reply, StoreError> {
+    let shop: Shop = shop().behind(&Arc::new(layer)).open().await;
+    put_all(&shop, (0..orders).map(|number| OPENED_MS + number)).await;
+    Ok(list(OF_STORE, "main").page(&shop, "").await)
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_a_batch_leaves_unread_is_asked_for_again_and_not_passed_over() {
+    let reply = behind(ReadsOneByOne::default(), 4).await.unwrap();
+    assert_eq!((reply.http_status, reply.body["orders"].as_array().map(Vec::len)), (200, Some(4)), "{reply:?}");
+    for stuck in [behind(ReadsOneByOne::default(), 20).await, behind(ReadsOneByOne { nothing_at_all: true }, 1).await] {
+        let stuck = stuck.unwrap();
+        assert_eq!(stuck.http_status, 503, "a page with gaps is none: {stuck:?}");
+        assert_eq!(stuck.body["type"], "urn:order-saga:problem:store-unavailable");
+        assert_eq!(stuck.header("retry-after"), Some("5"));
+    }
+}

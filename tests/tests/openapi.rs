@@ -234,7 +234,7 @@ async fn every_answer_is_described_and_every_description_comes_true() {
     // Refused by a step.
     answers.place(&shop, &order("much").of("LAPTOP001", 11)).await;
     answers.place(&shop, &order("unknown").of("NOWHERE", 1)).await;
-    answers.place(&shop, &laptop("limit").at(100_01).on_invoice()).await;
+    answers.place(&shop, &laptop("limit").of("MOUSE001", 10).on_invoice()).await;
     answers.place(&shop, &laptop("hold").on_invoice().by("on-hold")).await;
     answers.place(&shop, &laptop("nobody").on_invoice().by("nobody")).await;
     answers.place(&shop, &laptop("euro").on_invoice().by("euro")).await;

@@ -18,7 +18,11 @@ locals {
       { actions = ["dynamodb:GetItem", "dynamodb:PutItem", "dynamodb:UpdateItem"], resource = local.table_arns["journal"] },
     ]
     query-orders = [
-      { actions = ["dynamodb:GetItem"], resource = local.table_arns["orders"] },
+      { actions = ["dynamodb:BatchGetItem", "dynamodb:GetItem"], resource = local.table_arns["orders"] },
+      { actions = ["dynamodb:Query"], resource = "${local.table_arns["orders"]}/index/orders_by_county" },
+      { actions = ["dynamodb:Query"], resource = "${local.table_arns["orders"]}/index/orders_by_customer" },
+      { actions = ["dynamodb:Query"], resource = "${local.table_arns["orders"]}/index/orders_by_store" },
+      { actions = ["dynamodb:Query"], resource = "${local.table_arns["orders"]}/index/work_by_due" },
     ]
     recover-orders = [
       { actions = ["dynamodb:GetItem", "dynamodb:PutItem", "dynamodb:UpdateItem"], resource = local.table_arns["orders"] },

@@ -190,6 +190,10 @@ locals {
   stage         = "v1"
   execution_arn = "arn:${local.partition}:execute-api:${var.region}:${local.account_id}:${aws_api_gateway_rest_api.this.id}"
 
+  # What every list takes, and those that go by time.
+  page_parameters   = { "querystring.cursor" = false, "querystring.limit" = false }
+  period_parameters = { "querystring.from" = false, "querystring.to" = false }
+
   # One entry a route; nothing else has to be changed for a further one. `parameters` are the query
   # strings and headers that it knows, and whether API Gateway refuses requests without them; what a path
   # has in braces is required by itself. Bodies are the functions' business, whose answers name every
@@ -199,9 +203,25 @@ locals {
       function   = "intake"
       parameters = { "header.Idempotency-Key" = false, "header.Prefer" = false }
     }
+    "GET /orders" = {
+      function   = "query-orders"
+      parameters = merge(local.page_parameters, { "querystring.status" = false })
+    }
     "GET /orders/{orderId}" = {
       function   = "query-orders"
-      parameters = {}
+      parameters = { "header.If-None-Match" = false }
+    }
+    "GET /customers/{customerId}/orders" = {
+      function   = "query-orders"
+      parameters = merge(local.page_parameters, local.period_parameters)
+    }
+    "GET /stores/{storeId}/orders" = {
+      function   = "query-orders"
+      parameters = merge(local.page_parameters, local.period_parameters)
+    }
+    "GET /counties/{countyId}/orders" = {
+      function   = "query-orders"
+      parameters = merge(local.page_parameters, local.period_parameters)
     }
     "POST /orders/{orderId}/cancel" = {
       function   = "intake"

@@ -84,12 +84,12 @@ SAFETY = [
     test("unpublished functions", "published, traced", "lambda.tf", "publish = true", "publish = false"),
     test("an intake that outlives its caller", "before API Gateway gives up", "locals.tf", "timeout_seconds = 28", "timeout_seconds = 30"),
     # The permissions.
-    test("a wildcard action in one function's policy", "may be a wildcard", "iam.tf", '["dynamodb:GetItem"], resource', '["dynamodb:*"], resource'),
+    test("a wildcard action in one function's policy", "may be a wildcard", "iam.tf", '["dynamodb:BatchGetItem", "dynamodb:GetItem"], resource', '["dynamodb:*"], resource'),
     test("a wildcard resource in one function's policy", "named in full", "iam.tf", '["sqs:SendMessage"], resource = local.queue_arns["parked"]', '["sqs:SendMessage"], resource = "*"'),
     plan("a function's permission missing", "intake: its code calls dynamodb:UpdateItem", "iam.tf", 'intake = [\n      { actions = ["dynamodb:GetItem", "dynamodb:PutItem", "dynamodb:UpdateItem"]', 'intake = [\n      { actions = ["dynamodb:GetItem", "dynamodb:PutItem"]'),
     plan("a transaction's permission missing", "reserve-inventory: its code calls dynamodb:UpdateItem", "iam.tf", 'reserve-inventory = [\n      { actions = ["dynamodb:GetItem", "dynamodb:PutItem", "dynamodb:UpdateItem"]', 'reserve-inventory = [\n      { actions = ["dynamodb:GetItem", "dynamodb:PutItem"]'),
-    plan("a permission too many", "query-orders: its policy allows dynamodb:Scan", "iam.tf", '["dynamodb:GetItem"], resource', '["dynamodb:GetItem", "dynamodb:Scan"], resource'),
-    plan("another function's table", "query-orders: its policy names", "iam.tf", '["dynamodb:GetItem"], resource = local.table_arns["orders"]', '["dynamodb:GetItem"], resource = local.table_arns["journal"]'),
+    plan("a permission too many", "query-orders: its policy allows dynamodb:Scan", "iam.tf", '["dynamodb:BatchGetItem", "dynamodb:GetItem"], resource', '["dynamodb:BatchGetItem", "dynamodb:GetItem", "dynamodb:Scan"], resource'),
+    plan("another function's table", "query-orders: its policy names", "iam.tf", '["dynamodb:BatchGetItem", "dynamodb:GetItem"], resource = local.table_arns["orders"]', '["dynamodb:BatchGetItem", "dynamodb:GetItem"], resource = local.table_arns["journal"]'),
     test("roles for other accounts", "Other accounts", "iam.tf", '      Principal = { Service = "scheduler.amazonaws.com" }\n      Condition = { StringEquals = { "aws:SourceAccount" = local.account_id } }', '      Principal = { Service = "scheduler.amazonaws.com" }\n      Condition = { StringEquals = { "aws:SourceAccount" = "*" } }'),
     # The API.
     test("routes without a key", "needs an API key", "api.tf", "api_key_required     = true", "api_key_required     = false"),

@@ -237,7 +237,8 @@ async fn the_binaries_confirm_one_order_and_roll_another_one_back() {
     assert_eq!(confirmed.status(), 201, "{confirmed:?}");
     let order = confirmed.body();
     assert_eq!(order["status"], "CONFIRMED");
-    assert_eq!(confirmed.header("location"), format!("/orders/{}", order["orderId"].as_str().unwrap()));
+    // The stage is part of the address.
+    assert_eq!(confirmed.header("location"), format!("/prod/orders/{}", order["orderId"].as_str().unwrap()));
     assert_eq!(confirmed.header("idempotency-key"), "first");
     assert_eq!(task_errors(&system.last_execution()), [""; 0]);
     let read = system.read(&order["orderId"]).await;

@@ -38,9 +38,10 @@ pub enum Mode {
 /// # Errors
 /// The problem to answer with.
 pub fn read(request: &ApiGatewayProxyRequest, request_id: &str) -> Result<Placement, Problem> {
-    check_media_type(&request.headers)?;
+    let headers = api::headers(request);
+    check_media_type(headers)?;
     let body = body(request)?;
-    let header_key = key_in_header(&request.headers);
+    let header_key = key_in_header(headers);
     let (OrderRequest { draft, client_request_id }, header_key) = match (parse(&body), header_key) {
         (Ok(order_request), Ok(key)) => (order_request, key),
         (Err(RequestError::NotJson(error)), _) => {
@@ -67,7 +68,7 @@ pub fn read(request: &ApiGatewayProxyRequest, request_id: &str) -> Result<Placem
     let order_id = OrderId::derive(&api::tenant(request), &key);
     // The reader has checked every rule by its field already.
     let order = Order::place(order_id, draft).map_err(|rule| invalid(vec![Violation::at("", rule.to_string())]))?;
-    Ok(Placement { order, key, mode: mode(&request.headers) })
+    Ok(Placement { order, key, mode: mode(headers) })
 }
 
 fn invalid(violations: Vec<Violation>) -> Problem {

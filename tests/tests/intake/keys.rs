@@ -81,6 +81,16 @@ async fn two_different_keys_in_one_request_are_refused() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn a_key_in_two_lines_is_seen_although_one_map_of_the_event_has_the_last_line_only() {
+    let shop = shop().open().await;
+    let mut event = laptop("k1").with_header("idempotency-key", "k2").event();
+    event.headers.insert("idempotency-key", "k2".parse().unwrap());
+    let reply = send(&shop, event).await;
+    assert_eq!(reply.http_status, 422);
+    assert_eq!(reply.body["errors"], json!([{"header": "Idempotency-Key", "detail": "must be sent once"}]));
+}
+
+#[tokio::test(start_paused = true)]
 async fn two_tenants_may_use_one_key() {
     let shop = shop().open().await;
     let of_tenant = |id: &str| {

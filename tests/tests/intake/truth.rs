@@ -3,11 +3,12 @@
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-use http::HeaderMap;
+use http::{HeaderMap, Method};
 use local::aws::{BoxFuture, Call, Layer, Next, Outcome, Unanswered, WireError};
+use local::front::{self, PathParameters};
 use order::{Order, Status};
 use statemachine::Random;
-use system_tests::orders::{OrderBuilder, REQUEST_ID, Reply, order, order_id, post};
+use system_tests::orders::{OrderBuilder, REQUEST_ID, Reply, order, order_id};
 use system_tests::shops::{Shop, shop};
 use tokio::time::sleep;
 
@@ -120,8 +121,8 @@ async fn no_answer_ever_contradicts_the_records_and_transient_faults_cancel_nobo
 async fn what_the_client_is_told_can_be_read_at_once() {
     let shop = shop().open().await;
     let reply = laptop("k1").place_order(&shop).await;
-    let mut event = post(HeaderMap::new(), b"");
-    event.path_parameters.insert("orderId".to_owned(), order_id("k1").to_string());
+    let path = PathParameters::from([("orderId".to_owned(), order_id("k1").to_string())]);
+    let event = front::event(Method::GET, "/orders/{orderId}", HeaderMap::new(), path, b"");
     let read: Reply = api::Handler::handle(&*shop.query_orders, event, REQUEST_ID).await.into();
     assert_eq!(read.http_status, 200);
     assert_eq!(read.body, reply.body);

@@ -89,6 +89,8 @@ mod tests {
     fn a_cursor_is_read_as_it_was_written() {
         let text = encode(&position(), "list");
         assert_eq!(decode(&text, "list"), Ok(position()));
+        // As openapi.yaml has it.
+        assert_eq!(text.len(), 51, "{text}");
         assert!(text.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"-_".contains(&byte)), "{text}");
     }
 

@@ -66,6 +66,17 @@ fn described(api: &Value) -> BTreeSet<Described> {
 }
 
 #[test]
+fn api_gateway_has_every_route_of_the_description_and_no_other() {
+    let api = description().unwrap();
+    let operations: BTreeSet<String> = described(&api).into_iter().map(|(operation, ..)| operation).collect();
+    let locals = include_str!("../../terraform/locals.tf");
+    let (_, routes) = locals.split_once("\n  routes = {\n").unwrap();
+    let (routes, _) = routes.split_once("\n  }\n").unwrap();
+    let routes = routes.lines().filter_map(|line| line.strip_prefix("    \"")?.strip_suffix("\" = {"));
+    assert_eq!(routes.map(str::to_owned).collect::<BTreeSet<_>>(), operations);
+}
+
+#[test]
 fn the_description_names_every_problem_and_no_other() {
     let api = description().unwrap();
     let types: BTreeSet<String> = problem::types().into_iter().collect();

@@ -277,7 +277,10 @@ run "safe_by_default" {
   # --- API ----------------------------------------------------------------------------------------
 
   assert {
-    condition     = toset(keys(aws_api_gateway_method.this)) == toset(["POST /orders", "GET /orders/{orderId}", "POST /orders/{orderId}/cancel"])
+    condition = toset(keys(aws_api_gateway_method.this)) == toset([
+      "POST /orders", "GET /orders", "GET /orders/{orderId}", "POST /orders/{orderId}/cancel",
+      "GET /customers/{customerId}/orders", "GET /stores/{storeId}/orders", "GET /counties/{countyId}/orders",
+    ])
     error_message = "The routes have to be the order API's."
   }
   assert {

@@ -2,6 +2,7 @@
 
 use std::io;
 use std::net::SocketAddr;
+use std::num::NonZeroU32;
 use std::path::PathBuf;
 use std::time::Duration;
 
@@ -10,6 +11,7 @@ use tokio::net::TcpListener;
 use tokio::signal;
 
 use crate::front;
+use crate::rate;
 use crate::seed::{Seed, SeedError};
 use crate::stack::{self, Options, Stack, StackError, schedule};
 
@@ -27,6 +29,9 @@ pub struct Args {
     /// built in.
     #[arg(long, value_name = "FILE")]
     pub stock: Option<PathBuf>,
+    /// Answer at most N requests in a second, and the others with 429; without it, all of them.
+    #[arg(long, value_name = "N")]
+    pub requests_per_second: Option<NonZeroU32>,
 }
 
 const STOCK_FORM: &str = r#"The stock file:
@@ -82,7 +87,12 @@ pub async fn run(args: Args) -> Result<(), ServeError> {
          \"totalAmount\":1299.99}}'\n"
     );
     let background = schedule::spawn(&stack);
-    let served = axum::serve(listener, front::router(stack)).with_graceful_shutdown(stop());
+    let router = front::router(stack);
+    let router = match args.requests_per_second {
+        Some(requests_per_second) => rate::limited(router, requests_per_second),
+        None => router,
+    };
+    let served = axum::serve(listener, router).with_graceful_shutdown(stop());
     tokio::select! {
         served = served => served.map_err(ServeError::Http)?,
         () = lose_patience() => eprintln!("a client has not finished its request, and is not waited for"),

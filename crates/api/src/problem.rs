@@ -23,6 +23,8 @@ pub enum Kind {
     BodyTooLarge,
     /// The key stands for other content.
     IdempotencyConflict,
+    /// The client may not do this.
+    Forbidden,
     /// There is no such order.
     OrderNotFound,
     /// There is no such resource.
@@ -46,6 +48,7 @@ impl Kind {
             Self::UnsupportedMediaType => "unsupported-media-type",
             Self::BodyTooLarge => "body-too-large",
             Self::IdempotencyConflict => "idempotency-conflict",
+            Self::Forbidden => "forbidden",
             Self::OrderNotFound => "order-not-found",
             Self::RouteNotFound => "route-not-found",
             Self::MethodNotAllowed => "method-not-allowed",
@@ -63,6 +66,7 @@ impl Kind {
             Self::UnsupportedMediaType => "The request body has to be application/json",
             Self::BodyTooLarge => "The request body is larger than any order",
             Self::IdempotencyConflict => "The idempotency key was used for another order before",
+            Self::Forbidden => "The request is not allowed",
             Self::OrderNotFound => "There is no such order",
             Self::RouteNotFound => "There is no such resource",
             Self::MethodNotAllowed => "The resource does not have this method",
@@ -78,6 +82,7 @@ impl Kind {
             Self::InvalidOrder | Self::IdempotencyConflict => StatusCode::UNPROCESSABLE_ENTITY,
             Self::UnsupportedMediaType => StatusCode::UNSUPPORTED_MEDIA_TYPE,
             Self::BodyTooLarge => StatusCode::PAYLOAD_TOO_LARGE,
+            Self::Forbidden => StatusCode::FORBIDDEN,
             Self::OrderNotFound | Self::RouteNotFound => StatusCode::NOT_FOUND,
             Self::MethodNotAllowed => StatusCode::METHOD_NOT_ALLOWED,
             Self::TooManyRequests => StatusCode::TOO_MANY_REQUESTS,

@@ -1,6 +1,6 @@
 //! The lists, asked with parameters and cursors that come of real ones.
 
-use api::{Answer, Handler};
+use api::{Answer, Client, Handler};
 use http::{HeaderMap, Method};
 use local::front::{self, PathParameters};
 use proptest::prelude::*;
@@ -38,7 +38,7 @@ async fn get(world: &World, (resource, name, id, filter): List, query: &str) -> 
     let path = PathParameters::from([(name.to_owned(), id.to_owned())]);
     let mut event = front::event(Method::GET, resource, HeaderMap::new(), path, b"");
     front::set_query(&mut event, &format!("{filter}{query}"));
-    world.shop.query_orders.handle(event, REQUEST_ID).await
+    world.shop.query_orders.handle(event, &Client::of_an_open_api(), REQUEST_ID).await
 }
 
 /// A world with a few orders, and a cursor of each list.

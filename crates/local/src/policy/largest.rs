@@ -2,7 +2,7 @@
 
 use order::{
     Draft, Effect, MAX_AMOUNT_MINOR, MAX_LINES, MAX_QUANTITY, Order, OrderLine, OrderRecord, PaymentTerms, Reason,
-    Receipt, Receipts, Status,
+    Receipt, Receipts, Shortage, Status,
 };
 use persist_order::MAX_DETAIL_CHARS;
 use strum::VariantArray;
@@ -34,7 +34,7 @@ pub fn largest_order() -> Order {
         lines: (0..MAX_LINES).map(line).collect(),
         total_minor: price_minor * i64::from(MAX_QUANTITY) * largest_count(),
     };
-    Order::place(parsed(&"0".repeat(32)), draft).expect("every line and the total are within their bounds")
+    Order::place(parsed(&"0".repeat(32)), parsed(&id), draft).expect("every line and the total are within their bounds")
 }
 
 /// The record of the largest order in this status, with everything in it that a record can hold,
@@ -47,6 +47,11 @@ pub fn largest_record(status: Status) -> OrderRecord {
         reason,
         // A control character takes six bytes as JSON.
         detail: Some("\u{1f}".repeat(MAX_DETAIL_CHARS)),
+        shortages: largest_order()
+            .lines
+            .iter()
+            .map(|line| Shortage { sku: line.sku.clone(), available: MAX_AMOUNT_MINOR })
+            .collect(),
         receipts: Receipts {
             reserve_inventory: Some(receipt()),
             post_accounting: Some(receipt()),

@@ -14,11 +14,12 @@
 use std::fmt;
 use std::str::FromStr;
 
+use rust_decimal::{Decimal, prelude::ToPrimitive};
 use serde::de::{Deserialize, Deserializer, MapAccess, Visitor};
 use serde_json::value::RawValue;
 
 use crate::id::{IdempotencyKey, Sku, StoreId};
-use crate::money::Currency;
+use crate::money::{Currency, exact};
 use crate::placed::{Draft, MAX_LINES, MAX_QUANTITY, OrderLine, PaymentTerms, sum_minor};
 use crate::violation::{Violation, pointer_token};
 
@@ -231,7 +232,9 @@ impl<'a, 'v> Fields<'a, 'v> {
 
     fn quantity(&mut self, name: &str, raw: &RawValue) -> Option<u32> {
         let number = self.number(name, raw)?;
-        let quantity = number.parse().ok().filter(|quantity| (1..=MAX_QUANTITY).contains(quantity));
+        // `2.0` is the whole number 2, also to JSON Schema.
+        let whole = exact(number).ok().filter(Decimal::is_integer).and_then(|number| number.to_u32());
+        let quantity = whole.filter(|quantity| (1..=MAX_QUANTITY).contains(quantity));
         if quantity.is_none() {
             self.refuse(name, &format!("must be a whole number from 1 to {MAX_QUANTITY}"));
         }
@@ -412,6 +415,17 @@ mod tests {
         let twice = SAMPLE
             .replace(r#""price":1299.99}"#, r#""price":1299.99},{"productId":"LAPTOP001","quantity":1,"price":0}"#);
         assert_eq!(pointers(&twice), ["#/items/1/productId"]);
+    }
+
+    #[test]
+    fn a_quantity_is_a_whole_number_in_any_spelling() {
+        let body = |quantity: &str| SAMPLE.replace(r#""quantity":1"#, &format!(r#""quantity":{quantity}"#));
+        for one in ["1", "1.0", "1e0", "10E-1", "0.1e1"] {
+            assert_eq!(parse(&body(one)).unwrap().draft.lines[0].quantity, 1, "{one}");
+        }
+        for other in ["0", "-1", "1.5", "1e-1", "1000001", "1e99", "0.00000000000000000000000000001e29"] {
+            assert_eq!(pointers(&body(other)), ["#/items/0/quantity"], "{other}");
+        }
     }
 
     #[test]

@@ -135,7 +135,7 @@ impl OrderBuilder {
     pub fn headers(&self) -> HeaderMap {
         let mut headers = self.headers.clone();
         if let Some(key) = &self.key {
-            headers.append(intake::IDEMPOTENCY_KEY, HeaderValue::from_str(key).expect("a key is printable"));
+            headers.append(api::idempotency::IDEMPOTENCY_KEY, HeaderValue::from_str(key).expect("a key is printable"));
         }
         headers
     }

@@ -6,13 +6,13 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use api::Handler;
+use api::parameters;
 use http::{HeaderMap, Method};
 use local::aws::{BoxFuture, Call, Layer, Next, Outcome, StoreError};
 use local::front::{self, PathParameters};
 use local::stack::{Options, Stack};
 use order::{EpochMs, Reason, Status};
 use persist_order::{Canceller, Closing};
-use query_orders::parameters;
 use serde_json::{Value, json};
 use system_tests::orders::{REQUEST_ID, Reply, order, order_id};
 use system_tests::shops::{OPENED_MS, Shop, shop};

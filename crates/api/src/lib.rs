@@ -2,6 +2,7 @@
 //!
 //! | module | knows |
 //! |---|---|
+//! | [`access`] | who a request is from, and what they may do |
 //! | [`answer`] | which HTTP answer an order record gives |
 //! | [`body`] | the body of a request |
 //! | [`conditional`] | whether a client has this version already, and whether it means this one |
@@ -12,6 +13,7 @@
 //! | [`view`] | the JSON of an order, and of what else clients see |
 //! | [`gateway`] | serving a handler behind API Gateway |
 
+pub mod access;
 pub mod answer;
 pub mod body;
 pub mod conditional;
@@ -22,9 +24,10 @@ pub mod problem;
 pub mod seal;
 pub mod view;
 
+pub use access::{Client, Clients, Scope};
 pub use answer::{Answer, accepted, placed, queued, stored, stored_unless_known, version};
 pub use conditional::Precondition;
-pub use gateway::{Handler, headers, serve, tenant};
+pub use gateway::{Handler, headers, serve};
 pub use parameters::Parameters;
 pub use problem::{Kind, Problem};
 pub use view::{Amount, OrderView, StockView, Time};

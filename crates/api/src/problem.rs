@@ -25,6 +25,8 @@ pub enum Kind {
     BodyTooLarge,
     /// The key stands for other content.
     IdempotencyConflict,
+    /// The client may not do this.
+    Forbidden,
     /// There is no such order.
     OrderNotFound,
     /// The store does not keep the article.
@@ -57,6 +59,7 @@ impl Kind {
             Self::UnsupportedMediaType => "unsupported-media-type",
             Self::BodyTooLarge => "body-too-large",
             Self::IdempotencyConflict => "idempotency-conflict",
+            Self::Forbidden => "forbidden",
             Self::OrderNotFound => "order-not-found",
             Self::StockNotFound => "stock-not-found",
             Self::AccountNotFound => "account-not-found",
@@ -79,6 +82,7 @@ impl Kind {
             Self::UnsupportedMediaType => "The request body has to be application/json",
             Self::BodyTooLarge => "The request body is larger than any order",
             Self::IdempotencyConflict => "The idempotency key was used for another request before",
+            Self::Forbidden => "The request is not allowed",
             Self::OrderNotFound => "There is no such order",
             Self::StockNotFound => "The store does not keep the article",
             Self::AccountNotFound => "The customer has no account",
@@ -98,6 +102,7 @@ impl Kind {
             Self::InvalidOrder | Self::InvalidContent | Self::IdempotencyConflict => StatusCode::UNPROCESSABLE_ENTITY,
             Self::UnsupportedMediaType => StatusCode::UNSUPPORTED_MEDIA_TYPE,
             Self::BodyTooLarge => StatusCode::PAYLOAD_TOO_LARGE,
+            Self::Forbidden => StatusCode::FORBIDDEN,
             Self::OrderNotFound | Self::StockNotFound | Self::AccountNotFound | Self::RouteNotFound => {
                 StatusCode::NOT_FOUND
             }

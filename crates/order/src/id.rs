@@ -105,11 +105,14 @@ bounded_text!(
     IdempotencyKey, 1..=255, PRINTABLE_ALPHABET, is_printable
 );
 
-/// Whose keys these are: two tenants may use the same [`IdempotencyKey`] for different orders.
-///
-/// A stable id, never the value of an API key: rotating a key must not give its orders new ids.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Tenant(pub String);
+bounded_text!(
+    /// Whose orders and idempotency keys these are: two tenants may use the same [`IdempotencyKey`]
+    /// for different orders, and neither sees the other's.
+    ///
+    /// A stable name, never the value or the id of an API key: replacing a key must not give its
+    /// orders new ids.
+    Tenant, 1..=64, ID_ALPHABET, is_id_char
+);
 
 /// The order's identifier: 32 lower-case hexadecimal digits.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
@@ -195,8 +198,8 @@ const HEX_DIGITS: usize = 32;
 fn derive(kind: &[u8], tenant: &Tenant, key: &IdempotencyKey) -> String {
     let mut hash = Sha256::new();
     hash.update(kind);
-    hash.update((tenant.0.len() as u64).to_be_bytes());
-    hash.update(tenant.0.as_bytes());
+    hash.update((tenant.as_str().len() as u64).to_be_bytes());
+    hash.update(tenant.as_str().as_bytes());
     hash.update(key.as_str().as_bytes());
     let mut digits = hex(&hash.finalize());
     digits.truncate(HEX_DIGITS);
@@ -221,7 +224,7 @@ mod tests {
 
     #[test]
     fn the_same_key_of_the_same_tenant_is_the_same_order() {
-        let derive = |tenant: &str, text: &str| OrderId::derive(&Tenant(tenant.into()), &key(text));
+        let derive = |tenant: &str, text: &str| OrderId::derive(&tenant.parse().unwrap(), &key(text));
         assert_eq!(derive("shop", "k1"), derive("shop", "k1"));
         assert_ne!(derive("shop", "k1"), derive("shop", "k2"));
         assert_ne!(derive("shop", "k1"), derive("wholesale", "k1"));
@@ -231,14 +234,14 @@ mod tests {
 
     #[test]
     fn an_order_id_never_changes_between_releases() {
-        let id = OrderId::derive(&Tenant("shop".into()), &key("k1"));
+        let id = OrderId::derive(&"shop".parse().unwrap(), &key("k1"));
         assert_eq!(id.as_str(), "74a0c24ed6fd821c61343dd41f99084a");
         assert_eq!(id.shard(), &id.as_str()[31..]);
     }
 
     #[test]
     fn an_adjustment_and_an_order_under_one_key_are_two_things() {
-        let tenant = Tenant("shop".into());
+        let tenant = "shop".parse().unwrap();
         let adjustment = AdjustmentId::derive(&tenant, &key("k1"));
         assert_eq!(adjustment.as_str().len(), HEX_DIGITS);
         assert_ne!(adjustment.as_str(), OrderId::derive(&tenant, &key("k1")).as_str());

@@ -5,7 +5,7 @@
 
 use api::{Answer, Kind, Problem};
 use aws_lambda_events::apigw::ApiGatewayProxyRequest;
-use order::{OrderId, Reason, Status};
+use order::{OrderId, Reach, Reason, Status};
 use persist_order::{Canceller, Closing};
 use saga::task::chain;
 
@@ -13,14 +13,14 @@ use crate::Intake;
 use crate::workflow::Ended;
 
 impl Intake {
-    /// Cancels the order that the path names, and waits for the roll-back.
-    pub(crate) async fn cancel(&self, request: &ApiGatewayProxyRequest) -> Answer {
+    /// Cancels the order that the path names, if it is within reach, and waits for the roll-back.
+    pub(crate) async fn cancel(&self, request: &ApiGatewayProxyRequest, reach: Reach<'_>) -> Answer {
         // What is no order id names no order either.
         let Some(order_id) = request.path_parameters.get("orderId").and_then(|text| text.parse().ok()) else {
             return Problem::new(Kind::OrderNotFound).answer();
         };
         let closing = Closing { reason: Reason::CustomerRequest, detail: None, now_ms: self.clock.now_ms() };
-        match self.orders.cancel(&order_id, Canceller::Customer, &closing).await {
+        match self.orders.cancel(&order_id, Canceller::Customer(reach), &closing).await {
             Ok(None) => Problem::new(Kind::OrderNotFound).about(&order_id).answer(),
             Ok(Some(record)) if record.status == Status::Cancelled => api::stored(&record),
             Ok(Some(_)) => self.roll_back(&order_id).await,

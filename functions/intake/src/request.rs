@@ -1,7 +1,7 @@
 //! From an API Gateway event to an order with an id.
 
 use api::idempotency::key_in_header;
-use api::{Kind, Problem, body};
+use api::{Client, Kind, Problem, body};
 use aws_lambda_events::apigw::ApiGatewayProxyRequest;
 use http::HeaderMap;
 use order::request::{OrderRequest, RequestError, parse};
@@ -31,7 +31,7 @@ pub enum Mode {
 ///
 /// # Errors
 /// The problem to answer with.
-pub fn read(request: &ApiGatewayProxyRequest, request_id: &str) -> Result<Placement, Problem> {
+pub fn read(request: &ApiGatewayProxyRequest, client: &Client, request_id: &str) -> Result<Placement, Problem> {
     let headers = api::headers(request);
     let body = body::text(request, headers)?;
     let header_key = key_in_header(headers);
@@ -55,9 +55,11 @@ pub fn read(request: &ApiGatewayProxyRequest, request_id: &str) -> Result<Placem
         Some(key) => key,
         None => request_id.parse().map_err(|_| Problem::new(Kind::Unavailable))?,
     };
-    let order_id = OrderId::derive(&api::tenant(request), &key);
+    client.require_customer(&draft.customer_id)?;
+    let order_id = OrderId::derive(&client.tenant, &key);
     // The reader has checked every rule by its field already.
-    let order = Order::place(order_id, draft).map_err(|rule| invalid(vec![Violation::at("", rule.to_string())]))?;
+    let order = Order::place(order_id, client.tenant.clone(), draft)
+        .map_err(|rule| invalid(vec![Violation::at("", rule.to_string())]))?;
     Ok(Placement { order, key, mode: mode(headers) })
 }
 

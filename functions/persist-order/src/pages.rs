@@ -8,10 +8,10 @@ use std::collections::BTreeMap;
 use std::ops::RangeInclusive;
 
 use futures_util::future::try_join_all;
-use order::{CountyId, CustomerId, EpochMs, OrderId, OrderRecord, StoreId};
+use order::{CountyId, CustomerId, EpochMs, OrderId, OrderRecord, StoreId, Tenant};
 use saga::{Item, Unavailable, batch};
 
-use crate::orders::{Orders, number, record_of, string};
+use crate::orders::{Orders, number, record_of, string, tenant_customer};
 use crate::work::{self, PARKED_WORK, SHARDS};
 
 /// The most orders of a page: as many as are read by key at once.
@@ -24,8 +24,8 @@ const MAX_QUERY_PAGES: usize = 10;
 /// Which orders a list is of.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Listing {
-    /// A customer's, newest first.
-    Customer(CustomerId),
+    /// What a tenant placed for a customer, newest first.
+    Customer(Tenant, CustomerId),
     /// A store's, newest first.
     Store(StoreId),
     /// A county's, newest first.
@@ -66,7 +66,7 @@ impl Listing {
     fn index(&self) -> Index {
         let by_time = |name, partition| Index { name, partition, sort: "created_ms", descending: true };
         match self {
-            Self::Customer(_) => by_time("orders_by_customer", "customer_id"),
+            Self::Customer(..) => by_time("orders_by_customer", "tenant_customer"),
             Self::Store(_) => by_time("orders_by_store", "store_shard"),
             Self::County(_) => by_time("orders_by_county", "county_shard"),
             Self::Open => Index { name: work::INDEX, partition: "work", sort: "due_ms", descending: false },
@@ -79,7 +79,7 @@ impl Listing {
         let sharded = |id: &str| SHARDS.iter().map(|shard| format!("{id}#{shard}")).collect();
         match self {
             // A customer does not order so much that its orders would heat a partition.
-            Self::Customer(customer_id) => vec![customer_id.to_string()],
+            Self::Customer(tenant, customer_id) => vec![tenant_customer(tenant, customer_id)],
             Self::Store(store_id) => sharded(store_id.as_str()),
             Self::County(county_id) => sharded(county_id.as_str()),
             Self::Open => {

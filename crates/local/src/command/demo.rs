@@ -5,8 +5,8 @@ use std::time::Duration;
 
 use anstream::{eprintln, println};
 use anstyle::Style;
-use api::Handler;
 use api::idempotency::IDEMPOTENCY_KEY;
+use api::{Client, Handler};
 use comfy_table::{ContentArrangement, Table, presets};
 use http::{HeaderMap, HeaderValue, Method, header};
 use order::OrderId;
@@ -185,7 +185,7 @@ async fn show(stack: &Stack, late: &LateReservation, scenario: &Scenario) -> Sho
     let clients: Vec<_> = (0..scenario.clients)
         .map(|_| {
             let (intake, event) = (Arc::clone(&stack.intake), event(scenario));
-            tokio::spawn(async move { intake.handle(event, "demo").await })
+            tokio::spawn(async move { intake.handle(event, &Client::of_an_open_api(), "demo").await })
         })
         .collect();
     let mut answers = Vec::new();

@@ -83,13 +83,17 @@ impl<'a, 'v> Fields<'a, 'v> {
     where
         T: FromStr<Err: fmt::Display>,
     {
-        let raw = if need == Need::Required { self.take_required(name) } else { self.take(name) }?;
+        let raw = self.taken(name, need)?;
         self.parse_string(name, raw)
     }
 
+    fn taken(&mut self, name: &str, need: Need) -> Option<&'a RawValue> {
+        if need == Need::Required { self.take_required(name) } else { self.take(name) }
+    }
+
     /// One of a few strings; `rule` says which.
-    pub fn choice<T: FromStr>(&mut self, name: &str, rule: &str) -> Option<T> {
-        let raw = self.take(name)?;
+    pub fn choice<T: FromStr>(&mut self, name: &str, need: Need, rule: &str) -> Option<T> {
+        let raw = self.taken(name, need)?;
         let value = serde_json::from_str::<String>(raw.get()).ok().and_then(|text| text.parse().ok());
         if value.is_none() {
             self.refuse(name, rule);

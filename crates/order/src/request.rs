@@ -61,7 +61,7 @@ fn read_order(mut fields: Fields<'_, '_>) -> Option<OrderRequest> {
     let customer_id = fields.text("customerId", Need::Required);
     let store_id = fields.text::<StoreId>("storeId", Need::Optional);
     let county_id = fields.text("countyId", Need::Optional);
-    let payment_terms = fields.choice::<PaymentTerms>("paymentTerms", "must be PREPAID or INVOICE");
+    let payment_terms = fields.choice::<PaymentTerms>("paymentTerms", Need::Optional, "must be PREPAID or INVOICE");
     let payment_reference = fields.text("paymentReference", Need::Optional);
     let client_request_id = fields.text("clientRequestId", Need::Optional);
     let currency = match fields.take("currency") {

@@ -93,8 +93,8 @@ impl Stocks {
     /// nothing.
     ///
     /// # Cost
-    /// Four write units, as transactions cost, and two for the index if the article is new; as much
-    /// for each try that meets another transaction.
+    /// Four write units, as transactions cost, and one for the index if the article is new. A try that
+    /// meets another transaction costs as much, and a read unit.
     ///
     /// # Errors
     /// [`AdjustError`].
@@ -110,8 +110,7 @@ impl Stocks {
         loop {
             let transaction = self.client.transact_write_items().set_transact_items(Some(writes.clone()));
             let Err(error) = transaction.send().await else { return Ok(record) };
-            let reasons = cancellation_reasons(ATTEMPTED, error)?;
-            match read_reasons(adjustment, &reasons) {
+            match read_reasons(adjustment, &cancellation_reasons(ATTEMPTED, error)?) {
                 // No workflow tries this again, so it is done here. That is safe: the record tells
                 // whether a try before has succeeded.
                 Err(AdjustError::Unavailable(Unavailable::Cancelled { .. })) if tries < MAX_TRIES => {
@@ -120,7 +119,17 @@ impl Stocks {
                 }
                 read => return read,
             }
+            // What was in the way may have been this very adjustment, sent twice at once.
+            if let Some(made) = self.made(id).await? {
+                return same(made, adjustment);
+            }
         }
+    }
+
+    async fn made(&self, id: &AdjustmentId) -> Result<Option<AdjustmentRecord>, Unavailable> {
+        let get = self.client.get_item().table_name(&self.table).set_key(Some(adjustment_key(id)));
+        let answer = get.consistent_read(true).send().await.map_err(|error| Unavailable::call(ATTEMPTED, error))?;
+        answer.item.map(record_of).transpose()
     }
 
     fn put(&self, id: &AdjustmentId, record: &AdjustmentRecord) -> Result<TransactWriteItem, Unavailable> {
@@ -180,9 +189,7 @@ pub fn adjustment_key(id: &AdjustmentId) -> Item {
 fn read_reasons(adjustment: &Adjustment, reasons: &[CancellationReason]) -> Result<AdjustmentRecord, AdjustError> {
     if let Some(reason) = reasons.first().filter(|reason| is_failed_condition(reason)) {
         let item = reason.item().ok_or(Unavailable::Contended { attempted: ATTEMPTED })?.clone();
-        let made: AdjustmentRecord =
-            serde_dynamo::from_item(item).map_err(|source| Unavailable::Unreadable { attempted: ATTEMPTED, source })?;
-        return if made.adjustment == *adjustment { Ok(made) } else { Err(AdjustError::OtherContent) };
+        return same(record_of(item)?, adjustment);
     }
     if !reasons.iter().any(is_undecided)
         && let Some(reason) = reasons.get(1).filter(|reason| is_failed_condition(reason))
@@ -193,6 +200,15 @@ fn read_reasons(adjustment: &Adjustment, reasons: &[CancellationReason]) -> Resu
         });
     }
     Err(undecided(ATTEMPTED, reasons).into())
+}
+
+fn record_of(item: Item) -> Result<AdjustmentRecord, Unavailable> {
+    serde_dynamo::from_item(item).map_err(|source| Unavailable::Unreadable { attempted: ATTEMPTED, source })
+}
+
+/// The record, if it is this adjustment's.
+fn same(made: AdjustmentRecord, adjustment: &Adjustment) -> Result<AdjustmentRecord, AdjustError> {
+    if made.adjustment == *adjustment { Ok(made) } else { Err(AdjustError::OtherContent) }
 }
 
 /// How long an adjustment waits after so many tries. Its id, a hash, spreads those that met each

@@ -123,7 +123,7 @@ run "safe_by_default" {
   assert {
     condition = { for name, table in aws_dynamodb_table.this : name => toset([for index in table.global_secondary_index : "${index.name}: ${index.hash_key}, ${index.range_key}, ${index.projection_type}"]) } == {
       orders = toset([
-        "orders_by_customer: customer_id, created_ms, KEYS_ONLY",
+        "orders_by_customer: tenant_customer, created_ms, KEYS_ONLY",
         "orders_by_store: store_shard, created_ms, KEYS_ONLY",
         "orders_by_county: county_shard, created_ms, KEYS_ONLY",
         "work_by_due: work, due_ms, KEYS_ONLY",
@@ -288,6 +288,10 @@ run "safe_by_default" {
     error_message = "Every route needs an API key, and has its parameters checked."
   }
   assert {
+    condition     = !contains(var.api_clients["shop"].scopes, "operations") && toset(keys(var.api_clients)) == toset(["operations", "shop"])
+    error_message = "What operations do is not the shop's website's."
+  }
+  assert {
     condition     = aws_api_gateway_request_validator.parameters.validate_request_parameters && !aws_api_gateway_request_validator.parameters.validate_request_body
     error_message = "The gateway checks parameters; bodies are intake's, whose answers are precise."
   }
@@ -327,7 +331,7 @@ run "safe_by_default" {
     error_message = "The gateway's problem documents have to be JSON of the API's own kinds."
   }
   assert {
-    condition     = aws_api_gateway_usage_plan.this.throttle_settings[0].rate_limit == 50 && length(aws_api_gateway_usage_plan_key.client) == 1
+    condition     = aws_api_gateway_usage_plan.this.throttle_settings[0].rate_limit == 50 && length(aws_api_gateway_usage_plan_key.client) == 2
     error_message = "Every client has a key and a rate."
   }
 

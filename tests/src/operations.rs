@@ -67,20 +67,27 @@ impl Ask {
         Self { body: body.to_owned(), ..self }
     }
 
+    /// With a body that is declared as this.
+    #[must_use]
+    pub fn of_type(mut self, media_type: &'static str) -> Self {
+        self.headers.insert(header::CONTENT_TYPE, HeaderValue::from_static(media_type));
+        self
+    }
+
     /// By this client.
     #[must_use]
     pub fn by(self, client: &Client) -> Self {
         Self { client: client.clone(), ..self }
     }
 
-    /// The resource, as routes name it.
-    pub fn resource(&self) -> &'static str {
-        self.route().0
+    /// The method and the resource, as routes name them.
+    pub fn operation(&self) -> String {
+        format!("{} {}", self.method, self.route().0)
     }
 
     /// Sends it to the function that answers it.
     pub async fn answer(self, stack: &Stack) -> api::Answer {
-        let resource = self.resource();
+        let (resource, _) = self.route();
         let (event, client) = (self.event(), &self.client);
         if resource.starts_with("/stores") {
             stack.manage_stock.handle(event, client, REQUEST_ID).await

@@ -128,10 +128,10 @@ run "safe_by_default" {
         "orders_by_county: county_shard, created_ms, KEYS_ONLY",
         "work_by_due: work, due_ms, KEYS_ONLY",
       ])
-      inventory = toset([])
+      inventory = toset(["stock_by_store: store_id, sku, KEYS_ONLY"])
       journal   = toset([])
     }
-    error_message = "The orders table has to have its four indexes."
+    error_message = "The orders table has to have its four indexes, and the inventory its one."
   }
   assert {
     condition     = alltrue([for table in ["inventory", "journal"] : aws_dynamodb_table.this[table].ttl[0].enabled && aws_dynamodb_table.this[table].ttl[0].attribute_name == "expires_at"])
@@ -280,6 +280,9 @@ run "safe_by_default" {
     condition = toset(keys(aws_api_gateway_method.this)) == toset([
       "POST /orders", "GET /orders", "GET /orders/{orderId}", "POST /orders/{orderId}/cancel",
       "GET /customers/{customerId}/orders", "GET /stores/{storeId}/orders", "GET /counties/{countyId}/orders",
+      "GET /orders/{orderId}/journal", "GET /accounts/{customerId}", "GET /accounts/{customerId}/terms", "PUT /accounts/{customerId}/terms",
+      "GET /stores/{storeId}/stock", "GET /stores/{storeId}/stock/{sku}", "PUT /stores/{storeId}/stock/{sku}",
+      "POST /stores/{storeId}/stock/{sku}/adjustments",
     ])
     error_message = "The routes have to be the order API's."
   }

@@ -31,6 +31,8 @@ pub enum Kind {
     RouteNotFound,
     /// The resource has no such method.
     MethodNotAllowed,
+    /// More requests at once than the API takes.
+    TooManyRequests,
     /// What happened is unknown; the same key may be tried again.
     Unavailable,
     /// The orders' records cannot be read or changed at the moment.
@@ -50,6 +52,7 @@ impl Kind {
             Self::OrderNotFound => "order-not-found",
             Self::RouteNotFound => "route-not-found",
             Self::MethodNotAllowed => "method-not-allowed",
+            Self::TooManyRequests => "too-many-requests",
             Self::Unavailable => "unavailable",
             Self::StoreUnavailable => "store-unavailable",
         }
@@ -67,6 +70,7 @@ impl Kind {
             Self::OrderNotFound => "There is no such order",
             Self::RouteNotFound => "There is no such resource",
             Self::MethodNotAllowed => "The resource does not have this method",
+            Self::TooManyRequests => "Too many requests at once; send it again with the same key",
             Self::Unavailable => "Whether the order was taken is unknown; send it again with the same key",
             Self::StoreUnavailable => "The orders cannot be read at the moment; ask again",
         }
@@ -81,6 +85,7 @@ impl Kind {
             Self::Forbidden => StatusCode::FORBIDDEN,
             Self::OrderNotFound | Self::RouteNotFound => StatusCode::NOT_FOUND,
             Self::MethodNotAllowed => StatusCode::METHOD_NOT_ALLOWED,
+            Self::TooManyRequests => StatusCode::TOO_MANY_REQUESTS,
             Self::Unavailable | Self::StoreUnavailable => StatusCode::SERVICE_UNAVAILABLE,
         }
     }
@@ -92,6 +97,10 @@ pub fn types() -> Vec<String> {
     let reasons = Reason::VARIANTS.iter().map(|reason| of_reason(Some(*reason)).0);
     kinds.chain(reasons).map(uri).collect()
 }
+
+/// The most broken rules that a problem document lists: more than a person mends in one go, and a
+/// bound to what a request can make the API say.
+pub const MAX_ERRORS: usize = 100;
 
 /// A problem document.
 #[derive(Debug, Serialize)]
@@ -137,9 +146,10 @@ impl Problem {
         Self { order_id: Some(order_id.clone()), ..self }
     }
 
-    /// The rules that the request breaks.
+    /// The rules that the request breaks, the first [`MAX_ERRORS`] of them.
     #[must_use]
-    pub fn errors(self, errors: Vec<Violation>) -> Self {
+    pub fn errors(self, mut errors: Vec<Violation>) -> Self {
+        errors.truncate(MAX_ERRORS);
         Self { errors, ..self }
     }
 
@@ -147,6 +157,8 @@ impl Problem {
     pub fn answer(&self) -> Answer {
         let answer = Answer::json(self.kind.status(), self).with(header::CONTENT_TYPE, PROBLEM_JSON);
         match self.kind {
+            // As API Gateway says it.
+            Kind::TooManyRequests => answer.with(header::RETRY_AFTER, HeaderValue::from_static("1")),
             Kind::Unavailable | Kind::StoreUnavailable => {
                 answer.with(header::RETRY_AFTER, HeaderValue::from_static("5"))
             }

@@ -3,21 +3,27 @@
 #![allow(clippy::unwrap_used, reason = "a test may stop at what should not happen")]
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::future::IntoFuture;
+use std::num::NonZeroU32;
+use std::sync::Arc;
 use std::time::Duration;
 
 use api::{Answer, Client, Handler, problem};
-use http::{HeaderMap, Method, header};
+use http::{HeaderMap, Method, StatusCode, header};
 use local::aws::{Api, WireError};
 use local::docs::{description, resolve};
-use local::front::{self, PathParameters};
+use local::front::{self, Front, PathParameters};
+use local::rate;
 use order::{Reason, Status};
 use persist_order::{Canceller, Closing};
 use serde_json::{Value, json};
 use strum::VariantArray;
+use system_tests::client;
 use system_tests::faults::{Calls, Fault, Faults, Mishap, Mishaps};
 use system_tests::operations::{self, Ask};
 use system_tests::orders::{OrderBuilder, REQUEST_ID, client, order, order_id, post};
 use system_tests::shops::{Shop, shop};
+use tokio::net::TcpListener;
 use tokio::time::sleep;
 
 const PREFIX: &str = "urn:order-saga:problem:";
@@ -27,6 +33,18 @@ const LATER: Duration = Duration::from_mins(5);
 
 /// Of the front's, for what is no resource of the API.
 const OUTSIDE: [&str; 2] = ["route-not-found", "method-not-allowed"];
+
+/// What API Gateway answers by itself to a request of any operation; the rest of its answers is about
+/// what is no operation, or is refused by a rule that no operation has.
+const OF_GATEWAY: [&str; 7] = [
+    "INVALID_API_KEY",
+    "ACCESS_DENIED",
+    "WAF_FILTERED",
+    "THROTTLED",
+    "QUOTA_EXCEEDED",
+    "INTEGRATION_TIMEOUT",
+    "INTEGRATION_FAILURE",
+];
 
 /// An operation, a status, and a problem's name or nothing.
 type Described = (String, u16, String);
@@ -45,7 +63,12 @@ fn response<'a>(api: &'a Value, operation: &str, status: u16) -> &'a Value {
     resolve(api, &api["paths"][path][method.to_lowercase()]["responses"][status.to_string()])
 }
 
+/// What the functions and the local stack answer, by the description.
 fn described(api: &Value) -> BTreeSet<Described> {
+    described_by(api, "x-problem-types")
+}
+
+fn described_by(api: &Value, types: &str) -> BTreeSet<Described> {
     let mut described = BTreeSet::new();
     for (path, methods) in api["paths"].as_object().unwrap() {
         for (method, operation) in methods.as_object().unwrap() {
@@ -56,7 +79,7 @@ fn described(api: &Value) -> BTreeSet<Described> {
                 match content.get("application/problem+json") {
                     None => _ = described.insert((operation, status, String::new())),
                     Some(content) => {
-                        let kinds = texts(&content["x-problem-types"]);
+                        let kinds = texts(&content[types]);
                         described.extend(kinds.into_iter().map(|kind| (operation.clone(), status, kind)));
                     }
                 }
@@ -77,11 +100,46 @@ fn api_gateway_has_every_route_of_the_description_and_no_other() {
     assert_eq!(routes.map(str::to_owned).collect::<BTreeSet<_>>(), operations);
 }
 
+/// API Gateway's own answers, by their names in `api.tf`: the status, if it is a fixed one, and the
+/// problem's name.
+fn gateway_problems() -> BTreeMap<&'static str, (Option<u16>, String)> {
+    let api = include_str!("../../terraform/api.tf");
+    let (_, table) = api.split_once("\n  gateway_problems = {\n").unwrap();
+    let (table, _) = table.split_once("\n  }\n").unwrap();
+    let field = |row: &str, name: &str| {
+        let (_, rest) = row.split_once(&format!("{name} = ")).unwrap();
+        rest.split(',').next().unwrap().trim_matches('"').to_owned()
+    };
+    let rows = table.lines().filter_map(|line| line.split_once(" = { "));
+    rows.map(|(name, row)| (name.trim(), (field(row, "status").parse().ok(), field(row, "type")))).collect()
+}
+
+#[test]
+fn what_api_gateway_answers_by_itself_is_described_for_every_operation() {
+    let api = description().unwrap();
+    let problems = gateway_problems();
+    let answers: BTreeSet<_> =
+        OF_GATEWAY.map(|name| (problems[name].0.unwrap(), problems[name].1.clone())).into_iter().collect();
+    let of_gateway: BTreeSet<Described> =
+        described_by(&api, "x-gateway-problem-types").into_iter().filter(|(.., kind)| !kind.is_empty()).collect();
+    let operations: BTreeSet<String> = described(&api).into_iter().map(|(operation, ..)| operation).collect();
+    for operation in operations {
+        let own = of_gateway.iter().filter(|(of, ..)| *of == operation);
+        assert_eq!(
+            own.map(|(_, status, kind)| (*status, kind.clone())).collect::<BTreeSet<_>>(),
+            answers,
+            "{operation}"
+        );
+    }
+}
+
 #[test]
 fn the_description_names_every_problem_and_no_other() {
     let api = description().unwrap();
     let types: BTreeSet<String> = problem::types().into_iter().collect();
-    assert_eq!(texts(&api["components"]["schemas"]["ProblemType"]["enum"]), types);
+    let of_gateway = gateway_problems().into_values().map(|(_, kind)| format!("{PREFIX}{kind}"));
+    let all: BTreeSet<String> = of_gateway.chain(types.clone()).collect();
+    assert_eq!(texts(&api["components"]["schemas"]["ProblemType"]["enum"]), all);
     let of_operations = described(&api).into_iter().map(|(_, _, kind)| kind).filter(|kind| !kind.is_empty());
     let named: BTreeSet<String> =
         of_operations.chain(OUTSIDE.map(str::to_owned)).map(|kind| format!("{PREFIX}{kind}")).collect();
@@ -405,7 +463,43 @@ async fn every_answer_is_described_and_every_description_comes_true() {
     faults.strike(Calls::to(Api::Sqs), Fault::Refuse(WireError::internal(Api::Sqs)));
     assert_eq!(answers.place(&shop, &laptop("lost")).await, 503);
 
-    assert_eq!(answers.produced, described(&answers.api));
+    let of_handlers = described(&answers.api).into_iter().filter(|(_, status, _)| *status != 429);
+    assert_eq!(answers.produced, of_handlers.collect());
+}
+
+#[tokio::test]
+async fn every_operation_is_refused_as_it_is_described_when_there_are_too_many_requests() {
+    let shop = shop().open().await;
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let client = client::Client::new(format!("http://{}", listener.local_addr().unwrap()));
+    let front = Front { stack: shop.stack.clone(), clients: Arc::default() };
+    let router = rate::limited(front::router(front), NonZeroU32::MIN);
+    let server = tokio::spawn(axum::serve(listener, router).into_future());
+    let mut answers =
+        Answers { api: description().unwrap(), produced: BTreeSet::new(), client: Client::of_an_open_api() };
+    let all = described(&answers.api).into_iter().filter(|(_, status, _)| *status == 429);
+    let all: BTreeSet<Described> = all.collect();
+    for (operation, ..) in &all {
+        let (method, path) = operation.split_once(' ').unwrap();
+        let request = || client.request(method.parse().unwrap(), &path.replace(['{', '}'], ""));
+        // One in a second is answered, so one of a few in a row is not.
+        let refused = loop {
+            let answer = client.send(request(), "").await.unwrap();
+            if answer.status == StatusCode::TOO_MANY_REQUESTS {
+                break answer;
+            }
+        };
+        let mut headers = refused.headers.clone();
+        // The server's own.
+        for name in [header::CONTENT_LENGTH, header::DATE] {
+            headers.remove(name);
+        }
+        let body = String::from_utf8(refused.body.to_vec()).unwrap();
+        answers.check(operation, &Answer { status: refused.status, headers, body });
+    }
+    assert_eq!(answers.produced, all);
+    assert_eq!(client.get("/_local/audit").await.status, StatusCode::OK, "whoever runs the stack is not held up");
+    server.abort();
 }
 
 #[test]

@@ -43,6 +43,8 @@ pub enum Kind {
     RouteNotFound,
     /// The resource has no such method.
     MethodNotAllowed,
+    /// More requests at once than the API takes.
+    TooManyRequests,
     /// What happened is unknown; the same key may be tried again.
     Unavailable,
     /// The records cannot be read or changed at the moment.
@@ -68,6 +70,7 @@ impl Kind {
             Self::PreconditionFailed => "precondition-failed",
             Self::RouteNotFound => "route-not-found",
             Self::MethodNotAllowed => "method-not-allowed",
+            Self::TooManyRequests => "too-many-requests",
             Self::Unavailable => "unavailable",
             Self::StoreUnavailable => "store-unavailable",
         }
@@ -91,6 +94,7 @@ impl Kind {
             Self::PreconditionFailed => "It is another version by now; read it again",
             Self::RouteNotFound => "There is no such resource",
             Self::MethodNotAllowed => "The resource does not have this method",
+            Self::TooManyRequests => "Too many requests at once; send it again with the same key",
             Self::Unavailable => "Whether the order was taken is unknown; send it again with the same key",
             Self::StoreUnavailable => "The records cannot be reached at the moment; try again",
         }
@@ -110,6 +114,7 @@ impl Kind {
             Self::PreconditionRequired => StatusCode::PRECONDITION_REQUIRED,
             Self::PreconditionFailed => StatusCode::PRECONDITION_FAILED,
             Self::MethodNotAllowed => StatusCode::METHOD_NOT_ALLOWED,
+            Self::TooManyRequests => StatusCode::TOO_MANY_REQUESTS,
             Self::Unavailable | Self::StoreUnavailable => StatusCode::SERVICE_UNAVAILABLE,
         }
     }
@@ -121,6 +126,10 @@ pub fn types() -> Vec<String> {
     let reasons = Reason::VARIANTS.iter().map(|reason| of_reason(Some(*reason)).0);
     kinds.chain(reasons).map(uri).collect()
 }
+
+/// The most broken rules that a problem document lists: more than a person mends in one go, and a
+/// bound to what a request can make the API say.
+pub const MAX_ERRORS: usize = 100;
 
 /// A problem document.
 #[derive(Debug, Serialize)]
@@ -173,9 +182,10 @@ impl Problem {
         Self { stock: Some(Box::new(stock)), ..self }
     }
 
-    /// The rules that the request breaks.
+    /// The rules that the request breaks, the first [`MAX_ERRORS`] of them.
     #[must_use]
-    pub fn errors(self, errors: Vec<Violation>) -> Self {
+    pub fn errors(self, mut errors: Vec<Violation>) -> Self {
+        errors.truncate(MAX_ERRORS);
         Self { errors, ..self }
     }
 
@@ -192,6 +202,8 @@ impl Problem {
             Document { uri: uri(kind.name()), title: kind.title(), status: kind.status().as_u16(), problem: self };
         let answer = Answer::json(kind.status(), &document).with(header::CONTENT_TYPE, PROBLEM_JSON);
         match kind {
+            // As API Gateway says it.
+            Kind::TooManyRequests => answer.with(header::RETRY_AFTER, HeaderValue::from_static("1")),
             Kind::Unavailable | Kind::StoreUnavailable => {
                 answer.with(header::RETRY_AFTER, HeaderValue::from_static("5"))
             }

@@ -218,7 +218,7 @@ pub fn set_query(event: &mut ApiGatewayProxyRequest, query: &str) {
 const INTERNAL_ERROR: &str = r#"{"message": "Internal server error"}"#;
 
 /// As API Gateway does it with the event of a function's answer.
-fn respond(answer: Answer) -> Response {
+pub fn respond(answer: Answer) -> Response {
     let event = ApiGatewayProxyResponse::from(answer);
     let status = u16::try_from(event.status_code).ok().and_then(|code| StatusCode::from_u16(code).ok());
     let body = match event.body {

@@ -11,6 +11,10 @@ use serde_json::value::RawValue;
 use crate::money::Currency;
 use crate::violation::{Violation, pointer_token};
 
+/// The most fields that are looked at in one object: several times what any has. Past them each field
+/// would only be compared with all the others.
+pub const MAX_FIELDS: usize = 100;
+
 /// Whether a field has to be there.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Need {
@@ -39,6 +43,10 @@ impl<'a, 'v> Fields<'a, 'v> {
             violations.push(Violation::at(pointer, "must be a JSON object"));
             return None;
         };
+        if members.len() > MAX_FIELDS {
+            violations.push(Violation::at(pointer, format!("must have at most {MAX_FIELDS} fields")));
+            return None;
+        }
         let mut fields = Self { pointer: pointer.to_owned(), unread: Vec::with_capacity(members.len()), violations };
         for (name, value) in members {
             if fields.unread.iter().any(|(known, _)| *known == name) {
@@ -167,7 +175,10 @@ impl<'de> Deserialize<'de> for Members<'de> {
             fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Self::Value, A::Error> {
                 let mut members = Vec::new();
                 while let Some(member) = map.next_entry()? {
-                    members.push(member);
+                    // One too many tells that there are too many.
+                    if members.len() <= MAX_FIELDS {
+                        members.push(member);
+                    }
                 }
                 Ok(Members(members))
             }

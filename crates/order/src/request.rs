@@ -217,6 +217,31 @@ mod tests {
     fn unknown_names_are_escaped_as_json_pointers_are() {
         let body = SAMPLE.replacen('{', r#"{"a/b~c":1,"#, 1);
         assert_eq!(pointers(&body), ["#/a~1b~0c"]);
+        let body = SAMPLE.replacen('{', r#"{"a b%\"é#?":1,"#, 1);
+        assert_eq!(pointers(&body), ["#/a%20b%25%22%C3%A9%23?"], "a pointer is a URI fragment");
+    }
+
+    #[test]
+    fn an_object_with_very_many_fields_is_refused_as_a_whole() {
+        let body = |count: usize| {
+            let fields: Vec<_> = (0..count).map(|i| format!(r#""f{i}":0"#)).collect();
+            format!("{{{}}}", fields.join(","))
+        };
+        assert_eq!(pointers(&body(101)), ["#"]);
+        assert_eq!(pointers(&body(100)).len(), 100 + 3, "each unknown one, and each required one");
+        let item = format!(r#"{{"customerId":"c","items":[{}],"totalAmount":0}}"#, body(101));
+        assert_eq!(pointers(&item), ["#/items/0"]);
+    }
+
+    #[test]
+    fn nesting_is_refused_where_it_begins_however_deep_it_is() {
+        let deep = format!("{}{}", "[".repeat(20_000), "]".repeat(20_000));
+        assert_eq!(pointers(&deep), ["#"]);
+        let body = |field: &str| SAMPLE.replacen('{', &format!(r#"{{"{field}":{deep},"#), 1);
+        assert_eq!(pointers(&body("storeId")), ["#/storeId"]);
+        assert_eq!(pointers(&body("unknown")), ["#/unknown"]);
+        let items = format!(r#"{{"customerId":"c","items":{deep},"totalAmount":0}}"#);
+        assert_eq!(pointers(&items), ["#/items/0"]);
     }
 
     #[test]

@@ -178,3 +178,13 @@ async fn amounts_that_do_not_add_up() {
     }
     "##);
 }
+
+#[tokio::test(start_paused = true)]
+async fn of_very_many_broken_rules_the_first_hundred_are_told() {
+    let item = r#"{"a":0,"b":0}"#;
+    let body = format!(r#"{{"items":[{}]}}"#, vec![item; 50].join(","));
+    let reply = refused(json_headers(), body.as_bytes()).await;
+    assert_eq!(reply.http_status, 422);
+    assert_eq!(reply.body["errors"].as_array().unwrap().len(), 100);
+    assert_eq!(reply.body["errors"][0]["pointer"], "#/customerId");
+}

@@ -20,6 +20,7 @@ use serde_json::{Value, json};
 use strum::VariantArray;
 use system_tests::client;
 use system_tests::faults::{Calls, Fault, Faults, Mishap, Mishaps};
+use system_tests::operations::{self, Ask};
 use system_tests::orders::{OrderBuilder, REQUEST_ID, client, order, order_id, post};
 use system_tests::shops::{Shop, shop};
 use tokio::net::TcpListener;
@@ -170,7 +171,8 @@ fn breaks(api: &Value, schema: &Value, value: &Value, at: &str) -> Vec<String> {
         Some("object") => value.is_object(),
         Some("array") => value.is_array(),
         Some("string") => value.is_string(),
-        Some("integer") => value.is_u64(),
+        Some("integer") => value.is_i64() || value.is_u64(),
+        Some("boolean") => value.is_boolean(),
         Some("number") => value.is_number(),
         Some(other) => panic!("the schema type {other} is not checked here"),
         None => true,
@@ -273,6 +275,83 @@ impl Answers {
         answer
     }
 
+    async fn ask(&mut self, shop: &Shop, ask: Ask) -> Answer {
+        let operation = ask.operation();
+        let answer = ask.by(&self.client).answer(shop).await;
+        self.check(&operation, &answer);
+        answer
+    }
+
+    /// A request of each operation on stock, accounts and the journal.
+    async fn ask_everything(&mut self, shop: &Shop, order_id: &str) {
+        for path in [LAPTOP, "/stores/main/stock", ACCOUNT, TERMS, &format!("/orders/{order_id}/journal")] {
+            self.ask(shop, operations::get(path)).await;
+        }
+        self.ask(shop, set_stock(5).if_match("*")).await;
+        self.ask(shop, set_terms(false).if_match("*")).await;
+        self.ask(shop, adjust(1, "everything")).await;
+    }
+
+    /// What stock is answered, but for that it is not allowed or not to be had.
+    async fn stock(&mut self, shop: &Shop) {
+        let read = self.ask(shop, operations::get(LAPTOP)).await;
+        let etag = read.headers[header::ETAG].to_str().unwrap().to_owned();
+        self.ask(shop, operations::get(LAPTOP).with(header::IF_NONE_MATCH, &etag)).await;
+        self.ask(shop, operations::get("/stores/main/stock?availableBelow=100&limit=1")).await;
+        for path in ["/stores/main/stock?limit=0", "/stores/main/stock/ü"] {
+            self.ask(shop, operations::get(path)).await;
+        }
+        self.ask(shop, operations::get(NOTHING)).await;
+        // Set.
+        self.ask(shop, set_stock(2).if_match("\"stale\"")).await;
+        self.ask(shop, set_stock(2)).await;
+        self.ask(shop, set_stock(0).if_match("*")).await;
+        self.ask(shop, operations::put(NOTHING, &json!({ "onHand": 1 })).if_match("*")).await;
+        self.ask(shop, operations::put(NOTHING, &json!({ "onHand": 1 })).if_absent()).await;
+        self.bodies(shop, || set_stock(1).if_match("*")).await;
+        self.ask(shop, operations::put("/stores/main/stock/ü", &json!({ "onHand": 1 })).if_match("*")).await;
+        // Adjusted.
+        self.ask(shop, adjust(1, "a1")).await;
+        sleep(LATER).await;
+        let replayed = self.ask(shop, adjust(1, "a1")).await;
+        assert!(replayed.headers.contains_key("idempotent-replayed"));
+        self.ask(shop, adjust(2, "a1")).await;
+        self.ask(shop, adjust(-1_000, "a2")).await;
+        self.ask(shop, operations::post(&format!("{LAPTOP}/adjustments"), &json!({}))).await;
+        let elsewhere = "/stores/nowhere/stock/LAPTOP001/adjustments";
+        self.ask(shop, operations::post(elsewhere, &json!({ "difference": 1, "reason": "COUNTED" })).under("a3")).await;
+        self.bodies(shop, || adjust(1, "a4")).await;
+        let keyless = json!({ "difference": 1, "reason": "COUNTED" });
+        self.ask(shop, operations::post(&format!("{LAPTOP}/adjustments"), &keyless)).await;
+    }
+
+    /// What accounts and the journal are answered, but for that it is not allowed or not to be had.
+    async fn accounts(&mut self, shop: &Shop) {
+        for path in [ACCOUNT, TERMS] {
+            let read = self.ask(shop, operations::get(path)).await;
+            let etag = read.headers[header::ETAG].to_str().unwrap().to_owned();
+            self.ask(shop, operations::get(path).with(header::IF_NONE_MATCH, &etag)).await;
+            self.ask(shop, operations::get(&path.replace("acme", "nobody"))).await;
+            self.ask(shop, operations::get(&path.replace("acme", "ü"))).await;
+        }
+        self.ask(shop, set_terms(true).if_match("\"stale\"")).await;
+        self.ask(shop, set_terms(true)).await;
+        let nobody = json!({ "currency": "USD", "creditLimit": 1, "onHold": false });
+        self.ask(shop, operations::put("/accounts/new/terms", &nobody).if_match("*")).await;
+        self.ask(shop, operations::put("/accounts/new/terms", &nobody).if_absent()).await;
+        self.ask(shop, operations::put("/accounts/ü/terms", &nobody).if_absent()).await;
+        self.bodies(shop, || set_terms(true).if_match("*")).await;
+        self.ask(shop, operations::get("/orders/short/journal")).await;
+    }
+
+    /// Bodies that are none of the operation's.
+    async fn bodies(&mut self, shop: &Shop, ask: impl Fn() -> Ask) {
+        self.ask(shop, ask().saying("{")).await;
+        self.ask(shop, ask().saying("{}")).await;
+        self.ask(shop, ask().saying(&" ".repeat(70_000))).await;
+        self.ask(shop, ask().of_type("text/plain")).await;
+    }
+
     async fn lists(&mut self, shop: &Shop, query: &str) {
         for resource in ["/customers/{customerId}/orders", "/stores/{storeId}/orders", "/counties/{countyId}/orders"] {
             let id = if resource.contains("store") { "main" } else { "demo123" };
@@ -280,6 +359,24 @@ impl Answers {
         }
         self.get(shop, "/orders", "", &format!("status=PENDING&{query}"), HeaderMap::new()).await;
     }
+}
+
+const LAPTOP: &str = "/stores/main/stock/LAPTOP001";
+const NOTHING: &str = "/stores/main/stock/NOTHING";
+const ACCOUNT: &str = "/accounts/acme";
+const TERMS: &str = "/accounts/acme/terms";
+
+fn set_stock(on_hand: i64) -> Ask {
+    operations::put(LAPTOP, &json!({ "onHand": on_hand }))
+}
+
+fn adjust(difference: i64, key: &str) -> Ask {
+    let body = json!({ "difference": difference, "reason": "COUNTED", "note": "by hand" });
+    operations::post(&format!("{LAPTOP}/adjustments"), &body).under(key)
+}
+
+fn set_terms(on_hold: bool) -> Ask {
+    operations::put(TERMS, &json!({ "creditLimit": 100, "onHold": on_hold }))
 }
 
 fn laptop(key: &str) -> OrderBuilder {
@@ -344,17 +441,23 @@ async fn every_answer_is_described_and_every_description_comes_true() {
     answers.lists(&shop, "").await;
     answers.lists(&shop, "limit=1").await;
     answers.lists(&shop, "limit=0&x").await;
+    // Stock, accounts and the journal.
+    answers.ask_everything(&shop, &id("k1")).await;
+    answers.stock(&shop).await;
+    answers.accounts(&shop).await;
     // Not allowed.
     answers.client = client("shop", &[]);
     answers.place(&shop, &laptop("not-mine")).await;
     answers.cancel(&shop, &id("k1")).await;
     answers.get(&shop, "/orders/{orderId}", &id("k1"), "", HeaderMap::new()).await;
     answers.lists(&shop, "").await;
+    answers.ask_everything(&shop, &id("k1")).await;
     answers.client = Client::of_an_open_api();
     // Nothing answers.
     faults.strike(Calls::to(Api::DynamoDb), Fault::Refuse(WireError::internal(Api::DynamoDb)));
     answers.get(&shop, "/orders/{orderId}", &id("k1"), "", HeaderMap::new()).await;
     answers.lists(&shop, "").await;
+    answers.ask_everything(&shop, &id("k1")).await;
     answers.cancel(&shop, &id("async")).await;
     assert_eq!(answers.place(&shop, &laptop("queued")).await, 202);
     faults.strike(Calls::to(Api::Sqs), Fault::Refuse(WireError::internal(Api::Sqs)));

@@ -92,7 +92,7 @@ async fn a_body_that_is_declared_as_something_else() {
 #[tokio::test(start_paused = true)]
 async fn an_order_that_breaks_rules_is_told_all_of_them_at_once() {
     let mut headers = json_headers();
-    headers.insert(intake::IDEMPOTENCY_KEY, HeaderValue::from_static("\"\""));
+    headers.insert(api::idempotency::IDEMPOTENCY_KEY, HeaderValue::from_static("\"\""));
     let body = json!({
         "customerId": "", "storeId": 7, "currency": "DOLLARS", "paymentTerms": "LATER", "colour": "red",
         "items": [

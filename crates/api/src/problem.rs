@@ -25,6 +25,12 @@ pub enum Kind {
     IdempotencyConflict,
     /// There is no such order.
     OrderNotFound,
+    /// The order is not confirmed yet, so its goods cannot be handed over.
+    OrderNotConfirmed,
+    /// The order is cancelled or being cancelled, so its goods cannot be handed over.
+    OrderCancelled,
+    /// The order's goods are handed over, so it cannot be cancelled.
+    OrderFulfilled,
     /// There is no such resource.
     RouteNotFound,
     /// The resource has no such method.
@@ -45,6 +51,9 @@ impl Kind {
             Self::BodyTooLarge => "body-too-large",
             Self::IdempotencyConflict => "idempotency-conflict",
             Self::OrderNotFound => "order-not-found",
+            Self::OrderNotConfirmed => "order-not-confirmed",
+            Self::OrderCancelled => "order-cancelled",
+            Self::OrderFulfilled => "order-fulfilled",
             Self::RouteNotFound => "route-not-found",
             Self::MethodNotAllowed => "method-not-allowed",
             Self::Unavailable => "unavailable",
@@ -61,6 +70,9 @@ impl Kind {
             Self::BodyTooLarge => "The request body is larger than any order",
             Self::IdempotencyConflict => "The idempotency key was used for another order before",
             Self::OrderNotFound => "There is no such order",
+            Self::OrderNotConfirmed => "The order is not confirmed yet",
+            Self::OrderCancelled => "The order is cancelled, or being cancelled",
+            Self::OrderFulfilled => "The goods are handed over, so the order cannot be cancelled",
             Self::RouteNotFound => "There is no such resource",
             Self::MethodNotAllowed => "The resource does not have this method",
             Self::Unavailable => "Whether the order was taken is unknown; send it again with the same key",
@@ -75,6 +87,7 @@ impl Kind {
             Self::UnsupportedMediaType => StatusCode::UNSUPPORTED_MEDIA_TYPE,
             Self::BodyTooLarge => StatusCode::PAYLOAD_TOO_LARGE,
             Self::OrderNotFound | Self::RouteNotFound => StatusCode::NOT_FOUND,
+            Self::OrderNotConfirmed | Self::OrderCancelled | Self::OrderFulfilled => StatusCode::CONFLICT,
             Self::MethodNotAllowed => StatusCode::METHOD_NOT_ALLOWED,
             Self::Unavailable | Self::StoreUnavailable => StatusCode::SERVICE_UNAVAILABLE,
         }

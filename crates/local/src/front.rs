@@ -50,9 +50,10 @@ impl<S: Send + Sync> FromRequestParts<S> for OrderPath {
 /// The order API, its description as data and as a page, and `/_local/…` for whoever runs the stack.
 pub fn router(stack: Stack) -> Router {
     Router::new()
-        .route("/orders", get(list_open).post(place))
+        .route("/orders", get(list_work).post(place))
         .route("/orders/{orderId}", get(read))
         .route("/orders/{orderId}/cancel", post(cancel))
+        .route("/orders/{orderId}/fulfil", post(fulfil))
         .route("/customers/{customerId}/orders", get(list_of_customer))
         .route("/stores/{storeId}/orders", get(list_of_store))
         .route("/counties/{countyId}/orders", get(list_of_county))
@@ -74,11 +75,15 @@ async fn cancel(State(stack): State<Stack>, OrderPath(path_parameters): OrderPat
     call(&stack.intake, "/orders/{orderId}/cancel", path_parameters, request).await
 }
 
+async fn fulfil(State(stack): State<Stack>, OrderPath(path_parameters): OrderPath, request: Request) -> Response {
+    call(&stack.intake, "/orders/{orderId}/fulfil", path_parameters, request).await
+}
+
 async fn read(State(stack): State<Stack>, OrderPath(path_parameters): OrderPath, request: Request) -> Response {
     call(&stack.query_orders, "/orders/{orderId}", path_parameters, request).await
 }
 
-async fn list_open(State(stack): State<Stack>, request: Request) -> Response {
+async fn list_work(State(stack): State<Stack>, request: Request) -> Response {
     call(&stack.query_orders, "/orders", PathParameters::new(), request).await
 }
 

@@ -5,7 +5,8 @@ use strum::{Display, EnumString, IntoStaticStr, VariantArray};
 
 /// Where an order stands. It moves only along
 /// absent → `PENDING` → `CONFIRMED`, `PENDING` → `CANCELLING` → `CANCELLED`, absent → `CANCELLING`,
-/// and, when its customer cancels it, `CONFIRMED` → `CANCELLING`.
+/// when its store hands the goods over, `CONFIRMED` → `FULFILLING` → `FULFILLED`, and, when its
+/// customer cancels it before that, `CONFIRMED` → `CANCELLING`.
 #[derive(
     Debug,
     Clone,
@@ -33,14 +34,19 @@ pub enum Status {
     Cancelling,
     /// Undone everywhere.
     Cancelled,
+    /// The goods are handed over, which nothing takes back; their stock is being written off. Open:
+    /// recovery looks after it.
+    Fulfilling,
+    /// Handed over, and written off.
+    Fulfilled,
 }
 
 impl Status {
     /// Whether recovery has still to bring the order to an end.
     pub fn is_open(self) -> bool {
         match self {
-            Self::Pending | Self::Cancelling => true,
-            Self::Confirmed | Self::Cancelled => false,
+            Self::Pending | Self::Cancelling | Self::Fulfilling => true,
+            Self::Confirmed | Self::Cancelled | Self::Fulfilled => false,
         }
     }
 }

@@ -8,7 +8,7 @@ pub mod account;
 pub mod journal;
 
 use order::{Order, OrderId, PaymentTerms, Receipt};
-use saga::{ActionError, Clock, Fences, Task, TaskError, Unavailable};
+use saga::{ActionError, CancelError, Clock, Fences, Task, TaskError, Unavailable};
 use serde::Deserialize;
 
 pub use account::{Account, Refusal};
@@ -74,6 +74,16 @@ impl From<ActionError<Refusal>> for PostError {
             ActionError::Cancelled => Self::SagaCancelled,
             ActionError::OtherContent => Self::OtherContent,
             ActionError::Unavailable(error) => Self::Unavailable(error),
+        }
+    }
+}
+
+impl From<CancelError> for PostError {
+    fn from(error: CancelError) -> Self {
+        match error {
+            // Nothing consumes a posting: whatever says so is not what this step wrote.
+            CancelError::Consumed => Self::OtherContent,
+            CancelError::Unavailable(error) => Self::Unavailable(error),
         }
     }
 }

@@ -37,7 +37,7 @@ impl Handler for QueryOrders {
             Some("/customers/{customerId}/orders") => self.list(Resource::OfCustomer, &request).await,
             Some("/stores/{storeId}/orders") => self.list(Resource::OfStore, &request).await,
             Some("/counties/{countyId}/orders") => self.list(Resource::OfCounty, &request).await,
-            Some("/orders") => self.list(Resource::Open, &request).await,
+            Some("/orders") => self.list(Resource::Work, &request).await,
             // What is no order id names no order either.
             _ => match request.path_parameters.get("orderId").and_then(|text| text.parse().ok()) {
                 Some(order_id) => self.order(&order_id, api::headers(&request)).await,

@@ -82,7 +82,7 @@ pub struct OrderRecord {
     /// When the goods were handed over.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub fulfilling_ms: Option<EpochMs>,
-    /// When their stock was written off.
+    /// When all was done for that: their stock is consumed.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub fulfilled_ms: Option<EpochMs>,
 }

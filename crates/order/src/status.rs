@@ -30,15 +30,15 @@ pub enum Status {
     Pending,
     /// Reserved and posted: the pivot, past which no failure rolls it back.
     Confirmed,
+    /// The goods are handed over, which nothing takes back; their stock is being consumed. Open:
+    /// recovery looks after it.
+    Fulfilling,
+    /// Handed over, and off the books.
+    Fulfilled,
     /// Decided against; its steps are being undone. Open: recovery looks after it.
     Cancelling,
     /// Undone everywhere.
     Cancelled,
-    /// The goods are handed over, which nothing takes back; their stock is being written off. Open:
-    /// recovery looks after it.
-    Fulfilling,
-    /// Handed over, and written off.
-    Fulfilled,
 }
 
 impl Status {

@@ -17,16 +17,16 @@ locals {
       hash_key  = "order_id"
       range_key = null
       attributes = {
-        order_id     = "S"
-        customer_id  = "S"
-        store_shard  = "S"
-        county_shard = "S"
-        work         = "S"
-        created_ms   = "N"
-        due_ms       = "N"
+        order_id        = "S"
+        tenant_customer = "S"
+        store_shard     = "S"
+        county_shard    = "S"
+        work            = "S"
+        created_ms      = "N"
+        due_ms          = "N"
       }
       indexes = {
-        orders_by_customer = { hash_key = "customer_id", range_key = "created_ms" }
+        orders_by_customer = { hash_key = "tenant_customer", range_key = "created_ms" }
         orders_by_store    = { hash_key = "store_shard", range_key = "created_ms" }
         orders_by_county   = { hash_key = "county_shard", range_key = "created_ms" }
         work_by_due        = { hash_key = "work", range_key = "due_ms" }
@@ -98,6 +98,15 @@ locals {
 
   zip_dir = coalesce(var.function_zip_dir, "${path.module}/../target/lambda")
 
+  # What the functions behind the API know of its clients: by key id, which is no secret. API Gateway
+  # sees to it that a request has one of these keys.
+  api_clients = jsonencode({
+    for name, client in var.api_clients : aws_api_gateway_api_key.client[name].id => merge(
+      { tenant = coalesce(client.tenant, name), scopes = client.scopes },
+      client.customer_id == null ? {} : { customer_id = client.customer_id },
+    )
+  })
+
   # Memory buys processor time: at 128 MB the TLS handshake of a cold start takes most of a second, at
   # 256 MB half of that, and a warm call costs the same, for it waits and does not compute.
   functions = {
@@ -108,6 +117,7 @@ locals {
       # API Gateway gives up after 29 s.
       timeout_seconds = 28
       environment = {
+        API_CLIENTS        = local.api_clients
         ORDERS_TABLE       = local.table_names["orders"]
         OVERFLOW_QUEUE_URL = local.queue_urls["overflow"]
         STATE_MACHINE_ARN  = local.workflow_arn
@@ -130,7 +140,10 @@ locals {
       memory_mb   = 256
       # Reads, each within 2.2 s.
       timeout_seconds = 10
-      environment     = { ORDERS_TABLE = local.table_names["orders"] }
+      environment = {
+        API_CLIENTS  = local.api_clients
+        ORDERS_TABLE = local.table_names["orders"]
+      }
     }
     recover-orders = {
       description     = "The schedule and the overflow queue: takes up open orders"

@@ -21,13 +21,36 @@ variable "alarm_emails" {
 }
 
 variable "api_clients" {
-  description = "Who may call the API. Each gets an API key, and is a tenant of its own: two clients that use the same idempotency key have two orders. A client's name is part of no order, so it may be renamed only by replacing its key, which makes it a new tenant."
-  type        = set(string)
-  default     = ["shop"]
+  description = "Who may call the API, by name. Each gets an API key. `scopes` are what it may do: `submit` (place, read and cancel orders), `read` (read orders, list a customer's) and `operations` (the shop's own staff: every tenant's orders by store, county and status). `tenant` is whose orders it places and sees, by default a tenant of its own; clients of one tenant share their orders and idempotency keys, and a renamed tenant sees none of its former orders. `customer_id` is the one customer that it acts for, by default all of them."
+  type = map(object({
+    scopes      = set(string)
+    tenant      = optional(string)
+    customer_id = optional(string)
+  }))
+  default = {
+    shop       = { scopes = ["submit", "read"] }
+    operations = { scopes = ["operations"] }
+  }
 
   validation {
-    condition     = alltrue([for client in var.api_clients : can(regex("^[a-z][a-z0-9-]{0,31}$", client))])
+    condition     = alltrue([for name in keys(var.api_clients) : can(regex("^[a-z][a-z0-9-]{0,31}$", name))])
     error_message = "A client's name is a lower-case letter and up to 31 lower-case letters, digits and hyphens."
+  }
+
+  validation {
+    condition     = alltrue([for client in values(var.api_clients) : length(client.scopes) > 0 && length(setsubtract(client.scopes, ["submit", "read", "operations"])) == 0])
+    error_message = "A client has one or more of the scopes submit, read and operations."
+  }
+
+  validation {
+    condition     = alltrue([for client in values(var.api_clients) : alltrue([for id in [client.tenant, client.customer_id] : id == null || can(regex("^[A-Za-z0-9._:@+-]{1,64}$", id))])])
+    error_message = "A tenant and a customer_id are 1 to 64 characters from A-Z, a-z, 0-9 and . _ - : @ +."
+  }
+
+  # The functions have it in their environment, which holds 4 KB.
+  validation {
+    condition     = length(jsonencode(var.api_clients)) <= 3000
+    error_message = "The functions' environment has no room for so many clients: their JSON is longer than 3,000 characters."
   }
 }
 

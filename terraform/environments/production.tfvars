@@ -12,6 +12,10 @@ enable_waf                  = true
 enable_customer_managed_key = true
 log_retention_days          = 90
 
-api_clients                = ["shop", "partners"]
+api_clients = {
+  shop       = { scopes = ["submit", "read"] }
+  wholesale  = { scopes = ["submit", "read"], customer_id = "acme-wholesale" }
+  operations = { scopes = ["operations"] }
+}
 client_requests_per_second = 200
 client_burst_requests      = 400

@@ -71,7 +71,7 @@ class Stack:
         # https://ID.execute-api.REGION.amazonaws.com/STAGE, which is the emulator here.
         host, self.stage = self.outputs["api_url"].removeprefix("https://").split("/")
         self.host = host.split(".")[0] + ".execute-api.localhost:" + ENDPOINT.rsplit(":", 1)[1]
-        self.key = self.outputs["api_keys"]["shop"]
+        self.key = self.outputs["api_keys"]["everything"]
 
     def function(self, name):
         return self.outputs["function_names"][name]

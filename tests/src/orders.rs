@@ -2,12 +2,12 @@
 
 use std::sync::Arc;
 
-use api::{Answer, Handler};
+use api::{Answer, Client, Handler, Scope};
 use aws_lambda_events::apigw::ApiGatewayProxyRequest;
 use http::{HeaderMap, HeaderName, HeaderValue, Method, header};
 use local::front::{self, PathParameters};
 use local::stack::Stack;
-use order::{Currency, IdempotencyKey, Order, OrderId, Tenant};
+use order::{Currency, IdempotencyKey, Order, OrderId};
 use serde_json::{Value, json};
 
 /// What one of anything costs, unless a test is about prices.
@@ -143,7 +143,8 @@ impl OrderBuilder {
     /// The order as the saga knows it.
     pub fn placed(&self) -> Order {
         let parsed = order::request::parse(&self.body().to_string()).expect("tests build orders that are valid");
-        Order::place(self.order_id(), parsed.draft).expect("a parsed order keeps every rule")
+        Order::place(self.order_id(), Client::of_an_open_api().tenant, parsed.draft)
+            .expect("a parsed order keeps every rule")
     }
 
     /// Its id.
@@ -165,7 +166,7 @@ impl OrderBuilder {
 /// The id of the order with this key.
 pub fn order_id(key: &str) -> OrderId {
     let key: IdempotencyKey = key.parse().expect("tests use keys that are valid");
-    OrderId::derive(&Tenant("public".to_owned()), &key)
+    OrderId::derive(&Client::of_an_open_api().tenant, &key)
 }
 
 /// A `POST /orders` with any body.
@@ -179,10 +180,21 @@ pub async fn cancel_order(stack: &Stack, order_id: &str) -> Reply {
     send(stack, front::event(Method::POST, "/orders/{orderId}/cancel", HeaderMap::new(), path, b"")).await
 }
 
+/// A client of this tenant, with these scopes.
+pub fn client(tenant: &str, scopes: &[Scope]) -> Client {
+    let tenant = tenant.parse().expect("tests use tenants that are valid");
+    Client { tenant, scopes: scopes.iter().copied().collect(), customer_id: None }
+}
+
 /// Sends an event to intake. It is worked on to its end, as by a function, whoever waits.
 pub async fn send(stack: &Stack, event: ApiGatewayProxyRequest) -> Reply {
-    let intake = Arc::clone(&stack.intake);
-    let answer = tokio::spawn(async move { intake.handle(event, REQUEST_ID).await }).await;
+    send_as(&Client::of_an_open_api(), stack, event).await
+}
+
+/// Sends an event of this client to intake.
+pub async fn send_as(client: &Client, stack: &Stack, event: ApiGatewayProxyRequest) -> Reply {
+    let (intake, client) = (Arc::clone(&stack.intake), client.clone());
+    let answer = tokio::spawn(async move { intake.handle(event, &client, REQUEST_ID).await }).await;
     answer.expect("intake has an answer to everything").into()
 }
 

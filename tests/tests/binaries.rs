@@ -16,6 +16,13 @@ use system_tests::client::{LAPTOP, order_of};
 use system_tests::runtime_api::{LambdaFunction, Request, Settings};
 
 const ORDERS: (&str, &str) = ("ORDERS_TABLE", "orders");
+
+/// The clients, by API key id.
+const CLIENTS: (&str, &str) = (
+    "API_CLIENTS",
+    r#"{"shop-id": {"tenant": "shop", "scopes": ["submit"]}, "market-id": {"tenant": "market", "scopes": ["submit"]},
+        "clerk-id": {"tenant": "shop", "scopes": ["operations"]}}"#,
+);
 const INVENTORY: (&str, &str) = ("INVENTORY_TABLE", "inventory");
 const JOURNAL: (&str, &str) = ("JOURNAL_TABLE", "journal");
 
@@ -78,10 +85,10 @@ impl System {
         let executions = step_functions.executions();
         let services = services.with(Api::StepFunctions, Arc::new(step_functions));
         let (arn, queue) = (machine_arn(), queue_url(OVERFLOW_QUEUE));
-        let settings: Settings<'_> = &[ORDERS, ("STATE_MACHINE_ARN", &arn), ("OVERFLOW_QUEUE_URL", &queue)];
+        let settings: Settings<'_> = &[ORDERS, CLIENTS, ("STATE_MACHINE_ARN", &arn), ("OVERFLOW_QUEUE_URL", &queue)];
         Self {
             intake: LambdaFunction::start("intake", settings, services.clone()).await,
-            query_orders: LambdaFunction::start("query-orders", &[ORDERS], services.clone()).await,
+            query_orders: LambdaFunction::start("query-orders", &[ORDERS, CLIENTS], services.clone()).await,
             store,
             services,
             processes,
@@ -89,14 +96,14 @@ impl System {
         }
     }
 
-    async fn place(&self, tenant: &str, key: &str, body: impl ToString) -> Answer {
-        let event = gateway_event("POST", "/orders", &Value::Null, tenant, key, Some(&body.to_string()));
+    async fn place(&self, key_id: &str, key: &str, body: impl ToString) -> Answer {
+        let event = gateway_event("POST", "/orders", &Value::Null, key_id, key, Some(&body.to_string()));
         Answer(self.intake.invoke(&event).await.unwrap())
     }
 
-    async fn read(&self, order_id: &Value) -> Answer {
+    async fn read(&self, key_id: &str, order_id: &Value) -> Answer {
         let path = json!({ "orderId": order_id });
-        let event = gateway_event("GET", "/orders/{orderId}", &path, "t", "-", None);
+        let event = gateway_event("GET", "/orders/{orderId}", &path, key_id, "-", None);
         Answer(self.query_orders.invoke(&event).await.unwrap())
     }
 
@@ -126,7 +133,7 @@ fn gateway_event(
     method: &str,
     resource: &str,
     path_parameters: &Value,
-    tenant: &str,
+    key_id: &str,
     key: &str,
     body: Option<&str>,
 ) -> Value {
@@ -178,7 +185,7 @@ fn gateway_event(
                 "cognitoIdentityPoolId": null,
                 "accountId": null,
                 "apiKey": "a-secret-of-twenty-letters",
-                "apiKeyId": tenant,
+                "apiKeyId": key_id,
                 "cognitoIdentityId": null,
                 "caller": null,
                 "sourceIp": "192.0.2.1",
@@ -233,7 +240,7 @@ fn aws_call(operation: &str) -> Request {
 async fn the_binaries_confirm_one_order_and_roll_another_one_back() {
     let system = System::start().await;
 
-    let confirmed = system.place("shop", "first", LAPTOP).await;
+    let confirmed = system.place("shop-id", "first", LAPTOP).await;
     assert_eq!(confirmed.status(), 201, "{confirmed:?}");
     let order = confirmed.body();
     assert_eq!(order["status"], "CONFIRMED");
@@ -241,28 +248,32 @@ async fn the_binaries_confirm_one_order_and_roll_another_one_back() {
     assert_eq!(confirmed.header("location"), format!("/prod/orders/{}", order["orderId"].as_str().unwrap()));
     assert_eq!(confirmed.header("idempotency-key"), "first");
     assert_eq!(task_errors(&system.last_execution()), [""; 0]);
-    let read = system.read(&order["orderId"]).await;
+    let read = system.read("shop-id", &order["orderId"]).await;
     assert_eq!((read.status(), read.body()), (200, order.clone()));
     assert_eq!(read.header("etag"), confirmed.header("etag"));
 
-    let refused = system.place("shop", "second", order_of("LIMITED001", 2)).await;
+    let refused = system.place("shop-id", "second", order_of("LIMITED001", 2)).await;
     assert_eq!(refused.status(), 409, "{refused:?}");
     assert_eq!(refused.header("content-type"), "application/problem+json");
     assert_eq!((&refused.body()["status"], &refused.body()["reason"]), (&json!("CANCELLED"), &json!("OUT_OF_STOCK")));
     assert_eq!(refused.body()["detail"], "main has 1 of LIMITED001, and 2 were ordered");
     assert_eq!(task_errors(&system.last_execution()), ["OutOfStock"]);
-    assert_eq!(system.read(&refused.body()["orderId"]).await.body()["reason"], "OUT_OF_STOCK");
+    assert_eq!(system.read("shop-id", &refused.body()["orderId"]).await.body()["reason"], "OUT_OF_STOCK");
 
-    assert_eq!(system.place("shop", "first", LAPTOP).await.0["body"], confirmed.0["body"]);
-    let conflict = system.place("shop", "first", order_of("MOUSE001", 1)).await;
+    assert_eq!(system.place("shop-id", "first", LAPTOP).await.0["body"], confirmed.0["body"]);
+    let conflict = system.place("shop-id", "first", order_of("MOUSE001", 1)).await;
     assert_eq!(conflict.status(), 422, "{conflict:?}");
     assert_eq!(conflict.body()["type"], "urn:order-saga:problem:idempotency-conflict");
     assert_eq!(task_errors(&system.last_execution()), ["IdempotencyConflict"]);
-    let other = system.place("market", "first", LAPTOP).await;
+    let other = system.place("market-id", "first", LAPTOP).await;
     assert_ne!(other.body()["orderId"], order["orderId"], "another tenant's key is another order");
-    let nonsense = system.place("shop", "third", "{}").await;
+    assert_eq!(system.read("market-id", &order["orderId"]).await.status(), 404, "nor does it see that one");
+    assert_eq!(system.read("clerk-id", &order["orderId"]).await.status(), 200);
+    assert_eq!(system.place("clerk-id", "fourth", LAPTOP).await.status(), 403);
+    assert_eq!(system.place("nobody's-id", "fourth", LAPTOP).await.status(), 403);
+    let nonsense = system.place("shop-id", "third", "{}").await;
     assert_eq!((nonsense.status(), nonsense.body()["errors"].as_array().unwrap().len()), (422, 3));
-    let absent = system.read(&json!("00000000000000000000000000000000")).await;
+    let absent = system.read("shop-id", &json!("00000000000000000000000000000000")).await;
     assert_eq!((absent.status(), absent.header("content-type")), (404, "application/problem+json"));
 
     let report = system.audit();
@@ -278,8 +289,8 @@ async fn the_binaries_confirm_one_order_and_roll_another_one_back() {
 #[tokio::test]
 async fn a_process_opens_its_connections_before_it_asks_for_work_and_serves_every_invocation() {
     let system = System::start().await;
-    assert_eq!(system.place("shop", "1", LAPTOP).await.status(), 201);
-    assert_eq!(system.place("shop", "2", LAPTOP).await.status(), 201);
+    assert_eq!(system.place("shop-id", "1", LAPTOP).await.status(), 201);
+    assert_eq!(system.place("shop-id", "2", LAPTOP).await.status(), 201);
 
     let invocation = |operation: &str| [Request::Next, aws_call(operation), Request::Response];
     let expected = |operations: &[&str]| {
@@ -320,7 +331,7 @@ async fn errors_arrive_by_the_names_that_the_definition_matches() {
     assert_eq!(error.error_type, "InvalidOrder", "{error:?}");
 
     // A compensation that runs first leaves a tombstone, and the action then loses to it.
-    assert_eq!(system.place("shop", "1", LAPTOP).await.status(), 201);
+    assert_eq!(system.place("shop-id", "1", LAPTOP).await.status(), 201);
     let input = match &system.last_execution().history.events()[0].kind {
         EventKind::ExecutionStarted { input } => Value::clone(input),
         other => panic!("{other:?} is no start"),
@@ -353,14 +364,19 @@ async fn a_function_that_lacks_a_setting_says_which() {
         ("persist-order", &[ORDERS]),
         ("reserve-inventory", &[INVENTORY]),
         ("post-accounting", &[JOURNAL]),
-        ("query-orders", &[ORDERS]),
+        ("query-orders", &[ORDERS, CLIENTS]),
         (
             "recover-orders",
             &[ORDERS, ("STATE_MACHINE_ARN", "arn:aws:states:::-"), ("PARKED_QUEUE_URL", "http://localhost/-")],
         ),
         (
             "intake",
-            &[ORDERS, ("STATE_MACHINE_ARN", "arn:aws:states:::-"), ("OVERFLOW_QUEUE_URL", "http://localhost/-")],
+            &[
+                ORDERS,
+                CLIENTS,
+                ("STATE_MACHINE_ARN", "arn:aws:states:::-"),
+                ("OVERFLOW_QUEUE_URL", "http://localhost/-"),
+            ],
         ),
     ];
     for (name, settings) in cases {

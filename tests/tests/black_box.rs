@@ -9,19 +9,20 @@
 //! | `ORDER_API_URL` | scheme, host and port |
 //! | `ORDER_API_BASE_PATH` | what stands before `/orders`, such as `/v1` |
 //! | `ORDER_API_HOST` | the `Host` header, if it is not that of the URL |
-//! | `ORDER_API_KEY` | the `x-api-key` header |
+//! | `ORDER_API_KEYS` | the API keys of the clients of `tests/emulator/clients.json`: JSON, by their names |
 
 #![allow(clippy::unwrap_used, reason = "a test may stop at what should not happen")]
 
-use std::env;
 use std::path::Path;
 use std::time::{Duration, Instant};
+use std::{env, fs};
 
 use http::header::{CONTENT_TYPE, ETAG, HOST, HeaderName, IF_NONE_MATCH, LOCATION};
 use http::{Method, StatusCode};
 use serde_json::{Value, json};
 use system_tests::client::{Client, IDEMPOTENCY_KEY, Response, order_of};
 use system_tests::process::Serve;
+use tempfile::NamedTempFile;
 use tokio::task::JoinSet;
 
 /// How long a decision that nobody waits for may take.
@@ -30,27 +31,46 @@ const PATIENCE: Duration = Duration::from_mins(1);
 /// How often an order is read that is not decided yet: a person's patience, and no load.
 const READ_EVERY: Duration = Duration::from_millis(200);
 
+/// The clients, whose names are their API keys on the local stack.
+const CLIENTS: &str = include_str!("../emulator/clients.json");
+
 /// An API, and the server behind it if this test has started it.
 struct Api {
+    /// One that may do everything.
     client: Client,
-    _serve: Option<Serve>,
+    keyless: Client,
+    keys: Value,
+    _serve: Option<(Serve, NamedTempFile)>,
 }
 
 impl Api {
     async fn open() -> Self {
         let Ok(url) = env::var("ORDER_API_URL") else {
             let stock = Path::new(env!("CARGO_MANIFEST_DIR")).join("emulator/stock.json");
-            let serve = Serve::start(["--stock".as_ref(), stock.as_path()]).await;
-            return Self { client: serve.client(), _serve: Some(serve) };
+            let clients = NamedTempFile::new().unwrap();
+            fs::write(&clients, CLIENTS).unwrap();
+            let files = ["--stock".as_ref(), stock.as_path(), "--clients".as_ref(), clients.path()];
+            let serve = Serve::start(files).await;
+            let names: Value = serde_json::from_str(CLIENTS).unwrap();
+            let keys = names.as_object().unwrap().keys().map(|name| (name.clone(), name.as_str().into()));
+            return Self::with(serve.client(), keys.collect(), Some((serve, clients)));
         };
         let mut client = Client::new(url).under(&env::var("ORDER_API_BASE_PATH").unwrap_or_default());
         if let Ok(host) = env::var("ORDER_API_HOST") {
             client = client.with_header(HOST, &host);
         }
-        if let Ok(key) = env::var("ORDER_API_KEY") {
-            client = client.with_header(HeaderName::from_static("x-api-key"), &key);
-        }
-        Self { client, _serve: None }
+        let keys = env::var("ORDER_API_KEYS").expect("an API that is deployed has keys");
+        Self::with(client, serde_json::from_str(&keys).unwrap(), None)
+    }
+
+    fn with(keyless: Client, keys: Value, serve: Option<(Serve, NamedTempFile)>) -> Self {
+        let client = with_key(&keyless, keys["everything"].as_str().unwrap());
+        Self { client, keyless, keys, _serve: serve }
+    }
+
+    /// The client of this name.
+    fn of(&self, name: &str) -> Client {
+        with_key(&self.keyless, self.keys[name].as_str().unwrap())
     }
 
     async fn place(&self, key: &str, body: impl ToString) -> Response {
@@ -69,6 +89,10 @@ impl Api {
             tokio::time::sleep(READ_EVERY).await;
         }
     }
+}
+
+fn with_key(client: &Client, key: &str) -> Client {
+    client.clone().with_header(HeaderName::from_static("x-api-key"), key)
 }
 
 /// What matters most of an answer.
@@ -286,6 +310,48 @@ async fn an_order_that_does_not_exist_is_not_found() {
         assert_eq!(answer.status, StatusCode::NOT_FOUND, "{answer:?}");
         assert_eq!(answer.problem()["type"], "urn:order-saga:problem:order-not-found");
     }
+}
+
+#[tokio::test]
+async fn an_api_key_is_good_for_its_scopes_alone() {
+    let api = Api::open().await;
+    let location = "/orders/00000000000000000000000000000000";
+    for (name, may) in [("shop", [true, true, false]), ("operations", [false, false, true])] {
+        let client = api.of(name);
+        let answers = [
+            client.place("a key's scopes", "{}").await,
+            client.get("/customers/nobody/orders").await,
+            client.get("/stores/nowhere/orders").await,
+        ];
+        assert_eq!(answers.map(|answer| answer.status != StatusCode::FORBIDDEN), may, "{name}");
+        assert_eq!(client.get(location).await.status, StatusCode::NOT_FOUND);
+    }
+    let nobody = with_key(&api.keyless, "nobody-has-this-key-000000").get(location).await;
+    assert_eq!(nobody.status, StatusCode::FORBIDDEN);
+    assert_eq!(nobody.problem()["type"], "urn:order-saga:problem:forbidden");
+}
+
+#[tokio::test]
+async fn to_another_tenant_an_order_does_not_exist() {
+    let api = Api::open().await;
+    let (shop, other) = (api.of("shop"), api.of("other"));
+    let mut order = order_of("PLENTY", 1);
+    order["customerId"] = "two-tenants".into();
+    let placed = shop.place("two-tenants", &order).await;
+    assert_eq!(placed.status, StatusCode::CREATED, "{placed:?}");
+    let path = format!("/orders/{}", placed.json()["orderId"].as_str().unwrap());
+    let list = "/customers/two-tenants/orders";
+
+    assert_eq!(other.get(&path).await.problem()["type"], "urn:order-saga:problem:order-not-found");
+    let cancelled = other.send(other.request(Method::POST, &format!("{path}/cancel")), "").await.unwrap();
+    assert_eq!(cancelled.status, StatusCode::NOT_FOUND);
+    assert_eq!(other.get(list).await.json()["orders"], json!([]));
+    let theirs = other.place("two-tenants", &order).await;
+    assert_ne!(theirs.json()["orderId"], placed.json()["orderId"], "the key is another one there");
+
+    assert_eq!(shop.get(&path).await.json()["status"], "CONFIRMED");
+    assert_eq!(api.of("operations").get(&path).await.status, StatusCode::OK);
+    assert_eq!(api.of("invoiced").get(&path).await.status, StatusCode::NOT_FOUND, "it acts for another customer");
 }
 
 #[tokio::test]

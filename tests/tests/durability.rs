@@ -13,7 +13,7 @@ use http::header::LOCATION;
 use local::audit::{self, Books};
 use local::aws::{Api, DynamoDb, Item, Services, Sqs, TableNames, WallClock, default_queues};
 use local::stack::OVERFLOW_QUEUE;
-use order::{IdempotencyKey, OrderId, Status, Tenant};
+use order::{IdempotencyKey, OrderId, Status};
 use serde_json::{Value, json};
 use system_tests::client::{Client, IDEMPOTENCY_KEY, NoAnswer, Response, order_of};
 use system_tests::process::{Serve, Signal, run, stderr, stdout};
@@ -108,7 +108,7 @@ impl Buyer {
 
     fn order_id(self) -> OrderId {
         let key: IdempotencyKey = self.key().parse().unwrap();
-        OrderId::derive(&Tenant("public".to_owned()), &key)
+        OrderId::derive(&"public".parse().unwrap(), &key)
     }
 
     fn body(self) -> Value {

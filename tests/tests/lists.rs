@@ -5,16 +5,16 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
-use api::Handler;
+use api::{Handler, Scope};
 use http::{HeaderMap, Method};
 use local::aws::{BoxFuture, Call, Layer, Next, Outcome, StoreError};
 use local::front::{self, PathParameters};
 use local::stack::{Options, Stack};
-use order::{EpochMs, Reason, Status};
+use order::{EpochMs, Reach, Reason, Status};
 use persist_order::{Canceller, Closing};
 use query_orders::parameters;
 use serde_json::{Value, json};
-use system_tests::orders::{REQUEST_ID, Reply, order, order_id};
+use system_tests::orders::{REQUEST_ID, Reply, client, order, order_id};
 use system_tests::shops::{OPENED_MS, Shop, shop};
 use tokio::sync::Semaphore;
 use tokio::task::JoinSet;
@@ -29,11 +29,11 @@ struct List {
     resource: &'static str,
     id: &'static str,
     filter: &'static str,
-    tenant: Option<&'static str>,
+    tenant: &'static str,
 }
 
 fn list(resource: &'static str, id: &'static str) -> List {
-    List { resource, id, filter: "", tenant: None }
+    List { resource, id, filter: "", tenant: "public" }
 }
 
 impl List {
@@ -43,8 +43,8 @@ impl List {
         let path: PathParameters = names.map(|name| (name.to_owned(), self.id.to_owned())).collect();
         let mut event = front::event(Method::GET, self.resource, HeaderMap::new(), path, b"");
         front::set_query(&mut event, &format!("{}&{query}", self.filter));
-        event.request_context.identity.api_key_id = self.tenant.map(str::to_owned);
-        stack.query_orders.handle(event, REQUEST_ID).await.into()
+        let client = client(self.tenant, &[Scope::Read, Scope::Operations]);
+        stack.query_orders.handle(event, &client, REQUEST_ID).await.into()
     }
 
     /// A walk from the first page to the last: the ids as they came.
@@ -219,7 +219,7 @@ async fn a_cursor_is_good_for_its_list_alone() {
         List { filter: "", ..mine },
         List { filter: "from=2020-01-01T00:00:01Z", ..mine },
         List { filter: "from=2020-01-01T00:00:00Z&to=2999-01-01T00:00:00Z", ..mine },
-        List { tenant: Some("another"), ..mine },
+        List { tenant: "another", ..mine },
         List { resource: "/orders", filter: "status=PENDING", ..mine },
     ] {
         assert_eq!(refused(&other.page(&stack, &query).await), ["cursor"], "{other:?}");
@@ -311,7 +311,11 @@ async fn the_open_orders_are_listed_by_status_longest_due_first_and_parked_ones_
     put_all(&stack, (0..30).map(|number| OPENED_MS + number)).await;
     let closing = |now_ms| Closing { reason: Reason::CustomerRequest, detail: None, now_ms };
     for (number, key) in (0..).zip(&keys).take(20) {
-        stack.orders.cancel(&order_id(key), Canceller::Customer, &closing(OPENED_MS + 100 + number)).await.unwrap();
+        stack
+            .orders
+            .cancel(&order_id(key), Canceller::Customer(Reach::All), &closing(OPENED_MS + 100 + number))
+            .await
+            .unwrap();
     }
     let open = stack.orders.read_open(&order_id(&keys[0])).await.unwrap().unwrap();
     assert!(stack.orders.park(&open, OPENED_MS + 1_000).await.unwrap());

@@ -5,7 +5,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
-use api::{Answer, Handler, problem};
+use api::{Answer, Client, Handler, problem};
 use http::{HeaderMap, Method, header};
 use local::aws::{Api, WireError};
 use local::docs::{description, resolve};
@@ -15,7 +15,7 @@ use persist_order::{Canceller, Closing};
 use serde_json::{Value, json};
 use strum::VariantArray;
 use system_tests::faults::{Calls, Fault, Faults, Mishap, Mishaps};
-use system_tests::orders::{OrderBuilder, REQUEST_ID, order, order_id, post};
+use system_tests::orders::{OrderBuilder, REQUEST_ID, client, order, order_id, post};
 use system_tests::shops::{Shop, shop};
 use tokio::time::sleep;
 
@@ -144,6 +144,8 @@ fn breaks(api: &Value, schema: &Value, value: &Value, at: &str) -> Vec<String> {
 struct Answers {
     api: Value,
     produced: BTreeSet<Described>,
+    /// Who asks.
+    client: Client,
 }
 
 impl Answers {
@@ -185,21 +187,21 @@ impl Answers {
     }
 
     async fn place(&mut self, shop: &Shop, order: &OrderBuilder) -> u16 {
-        let answer = shop.intake.handle(order.event(), REQUEST_ID).await;
+        let answer = shop.intake.handle(order.event(), &self.client, REQUEST_ID).await;
         self.check("POST /orders", &answer);
         answer.status.as_u16()
     }
 
     async fn place_raw(&mut self, shop: &Shop, content_type: &str, body: &[u8]) {
         let headers = HeaderMap::from_iter([(header::CONTENT_TYPE, content_type.parse().unwrap())]);
-        let answer = shop.intake.handle(post(headers, body), REQUEST_ID).await;
+        let answer = shop.intake.handle(post(headers, body), &self.client, REQUEST_ID).await;
         self.check("POST /orders", &answer);
     }
 
     async fn cancel(&mut self, shop: &Shop, id: &str) {
         let path = PathParameters::from([("orderId".to_owned(), id.to_owned())]);
         let event = front::event(Method::POST, "/orders/{orderId}/cancel", HeaderMap::new(), path, b"");
-        let answer = shop.intake.handle(event, REQUEST_ID).await;
+        let answer = shop.intake.handle(event, &self.client, REQUEST_ID).await;
         self.check("POST /orders/{orderId}/cancel", &answer);
     }
 
@@ -208,7 +210,7 @@ impl Answers {
         let path = names.filter(|name| resource.contains(name)).map(|name| (name.to_owned(), id.to_owned())).collect();
         let mut event = front::event(Method::GET, resource, headers, path, b"");
         front::set_query(&mut event, query);
-        let answer = shop.query_orders.handle(event, REQUEST_ID).await;
+        let answer = shop.query_orders.handle(event, &self.client, REQUEST_ID).await;
         self.check(&format!("GET {resource}"), &answer);
         answer
     }
@@ -230,7 +232,8 @@ fn laptop(key: &str) -> OrderBuilder {
 async fn every_answer_is_described_and_every_description_comes_true() {
     let (faults, mishaps) = (Faults::none(), Mishaps::none());
     let shop = shop().behind(&faults).invoked_through(&mishaps).open().await;
-    let mut answers = Answers { api: description().unwrap(), produced: BTreeSet::new() };
+    let mut answers =
+        Answers { api: description().unwrap(), produced: BTreeSet::new(), client: Client::of_an_open_api() };
     let id = |key: &str| order_id(key).to_string();
 
     // Decided, replayed, accepted.
@@ -283,6 +286,13 @@ async fn every_answer_is_described_and_every_description_comes_true() {
     answers.lists(&shop, "").await;
     answers.lists(&shop, "limit=1").await;
     answers.lists(&shop, "limit=0&x").await;
+    // Not allowed.
+    answers.client = client("shop", &[]);
+    answers.place(&shop, &laptop("not-mine")).await;
+    answers.cancel(&shop, &id("k1")).await;
+    answers.get(&shop, "/orders/{orderId}", &id("k1"), "", HeaderMap::new()).await;
+    answers.lists(&shop, "").await;
+    answers.client = Client::of_an_open_api();
     // Nothing answers.
     faults.strike(Calls::to(Api::DynamoDb), Fault::Refuse(WireError::internal(Api::DynamoDb)));
     answers.get(&shop, "/orders/{orderId}", &id("k1"), "", HeaderMap::new()).await;

@@ -6,20 +6,20 @@ use aws_lambda_events::apigw::{ApiGatewayProxyRequest, ApiGatewayProxyResponse};
 use http::HeaderMap;
 use http::header::LOCATION;
 use lambda_runtime::{LambdaEvent, service_fn};
-use order::Tenant;
 
+use crate::access::{Client, Clients};
 use crate::answer::Answer;
 
 /// A function behind API Gateway, as a REST API with proxy integration calls it. It has an answer to
 /// everything, so it never fails.
 pub trait Handler: Send + Sync + 'static {
-    /// Answers a request. `request_id` is unique to this invocation.
-    fn handle(&self, request: ApiGatewayProxyRequest, request_id: &str) -> impl Future<Output = Answer> + Send;
-}
-
-/// Whose request it is: the id of its API key, or the one tenant of an API without keys.
-pub fn tenant(request: &ApiGatewayProxyRequest) -> Tenant {
-    Tenant(request.request_context.identity.api_key_id.clone().unwrap_or_else(|| "public".to_owned()))
+    /// Answers a client's request. `request_id` is unique to this invocation.
+    fn handle(
+        &self,
+        request: ApiGatewayProxyRequest,
+        client: &Client,
+        request_id: &str,
+    ) -> impl Future<Output = Answer> + Send;
 }
 
 /// A request's headers, all lines of each: `headers` of the event has only the last one of a header
@@ -29,15 +29,24 @@ pub fn headers(request: &ApiGatewayProxyRequest) -> &HeaderMap {
     if request.multi_value_headers.is_empty() { &request.headers } else { &request.multi_value_headers }
 }
 
-/// Serves a handler as this process's Lambda function, until Lambda ends the process.
+/// Serves a handler to these clients, by API key id, as this process's Lambda function, until Lambda
+/// ends the process.
 ///
 /// # Errors
 /// Those of the Lambda Runtime API.
-pub async fn serve<H: Handler>(handler: H) -> Result<(), lambda_runtime::Error> {
-    let handler = &handler;
+pub async fn serve<H: Handler>(handler: H, clients: Clients) -> Result<(), lambda_runtime::Error> {
+    let (handler, clients) = (&handler, &clients);
     lambda_runtime::run(service_fn(move |event: LambdaEvent<ApiGatewayProxyRequest>| async move {
         let base = base_path(&event.payload);
-        let answer = handler.handle(event.payload, &event.context.request_id).await;
+        let api_key_id = event.payload.request_context.identity.api_key_id.clone();
+        let answer = match clients.client(api_key_id.as_deref()) {
+            Ok(client) => handler.handle(event.payload, client, &event.context.request_id).await,
+            // API Gateway knows the key, so it is this function's settings that do not.
+            Err(problem) => {
+                tracing::warn!(?api_key_id, "a request with an API key that no client has");
+                problem.answer()
+            }
+        };
         Ok::<_, lambda_runtime::Diagnostic>(ApiGatewayProxyResponse::from(located(answer, &base)))
     }))
     .await

@@ -23,6 +23,8 @@ pub enum Kind {
     BodyTooLarge,
     /// The key stands for other content.
     IdempotencyConflict,
+    /// The client may not do this.
+    Forbidden,
     /// There is no such order.
     OrderNotFound,
     /// The order is not confirmed yet, so its goods cannot be handed over.
@@ -50,6 +52,7 @@ impl Kind {
             Self::UnsupportedMediaType => "unsupported-media-type",
             Self::BodyTooLarge => "body-too-large",
             Self::IdempotencyConflict => "idempotency-conflict",
+            Self::Forbidden => "forbidden",
             Self::OrderNotFound => "order-not-found",
             Self::OrderNotConfirmed => "order-not-confirmed",
             Self::OrderCancelled => "order-cancelled",
@@ -69,6 +72,7 @@ impl Kind {
             Self::UnsupportedMediaType => "The request body has to be application/json",
             Self::BodyTooLarge => "The request body is larger than any order",
             Self::IdempotencyConflict => "The idempotency key was used for another order before",
+            Self::Forbidden => "The request is not allowed",
             Self::OrderNotFound => "There is no such order",
             Self::OrderNotConfirmed => "The order is not confirmed yet",
             Self::OrderCancelled => "The order is cancelled, or being cancelled",
@@ -86,6 +90,7 @@ impl Kind {
             Self::InvalidOrder | Self::IdempotencyConflict => StatusCode::UNPROCESSABLE_ENTITY,
             Self::UnsupportedMediaType => StatusCode::UNSUPPORTED_MEDIA_TYPE,
             Self::BodyTooLarge => StatusCode::PAYLOAD_TOO_LARGE,
+            Self::Forbidden => StatusCode::FORBIDDEN,
             Self::OrderNotFound | Self::RouteNotFound => StatusCode::NOT_FOUND,
             Self::OrderNotConfirmed | Self::OrderCancelled | Self::OrderFulfilled => StatusCode::CONFLICT,
             Self::MethodNotAllowed => StatusCode::METHOD_NOT_ALLOWED,

@@ -3,22 +3,22 @@
 use std::collections::HashMap;
 use std::sync::Arc;
 
-use api::{Answer, Handler, Kind, Problem};
+use api::{Answer, Client, Clients, Handler, Kind, Problem};
 use aws_lambda_events::apigw::{ApiGatewayProxyRequest, ApiGatewayProxyResponse};
 use axum::Router;
 use axum::body::{Body, to_bytes};
 use axum::extract::rejection::PathRejection;
-use axum::extract::{FromRequestParts, Path, Request, State};
+use axum::extract::{Path, Request, State};
 use axum::response::{IntoResponse, Response};
 use axum::routing::{get, post};
 use base64::Engine as _;
 use base64::prelude::BASE64_STANDARD;
-use http::request::Parts;
-use http::{HeaderMap, Method, StatusCode, header};
+use http::{HeaderMap, HeaderName, Method, StatusCode, header};
 use recover_orders::{Command, Event};
 use uuid::Uuid;
 
 use crate::audit;
+use crate::aws::BoxFuture;
 use crate::docs;
 use crate::stack::Stack;
 
@@ -26,37 +26,37 @@ use crate::stack::Stack;
 /// <https://docs.aws.amazon.com/apigateway/latest/developerguide/api-gateway-execution-service-limits-table.html>
 const MAX_PAYLOAD_BYTES: usize = 10 * 1000 * 1000;
 
+/// The header that a client's key stands in.
+const API_KEY: HeaderName = HeaderName::from_static("x-api-key");
+
 /// The values of the placeholders in a resource's path.
 pub type PathParameters = HashMap<String, String>;
 
-/// The path of a request for a list.
-type ListPath = Result<Path<PathParameters>, PathRejection>;
+/// The path parameters of a request, unless their bytes are no text.
+type RequestPath = Result<Path<PathParameters>, PathRejection>;
 
-/// The path of a request that is about one order.
-struct OrderPath(PathParameters);
-
-impl<S: Send + Sync> FromRequestParts<S> for OrderPath {
-    type Rejection = Response;
-
-    async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, Response> {
-        match Path::from_request_parts(parts, state).await {
-            Ok(Path(path_parameters)) => Ok(Self(path_parameters)),
-            // Its bytes are no text, so they are no order's id either.
-            Err(_) => Err(respond(Problem::new(Kind::OrderNotFound).answer())),
-        }
-    }
+/// What the front speaks to, and for whom.
+#[derive(Debug, Clone)]
+pub struct Front {
+    /// The system.
+    pub stack: Stack,
+    /// Who may call it, by API key. A request with no key at all may do everything: this is a
+    /// machine of one's own.
+    pub clients: Arc<Clients>,
 }
 
 /// The order API, its description as data and as a page, and `/_local/…` for whoever runs the stack.
-pub fn router(stack: Stack) -> Router {
+pub fn router(front: Front) -> Router {
+    let intake = |resource| to(resource, |stack| &stack.intake);
+    let query_orders = |resource| to(resource, |stack| &stack.query_orders);
     Router::new()
-        .route("/orders", get(list_work).post(place))
-        .route("/orders/{orderId}", get(read))
-        .route("/orders/{orderId}/cancel", post(cancel))
-        .route("/orders/{orderId}/fulfil", post(fulfil))
-        .route("/customers/{customerId}/orders", get(list_of_customer))
-        .route("/stores/{storeId}/orders", get(list_of_store))
-        .route("/counties/{countyId}/orders", get(list_of_county))
+        .route("/orders", get(query_orders("/orders")).post(intake("/orders")))
+        .route("/orders/{orderId}", get(query_orders("/orders/{orderId}")))
+        .route("/orders/{orderId}/cancel", post(intake("/orders/{orderId}/cancel")))
+        .route("/orders/{orderId}/fulfil", post(intake("/orders/{orderId}/fulfil")))
+        .route("/customers/{customerId}/orders", get(query_orders("/customers/{customerId}/orders")))
+        .route("/stores/{storeId}/orders", get(query_orders("/stores/{storeId}/orders")))
+        .route("/counties/{countyId}/orders", get(query_orders("/counties/{countyId}/orders")))
         .route("/openapi.yaml", get(description))
         .route("/docs", get(docs))
         .route("/_local/audit", get(audit))
@@ -64,45 +64,19 @@ pub fn router(stack: Stack) -> Router {
         .route("/_local/recover/{orderId}", post(take_up))
         .fallback(|| async { respond(Problem::new(Kind::RouteNotFound).answer()) })
         .method_not_allowed_fallback(|| async { respond(Problem::new(Kind::MethodNotAllowed).answer()) })
-        .with_state(stack)
+        .with_state(front)
 }
 
-async fn place(State(stack): State<Stack>, request: Request) -> Response {
-    call(&stack.intake, "/orders", PathParameters::new(), request).await
-}
-
-async fn cancel(State(stack): State<Stack>, OrderPath(path_parameters): OrderPath, request: Request) -> Response {
-    call(&stack.intake, "/orders/{orderId}/cancel", path_parameters, request).await
-}
-
-async fn fulfil(State(stack): State<Stack>, OrderPath(path_parameters): OrderPath, request: Request) -> Response {
-    call(&stack.intake, "/orders/{orderId}/fulfil", path_parameters, request).await
-}
-
-async fn read(State(stack): State<Stack>, OrderPath(path_parameters): OrderPath, request: Request) -> Response {
-    call(&stack.query_orders, "/orders/{orderId}", path_parameters, request).await
-}
-
-async fn list_work(State(stack): State<Stack>, request: Request) -> Response {
-    call(&stack.query_orders, "/orders", PathParameters::new(), request).await
-}
-
-async fn list_of_customer(State(stack): State<Stack>, path: ListPath, request: Request) -> Response {
-    list(&stack, "/customers/{customerId}/orders", path, request).await
-}
-
-async fn list_of_store(State(stack): State<Stack>, path: ListPath, request: Request) -> Response {
-    list(&stack, "/stores/{storeId}/orders", path, request).await
-}
-
-async fn list_of_county(State(stack): State<Stack>, path: ListPath, request: Request) -> Response {
-    list(&stack, "/counties/{countyId}/orders", path, request).await
-}
-
-async fn list(stack: &Stack, resource: &str, path: ListPath, request: Request) -> Response {
-    // Bytes that are no text are no identifier, as an empty one is none.
-    let path_parameters = path.map(|Path(path_parameters)| path_parameters).unwrap_or_default();
-    call(&stack.query_orders, resource, path_parameters, request).await
+/// Has a function of the stack answer the requests for a resource.
+fn to<H: Handler>(
+    resource: &'static str,
+    function: fn(&Stack) -> &Arc<H>,
+) -> impl Fn(State<Front>, RequestPath, Request) -> BoxFuture<'static, Response> + Clone {
+    move |State(front), path, request| {
+        // Bytes that are no text are no identifier, as an empty one is none.
+        let path_parameters = path.map(|Path(path_parameters)| path_parameters).unwrap_or_default();
+        Box::pin(async move { call(&front, function(&front.stack), resource, path_parameters, request).await })
+    }
 }
 
 /// <https://www.rfc-editor.org/rfc/rfc9512>
@@ -121,7 +95,7 @@ async fn docs() -> Response {
 }
 
 /// The audit of a running stack, as `order-saga audit --json` prints it for one that is at rest.
-async fn audit(State(stack): State<Stack>) -> Response {
+async fn audit(State(Front { stack, .. }): State<Front>) -> Response {
     // It reads whole tables, and blocks while it does.
     match tokio::task::spawn_blocking(move || audit::run(&stack.store, &stack.tables)).await {
         Ok(Ok(report)) => respond(Answer::json(StatusCode::OK, &report)),
@@ -134,13 +108,14 @@ async fn audit(State(stack): State<Stack>) -> Response {
 }
 
 /// Recovery, now.
-async fn recover(State(stack): State<Stack>) -> Response {
+async fn recover(State(Front { stack, .. }): State<Front>) -> Response {
     respond(Answer::json(StatusCode::OK, &stack.recover_orders.handle(Event::Command(Command::Recover)).await))
 }
 
 /// Recovery of one order, due or not, parked or not.
-async fn take_up(State(stack): State<Stack>, OrderPath(path_parameters): OrderPath) -> Response {
-    let Some(order_id) = path_parameters.get("orderId").and_then(|text| text.parse().ok()) else {
+async fn take_up(State(Front { stack, .. }): State<Front>, path: RequestPath) -> Response {
+    let order_id = path.ok().and_then(|Path(path)| path.get("orderId")?.parse().ok());
+    let Some(order_id) = order_id else {
         return respond(Problem::new(Kind::OrderNotFound).answer());
     };
     let command = Event::Command(Command::TakeUp { order_id });
@@ -148,12 +123,17 @@ async fn take_up(State(stack): State<Stack>, OrderPath(path_parameters): OrderPa
 }
 
 async fn call<H: Handler>(
+    front: &Front,
     handler: &Arc<H>,
     resource: &str,
     path_parameters: PathParameters,
     request: Request,
 ) -> Response {
     let (parts, body) = request.into_parts();
+    let client = match client(front, &parts.headers) {
+        Ok(client) => client,
+        Err(problem) => return respond(problem.answer()),
+    };
     let Ok(body) = to_bytes(body, MAX_PAYLOAD_BYTES).await else {
         return respond(Problem::new(Kind::BodyTooLarge).answer());
     };
@@ -162,12 +142,23 @@ async fn call<H: Handler>(
     set_query(&mut event, parts.uri.query().unwrap_or_default());
     // Like a function, it works on when its caller hangs up.
     let handler = Arc::clone(handler);
-    match tokio::spawn(async move { handler.handle(event, &request_id).await }).await {
+    match tokio::spawn(async move { handler.handle(event, &client, &request_id).await }).await {
         Ok(answer) => respond(answer),
         // What API Gateway answers for a function that crashes.
         Err(_) => {
             (StatusCode::BAD_GATEWAY, [(header::CONTENT_TYPE, "application/json")], INTERNAL_ERROR).into_response()
         }
+    }
+}
+
+/// Who sent a request with these headers.
+///
+/// # Errors
+/// The problem to answer with, if the key is nobody's.
+fn client(front: &Front, headers: &HeaderMap) -> Result<Client, Problem> {
+    match headers.get(API_KEY) {
+        None => Ok(Client::of_an_open_api()),
+        Some(api_key) => front.clients.client(api_key.to_str().ok()).cloned(),
     }
 }
 

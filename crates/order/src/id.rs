@@ -101,11 +101,14 @@ bounded_text!(
     IdempotencyKey, 1..=255, PRINTABLE_ALPHABET, is_printable
 );
 
-/// Whose keys these are: two tenants may use the same [`IdempotencyKey`] for different orders.
-///
-/// A stable id, never the value of an API key: rotating a key must not give its orders new ids.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Tenant(pub String);
+bounded_text!(
+    /// Whose orders and idempotency keys these are: two tenants may use the same [`IdempotencyKey`]
+    /// for different orders, and neither sees the other's.
+    ///
+    /// A stable name, never the value or the id of an API key: replacing a key must not give its
+    /// orders new ids.
+    Tenant, 1..=64, ID_ALPHABET, is_id_char
+);
 
 /// The order's identifier: 32 lower-case hexadecimal digits.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
@@ -129,8 +132,8 @@ impl OrderId {
     pub fn derive(tenant: &Tenant, key: &IdempotencyKey) -> Self {
         let mut hash = Sha256::new();
         hash.update(b"order-id/1\0");
-        hash.update((tenant.0.len() as u64).to_be_bytes());
-        hash.update(tenant.0.as_bytes());
+        hash.update((tenant.as_str().len() as u64).to_be_bytes());
+        hash.update(tenant.as_str().as_bytes());
         hash.update(key.as_str().as_bytes());
         let mut digits = hex(&hash.finalize());
         digits.truncate(Self::HEX_DIGITS);
@@ -190,7 +193,7 @@ mod tests {
 
     #[test]
     fn the_same_key_of_the_same_tenant_is_the_same_order() {
-        let derive = |tenant: &str, text: &str| OrderId::derive(&Tenant(tenant.into()), &key(text));
+        let derive = |tenant: &str, text: &str| OrderId::derive(&tenant.parse().unwrap(), &key(text));
         assert_eq!(derive("shop", "k1"), derive("shop", "k1"));
         assert_ne!(derive("shop", "k1"), derive("shop", "k2"));
         assert_ne!(derive("shop", "k1"), derive("wholesale", "k1"));
@@ -200,7 +203,7 @@ mod tests {
 
     #[test]
     fn an_order_id_never_changes_between_releases() {
-        let id = OrderId::derive(&Tenant("shop".into()), &key("k1"));
+        let id = OrderId::derive(&"shop".parse().unwrap(), &key("k1"));
         assert_eq!(id.as_str(), "74a0c24ed6fd821c61343dd41f99084a");
         assert_eq!(id.shard(), &id.as_str()[31..]);
     }

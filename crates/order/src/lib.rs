@@ -6,6 +6,7 @@
 //! | [`placed`] | the order as the whole saga passes it on, and its fingerprint |
 //! | [`money`] | exact amounts in a currency's minor unit |
 //! | [`id`] | the identifiers, and how an order id follows from an idempotency key |
+//! | [`reach`] | which orders somebody may see and cancel |
 //! | [`status`] | where an order stands, and why it was cancelled |
 //! | [`record`] | the order record, the one source of truth about an order |
 //! | [`violation`] | a broken rule, with the place that breaks it |
@@ -16,6 +17,7 @@
 pub mod id;
 pub mod money;
 pub mod placed;
+pub mod reach;
 pub mod record;
 pub mod request;
 pub mod status;
@@ -24,6 +26,7 @@ pub mod violation;
 pub use id::{CountyId, CustomerId, IdempotencyKey, OrderId, PaymentReference, Sku, StoreId, Tenant};
 pub use money::{Currency, MAX_AMOUNT_MINOR};
 pub use placed::{Draft, Fingerprint, InvalidOrder, MAX_LINES, MAX_QUANTITY, Order, OrderLine, PaymentTerms};
+pub use reach::Reach;
 pub use record::{Effect, OrderRecord, Receipt, Receipts};
 pub use status::{Reason, Status};
 pub use violation::{Place, Violation};

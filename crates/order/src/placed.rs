@@ -6,7 +6,7 @@ use std::ops::Deref;
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 
-use crate::id::{CountyId, CustomerId, OrderId, PaymentReference, Sku, StoreId, hex};
+use crate::id::{CountyId, CustomerId, OrderId, PaymentReference, Sku, StoreId, Tenant, hex};
 use crate::money::{Currency, MAX_AMOUNT_MINOR};
 
 /// The most lines of an order: with them a reservation is one DynamoDB transaction, which takes
@@ -69,24 +69,30 @@ pub struct Draft {
 #[serde(try_from = "Stored")]
 pub struct Order {
     order_id: OrderId,
+    tenant: Tenant,
     fingerprint: Fingerprint,
     #[serde(flatten)]
     draft: Draft,
 }
 
 impl Order {
-    /// Gives a draft its id.
+    /// Gives a draft its id and its owner.
     ///
     /// # Errors
     /// [`InvalidOrder`], if the draft breaks a rule that spans its fields.
-    pub fn place(order_id: OrderId, draft: Draft) -> Result<Self, InvalidOrder> {
+    pub fn place(order_id: OrderId, tenant: Tenant, draft: Draft) -> Result<Self, InvalidOrder> {
         check(&draft)?;
-        Ok(Self { order_id, fingerprint: Fingerprint::of(&draft), draft })
+        Ok(Self { order_id, tenant, fingerprint: Fingerprint::of(&draft), draft })
     }
 
     /// Its id.
     pub fn order_id(&self) -> &OrderId {
         &self.order_id
+    }
+
+    /// Whose it is.
+    pub fn tenant(&self) -> &Tenant {
+        &self.tenant
     }
 
     /// Its content's fingerprint.
@@ -107,6 +113,7 @@ impl Deref for Order {
 #[derive(Deserialize)]
 struct Stored {
     order_id: OrderId,
+    tenant: Tenant,
     fingerprint: Fingerprint,
     #[serde(flatten)]
     draft: Draft,
@@ -117,9 +124,9 @@ impl TryFrom<Stored> for Order {
 
     /// The fingerprint is kept as it is: it was taken when the order was placed, perhaps by an
     /// earlier version of the normalisation.
-    fn try_from(Stored { order_id, fingerprint, draft }: Stored) -> Result<Self, InvalidOrder> {
+    fn try_from(Stored { order_id, tenant, fingerprint, draft }: Stored) -> Result<Self, InvalidOrder> {
         check(&draft)?;
-        Ok(Self { order_id, fingerprint, draft })
+        Ok(Self { order_id, tenant, fingerprint, draft })
     }
 }
 
@@ -227,7 +234,7 @@ mod tests {
     }
 
     fn place(draft: Draft) -> Result<Order, InvalidOrder> {
-        Order::place("0123456789abcdef0123456789abcdef".parse().unwrap(), draft)
+        Order::place("0123456789abcdef0123456789abcdef".parse().unwrap(), "shop".parse().unwrap(), draft)
     }
 
     #[test]

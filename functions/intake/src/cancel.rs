@@ -6,21 +6,21 @@
 
 use api::{Answer, Kind, Problem};
 use aws_lambda_events::apigw::ApiGatewayProxyRequest;
-use order::{Reason, Status};
+use order::{Reach, Reason, Status};
 use persist_order::{Canceller, Closing};
 
 use crate::Intake;
 use crate::finish::{order_id, unavailable};
 
 impl Intake {
-    /// Cancels the order that the path names, and waits for the roll-back.
-    pub(crate) async fn cancel(&self, request: &ApiGatewayProxyRequest) -> Answer {
+    /// Cancels the order that the path names, if it is within reach, and waits for the roll-back.
+    pub(crate) async fn cancel(&self, request: &ApiGatewayProxyRequest, reach: Reach<'_>) -> Answer {
         let order_id = match order_id(request) {
             Ok(order_id) => order_id,
             Err(problem) => return problem.answer(),
         };
         let closing = Closing { reason: Reason::CustomerRequest, detail: None, now_ms: self.clock.now_ms() };
-        match self.orders.cancel(&order_id, Canceller::Customer, &closing).await {
+        match self.orders.cancel(&order_id, Canceller::Customer(reach), &closing).await {
             Ok(None) => Problem::new(Kind::OrderNotFound).about(&order_id).answer(),
             Ok(Some(record)) => match record.status {
                 Status::Cancelled => api::stored(&record),

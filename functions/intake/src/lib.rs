@@ -22,7 +22,7 @@ pub mod queue;
 pub mod request;
 pub mod workflow;
 
-use api::{Answer, Handler, Kind, Problem};
+use api::{Answer, Client, Handler, Kind, Problem, Scope};
 use aws_lambda_events::apigw::ApiGatewayProxyRequest;
 use http::{HeaderName, HeaderValue};
 use order::{EpochMs, Order, OrderRecord};
@@ -111,18 +111,27 @@ impl Intake {
 }
 
 impl Handler for Intake {
-    async fn handle(&self, request: ApiGatewayProxyRequest, request_id: &str) -> Answer {
+    async fn handle(&self, request: ApiGatewayProxyRequest, client: &Client, request_id: &str) -> Answer {
         match request.resource.as_deref() {
-            Some("/orders/{orderId}/cancel") => self.cancel(&request).await,
-            Some("/orders/{orderId}/fulfil") => self.fulfil(&request).await,
-            _ => self.submit(&request, request_id).await,
+            Some("/orders/{orderId}/cancel") => match client.require(&[Scope::Submit, Scope::Operations]) {
+                Ok(()) => self.cancel(&request, client.reach()).await,
+                Err(problem) => problem.answer(),
+            },
+            Some("/orders/{orderId}/fulfil") => match client.require(&[Scope::Operations]) {
+                Ok(()) => self.fulfil(&request).await,
+                Err(problem) => problem.answer(),
+            },
+            _ => match client.require(&[Scope::Submit]) {
+                Ok(()) => self.submit(&request, client, request_id).await,
+                Err(problem) => problem.answer(),
+            },
         }
     }
 }
 
 impl Intake {
-    async fn submit(&self, request: &ApiGatewayProxyRequest, request_id: &str) -> Answer {
-        match request::read(request, request_id) {
+    async fn submit(&self, request: &ApiGatewayProxyRequest, client: &Client, request_id: &str) -> Answer {
+        match request::read(request, client, request_id) {
             Err(problem) => problem.answer(),
             Ok(Placement { order, key, mode }) => {
                 let answer = match mode {

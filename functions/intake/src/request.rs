@@ -1,6 +1,6 @@
 //! From an API Gateway event to an order with an id.
 
-use api::{Kind, Problem};
+use api::{Client, Kind, Problem};
 use aws_lambda_events::apigw::ApiGatewayProxyRequest;
 use base64::Engine as _;
 use base64::prelude::BASE64_STANDARD;
@@ -37,7 +37,7 @@ pub enum Mode {
 ///
 /// # Errors
 /// The problem to answer with.
-pub fn read(request: &ApiGatewayProxyRequest, request_id: &str) -> Result<Placement, Problem> {
+pub fn read(request: &ApiGatewayProxyRequest, client: &Client, request_id: &str) -> Result<Placement, Problem> {
     let headers = api::headers(request);
     check_media_type(headers)?;
     let body = body(request)?;
@@ -65,9 +65,11 @@ pub fn read(request: &ApiGatewayProxyRequest, request_id: &str) -> Result<Placem
         Some(key) => key,
         None => request_id.parse().map_err(|_| Problem::new(Kind::Unavailable))?,
     };
-    let order_id = OrderId::derive(&api::tenant(request), &key);
+    client.require_customer(&draft.customer_id)?;
+    let order_id = OrderId::derive(&client.tenant, &key);
     // The reader has checked every rule by its field already.
-    let order = Order::place(order_id, draft).map_err(|rule| invalid(vec![Violation::at("", rule.to_string())]))?;
+    let order = Order::place(order_id, client.tenant.clone(), draft)
+        .map_err(|rule| invalid(vec![Violation::at("", rule.to_string())]))?;
     Ok(Placement { order, key, mode: mode(headers) })
 }
 

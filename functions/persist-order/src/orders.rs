@@ -3,7 +3,7 @@
 //! | access | key |
 //! |---|---|
 //! | by id | `order_id` |
-//! | by customer and time | `orders_by_customer`: `customer_id`, `created_ms` |
+//! | by customer and time | `orders_by_customer`: `tenant_customer`, `created_ms` |
 //! | by store and time | `orders_by_store`: `store_shard`, `created_ms` |
 //! | by county and time | `orders_by_county`: `county_shard`, `created_ms` |
 //! | open orders, when due | `work_by_due`: `work`, `due_ms` |
@@ -19,7 +19,10 @@ use aws_sdk_dynamodb::operation::put_item::PutItemError;
 use aws_sdk_dynamodb::operation::update_item::UpdateItemError;
 use aws_sdk_dynamodb::operation::update_item::builders::UpdateItemFluentBuilder;
 use aws_sdk_dynamodb::types::{AttributeValue, ReturnValue, ReturnValuesOnConditionCheckFailure};
-use order::{EpochMs, Fingerprint, Order, OrderId, OrderRecord, Reason, Receipt, Receipts, Status, StoreId};
+use order::{
+    CustomerId, EpochMs, Fingerprint, Order, OrderId, OrderRecord, Reach, Reason, Receipt, Receipts, Status, StoreId,
+    Tenant,
+};
 use saga::{Item, Unavailable};
 
 use crate::UndoReceipts;
@@ -68,8 +71,9 @@ pub enum Canceller<'a> {
     /// Recovery, which has given up on the order as it stood when it was due at this time. An
     /// operator may have taken it up again since, with attempts of its own.
     Recovery(EpochMs),
-    /// The customer, who may also cancel what is confirmed.
-    Customer,
+    /// The customer, who may also cancel what is confirmed, among the orders within reach. To them
+    /// there is no other order.
+    Customer(Reach<'a>),
 }
 
 impl Orders {
@@ -241,7 +245,7 @@ impl Orders {
             // Recovery starts one that does.
             Canceller::Saga(_) | Canceller::Recovery(_) => closing.now_ms + RECOVER_AFTER_MS,
             // The customer's request may die before it starts one.
-            Canceller::Customer => closing.now_ms,
+            Canceller::Customer(_) => closing.now_ms,
         };
         let mut update = self
             .update(order_id)
@@ -251,7 +255,11 @@ impl Orders {
                 Canceller::Saga(Some(_)) => "#status = :pending AND fingerprint = :fingerprint",
                 Canceller::Saga(None) => "#status = :pending",
                 Canceller::Recovery(_) => "#status = :pending AND due_ms = :was_due",
-                Canceller::Customer => "#status IN (:pending, :confirmed)",
+                Canceller::Customer(Reach::All) => "#status IN (:pending, :confirmed)",
+                Canceller::Customer(Reach::Tenant(_)) => "#status IN (:pending, :confirmed) AND tenant = :tenant",
+                Canceller::Customer(Reach::Customer(..)) => {
+                    "#status IN (:pending, :confirmed) AND tenant = :tenant AND customer_id = :customer"
+                }
             })
             .expression_attribute_names("#work", "work")
             .expression_attribute_values(":cancelling", status_value(Status::Cancelling))
@@ -265,8 +273,14 @@ impl Orders {
             Canceller::Saga(Some(fingerprint)) => {
                 update = update.expression_attribute_values(":fingerprint", string(fingerprint.as_str()));
             }
-            Canceller::Customer => {
+            Canceller::Customer(reach) => {
                 update = update.expression_attribute_values(":confirmed", status_value(Status::Confirmed));
+                if let Reach::Tenant(tenant) | Reach::Customer(tenant, _) = reach {
+                    update = update.expression_attribute_values(":tenant", string(tenant.as_str()));
+                }
+                if let Reach::Customer(_, customer_id) = reach {
+                    update = update.expression_attribute_values(":customer", string(customer_id.as_str()));
+                }
             }
             Canceller::Recovery(due_ms) => {
                 update = update.expression_attribute_values(":was_due", number(due_ms));
@@ -279,7 +293,11 @@ impl Orders {
                 .update_expression(format!("{change}, detail = :detail"))
                 .expression_attribute_values(":detail", string(detail)),
         };
-        decide(update, ATTEMPTED).await
+        let record = decide(update, ATTEMPTED).await?;
+        Ok(match canceller {
+            Canceller::Customer(reach) => record.filter(|record| reach.has(&record.order)),
+            Canceller::Saga(_) | Canceller::Recovery(_) => record,
+        })
     }
 
     /// Moves `CANCELLING` to `CANCELLED`, once every step is undone. Answers with the record as it
@@ -410,6 +428,12 @@ pub(crate) async fn decide(
     item.map(|item| record_of(item, attempted)).transpose()
 }
 
+/// The partition that a customer's orders stand in: what one tenant placed for the customer is no
+/// other tenant's business.
+pub(crate) fn tenant_customer(tenant: &Tenant, customer_id: &CustomerId) -> String {
+    format!("{tenant}#{customer_id}")
+}
+
 /// The partition of the work index that an open order stands in.
 pub fn open_work(order_id: &OrderId) -> String {
     format!("OPEN#{}", order_id.shard())
@@ -424,6 +448,8 @@ pub fn pick_work(store_id: &StoreId, shard: &str) -> String {
 fn new_item(record: &OrderRecord, due_ms: EpochMs) -> Result<Item, Unavailable> {
     let mut item: Item = serde_dynamo::to_item(record)
         .map_err(|source| Unavailable::Unreadable { attempted: "write the new order", source })?;
+    let tenant_customer = tenant_customer(record.order.tenant(), &record.order.customer_id);
+    item.insert("tenant_customer".to_owned(), string(&tenant_customer));
     let shard = record.order.order_id().shard();
     item.insert("store_shard".to_owned(), string(&format!("{}#{shard}", record.order.store_id)));
     if let Some(county_id) = &record.order.county_id {

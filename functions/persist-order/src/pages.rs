@@ -11,10 +11,10 @@ use std::time::Duration;
 
 use aws_sdk_dynamodb::types::KeysAndAttributes;
 use futures_util::future::try_join_all;
-use order::{CountyId, CustomerId, EpochMs, OrderId, OrderRecord, StoreId};
+use order::{CountyId, CustomerId, EpochMs, OrderId, OrderRecord, StoreId, Tenant};
 use saga::{Item, Unavailable};
 
-use crate::orders::{Orders, number, pick_work, record_of, string};
+use crate::orders::{Orders, number, pick_work, record_of, string, tenant_customer};
 use crate::work::{self, PARKED_WORK, SHARDS};
 
 /// The most orders of a page: as many as one `BatchGetItem`
@@ -35,8 +35,8 @@ const FIRST_DELAY: Duration = Duration::from_millis(50);
 /// Which orders a list is of.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Listing {
-    /// A customer's, newest first.
-    Customer(CustomerId),
+    /// What a tenant placed for a customer, newest first.
+    Customer(Tenant, CustomerId),
     /// A store's, newest first.
     Store(StoreId),
     /// A county's, newest first.
@@ -79,7 +79,7 @@ impl Listing {
     fn index(&self) -> Index {
         let by_time = |name, partition| Index { name, partition, sort: "created_ms", descending: true };
         match self {
-            Self::Customer(_) => by_time("orders_by_customer", "customer_id"),
+            Self::Customer(..) => by_time("orders_by_customer", "tenant_customer"),
             Self::Store(_) => by_time("orders_by_store", "store_shard"),
             Self::County(_) => by_time("orders_by_county", "county_shard"),
             Self::Open | Self::Pick(_) => {
@@ -94,7 +94,7 @@ impl Listing {
         let sharded = |id: &str| SHARDS.iter().map(|shard| format!("{id}#{shard}")).collect();
         match self {
             // A customer does not order so much that its orders would heat a partition.
-            Self::Customer(customer_id) => vec![customer_id.to_string()],
+            Self::Customer(tenant, customer_id) => vec![tenant_customer(tenant, customer_id)],
             Self::Store(store_id) => sharded(store_id.as_str()),
             Self::County(county_id) => sharded(county_id.as_str()),
             Self::Open => {

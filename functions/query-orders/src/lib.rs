@@ -12,7 +12,7 @@ pub mod list;
 mod order;
 pub mod parameters;
 
-use api::{Answer, Handler, Kind, Problem};
+use api::{Answer, Client, Handler};
 use aws_lambda_events::apigw::ApiGatewayProxyRequest;
 use persist_order::Orders;
 
@@ -32,17 +32,14 @@ impl QueryOrders {
 }
 
 impl Handler for QueryOrders {
-    async fn handle(&self, request: ApiGatewayProxyRequest, _request_id: &str) -> Answer {
-        match request.resource.as_deref() {
-            Some("/customers/{customerId}/orders") => self.list(Resource::OfCustomer, &request).await,
-            Some("/stores/{storeId}/orders") => self.list(Resource::OfStore, &request).await,
-            Some("/counties/{countyId}/orders") => self.list(Resource::OfCounty, &request).await,
-            Some("/orders") => self.list(Resource::Work, &request).await,
-            // What is no order id names no order either.
-            _ => match request.path_parameters.get("orderId").and_then(|text| text.parse().ok()) {
-                Some(order_id) => self.order(&order_id, api::headers(&request)).await,
-                None => Problem::new(Kind::OrderNotFound).answer(),
-            },
-        }
+    async fn handle(&self, request: ApiGatewayProxyRequest, client: &Client, _request_id: &str) -> Answer {
+        let resource = match request.resource.as_deref() {
+            Some("/customers/{customerId}/orders") => Resource::OfCustomer,
+            Some("/stores/{storeId}/orders") => Resource::OfStore,
+            Some("/counties/{countyId}/orders") => Resource::OfCounty,
+            Some("/orders") => Resource::Work,
+            _ => return self.order(&request, client).await,
+        };
+        self.list(resource, &request, client).await
     }
 }

@@ -4,10 +4,10 @@
 
 use std::ops::RangeInclusive;
 
-use api::{Answer, Kind, OrderView, Problem};
+use api::{Answer, Client, Kind, OrderView, Problem, Scope};
 use aws_lambda_events::apigw::ApiGatewayProxyRequest;
 use http::StatusCode;
-use order::{EpochMs, OrderRecord, Status, StoreId, Tenant};
+use order::{EpochMs, OrderRecord, Status, StoreId};
 use persist_order::pages::MAX_PAGE_SIZE;
 use persist_order::{Listing, Position};
 use saga::{Unavailable, task::chain};
@@ -67,8 +67,13 @@ impl QueryOrders {
     /// # Cost
     /// What [`Orders::list`](persist_order::Orders::list) costs, and one read unit per 4 KiB of each
     /// order; for the open orders up to [`MAX_ROUNDS`] times as much.
-    pub(crate) async fn list(&self, resource: Resource, request: &ApiGatewayProxyRequest) -> Answer {
-        let query = match read(resource, Parameters::of(request), &api::tenant(request)) {
+    pub(crate) async fn list(&self, resource: Resource, request: &ApiGatewayProxyRequest, client: &Client) -> Answer {
+        let scope = match resource {
+            Resource::OfCustomer => Scope::Read,
+            Resource::OfStore | Resource::OfCounty | Resource::Work => Scope::Operations,
+        };
+        let query = client.require(&[scope]).and_then(|()| read(resource, Parameters::of(request), client));
+        let query = match query {
             Ok(query) => query,
             Err(problem) => return problem.answer(),
         };
@@ -112,11 +117,11 @@ impl QueryOrders {
     }
 }
 
-fn read(resource: Resource, mut parameters: Parameters, tenant: &Tenant) -> Result<Query, Problem> {
+fn read(resource: Resource, mut parameters: Parameters, client: &Client) -> Result<Query, Problem> {
     let mut status = None;
     let mut range = 0..=EpochMs::MAX;
     let listing = match resource {
-        Resource::OfCustomer => parameters.path("customerId").map(Listing::Customer),
+        Resource::OfCustomer => parameters.path("customerId").map(|id| Listing::Customer(client.tenant.clone(), id)),
         Resource::OfStore => parameters.path("storeId").map(Listing::Store),
         Resource::OfCounty => parameters.path("countyId").map(Listing::County),
         Resource::Work => {
@@ -124,6 +129,9 @@ fn read(resource: Resource, mut parameters: Parameters, tenant: &Tenant) -> Resu
             read_work(status, &mut parameters)
         }
     };
+    if let Some(Listing::Customer(_, customer_id)) = &listing {
+        client.require_customer(customer_id)?;
+    }
     if resource != Resource::Work {
         let from = parameters.query("from", time);
         let to = parameters.query("to", time);
@@ -134,7 +142,7 @@ fn read(resource: Resource, mut parameters: Parameters, tenant: &Tenant) -> Resu
         range = from.map_or(0, millis)..=to.map_or(EpochMs::MAX, |to| millis(to) - 1);
     }
     let limit = parameters.query("limit", |text| count(text, MAX_PAGE_SIZE)).unwrap_or(DEFAULT_PAGE_SIZE);
-    let list = list_name(listing.as_ref(), &range, status, tenant);
+    let list = list_name(listing.as_ref(), &range, status, client);
     // Whether a cursor belongs to this list is known only once the list is.
     let right = parameters.are_right();
     let after = parameters.query("cursor", |text| match &listing {
@@ -188,10 +196,9 @@ fn list_name(
     listing: Option<&Listing>,
     range: &RangeInclusive<EpochMs>,
     status: Option<Status>,
-    tenant: &Tenant,
+    client: &Client,
 ) -> String {
-    // The tenant comes last, for it is any text.
-    format!("{listing:?} {range:?} {status:?} {}", tenant.0)
+    format!("{listing:?} {range:?} {status:?} {}", client.tenant)
 }
 
 /// Whether there can be such a place at all: whoever computes cursors gets a refusal as well.

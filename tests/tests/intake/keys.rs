@@ -1,9 +1,10 @@
 //! Idempotency keys.
 
+use api::Scope;
 use local::aws::Api;
 use serde_json::json;
 use system_tests::faults::Faults;
-use system_tests::orders::{OrderBuilder, REQUEST_ID, order_without_key, send};
+use system_tests::orders::{OrderBuilder, REQUEST_ID, client, order_without_key, send, send_as};
 use system_tests::shops::shop;
 
 use crate::{dynamodb, laptop, queue, refuse};
@@ -93,13 +94,8 @@ async fn a_key_in_two_lines_is_seen_although_one_map_of_the_event_has_the_last_l
 #[tokio::test(start_paused = true)]
 async fn two_tenants_may_use_one_key() {
     let shop = shop().open().await;
-    let of_tenant = |id: &str| {
-        let mut event = laptop("k1").event();
-        event.request_context.identity.api_key_id = Some(id.to_owned());
-        event
-    };
-    let one = send(&shop, of_tenant("one")).await;
-    let another = send(&shop, of_tenant("another")).await;
+    let one = send_as(&client("one", &[Scope::Submit]), &shop, laptop("k1").event()).await;
+    let another = send_as(&client("another", &[Scope::Submit]), &shop, laptop("k1").event()).await;
     assert_eq!((one.http_status, another.http_status), (201, 201));
     assert_ne!(one.body["orderId"], another.body["orderId"]);
     assert_eq!(shop.available("LAPTOP001"), 8);

@@ -81,7 +81,7 @@ struct Index {
 }
 
 const ORDER_INDEXES: &[Index] = &[
-    Index { name: "orders_by_customer", partition: "customer_id", sort: "created_ms" },
+    Index { name: "orders_by_customer", partition: "tenant_customer", sort: "created_ms" },
     Index { name: "orders_by_store", partition: "store_shard", sort: "created_ms" },
     Index { name: "orders_by_county", partition: "county_shard", sort: "created_ms" },
     Index { name: "work_by_due", partition: "work", sort: "due_ms" },

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use anstream::{eprintln, println};
 use anstyle::Style;
-use api::Handler;
+use api::{Client, Handler};
 use comfy_table::{ContentArrangement, Table, presets};
 use http::{HeaderMap, HeaderValue, Method, header};
 use intake::IDEMPOTENCY_KEY;
@@ -185,7 +185,7 @@ async fn show(stack: &Stack, late: &LateReservation, scenario: &Scenario) -> Sho
     let clients: Vec<_> = (0..scenario.clients)
         .map(|_| {
             let (intake, event) = (Arc::clone(&stack.intake), event(scenario));
-            tokio::spawn(async move { intake.handle(event, "demo").await })
+            tokio::spawn(async move { intake.handle(event, &Client::of_an_open_api(), "demo").await })
         })
         .collect();
     let mut answers = Vec::new();

@@ -1,21 +1,24 @@
 //! `order-saga serve`.
 
-use std::io;
 use std::net::SocketAddr;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
 use std::time::Duration;
+use std::{fs, io};
 
 use anstream::eprintln;
+use api::Clients;
+use api::access::NotClients;
 use tokio::net::TcpListener;
 use tokio::signal;
 
-use crate::front;
+use crate::front::{self, Front};
 use crate::seed::{Seed, SeedError};
 use crate::stack::{self, Options, Stack, StackError, schedule};
 
 /// Serve the order API on this machine.
 #[derive(Debug, clap::Args)]
-#[command(after_long_help = STOCK_FORM)]
+#[command(after_long_help = FILE_FORMS)]
 pub struct Args {
     /// The address to listen on.
     #[arg(long, value_name = "ADDR", default_value = "127.0.0.1:8080")]
@@ -27,11 +30,21 @@ pub struct Args {
     /// built in.
     #[arg(long, value_name = "FILE")]
     pub stock: Option<PathBuf>,
+    /// Who may call the API, by API key. Three clients are built in, with the keys `shop-key`,
+    /// `wholesale-key` and `operations-key`. A request without a key may do everything.
+    #[arg(long, value_name = "FILE")]
+    pub clients: Option<PathBuf>,
 }
 
-const STOCK_FORM: &str = r#"The stock file:
+/// The clients of a stack that is given none.
+const SAMPLE_CLIENTS: &str = include_str!("../sample-clients.json");
+
+const FILE_FORMS: &str = r#"The stock file:
   {"stock": [{"storeId": "main", "sku": "LAPTOP001", "onHand": 100}],
-   "accounts": [{"customerId": "acme-wholesale", "creditLimit": 5000.00, "currency": "USD", "onHold": false}]}"#;
+   "accounts": [{"customerId": "acme-wholesale", "creditLimit": 5000.00, "currency": "USD", "onHold": false}]}
+
+The clients file, by API key; without customer_id for all customers of the tenant:
+  {"wholesale-key": {"tenant": "wholesale", "scopes": ["submit", "read", "operations"], "customer_id": "acme-wholesale"}}"#;
 
 /// The API could not be served.
 #[derive(Debug, thiserror::Error)]
@@ -42,6 +55,17 @@ pub enum ServeError {
     /// The stock could not be loaded.
     #[error(transparent)]
     Seed(#[from] SeedError),
+    /// The clients' file cannot be read.
+    #[error("read the clients file {}", .path.display())]
+    ClientsFile {
+        /// The file.
+        path: PathBuf,
+        /// Why.
+        source: io::Error,
+    },
+    /// It is not of the right form.
+    #[error("the clients file is not of the form that `order-saga serve --help` shows")]
+    Clients(#[source] NotClients),
     /// The address cannot be listened on.
     #[error("listen on {address}; choose another address with --listen")]
     Listen {
@@ -61,13 +85,15 @@ pub enum ServeError {
 /// # Errors
 /// [`ServeError`].
 pub async fn run(args: Args) -> Result<(), ServeError> {
-    let options = match &args.data {
-        Some(dir) => Options::in_dir(dir)?,
-        None => Options::in_memory()?,
-    };
+    // The files come first: one that is wrong leaves no data behind.
     let seed = match &args.stock {
         Some(path) => Seed::read(path)?,
         None => Seed::sample()?,
+    };
+    let clients = Arc::new(clients(args.clients.as_deref())?);
+    let options = match &args.data {
+        Some(dir) => Options::in_dir(dir)?,
+        None => Options::in_memory()?,
     };
     let stack = Stack::open(options)?;
     seed.store(&aws_sdk_dynamodb::Client::new(&stack::config(&stack.services)), &stack.tables).await?;
@@ -82,7 +108,7 @@ pub async fn run(args: Args) -> Result<(), ServeError> {
          \"totalAmount\":1299.99}}'\n"
     );
     let background = schedule::spawn(&stack);
-    let served = axum::serve(listener, front::router(stack)).with_graceful_shutdown(stop());
+    let served = axum::serve(listener, front::router(Front { stack, clients })).with_graceful_shutdown(stop());
     tokio::select! {
         served = served => served.map_err(ServeError::Http)?,
         () = lose_patience() => eprintln!("a client has not finished its request, and is not waited for"),
@@ -90,6 +116,16 @@ pub async fn run(args: Args) -> Result<(), ServeError> {
     background.abort();
     eprintln!("stopped");
     Ok(())
+}
+
+fn clients(path: Option<&Path>) -> Result<Clients, ServeError> {
+    let text = match path {
+        Some(path) => {
+            &fs::read_to_string(path).map_err(|source| ServeError::ClientsFile { path: path.to_owned(), source })?
+        }
+        None => SAMPLE_CLIENTS,
+    };
+    text.parse().map_err(ServeError::Clients)
 }
 
 /// How long requests that are under way may take once the server is to stop: as long as API Gateway

@@ -102,7 +102,7 @@ impl World {
         let Some(stack) = self.stack() else { return };
         let intake = Arc::clone(&stack.intake);
         let caller = tokio::spawn(async move {
-            let answer = intake.handle(request.clone(), "explorer").await;
+            let answer = intake.handle(request.clone(), &api::Client::of_an_open_api(), "explorer").await;
             Client { request, answer }
         });
         self.lock().callers.push(caller);

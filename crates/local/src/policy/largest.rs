@@ -34,7 +34,7 @@ pub fn largest_order() -> Order {
         lines: (0..MAX_LINES).map(line).collect(),
         total_minor: price_minor * i64::from(MAX_QUANTITY) * largest_count(),
     };
-    Order::place(parsed(&"0".repeat(32)), draft).expect("every line and the total are within their bounds")
+    Order::place(parsed(&"0".repeat(32)), parsed(&id), draft).expect("every line and the total are within their bounds")
 }
 
 /// The record of the largest order in this status, with everything in it that a record can hold,

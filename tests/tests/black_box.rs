@@ -52,7 +52,7 @@ impl Api {
             let files = ["--stock".as_ref(), stock.as_path(), "--clients".as_ref(), clients.path()];
             let serve = Serve::start(files).await;
             let names: Value = serde_json::from_str(CLIENTS).unwrap();
-            let keys = names.as_object().unwrap().keys().map(|name| (name.clone(), name.as_str().into()));
+            let keys = names.as_object().unwrap().keys().map(|name| (name.clone(), Value::from(name.as_str())));
             return Self::with(serve.client(), keys.collect(), Some((serve, clients)));
         };
         let mut client = Client::new(url).under(&env::var("ORDER_API_BASE_PATH").unwrap_or_default());
@@ -196,6 +196,7 @@ async fn an_order_that_is_out_of_stock_is_rolled_back_and_holds_nothing() {
     let read = api.client.follow(refused.header(LOCATION)).await;
     assert_eq!(outcome(&read), (200, json!("CANCELLED"), json!("OUT_OF_STOCK")));
     assert_eq!(read.json(), refused.json()["order"]);
+    assert_eq!(read.json()["shortages"], json!([{ "productId": "TWO-ONLY", "available": 2 }]));
     assert_eq!(api.place("too-many", &both).await.json(), refused.json(), "again, it is the same refusal");
 
     let all = api.place("all-there-is", order_of("TWO-ONLY", 2)).await;

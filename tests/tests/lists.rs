@@ -309,7 +309,7 @@ async fn the_open_orders_are_listed_by_status_longest_due_first_and_parked_ones_
     let stack = stack();
     let keys: Vec<String> = (0..30).map(|number| format!("order-{number}")).collect();
     put_all(&stack, (0..30).map(|number| OPENED_MS + number)).await;
-    let closing = |now_ms| Closing { reason: Reason::CustomerRequest, detail: None, now_ms };
+    let closing = |now_ms| Closing { reason: Reason::CustomerRequest, detail: None, shortages: Vec::new(), now_ms };
     for (number, key) in (0..).zip(&keys).take(20) {
         stack
             .orders

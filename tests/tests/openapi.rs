@@ -269,7 +269,7 @@ async fn every_answer_is_described_and_every_description_comes_true() {
     assert_eq!(answers.place(&shop, &laptop("given-up")).await, 202);
     mishaps.heal();
     let due_ms = shop.due_ms(&order_id("given-up")).unwrap();
-    let closing = Closing { reason: Reason::Unavailable, detail: None, now_ms: shop.now_ms() };
+    let closing = Closing { reason: Reason::Unavailable, detail: None, shortages: Vec::new(), now_ms: shop.now_ms() };
     shop.orders.cancel(&order_id("given-up"), Canceller::Recovery(due_ms), &closing).await.unwrap();
     assert_eq!(answers.place(&shop, &laptop("given-up")).await, 409);
     // Cancelled by its customer.

@@ -16,6 +16,8 @@ pub struct OrderView<'a> {
     reason: Option<Reason>,
     #[serde(skip_serializing_if = "Option::is_none")]
     detail: Option<&'a str>,
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    shortages: Vec<ShortageView<'a>>,
     customer_id: &'a CustomerId,
     store_id: &'a StoreId,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -39,6 +41,14 @@ struct ItemView<'a> {
     price: Amount,
 }
 
+/// An article that the store had too little of.
+#[derive(Debug, Serialize)]
+#[serde(rename_all = "camelCase")]
+struct ShortageView<'a> {
+    product_id: &'a Sku,
+    available: i64,
+}
+
 /// Something that happened to the order.
 #[derive(Debug, Serialize)]
 struct Moment {
@@ -55,6 +65,11 @@ impl<'a> From<&'a OrderRecord> for OrderView<'a> {
             status: record.status,
             reason: record.reason,
             detail: record.detail.as_deref(),
+            shortages: record
+                .shortages
+                .iter()
+                .map(|short| ShortageView { product_id: &short.sku, available: short.available })
+                .collect(),
             customer_id: &order.customer_id,
             store_id: &order.store_id,
             county_id: order.county_id.as_ref(),

@@ -27,7 +27,7 @@ pub use id::{CountyId, CustomerId, IdempotencyKey, OrderId, PaymentReference, Sk
 pub use money::{Currency, MAX_AMOUNT_MINOR};
 pub use placed::{Draft, Fingerprint, InvalidOrder, MAX_LINES, MAX_QUANTITY, Order, OrderLine, PaymentTerms};
 pub use reach::Reach;
-pub use record::{Effect, OrderRecord, Receipt, Receipts};
+pub use record::{Effect, OrderRecord, Receipt, Receipts, Shortage};
 pub use status::{Reason, Status};
 pub use violation::{Place, Violation};
 

@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::{EpochMs, Order, Reason, Status};
+use crate::{EpochMs, Order, Reason, Sku, Status};
 
 /// What a step or its compensation did, and when.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
@@ -47,6 +47,15 @@ pub struct Receipts {
     pub consume_inventory: Option<Receipt>,
 }
 
+/// An article of an order that its store had too little of.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Shortage {
+    /// The article.
+    pub sku: Sku,
+    /// How many could be reserved when the order was refused; none, if the store does not keep it.
+    pub available: i64,
+}
+
 /// The order with its decision, as stored and as the workflow hands it on.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct OrderRecord {
@@ -61,6 +70,9 @@ pub struct OrderRecord {
     /// The refusing step's own words, if a step refused the order.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub detail: Option<String>,
+    /// What the store had too little of, if it refused the order.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub shortages: Vec<Shortage>,
     /// What the steps did, known once the order is decided.
     #[serde(default)]
     pub receipts: Receipts,

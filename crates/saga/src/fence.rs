@@ -460,13 +460,14 @@ fn read_reasons<S: Step>(
         return answer_from_fence(fence.item(), effect);
     }
     if !reasons.iter().any(is_undecided) {
-        let refusal = reasons
+        let failed: Vec<_> = reasons
             .iter()
             .skip(1)
             .enumerate()
             .filter(|(_, reason)| is_failed_condition(reason))
-            .find_map(|(index, reason)| step.refusal(request, index, reason.item()));
-        if let Some(refusal) = refusal {
+            .map(|(index, reason)| (index, reason.item()))
+            .collect();
+        if let Some(refusal) = step.refusal(request, &failed) {
             return Err(ActionError::Refused(refusal));
         }
     }

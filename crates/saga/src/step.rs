@@ -35,9 +35,10 @@ pub trait Step: Send + Sync {
     /// then is the effect, in a single put at half the cost.
     fn apply(&self, request: &Self::Request, now_ms: EpochMs) -> Vec<TransactWriteItem>;
 
-    /// What the failed condition of the write at `index` of [`Step::apply`] says, given the item
-    /// as it was. `None` if the item does not bear a refusal out; the action is then tried again.
-    fn refusal(&self, request: &Self::Request, index: usize, old: Option<&Item>) -> Option<Self::Refusal>;
+    /// What the failed conditions of [`Step::apply`] say: of each write that failed its index, and
+    /// the item as it was. `None` if the items do not bear a refusal out; the action is then tried
+    /// again.
+    fn refusal(&self, request: &Self::Request, failed: &[(usize, Option<&Item>)]) -> Option<Self::Refusal>;
 
     /// The writes that take the effect back, beside the fence and in one transaction with it.
     fn undo(&self, order_id: &OrderId, effect: &Self::Effect, now_ms: EpochMs) -> Vec<TransactWriteItem>;

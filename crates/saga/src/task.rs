@@ -9,7 +9,8 @@ use std::future::Future;
 use std::time::Duration;
 
 use lambda_runtime::{Diagnostic, LambdaEvent, service_fn};
-use serde::{Serialize, de::DeserializeOwned};
+use order::Shortage;
+use serde::{Deserialize, Serialize, de::DeserializeOwned};
 use serde_json::Value;
 
 use crate::unavailable::Unavailable;
@@ -23,6 +24,37 @@ pub const TASK_DEADLINE: Duration = Duration::from_secs(5);
 pub trait TaskError: Error + Send + Sync + 'static {
     /// The name that the state machine matches.
     fn name(&self) -> &'static str;
+
+    /// What a store had too little of, if that is the error.
+    fn shortages(&self) -> &[Shortage] {
+        &[]
+    }
+}
+
+/// What a task says about its error, beside the error's name.
+///
+/// A Lambda error has a name and a text, and nothing else. So what has to arrive as data goes through
+/// the state machine as JSON in that text; a text without data is sent as it is.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Told {
+    /// In words.
+    pub message: String,
+    /// In data: what a store had too little of.
+    pub shortages: Vec<Shortage>,
+}
+
+impl Told {
+    /// Reads an error's text.
+    pub fn read(text: String) -> Self {
+        serde_json::from_str(&text).unwrap_or(Self { message: text, shortages: Vec::new() })
+    }
+
+    fn into_text(self) -> String {
+        if self.shortages.is_empty() {
+            return self.message;
+        }
+        serde_json::to_string(&self).expect("texts and numbers are always JSON")
+    }
 }
 
 /// The handler of a task function.
@@ -65,12 +97,20 @@ impl<E: TaskError> TaskFailure<E> {
             Self::Unavailable(_) => "Unavailable",
         }
     }
+
+    fn told(&self) -> Told {
+        let shortages = match self {
+            Self::Failed(error) => error.shortages().to_vec(),
+            Self::InvalidOrder(_) | Self::InvalidOutput(_) | Self::Unavailable(_) => Vec::new(),
+        };
+        Told { message: chain(self), shortages }
+    }
 }
 
 impl<E: TaskError> From<TaskFailure<E>> for Diagnostic {
     /// The message is the whole chain of causes: the execution's event log is where it is read.
     fn from(failure: TaskFailure<E>) -> Self {
-        Self { error_type: failure.name().to_owned(), error_message: chain(&failure) }
+        Self { error_type: failure.name().to_owned(), error_message: failure.told().into_text() }
     }
 }
 

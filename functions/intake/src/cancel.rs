@@ -19,7 +19,12 @@ impl Intake {
             Ok(order_id) => order_id,
             Err(problem) => return problem.answer(),
         };
-        let closing = Closing { reason: Reason::CustomerRequest, detail: None, now_ms: self.clock.now_ms() };
+        let closing = Closing {
+            reason: Reason::CustomerRequest,
+            detail: None,
+            shortages: Vec::new(),
+            now_ms: self.clock.now_ms(),
+        };
         match self.orders.cancel(&order_id, Canceller::Customer(reach), &closing).await {
             Ok(None) => Problem::new(Kind::OrderNotFound).about(&order_id).answer(),
             Ok(Some(record)) => match record.status {

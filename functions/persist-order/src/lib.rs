@@ -8,8 +8,8 @@ pub mod orders;
 pub mod pages;
 pub mod work;
 
-use order::{InvalidOrder, Order, OrderId, OrderRecord, Reason, Receipt, Receipts, Status, StoreId};
-use saga::{Clock, Task, TaskError, Unavailable};
+use order::{EpochMs, InvalidOrder, Order, OrderId, OrderRecord, Reason, Receipt, Receipts, Status, StoreId};
+use saga::{Clock, Task, TaskError, Unavailable, task::Told};
 use serde::Deserialize;
 
 pub use orders::{Canceller, Closing, Orders, Written};
@@ -96,9 +96,9 @@ impl Failure {
         Reason::of_error(&self.error)
     }
 
-    /// The step's own words about this order, which the client may read. Those of a crash are for
-    /// the log alone.
-    fn detail(&self) -> Option<String> {
+    /// The step's own words about this order, which the client may read, with what it was short of.
+    /// Those of a crash are for the log alone.
+    fn told(&self) -> Option<Told> {
         #[derive(Deserialize)]
         #[serde(rename_all = "camelCase")]
         struct LambdaError {
@@ -109,7 +109,16 @@ impl Failure {
             return None;
         }
         let error: LambdaError = serde_json::from_str(&self.cause).ok()?;
-        Some(error.error_message.chars().take(MAX_DETAIL_CHARS).collect())
+        Some(Told::read(error.error_message))
+    }
+
+    /// How the cancellation that it leads to is put on record.
+    fn closing(&self, now_ms: EpochMs) -> Closing {
+        let (detail, shortages) = match self.told() {
+            Some(Told { message, shortages }) => (Some(message.chars().take(MAX_DETAIL_CHARS).collect()), shortages),
+            None => (None, Vec::new()),
+        };
+        Closing { reason: self.reason(), detail, shortages, now_ms }
     }
 }
 
@@ -186,7 +195,7 @@ impl PersistOrder {
         order: Option<&Order>,
         failure: &Failure,
     ) -> Result<OrderRecord, PersistError> {
-        let closing = Closing { reason: failure.reason(), detail: failure.detail(), now_ms: self.clock.now_ms() };
+        let closing = failure.closing(self.clock.now_ms());
         let Some(order) = order else {
             return self
                 .orders

@@ -20,8 +20,8 @@ use aws_sdk_dynamodb::operation::update_item::UpdateItemError;
 use aws_sdk_dynamodb::operation::update_item::builders::UpdateItemFluentBuilder;
 use aws_sdk_dynamodb::types::{AttributeValue, ReturnValue, ReturnValuesOnConditionCheckFailure};
 use order::{
-    CustomerId, EpochMs, Fingerprint, Order, OrderId, OrderRecord, Reach, Reason, Receipt, Receipts, Status, StoreId,
-    Tenant,
+    CustomerId, EpochMs, Fingerprint, Order, OrderId, OrderRecord, Reach, Reason, Receipt, Receipts, Shortage, Status,
+    StoreId, Tenant,
 };
 use saga::{Item, Unavailable};
 
@@ -50,6 +50,8 @@ pub struct Closing {
     pub reason: Reason,
     /// The refusing step's own words.
     pub detail: Option<String>,
+    /// What the store had too little of.
+    pub shortages: Vec<Shortage>,
     /// When.
     pub now_ms: EpochMs,
 }
@@ -109,6 +111,7 @@ impl Orders {
             status: Status::Pending,
             reason: None,
             detail: None,
+            shortages: Vec::new(),
             receipts: Receipts::default(),
             attempts: 0,
             created_ms: now_ms,
@@ -127,12 +130,13 @@ impl Orders {
     /// # Idempotency, cost, errors
     /// As [`Orders::put_pending`].
     pub async fn put_cancelling(&self, order: &Order, closing: &Closing) -> Result<Written, Unavailable> {
-        let Closing { reason, ref detail, now_ms } = *closing;
+        let Closing { reason, ref detail, ref shortages, now_ms } = *closing;
         let record = OrderRecord {
             order: order.clone(),
             status: Status::Cancelling,
             reason: Some(reason),
             detail: detail.clone(),
+            shortages: shortages.clone(),
             receipts: Receipts::default(),
             attempts: 0,
             created_ms: now_ms,
@@ -287,12 +291,16 @@ impl Orders {
             }
             Canceller::Saga(None) => {}
         }
-        let update = match &closing.detail {
-            None => update.update_expression(change),
-            Some(detail) => update
-                .update_expression(format!("{change}, detail = :detail"))
-                .expression_attribute_values(":detail", string(detail)),
-        };
+        let mut change = change.to_owned();
+        if let Some(detail) = &closing.detail {
+            change.push_str(", detail = :detail");
+            update = update.expression_attribute_values(":detail", string(detail));
+        }
+        if !closing.shortages.is_empty() {
+            change.push_str(", shortages = :shortages");
+            update = update.expression_attribute_values(":shortages", value(&closing.shortages, ATTEMPTED)?);
+        }
+        let update = update.update_expression(change);
         let record = decide(update, ATTEMPTED).await?;
         Ok(match canceller {
             Canceller::Customer(reach) => record.filter(|record| reach.has(&record.order)),

@@ -165,8 +165,8 @@ impl Step for Journal {
         terms.iter().map(raise).collect()
     }
 
-    fn refusal(&self, posting: &Posting, _index: usize, old: Option<&Item>) -> Option<Refusal> {
-        account::refusal(&posting.order, old)
+    fn refusal(&self, posting: &Posting, failed: &[(usize, Option<&Item>)]) -> Option<Refusal> {
+        failed.iter().find_map(|(_, old)| account::refusal(&posting.order, *old))
     }
 
     fn undo(&self, order_id: &OrderId, entry: &Entry, now_ms: EpochMs) -> Vec<TransactWriteItem> {

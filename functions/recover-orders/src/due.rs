@@ -94,7 +94,8 @@ impl RecoverOrders {
     /// Forward did not work, so back: with attempts of its own, for the status is a new one.
     async fn give_up(&self, open: &OpenOrder) -> Result<Taken, Unavailable> {
         let order_id = open.record.order.order_id();
-        let closing = Closing { reason: Reason::Unavailable, detail: None, now_ms: self.now_ms() };
+        let closing =
+            Closing { reason: Reason::Unavailable, detail: None, shortages: Vec::new(), now_ms: self.now_ms() };
         match self.orders.cancel(order_id, Canceller::Recovery(open.due_ms), &closing).await? {
             Some(record) if record.status == Status::Cancelling => Ok(self.start(order_id, Taken::GivenUp).await),
             _ => Ok(Taken::NotOurs),

@@ -6,7 +6,7 @@
 
 pub mod stock;
 
-use order::{Order, OrderId, Receipt, Sku, StoreId};
+use order::{Order, OrderId, Receipt, Shortage, Sku, StoreId};
 use saga::{ActionError, CancelError, Clock, ConsumeError, Fences, Task, TaskError, Unavailable};
 use serde::Deserialize;
 
@@ -47,6 +47,8 @@ pub enum Refusal {
         quantity: u32,
         /// How many can still be reserved.
         available: i64,
+        /// Every article that the store cannot serve, this one included.
+        shortages: Vec<Shortage>,
     },
     /// The store does not know the article.
     #[error("{store_id} does not keep {sku}")]
@@ -55,6 +57,8 @@ pub enum Refusal {
         store_id: StoreId,
         /// The article.
         sku: Sku,
+        /// Every article that the store cannot serve, this one included.
+        shortages: Vec<Shortage>,
     },
 }
 
@@ -87,6 +91,14 @@ pub enum ReserveError {
 impl TaskError for ReserveError {
     fn name(&self) -> &'static str {
         self.into()
+    }
+
+    fn shortages(&self) -> &[Shortage] {
+        match self {
+            Self::OutOfStock(Refusal::OutOfStock { shortages, .. })
+            | Self::UnknownSku(Refusal::UnknownSku { shortages, .. }) => shortages,
+            _ => &[],
+        }
     }
 }
 

@@ -6,7 +6,7 @@
 //! | reservation | `ORDER#<order id>` | a fence whose effect is a [`Reservation`] |
 
 use aws_sdk_dynamodb::types::{AttributeValue, ReturnValuesOnConditionCheckFailure, TransactWriteItem, Update};
-use order::{EpochMs, Order, OrderId, Sku, StoreId};
+use order::{EpochMs, Order, OrderId, OrderLine, Shortage, Sku, StoreId};
 use saga::{Consumable, Item, Step};
 use serde::{Deserialize, Serialize};
 
@@ -35,7 +35,7 @@ pub struct ReservedLine {
 
 impl From<&Order> for Reservation {
     fn from(order: &Order) -> Self {
-        let line = |line: &order::OrderLine| ReservedLine { sku: line.sku.clone(), quantity: line.quantity };
+        let line = |line: &OrderLine| ReservedLine { sku: line.sku.clone(), quantity: line.quantity };
         Self { store_id: order.store_id.clone(), lines: order.lines.iter().map(line).collect() }
     }
 }
@@ -114,6 +114,17 @@ impl Inventory {
     }
 }
 
+/// How many of a line's article there are, if they are too few; `None` for an article that the store
+/// does not keep.
+type Short<'a> = (&'a OrderLine, Option<i64>);
+
+/// What the old stock item says against a line; nothing, if there is enough.
+fn short<'a>(line: &'a OrderLine, old: Option<&Item>) -> Option<Short<'a>> {
+    let Some(old) = old.filter(|item| !item.is_empty()) else { return Some((line, None)) };
+    let available = old.get("available")?.as_n().ok()?.parse().ok()?;
+    (available < i64::from(line.quantity)).then_some((line, Some(available)))
+}
+
 fn write(update: aws_sdk_dynamodb::types::builders::UpdateBuilder) -> TransactWriteItem {
     let update = update.build().expect("an update with a table, a key and an expression is complete");
     TransactWriteItem::builder().update(update).build()
@@ -144,14 +155,19 @@ impl Step for Inventory {
         lines.iter().map(|line| self.hold(&store_id, line)).collect()
     }
 
-    fn refusal(&self, order: &Order, index: usize, old: Option<&Item>) -> Option<Refusal> {
-        let line = order.lines.get(index)?;
-        let (store_id, sku, quantity) = (order.store_id.clone(), line.sku.clone(), line.quantity);
-        let Some(old) = old.filter(|item| !item.is_empty()) else {
-            return Some(Refusal::UnknownSku { store_id, sku });
-        };
-        let available = old.get("available")?.as_n().ok()?.parse().ok()?;
-        (available < i64::from(quantity)).then_some(Refusal::OutOfStock { store_id, sku, quantity, available })
+    /// The first line that the store cannot serve says why; all of them are listed.
+    fn refusal(&self, order: &Order, failed: &[(usize, Option<&Item>)]) -> Option<Refusal> {
+        let short: Vec<Short<'_>> =
+            failed.iter().filter_map(|(index, old)| short(order.lines.get(*index)?, *old)).collect();
+        let shortage =
+            |(line, available): &Short<'_>| Shortage { sku: line.sku.clone(), available: available.unwrap_or(0) };
+        let shortages = short.iter().map(shortage).collect();
+        let (line, available) = short.first()?;
+        let (store_id, sku) = (order.store_id.clone(), line.sku.clone());
+        Some(match *available {
+            None => Refusal::UnknownSku { store_id, sku, shortages },
+            Some(available) => Refusal::OutOfStock { store_id, sku, quantity: line.quantity, available, shortages },
+        })
     }
 
     fn undo(&self, _order_id: &OrderId, held: &Reservation, _now_ms: EpochMs) -> Vec<TransactWriteItem> {

@@ -1,6 +1,7 @@
 //! The saga ends in time.
 
 use http::HeaderValue;
+use serde_json::json;
 use system_tests::faults::{Mishap, Mishaps};
 use system_tests::orders::{Reply, order};
 use system_tests::shops::shop;
@@ -8,6 +9,24 @@ use tokio::task::JoinSet;
 use tokio::time::sleep;
 
 use crate::{LATER, assert_conflict, assert_location, laptop, other};
+
+#[tokio::test(start_paused = true)]
+async fn what_the_store_has_too_little_of_is_told_article_by_article() {
+    let shop = shop().open().await;
+    let order = order("k1").of("LAPTOP001", 11).of("MOUSE001", 1).of("NOSUCH", 1).of("MONITOR001", 1_000);
+    let reply = order.place_order(&shop).await;
+    assert_eq!(reply.outcome(), (409, "CANCELLED", "OUT_OF_STOCK"));
+    assert_eq!(reply.body["type"], "urn:order-saga:problem:out-of-stock");
+    assert_eq!(reply.body["detail"], "main has 10 of LAPTOP001, and 11 were ordered");
+    let shortages = json!([
+        {"productId": "LAPTOP001", "available": 10},
+        {"productId": "NOSUCH", "available": 0},
+        {"productId": "MONITOR001", "available": 0},
+    ]);
+    assert_eq!(reply.body["order"]["shortages"], shortages);
+    // Later it is still what the order was refused for.
+    assert_eq!(order.place_order(&shop).await.body["order"]["shortages"], shortages);
+}
 
 #[tokio::test(start_paused = true)]
 async fn a_confirmed_order_is_created() {
@@ -81,6 +100,12 @@ async fn an_order_that_was_rolled_back_is_a_conflict_that_says_why() {
         "status": "CANCELLED",
         "reason": "OUT_OF_STOCK",
         "detail": "main has 10 of LAPTOP001, and 11 were ordered",
+        "shortages": [
+          {
+            "productId": "LAPTOP001",
+            "available": 10
+          }
+        ],
         "customerId": "demo123",
         "storeId": "main",
         "paymentTerms": "PREPAID",

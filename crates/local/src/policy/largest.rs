@@ -2,7 +2,7 @@
 
 use order::{
     Draft, Effect, MAX_AMOUNT_MINOR, MAX_LINES, MAX_QUANTITY, Order, OrderLine, OrderRecord, PaymentTerms, Reason,
-    Receipt, Receipts, Status,
+    Receipt, Receipts, Shortage, Status,
 };
 use persist_order::MAX_DETAIL_CHARS;
 use strum::VariantArray;
@@ -47,6 +47,11 @@ pub fn largest_record(status: Status) -> OrderRecord {
         reason,
         // A control character takes six bytes as JSON.
         detail: Some("\u{1f}".repeat(MAX_DETAIL_CHARS)),
+        shortages: largest_order()
+            .lines
+            .iter()
+            .map(|line| Shortage { sku: line.sku.clone(), available: MAX_AMOUNT_MINOR })
+            .collect(),
         receipts: Receipts {
             reserve_inventory: Some(receipt()),
             post_accounting: Some(receipt()),

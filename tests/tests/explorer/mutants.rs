@@ -376,3 +376,140 @@ fn the_record_before_the_message_is_done_is_needed() {
     let wiring = Wiring { keeps_failed_messages: false, ..Wiring::default() };
     assert_eq!(found_by(&wiring, &[OrderKind::Prepaid], "I"), "prepaid/2:outage");
 }
+
+/// The fence's condition in the write that consumes, and the stock's own, which stands behind it as long
+/// as this order holds all that is reserved.
+#[test]
+fn the_fences_condition_in_a_consumption_is_needed() {
+    let wiring = with_layer(|| {
+        Rewrites(|call| {
+            let is_consumption = call.body["TransactItems"][0]["Update"]["UpdateExpression"]
+                .as_str()
+                .is_some_and(|expression| expression.contains("#fence = :consumed"));
+            if is_consumption {
+                for action in call.body["TransactItems"].as_array_mut().unwrap() {
+                    let update = action["Update"].as_object_mut().unwrap();
+                    update.remove("ConditionExpression");
+                    update["ExpressionAttributeValues"].as_object_mut().unwrap().remove(":applied");
+                }
+            }
+        })
+    });
+    assert_eq!(found_by(&wiring, &[OrderKind::Fulfilled], "I3"), "");
+}
+
+#[test]
+fn consuming_the_stock_and_the_fence_in_one_transaction_is_needed() {
+    #[derive(Debug)]
+    struct StockFirst;
+    impl Layer for StockFirst {
+        fn around<'a>(&'a self, call: Call, next: Next<'a>) -> BoxFuture<'a, Outcome> {
+            Box::pin(async move {
+                let is_consumption = call.body["TransactItems"][0]["Update"]["UpdateExpression"]
+                    .as_str()
+                    .is_some_and(|expression| expression.contains("#fence = :consumed"));
+                if !is_consumption {
+                    return next.apply(&call).await;
+                }
+                let mut fence = call.clone();
+                "UpdateItem".clone_into(&mut fence.operation);
+                fence.body.clone_from(&call.body["TransactItems"][0]["Update"]);
+                let mut stock = call;
+                stock.body["TransactItems"].as_array_mut().unwrap().remove(0);
+                let first = next.apply(&stock).await?;
+                if first.is_success() { next.apply(&fence).await } else { Ok(first) }
+            })
+        }
+    }
+    assert_eq!(found_by(&with_layer(|| StockFirst), &[OrderKind::Fulfilled], "I"), "");
+}
+
+#[test]
+fn the_finality_of_fulfilling_is_needed() {
+    let wiring = with_layer(|| {
+        Rewrites(|call| {
+            weaken(
+                call,
+                "#status IN (:pending, :confirmed)",
+                "NOT #status IN (:cancelling)",
+                &[":pending", ":confirmed"],
+            );
+        })
+    });
+    assert_eq!(found_by(&wiring, &[OrderKind::FulfilledOrCancelled], "I5"), "");
+}
+
+#[test]
+fn the_finality_of_cancelling_before_a_hand_over_is_needed() {
+    let wiring = with_layer(|| {
+        Rewrites(|call| {
+            if sets(call, "fulfilling") {
+                weaken(call, "#status = :confirmed", "attribute_exists(order_id)", &[":confirmed"]);
+            }
+        })
+    });
+    assert_eq!(found_by(&wiring, &[OrderKind::FulfilledOrCancelled], "I"), "");
+}
+
+/// Lets a consumption believe that the fence it reads stands, whatever became of it.
+#[derive(Debug, Default)]
+struct ReadsApplied;
+
+#[test]
+fn reading_consumed_as_success_is_needed() {
+    impl Layer for ReadsApplied {
+        fn around<'a>(&'a self, call: Call, next: Next<'a>) -> BoxFuture<'a, Outcome> {
+            Box::pin(async move {
+                let answer = next.apply(&call).await?;
+                let mut body = answer.json();
+                if call.operation == "GetItem" && fence(&body["Item"]) == Some("CONSUMED") {
+                    body["Item"]["fence"]["S"] = "CANCELLED".into();
+                    return Ok(Answer { body: body.to_string().into_bytes(), ..answer });
+                }
+                Ok(answer)
+            })
+        }
+    }
+    assert_eq!(found_by(&with_layer(ReadsApplied::default), &[OrderKind::Fulfilled], "I1"), "");
+}
+
+/// A reservation that comes late takes a consumed fence for none, and holds the stock anew.
+#[test]
+fn the_fences_condition_is_needed_after_a_consumption_too() {
+    let wiring = with_layer(|| {
+        Rewrites(|call| {
+            if call.operation == "TransactWriteItems"
+                && fence(&call.body["TransactItems"][0]["Put"]["Item"]) == Some("APPLIED")
+            {
+                let put = &mut call.body["TransactItems"][0]["Put"];
+                put["ConditionExpression"] = "attribute_not_exists(#fence) OR #fence = :consumed".into();
+                put["ExpressionAttributeValues"] = json!({ ":consumed": { "S": "CONSUMED" } });
+            }
+        })
+    });
+    assert_eq!(found_by(&wiring, &[OrderKind::Fulfilled], "I"), "");
+}
+
+#[test]
+fn recovery_of_what_is_being_handed_over_is_needed() {
+    let wiring = with_layer(|| {
+        Rewrites(|call| {
+            if sets(call, "fulfilling") {
+                call.body["UpdateExpression"] = "SET #status = :fulfilling, fulfilling_ms = :now, updated_ms = :now, attempts = :none REMOVE #work, due_ms".into();
+                call.body["ExpressionAttributeValues"].as_object_mut().unwrap().remove(":work");
+            }
+        })
+    });
+    assert_eq!(found_by(&wiring, &[OrderKind::Fulfilled], "I1"), "");
+}
+
+#[test]
+fn joining_an_order_that_is_being_handed_over_is_needed() {
+    let wiring = with_definition(|definition| {
+        let confirmed = json!({ "Condition": "{% $status = 'FULFILLING' %}", "Next": "OrderUnfinished" });
+        let choices = definition["States"]["FollowDecision"]["Choices"].as_array_mut().unwrap();
+        let at = choices.iter().position(|choice| choice["Next"] == "ConsumeInventory").unwrap();
+        choices[at] = confirmed;
+    });
+    assert_eq!(found_by(&wiring, &[OrderKind::Fulfilled], "I"), "");
+}

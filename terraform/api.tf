@@ -18,7 +18,7 @@ locals {
       for depth in range(1, length(split("/", parts.path))) : join("/", slice(split("/", parts.path), 0, depth + 1))
     ]
   ]))
-  paths_by_depth = { for depth in range(1, 5) : depth => toset([for path in local.route_paths : path if length(split("/", path)) - 1 == depth]) }
+  paths_by_depth = { for depth in range(1, 6) : depth => toset([for path in local.route_paths : path if length(split("/", path)) - 1 == depth]) }
 
   resource_ids = merge(
     { "/" = aws_api_gateway_rest_api.this.root_resource_id },
@@ -26,6 +26,7 @@ locals {
     { for path, resource in aws_api_gateway_resource.depth_2 : path => resource.id },
     { for path, resource in aws_api_gateway_resource.depth_3 : path => resource.id },
     { for path, resource in aws_api_gateway_resource.depth_4 : path => resource.id },
+    { for path, resource in aws_api_gateway_resource.depth_5 : path => resource.id },
   )
 
   # What API Gateway answers by itself, in the form of the functions' own problem documents.
@@ -63,8 +64,8 @@ resource "aws_api_gateway_rest_api" "this" {
     create_before_destroy = true
 
     precondition {
-      condition     = alltrue([for path in local.route_paths : length(split("/", path)) - 1 <= 4])
-      error_message = "A route's path has at most four segments; for more, add a depth to api.tf."
+      condition     = alltrue([for path in local.route_paths : length(split("/", path)) - 1 <= 5])
+      error_message = "A route's path has at most five segments; for more, add a depth to api.tf."
     }
   }
 }
@@ -98,6 +99,14 @@ resource "aws_api_gateway_resource" "depth_4" {
 
   rest_api_id = aws_api_gateway_rest_api.this.id
   parent_id   = aws_api_gateway_resource.depth_3[dirname(each.value)].id
+  path_part   = basename(each.value)
+}
+
+resource "aws_api_gateway_resource" "depth_5" {
+  for_each = local.paths_by_depth[5]
+
+  rest_api_id = aws_api_gateway_rest_api.this.id
+  parent_id   = aws_api_gateway_resource.depth_4[dirname(each.value)].id
   path_part   = basename(each.value)
 }
 
@@ -187,6 +196,7 @@ resource "aws_api_gateway_deployment" "this" {
       aws_api_gateway_resource.depth_2,
       aws_api_gateway_resource.depth_3,
       aws_api_gateway_resource.depth_4,
+      aws_api_gateway_resource.depth_5,
       aws_api_gateway_method.this,
       aws_api_gateway_integration.this,
       aws_api_gateway_gateway_response.this,

@@ -11,6 +11,13 @@ locals {
       # An alias is authorised by the state machine's own ARN.
       { actions = ["states:StartExecution", "states:StartSyncExecution"], resource = local.state_machine_arn },
     ]
+    manage-accounts = [
+      { actions = ["dynamodb:GetItem", "dynamodb:UpdateItem"], resource = local.table_arns["journal"] },
+    ]
+    manage-stock = [
+      { actions = ["dynamodb:BatchGetItem", "dynamodb:GetItem", "dynamodb:PutItem", "dynamodb:UpdateItem"], resource = local.table_arns["inventory"] },
+      { actions = ["dynamodb:Query"], resource = "${local.table_arns["inventory"]}/index/stock_by_store" },
+    ]
     persist-order = [
       { actions = ["dynamodb:GetItem", "dynamodb:PutItem", "dynamodb:UpdateItem"], resource = local.table_arns["orders"] },
     ]

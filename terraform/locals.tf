@@ -36,8 +36,8 @@ locals {
     inventory = {
       hash_key      = "pk"
       range_key     = null
-      attributes    = { pk = "S" }
-      indexes       = {}
+      attributes    = { pk = "S", sku = "S", store_id = "S" }
+      indexes       = { stock_by_store = { hash_key = "store_id", range_key = "sku" } }
       ttl_attribute = "expires_at"
     }
     journal = {
@@ -123,6 +123,26 @@ locals {
         STATE_MACHINE_ARN  = local.workflow_arn
       }
     }
+    manage-accounts = {
+      description = "Accounts and the journal, for operations"
+      memory_mb   = 256
+      # A few looks and writes, each within 2.2 s.
+      timeout_seconds = 15
+      environment = {
+        API_CLIENTS   = local.api_clients
+        JOURNAL_TABLE = local.table_names["journal"]
+      }
+    }
+    manage-stock = {
+      description = "The stock, for operations: read, list, adjust, set"
+      memory_mb   = 256
+      # An adjustment is tried six times if orders are in its way, which takes up to 2.5 s.
+      timeout_seconds = 15
+      environment = {
+        API_CLIENTS     = local.api_clients
+        INVENTORY_TABLE = local.table_names["inventory"]
+      }
+    }
     persist-order = {
       description     = "The order record: persist, confirm, cancel, close, complete"
       memory_mb       = 256
@@ -192,7 +212,7 @@ locals {
   queue_names   = { for queue in ["overflow", "overflow-dead", "parked", "recovery-dead"] : queue => "${local.name}-${queue}" }
   queue_arns    = { for queue, name in local.queue_names : queue => "arn:${local.partition}:sqs:${var.region}:${local.account_id}:${name}" }
   queue_urls    = { for queue, name in local.queue_names : queue => "https://sqs.${var.region}.amazonaws.com${local.partition == "aws-cn" ? ".cn" : ""}/${local.account_id}/${name}" }
-  function_arns = { for function in ["intake", "persist-order", "post-accounting", "query-orders", "recover-orders", "reserve-inventory"] : function => "arn:${local.partition}:lambda:${var.region}:${local.account_id}:function:${local.name}-${function}" }
+  function_arns = { for function in ["intake", "manage-accounts", "manage-stock", "persist-order", "post-accounting", "query-orders", "recover-orders", "reserve-inventory"] : function => "arn:${local.partition}:lambda:${var.region}:${local.account_id}:function:${local.name}-${function}" }
 
   state_machine_arn = "arn:${local.partition}:states:${var.region}:${local.account_id}:stateMachine:${local.name}"
   # What starts are addressed to.
@@ -206,6 +226,9 @@ locals {
   # What every list takes, and those that go by time.
   page_parameters   = { "querystring.cursor" = false, "querystring.limit" = false }
   period_parameters = { "querystring.from" = false, "querystring.to" = false }
+
+  # What is set by the version that was read of it.
+  precondition_parameters = { "header.If-Match" = false, "header.If-None-Match" = false }
 
   # One entry a route; nothing else has to be changed for a further one. `parameters` are the query
   # strings and headers that it knows, and whether API Gateway refuses requests without them; what a path
@@ -243,6 +266,39 @@ locals {
     "POST /orders/{orderId}/fulfil" = {
       function   = "intake"
       parameters = {}
+    }
+    "GET /orders/{orderId}/journal" = {
+      function   = "manage-accounts"
+      parameters = {}
+    }
+    "GET /stores/{storeId}/stock" = {
+      function   = "manage-stock"
+      parameters = merge(local.page_parameters, { "querystring.availableBelow" = false })
+    }
+    "GET /stores/{storeId}/stock/{sku}" = {
+      function   = "manage-stock"
+      parameters = { "header.If-None-Match" = false }
+    }
+    "PUT /stores/{storeId}/stock/{sku}" = {
+      function   = "manage-stock"
+      parameters = local.precondition_parameters
+    }
+    # The key is a must, and the function says so in better words than the gateway.
+    "POST /stores/{storeId}/stock/{sku}/adjustments" = {
+      function   = "manage-stock"
+      parameters = { "header.Idempotency-Key" = false }
+    }
+    "GET /accounts/{customerId}" = {
+      function   = "manage-accounts"
+      parameters = { "header.If-None-Match" = false }
+    }
+    "GET /accounts/{customerId}/terms" = {
+      function   = "manage-accounts"
+      parameters = { "header.If-None-Match" = false }
+    }
+    "PUT /accounts/{customerId}/terms" = {
+      function   = "manage-accounts"
+      parameters = local.precondition_parameters
     }
   }
 }

@@ -198,8 +198,8 @@ variable "function_versions" {
   default     = {}
 
   validation {
-    condition     = alltrue([for name in keys(var.function_versions) : contains(["intake", "query-orders", "recover-orders"], name)])
-    error_message = "Its keys are names of functions that have a live alias: intake, query-orders, recover-orders."
+    condition     = alltrue([for name in keys(var.function_versions) : contains(["intake", "manage-accounts", "manage-stock", "query-orders", "recover-orders"], name)])
+    error_message = "Its keys are names of functions that have a live alias: intake, manage-accounts, manage-stock, query-orders, recover-orders."
   }
   validation {
     condition     = alltrue([for version in values(var.function_versions) : can(regex("^[1-9][0-9]*$", version))])

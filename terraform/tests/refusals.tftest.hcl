@@ -103,3 +103,35 @@ run "another_account_s_credentials_are_noticed" {
   }
   expect_failures = [aws_dynamodb_table.this]
 }
+
+run "a_client_may_do_something_that_there_is" {
+  command = plan
+  variables {
+    api_clients = { shop = { scopes = ["submit", "everything"] } }
+  }
+  expect_failures = [var.api_clients]
+}
+
+run "a_client_may_do_something" {
+  command = plan
+  variables {
+    api_clients = { shop = { scopes = [] } }
+  }
+  expect_failures = [var.api_clients]
+}
+
+run "a_tenant_is_part_of_a_key" {
+  command = plan
+  variables {
+    api_clients = { shop = { scopes = ["submit"], tenant = "a#b" } }
+  }
+  expect_failures = [var.api_clients]
+}
+
+run "the_clients_fit_in_a_function_s_environment" {
+  command = plan
+  variables {
+    api_clients = { for number in range(50) : "client-${number}" => { scopes = ["submit", "read"] } }
+  }
+  expect_failures = [var.api_clients]
+}

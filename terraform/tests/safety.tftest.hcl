@@ -123,15 +123,15 @@ run "safe_by_default" {
   assert {
     condition = { for name, table in aws_dynamodb_table.this : name => toset([for index in table.global_secondary_index : "${index.name}: ${index.hash_key}, ${index.range_key}, ${index.projection_type}"]) } == {
       orders = toset([
-        "orders_by_customer: customer_id, created_ms, KEYS_ONLY",
+        "orders_by_customer: tenant_customer, created_ms, KEYS_ONLY",
         "orders_by_store: store_shard, created_ms, KEYS_ONLY",
         "orders_by_county: county_shard, created_ms, KEYS_ONLY",
         "work_by_due: work, due_ms, KEYS_ONLY",
       ])
-      inventory = toset([])
+      inventory = toset(["stock_by_store: store_id, sku, KEYS_ONLY"])
       journal   = toset([])
     }
-    error_message = "The orders table has to have its four indexes."
+    error_message = "The orders table has to have its four indexes, and the inventory its one."
   }
   assert {
     condition     = alltrue([for table in ["inventory", "journal"] : aws_dynamodb_table.this[table].ttl[0].enabled && aws_dynamodb_table.this[table].ttl[0].attribute_name == "expires_at"])
@@ -280,12 +280,19 @@ run "safe_by_default" {
     condition = toset(keys(aws_api_gateway_method.this)) == toset([
       "POST /orders", "GET /orders", "GET /orders/{orderId}", "POST /orders/{orderId}/cancel",
       "GET /customers/{customerId}/orders", "GET /stores/{storeId}/orders", "GET /counties/{countyId}/orders",
+      "GET /orders/{orderId}/journal", "GET /accounts/{customerId}", "GET /accounts/{customerId}/terms", "PUT /accounts/{customerId}/terms",
+      "GET /stores/{storeId}/stock", "GET /stores/{storeId}/stock/{sku}", "PUT /stores/{storeId}/stock/{sku}",
+      "POST /stores/{storeId}/stock/{sku}/adjustments",
     ])
     error_message = "The routes have to be the order API's."
   }
   assert {
     condition     = alltrue([for method in aws_api_gateway_method.this : method.api_key_required && method.request_validator_id == aws_api_gateway_request_validator.parameters.id])
     error_message = "Every route needs an API key, and has its parameters checked."
+  }
+  assert {
+    condition     = !contains(var.api_clients["shop"].scopes, "operations") && toset(keys(var.api_clients)) == toset(["operations", "shop"])
+    error_message = "What operations do is not the shop's website's."
   }
   assert {
     condition     = aws_api_gateway_request_validator.parameters.validate_request_parameters && !aws_api_gateway_request_validator.parameters.validate_request_body
@@ -327,7 +334,7 @@ run "safe_by_default" {
     error_message = "The gateway's problem documents have to be JSON of the API's own kinds."
   }
   assert {
-    condition     = aws_api_gateway_usage_plan.this.throttle_settings[0].rate_limit == 50 && length(aws_api_gateway_usage_plan_key.client) == 1
+    condition     = aws_api_gateway_usage_plan.this.throttle_settings[0].rate_limit == 50 && length(aws_api_gateway_usage_plan_key.client) == 2
     error_message = "Every client has a key and a rate."
   }
 

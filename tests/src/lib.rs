@@ -2,6 +2,7 @@
 
 pub mod client;
 pub mod faults;
+pub mod operations;
 pub mod orders;
 pub mod process;
 pub mod runtime_api;

@@ -135,7 +135,7 @@ impl OrderBuilder {
     pub fn headers(&self) -> HeaderMap {
         let mut headers = self.headers.clone();
         if let Some(key) = &self.key {
-            headers.append(intake::IDEMPOTENCY_KEY, HeaderValue::from_str(key).expect("a key is printable"));
+            headers.append(api::idempotency::IDEMPOTENCY_KEY, HeaderValue::from_str(key).expect("a key is printable"));
         }
         headers
     }
@@ -239,7 +239,9 @@ impl Reply {
 
 impl From<Answer> for Reply {
     fn from(answer: Answer) -> Self {
-        let body = serde_json::from_str(&answer.body).expect("every answer has a JSON body");
+        let is_empty = answer.body.is_empty();
+        let body = if is_empty { Ok(Value::Null) } else { serde_json::from_str(&answer.body) };
+        let body = body.expect("an answer's body is JSON, if there is one");
         Self { http_status: answer.status.as_u16(), headers: answer.headers, body }
     }
 }

@@ -6,8 +6,8 @@
 Permissions: for each function, the actions of its policy are exactly those that its code calls. The
 code's calls are read from the compiled function: the linker keeps an operation's name only if something
 that can run refers to it, so this is reachability as the compiler sees it, through every crate. A
-transaction is authorised by its writes, whose kinds are read from the sources of the step and of the
-fences.
+transaction is authorised by its writes, whose kinds are read from the sources of the function, of the
+functions whose tables it writes, and of the fences.
 
 Tables: keys, attributes, indexes and time to live are those that the local stack creates.
 
@@ -73,8 +73,12 @@ def called_operations(zip_path):
 
 
 def transaction_actions(function):
-    """The actions that the writes of a step's transactions need: its own and its fences'."""
-    sources = [*(ROOT / "functions" / function / "src").rglob("*.rs"), *(ROOT / "crates/saga/src").rglob("*.rs")]
+    """The actions that the writes of a function's transactions need: its own, those of the functions that own
+    what it writes, and the fences'."""
+    manifest = (ROOT / "functions" / function / "Cargo.toml").read_text()
+    owners = [owner.name for owner in (ROOT / "functions").iterdir() if re.search(rf"^{owner.name}\.workspace", manifest, re.M)]
+    folders = [*(ROOT / "functions" / name / "src" for name in (function, *owners)), ROOT / "crates/saga/src"]
+    sources = [source for folder in folders for source in folder.rglob("*.rs")]
     text = "\n".join(source.read_text() for source in sources)
     return {action for kind, action in TRANSACTION_WRITES.items() if re.search(rf"\b{kind}::builder\(\)", text)}
 

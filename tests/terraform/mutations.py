@@ -55,6 +55,10 @@ SAFETY = [
     test("no version", "has to be a version", "state_machine.tf", "publish  = true", "publish  = false"),
     test("calls of $LATEST", "must not call $LATEST", "state_machine.tf", ".qualified_arn", ".arn"),
     test("starts past the alias", "started by the alias", "locals.tf", 'workflow_arn = "${local.state_machine_arn}:${local.alias}"', "workflow_arn = local.state_machine_arn"),
+    # The clients.
+    test("a client's tenant lost", "tenant, scopes and customer", "locals.tf", "coalesce(client.tenant, name)", "name"),
+    test("a client's customer lost", "tenant, scopes and customer", "locals.tf", "client.customer_id == null ? {} :", "true ? {} :"),
+    test("a shop that does everything", "is not the shop's website's", "variables.tf", 'shop       = { scopes = ["submit", "read"] }', 'shop       = { scopes = ["submit", "read", "operations"] }'),
     # The tables.
     test("no point-in-time recovery", "restorable", "dynamodb.tf", "enabled                 = true", "enabled                 = false"),
     test("no deletion protection", "refuse to be deleted", "dynamodb.tf", "= var.enable_deletion_protection", "= false"),
@@ -65,7 +69,7 @@ SAFETY = [
         "an index dropped with its attributes, by the code",
         "the table orders is",
         "locals.tf",
-        ['        work_by_due        = { hash_key = "work", range_key = "due_ms" }\n', '        work         = "S"\n', '        due_ms       = "N"\n'],
+        ['        work_by_due        = { hash_key = "work", range_key = "due_ms" }\n', '        work            = "S"\n', '        due_ms          = "N"\n'],
         ["", "", ""],
     ),
     plan("an index on another key", "the table orders is", "locals.tf", '{ hash_key = "store_shard", range_key = "created_ms" }', '{ hash_key = "store_shard", range_key = "due_ms" }'),

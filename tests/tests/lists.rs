@@ -5,6 +5,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
+use api::parameters;
 use api::{Handler, Scope};
 use http::{HeaderMap, Method};
 use local::aws::{BoxFuture, Call, Layer, Next, Outcome, StoreError};
@@ -12,7 +13,6 @@ use local::front::{self, PathParameters};
 use local::stack::{Options, Stack};
 use order::{EpochMs, Reach, Reason, Receipts, Status};
 use persist_order::{Canceller, Closing};
-use query_orders::parameters;
 use serde_json::{Value, json};
 use system_tests::orders::{REQUEST_ID, Reply, client, order, order_id};
 use system_tests::shops::{OPENED_MS, Shop, shop};

@@ -3,20 +3,27 @@
 #![allow(clippy::unwrap_used, reason = "a test may stop at what should not happen")]
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::future::IntoFuture;
+use std::num::NonZeroU32;
+use std::sync::Arc;
 use std::time::Duration;
 
 use api::{Answer, Client, Handler, problem};
-use http::{HeaderMap, Method, header};
+use http::{HeaderMap, Method, StatusCode, header};
 use local::aws::{Api, WireError};
 use local::docs::{description, resolve};
-use local::front::{self, PathParameters};
+use local::front::{self, Front, PathParameters};
+use local::rate;
 use order::{Reason, Status};
 use persist_order::{Canceller, Closing};
 use serde_json::{Value, json};
 use strum::VariantArray;
+use system_tests::client;
 use system_tests::faults::{Calls, Fault, Faults, Mishap, Mishaps};
+use system_tests::operations::{self, Ask};
 use system_tests::orders::{OrderBuilder, REQUEST_ID, client, order, order_id, post};
 use system_tests::shops::{Shop, shop};
+use tokio::net::TcpListener;
 use tokio::time::sleep;
 
 const PREFIX: &str = "urn:order-saga:problem:";
@@ -26,6 +33,18 @@ const LATER: Duration = Duration::from_mins(5);
 
 /// Of the front's, for what is no resource of the API.
 const OUTSIDE: [&str; 2] = ["route-not-found", "method-not-allowed"];
+
+/// What API Gateway answers by itself to a request of any operation; the rest of its answers is about
+/// what is no operation, or is refused by a rule that no operation has.
+const OF_GATEWAY: [&str; 7] = [
+    "INVALID_API_KEY",
+    "ACCESS_DENIED",
+    "WAF_FILTERED",
+    "THROTTLED",
+    "QUOTA_EXCEEDED",
+    "INTEGRATION_TIMEOUT",
+    "INTEGRATION_FAILURE",
+];
 
 /// An operation, a status, and a problem's name or nothing.
 type Described = (String, u16, String);
@@ -44,7 +63,12 @@ fn response<'a>(api: &'a Value, operation: &str, status: u16) -> &'a Value {
     resolve(api, &api["paths"][path][method.to_lowercase()]["responses"][status.to_string()])
 }
 
+/// What the functions and the local stack answer, by the description.
 fn described(api: &Value) -> BTreeSet<Described> {
+    described_by(api, "x-problem-types")
+}
+
+fn described_by(api: &Value, types: &str) -> BTreeSet<Described> {
     let mut described = BTreeSet::new();
     for (path, methods) in api["paths"].as_object().unwrap() {
         for (method, operation) in methods.as_object().unwrap() {
@@ -55,7 +79,7 @@ fn described(api: &Value) -> BTreeSet<Described> {
                 match content.get("application/problem+json") {
                     None => _ = described.insert((operation, status, String::new())),
                     Some(content) => {
-                        let kinds = texts(&content["x-problem-types"]);
+                        let kinds = texts(&content[types]);
                         described.extend(kinds.into_iter().map(|kind| (operation.clone(), status, kind)));
                     }
                 }
@@ -76,11 +100,46 @@ fn api_gateway_has_every_route_of_the_description_and_no_other() {
     assert_eq!(routes.map(str::to_owned).collect::<BTreeSet<_>>(), operations);
 }
 
+/// API Gateway's own answers, by their names in `api.tf`: the status, if it is a fixed one, and the
+/// problem's name.
+fn gateway_problems() -> BTreeMap<&'static str, (Option<u16>, String)> {
+    let api = include_str!("../../terraform/api.tf");
+    let (_, table) = api.split_once("\n  gateway_problems = {\n").unwrap();
+    let (table, _) = table.split_once("\n  }\n").unwrap();
+    let field = |row: &str, name: &str| {
+        let (_, rest) = row.split_once(&format!("{name} = ")).unwrap();
+        rest.split(',').next().unwrap().trim_matches('"').to_owned()
+    };
+    let rows = table.lines().filter_map(|line| line.split_once(" = { "));
+    rows.map(|(name, row)| (name.trim(), (field(row, "status").parse().ok(), field(row, "type")))).collect()
+}
+
+#[test]
+fn what_api_gateway_answers_by_itself_is_described_for_every_operation() {
+    let api = description().unwrap();
+    let problems = gateway_problems();
+    let answers: BTreeSet<_> =
+        OF_GATEWAY.map(|name| (problems[name].0.unwrap(), problems[name].1.clone())).into_iter().collect();
+    let of_gateway: BTreeSet<Described> =
+        described_by(&api, "x-gateway-problem-types").into_iter().filter(|(.., kind)| !kind.is_empty()).collect();
+    let operations: BTreeSet<String> = described(&api).into_iter().map(|(operation, ..)| operation).collect();
+    for operation in operations {
+        let own = of_gateway.iter().filter(|(of, ..)| *of == operation);
+        assert_eq!(
+            own.map(|(_, status, kind)| (*status, kind.clone())).collect::<BTreeSet<_>>(),
+            answers,
+            "{operation}"
+        );
+    }
+}
+
 #[test]
 fn the_description_names_every_problem_and_no_other() {
     let api = description().unwrap();
     let types: BTreeSet<String> = problem::types().into_iter().collect();
-    assert_eq!(texts(&api["components"]["schemas"]["ProblemType"]["enum"]), types);
+    let of_gateway = gateway_problems().into_values().map(|(_, kind)| format!("{PREFIX}{kind}"));
+    let all: BTreeSet<String> = of_gateway.chain(types.clone()).collect();
+    assert_eq!(texts(&api["components"]["schemas"]["ProblemType"]["enum"]), all);
     let of_operations = described(&api).into_iter().map(|(_, _, kind)| kind).filter(|kind| !kind.is_empty());
     let named: BTreeSet<String> =
         of_operations.chain(OUTSIDE.map(str::to_owned)).map(|kind| format!("{PREFIX}{kind}")).collect();
@@ -112,7 +171,8 @@ fn breaks(api: &Value, schema: &Value, value: &Value, at: &str) -> Vec<String> {
         Some("object") => value.is_object(),
         Some("array") => value.is_array(),
         Some("string") => value.is_string(),
-        Some("integer") => value.is_u64(),
+        Some("integer") => value.is_i64() || value.is_u64(),
+        Some("boolean") => value.is_boolean(),
         Some("number") => value.is_number(),
         Some(other) => panic!("the schema type {other} is not checked here"),
         None => true,
@@ -223,6 +283,83 @@ impl Answers {
         answer
     }
 
+    async fn ask(&mut self, shop: &Shop, ask: Ask) -> Answer {
+        let operation = ask.operation();
+        let answer = ask.by(&self.client).answer(shop).await;
+        self.check(&operation, &answer);
+        answer
+    }
+
+    /// A request of each operation on stock, accounts and the journal.
+    async fn ask_everything(&mut self, shop: &Shop, order_id: &str) {
+        for path in [LAPTOP, "/stores/main/stock", ACCOUNT, TERMS, &format!("/orders/{order_id}/journal")] {
+            self.ask(shop, operations::get(path)).await;
+        }
+        self.ask(shop, set_stock(5).if_match("*")).await;
+        self.ask(shop, set_terms(false).if_match("*")).await;
+        self.ask(shop, adjust(1, "everything")).await;
+    }
+
+    /// What stock is answered, but for that it is not allowed or not to be had.
+    async fn stock(&mut self, shop: &Shop) {
+        let read = self.ask(shop, operations::get(LAPTOP)).await;
+        let etag = read.headers[header::ETAG].to_str().unwrap().to_owned();
+        self.ask(shop, operations::get(LAPTOP).with(header::IF_NONE_MATCH, &etag)).await;
+        self.ask(shop, operations::get("/stores/main/stock?availableBelow=100&limit=1")).await;
+        for path in ["/stores/main/stock?limit=0", "/stores/main/stock/ü"] {
+            self.ask(shop, operations::get(path)).await;
+        }
+        self.ask(shop, operations::get(NOTHING)).await;
+        // Set.
+        self.ask(shop, set_stock(2).if_match("\"stale\"")).await;
+        self.ask(shop, set_stock(2)).await;
+        self.ask(shop, set_stock(0).if_match("*")).await;
+        self.ask(shop, operations::put(NOTHING, &json!({ "onHand": 1 })).if_match("*")).await;
+        self.ask(shop, operations::put(NOTHING, &json!({ "onHand": 1 })).if_absent()).await;
+        self.bodies(shop, || set_stock(1).if_match("*")).await;
+        self.ask(shop, operations::put("/stores/main/stock/ü", &json!({ "onHand": 1 })).if_match("*")).await;
+        // Adjusted.
+        self.ask(shop, adjust(1, "a1")).await;
+        sleep(LATER).await;
+        let replayed = self.ask(shop, adjust(1, "a1")).await;
+        assert!(replayed.headers.contains_key("idempotent-replayed"));
+        self.ask(shop, adjust(2, "a1")).await;
+        self.ask(shop, adjust(-1_000, "a2")).await;
+        self.ask(shop, operations::post(&format!("{LAPTOP}/adjustments"), &json!({}))).await;
+        let elsewhere = "/stores/nowhere/stock/LAPTOP001/adjustments";
+        self.ask(shop, operations::post(elsewhere, &json!({ "difference": 1, "reason": "COUNTED" })).under("a3")).await;
+        self.bodies(shop, || adjust(1, "a4")).await;
+        let keyless = json!({ "difference": 1, "reason": "COUNTED" });
+        self.ask(shop, operations::post(&format!("{LAPTOP}/adjustments"), &keyless)).await;
+    }
+
+    /// What accounts and the journal are answered, but for that it is not allowed or not to be had.
+    async fn accounts(&mut self, shop: &Shop) {
+        for path in [ACCOUNT, TERMS] {
+            let read = self.ask(shop, operations::get(path)).await;
+            let etag = read.headers[header::ETAG].to_str().unwrap().to_owned();
+            self.ask(shop, operations::get(path).with(header::IF_NONE_MATCH, &etag)).await;
+            self.ask(shop, operations::get(&path.replace("acme", "nobody"))).await;
+            self.ask(shop, operations::get(&path.replace("acme", "ü"))).await;
+        }
+        self.ask(shop, set_terms(true).if_match("\"stale\"")).await;
+        self.ask(shop, set_terms(true)).await;
+        let nobody = json!({ "currency": "USD", "creditLimit": 1, "onHold": false });
+        self.ask(shop, operations::put("/accounts/new/terms", &nobody).if_match("*")).await;
+        self.ask(shop, operations::put("/accounts/new/terms", &nobody).if_absent()).await;
+        self.ask(shop, operations::put("/accounts/ü/terms", &nobody).if_absent()).await;
+        self.bodies(shop, || set_terms(true).if_match("*")).await;
+        self.ask(shop, operations::get("/orders/short/journal")).await;
+    }
+
+    /// Bodies that are none of the operation's.
+    async fn bodies(&mut self, shop: &Shop, ask: impl Fn() -> Ask) {
+        self.ask(shop, ask().saying("{")).await;
+        self.ask(shop, ask().saying("{}")).await;
+        self.ask(shop, ask().saying(&" ".repeat(70_000))).await;
+        self.ask(shop, ask().of_type("text/plain")).await;
+    }
+
     async fn lists(&mut self, shop: &Shop, query: &str) {
         for resource in ["/customers/{customerId}/orders", "/stores/{storeId}/orders", "/counties/{countyId}/orders"] {
             let id = if resource.contains("store") { "main" } else { "demo123" };
@@ -231,6 +368,24 @@ impl Answers {
         self.get(shop, "/orders", "", &format!("status=PENDING&{query}"), HeaderMap::new()).await;
         self.get(shop, "/orders", "", &format!("status=CONFIRMED&storeId=main&{query}"), HeaderMap::new()).await;
     }
+}
+
+const LAPTOP: &str = "/stores/main/stock/LAPTOP001";
+const NOTHING: &str = "/stores/main/stock/NOTHING";
+const ACCOUNT: &str = "/accounts/acme";
+const TERMS: &str = "/accounts/acme/terms";
+
+fn set_stock(on_hand: i64) -> Ask {
+    operations::put(LAPTOP, &json!({ "onHand": on_hand }))
+}
+
+fn adjust(difference: i64, key: &str) -> Ask {
+    let body = json!({ "difference": difference, "reason": "COUNTED", "note": "by hand" });
+    operations::post(&format!("{LAPTOP}/adjustments"), &body).under(key)
+}
+
+fn set_terms(on_hold: bool) -> Ask {
+    operations::put(TERMS, &json!({ "creditLimit": 100, "onHold": on_hold }))
 }
 
 fn laptop(key: &str) -> OrderBuilder {
@@ -309,6 +464,10 @@ async fn every_answer_is_described_and_every_description_comes_true() {
     answers.lists(&shop, "").await;
     answers.lists(&shop, "limit=1").await;
     answers.lists(&shop, "limit=0&x").await;
+    // Stock, accounts and the journal.
+    answers.ask_everything(&shop, &id("k1")).await;
+    answers.stock(&shop).await;
+    answers.accounts(&shop).await;
     // Not allowed.
     answers.client = client("shop", &[]);
     answers.place(&shop, &laptop("not-mine")).await;
@@ -316,18 +475,56 @@ async fn every_answer_is_described_and_every_description_comes_true() {
     answers.fulfil(&shop, &id("k1")).await;
     answers.get(&shop, "/orders/{orderId}", &id("k1"), "", HeaderMap::new()).await;
     answers.lists(&shop, "").await;
+    answers.ask_everything(&shop, &id("k1")).await;
     answers.client = Client::of_an_open_api();
     // Nothing answers.
     faults.strike(Calls::to(Api::DynamoDb), Fault::Refuse(WireError::internal(Api::DynamoDb)));
     answers.get(&shop, "/orders/{orderId}", &id("k1"), "", HeaderMap::new()).await;
     answers.lists(&shop, "").await;
+    answers.ask_everything(&shop, &id("k1")).await;
     answers.cancel(&shop, &id("async")).await;
     answers.fulfil(&shop, &id("async")).await;
     assert_eq!(answers.place(&shop, &laptop("queued")).await, 202);
     faults.strike(Calls::to(Api::Sqs), Fault::Refuse(WireError::internal(Api::Sqs)));
     assert_eq!(answers.place(&shop, &laptop("lost")).await, 503);
 
-    assert_eq!(answers.produced, described(&answers.api));
+    let of_handlers = described(&answers.api).into_iter().filter(|(_, status, _)| *status != 429);
+    assert_eq!(answers.produced, of_handlers.collect());
+}
+
+#[tokio::test]
+async fn every_operation_is_refused_as_it_is_described_when_there_are_too_many_requests() {
+    let shop = shop().open().await;
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let client = client::Client::new(format!("http://{}", listener.local_addr().unwrap()));
+    let front = Front { stack: shop.stack.clone(), clients: Arc::default() };
+    let router = rate::limited(front::router(front), NonZeroU32::MIN);
+    let server = tokio::spawn(axum::serve(listener, router).into_future());
+    let mut answers =
+        Answers { api: description().unwrap(), produced: BTreeSet::new(), client: Client::of_an_open_api() };
+    let all = described(&answers.api).into_iter().filter(|(_, status, _)| *status == 429);
+    let all: BTreeSet<Described> = all.collect();
+    for (operation, ..) in &all {
+        let (method, path) = operation.split_once(' ').unwrap();
+        let request = || client.request(method.parse().unwrap(), &path.replace(['{', '}'], ""));
+        // One in a second is answered, so one of a few in a row is not.
+        let refused = loop {
+            let answer = client.send(request(), "").await.unwrap();
+            if answer.status == StatusCode::TOO_MANY_REQUESTS {
+                break answer;
+            }
+        };
+        let mut headers = refused.headers.clone();
+        // The server's own.
+        for name in [header::CONTENT_LENGTH, header::DATE] {
+            headers.remove(name);
+        }
+        let body = String::from_utf8(refused.body.to_vec()).unwrap();
+        answers.check(operation, &Answer { status: refused.status, headers, body });
+    }
+    assert_eq!(answers.produced, all);
+    assert_eq!(client.get("/_local/audit").await.status, StatusCode::OK, "whoever runs the stack is not held up");
+    server.abort();
 }
 
 #[test]

@@ -37,6 +37,25 @@ impl Answer {
         Self { status, headers, body }
     }
 
+    /// A resource as it stands, with its `ETag`; for a client whose `If-None-Match` says that it has
+    /// just that, 304.
+    pub fn resource(body: &impl Serialize, request: &HeaderMap) -> Self {
+        let answer = Self::json(StatusCode::OK, body);
+        let etag = tag(&answer.body);
+        let is_known = has_version(request, &etag);
+        let answer = answer.with(header::ETAG, etag);
+        if is_known { answer.not_modified() } else { answer }
+    }
+
+    /// The answer to a client that has it already.
+    fn not_modified(mut self) -> Self {
+        self.status = StatusCode::NOT_MODIFIED;
+        // What is left is what https://www.rfc-editor.org/rfc/rfc9110#section-15.4.5 asks for.
+        self.headers.remove(header::CONTENT_TYPE);
+        self.body.clear();
+        self
+    }
+
     /// The answer with one more header. A text that no header can hold is left out.
     #[must_use]
     pub fn with(mut self, name: HeaderName, value: impl TryInto<HeaderValue>) -> Self {
@@ -92,26 +111,26 @@ pub fn stored(record: &OrderRecord) -> Answer {
 
 /// The order as it stands, or 304 for a client whose `If-None-Match` says that it has just that.
 pub fn stored_unless_known(record: &OrderRecord, request: &HeaderMap) -> Answer {
-    let mut answer = stored(record);
-    if has_version(request, &etag(record)) {
-        answer.status = StatusCode::NOT_MODIFIED;
-        // What is left is what https://www.rfc-editor.org/rfc/rfc9110#section-15.4.5 asks for.
-        answer.headers.remove(header::CONTENT_TYPE);
-        answer.body.clear();
-    }
-    answer
+    Answer::resource(&OrderView::from(record), request)
 }
 
 fn location(order_id: &OrderId) -> String {
     format!("/orders/{order_id}")
 }
 
-/// A strong entity tag: the hash of the very bytes that `GET` answers with, so that it changes with
-/// them, also when a release shows an order otherwise.
 fn etag(record: &OrderRecord) -> String {
+    version(&OrderView::from(record))
+}
+
+/// The `ETag` of a resource. It is strong: the hash of the very bytes that `GET` answers with, so that
+/// it changes with them, also when a release shows the resource otherwise.
+pub fn version(resource: &impl Serialize) -> String {
+    tag(&Answer::json(StatusCode::OK, resource).body)
+}
+
+fn tag(body: &str) -> String {
     const HASH_BYTES: usize = 16;
 
-    let body = Answer::json(StatusCode::OK, &OrderView::from(record)).body;
     let tag = Sha256::digest(body)[..HASH_BYTES].iter().fold(String::new(), |mut tag, byte| {
         write!(tag, "{byte:02x}").expect("writing to a String cannot fail");
         tag

@@ -1,7 +1,49 @@
-//! Conditional requests: whether a client has this version of a resource already
-//! ([RFC 9110, section 13.1.2](https://www.rfc-editor.org/rfc/rfc9110#section-13.1.2)).
+//! Conditional requests: whether a client has this version of a resource already, and whether it is
+//! this version that it means to change
+//! ([RFC 9110, section 13.1](https://www.rfc-editor.org/rfc/rfc9110#section-13.1)).
 
-use http::{HeaderMap, header};
+use http::{HeaderMap, HeaderName, HeaderValue, header};
+
+use crate::problem::{Kind, Problem};
+
+/// What a client says of the resource that it sets: which of its versions it knows.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Precondition {
+    /// There is none (`If-None-Match: *`).
+    Absent,
+    /// One of those that `If-Match` names.
+    Present(HeaderMap),
+}
+
+impl Precondition {
+    /// What a request's headers say. `If-Match` goes first, as the RFC has it.
+    ///
+    /// # Errors
+    /// The problem of a request that says nothing: who sets what they have not read overwrites what
+    /// others have set.
+    pub fn of(headers: &HeaderMap) -> Result<Self, Problem> {
+        if headers.contains_key(header::IF_MATCH) {
+            return Ok(Self::Present(headers.clone()));
+        }
+        let mut lines = headers.get_all(header::IF_NONE_MATCH).iter();
+        if lines.any(|line| line.as_bytes().trim_ascii() == b"*") {
+            return Ok(Self::Absent);
+        }
+        Err(Problem::new(Kind::PreconditionRequired))
+    }
+
+    /// Whether it holds for a resource of this version, `None` for one that is not there.
+    ///
+    /// Entity tags are compared strongly, as the RFC demands for `If-Match`: a weak one names no
+    /// version. Neither does a header that is malformed.
+    pub fn holds(&self, etag: Option<&str>) -> bool {
+        match (self, etag) {
+            (Self::Absent, None) => true,
+            (Self::Present(headers), Some(etag)) => names(headers, &header::IF_MATCH, etag.as_bytes(), |tag| tag),
+            (Self::Absent, Some(_)) | (Self::Present(_), None) => false,
+        }
+    }
+}
 
 /// Whether `If-None-Match` names this version, so that the answer is 304.
 ///
@@ -9,16 +51,19 @@ use http::{HeaderMap, header};
 /// names every version. A header that is malformed names none: the client then gets the whole
 /// answer, which is never wrong.
 pub fn has_version(headers: &HeaderMap, etag: &str) -> bool {
-    let mut lines = headers.get_all(header::IF_NONE_MATCH).iter();
-    lines.any(|line| names(line.as_bytes(), opaque(etag.as_bytes())))
+    names(headers, &header::IF_NONE_MATCH, opaque(etag.as_bytes()), opaque)
 }
 
-fn names(line: &[u8], tag: &[u8]) -> bool {
-    line.trim_ascii() == b"*" || entity_tags(line).is_some_and(|tags| tags.contains(&tag))
+/// Whether a header names the tag, once each of its own tags is `seen` as it is to be compared. `*`
+/// names every version.
+fn names(headers: &HeaderMap, name: &HeaderName, tag: &[u8], seen: impl Fn(&[u8]) -> &[u8]) -> bool {
+    headers.get_all(name).iter().map(HeaderValue::as_bytes).any(|line| {
+        line.trim_ascii() == b"*" || entity_tags(line).is_some_and(|tags| tags.into_iter().any(|own| seen(own) == tag))
+    })
 }
 
-/// The tags of a list, without their weakness; `None` if it is no list of tags. A tag may hold
-/// commas, so the list cannot be split at them.
+/// The tags of a list; `None` if it is no list of tags. A tag may hold commas, so the list cannot be
+/// split at them.
 fn entity_tags(mut rest: &[u8]) -> Option<Vec<&[u8]>> {
     let mut tags = Vec::new();
     loop {
@@ -35,9 +80,9 @@ fn entity_tags(mut rest: &[u8]) -> Option<Vec<&[u8]>> {
         if !inner[..end].iter().copied().all(is_tag_byte) {
             return None;
         }
-        let opaque_tag = &opaque(rest)[..end + 2];
-        tags.push(opaque_tag);
-        rest = inner[end + 1..].trim_ascii_start();
+        let (tag, behind) = rest.split_at(rest.len() - inner.len() + end + 1);
+        tags.push(tag);
+        rest = behind.trim_ascii_start();
         if !rest.is_empty() && !rest.starts_with(b",") {
             return None;
         }
@@ -55,8 +100,6 @@ fn is_tag_byte(byte: u8) -> bool {
 
 #[cfg(test)]
 mod tests {
-    use http::HeaderValue;
-
     use super::*;
 
     fn has(lines: &[&str]) -> bool {
@@ -83,5 +126,36 @@ mod tests {
             assert!(!has(&[line]), "{line}");
         }
         assert!(!has(&[]));
+    }
+
+    fn precondition(name: HeaderName, line: &str) -> Result<Precondition, Problem> {
+        Precondition::of(&HeaderMap::from_iter([(name, HeaderValue::from_str(line).unwrap())]))
+    }
+
+    #[test]
+    fn a_version_is_meant_by_its_strong_tag_only() {
+        for (line, holds) in [
+            ("\"a,b\"", true),
+            ("\"x\", \"a,b\"", true),
+            ("*", true),
+            ("W/\"a,b\"", false),
+            ("\"x\"", false),
+            ("a,b", false),
+        ] {
+            let precondition = precondition(header::IF_MATCH, line).unwrap();
+            assert_eq!(precondition.holds(Some("\"a,b\"")), holds, "{line}");
+            assert!(!precondition.holds(None), "{line}: there is no version");
+        }
+    }
+
+    #[test]
+    fn absence_is_meant_by_a_star_only_and_silence_means_nothing() {
+        let absent = precondition(header::IF_NONE_MATCH, "*").unwrap();
+        assert!(absent.holds(None) && !absent.holds(Some("\"a\"")));
+        assert!(precondition(header::IF_NONE_MATCH, "\"a\"").is_err());
+        assert!(Precondition::of(&HeaderMap::new()).is_err());
+        let mut both = HeaderMap::from_iter([(header::IF_NONE_MATCH, HeaderValue::from_static("*"))]);
+        both.insert(header::IF_MATCH, HeaderValue::from_static("\"a\""));
+        assert!(Precondition::of(&both).unwrap().holds(Some("\"a\"")));
     }
 }

@@ -1,12 +1,12 @@
 //! The problem documents of the order API ([RFC 9457](https://www.rfc-editor.org/rfc/rfc9457)).
 
 use http::{HeaderValue, StatusCode, header};
-use order::{OrderId, OrderRecord, Reason, Violation};
+use order::{OrderId, OrderRecord, Place, Reason, Violation};
 use serde::Serialize;
 use strum::VariantArray;
 
 use crate::answer::Answer;
-use crate::view::OrderView;
+use crate::view::{OrderView, StockView};
 
 /// The kinds of problem. A kind's `type` URI is part of the API; its title explains it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, VariantArray)]
@@ -15,7 +15,9 @@ pub enum Kind {
     MalformedBody,
     /// The order breaks rules.
     InvalidOrder,
-    /// Parameters of the path or the query break rules.
+    /// The body breaks rules; an order's has a kind of its own.
+    InvalidContent,
+    /// Parameters of the path, the query or the headers break rules.
     InvalidParameters,
     /// The body is not declared as JSON.
     UnsupportedMediaType,
@@ -33,13 +35,25 @@ pub enum Kind {
     OrderCancelled,
     /// The order's goods are handed over, so it cannot be cancelled.
     OrderFulfilled,
+    /// The store does not keep the article.
+    StockNotFound,
+    /// The customer has no account.
+    AccountNotFound,
+    /// The stock would be less than open orders hold.
+    StockReserved,
+    /// The request does not say which version it means to change.
+    PreconditionRequired,
+    /// What the request means to change is another version by now.
+    PreconditionFailed,
     /// There is no such resource.
     RouteNotFound,
     /// The resource has no such method.
     MethodNotAllowed,
+    /// More requests at once than the API takes.
+    TooManyRequests,
     /// What happened is unknown; the same key may be tried again.
     Unavailable,
-    /// The orders' records cannot be read or changed at the moment.
+    /// The records cannot be read or changed at the moment.
     StoreUnavailable,
 }
 
@@ -48,6 +62,7 @@ impl Kind {
         match self {
             Self::MalformedBody => "malformed-body",
             Self::InvalidOrder => "invalid-order",
+            Self::InvalidContent => "invalid-content",
             Self::InvalidParameters => "invalid-parameters",
             Self::UnsupportedMediaType => "unsupported-media-type",
             Self::BodyTooLarge => "body-too-large",
@@ -57,8 +72,14 @@ impl Kind {
             Self::OrderNotConfirmed => "order-not-confirmed",
             Self::OrderCancelled => "order-cancelled",
             Self::OrderFulfilled => "order-fulfilled",
+            Self::StockNotFound => "stock-not-found",
+            Self::AccountNotFound => "account-not-found",
+            Self::StockReserved => "stock-reserved",
+            Self::PreconditionRequired => "precondition-required",
+            Self::PreconditionFailed => "precondition-failed",
             Self::RouteNotFound => "route-not-found",
             Self::MethodNotAllowed => "method-not-allowed",
+            Self::TooManyRequests => "too-many-requests",
             Self::Unavailable => "unavailable",
             Self::StoreUnavailable => "store-unavailable",
         }
@@ -68,32 +89,46 @@ impl Kind {
         match self {
             Self::MalformedBody => "The request body is not JSON",
             Self::InvalidOrder => "The order breaks the rules listed in errors",
+            Self::InvalidContent => "The request breaks the rules listed in errors",
             Self::InvalidParameters => "The request's parameters break the rules listed in errors",
             Self::UnsupportedMediaType => "The request body has to be application/json",
             Self::BodyTooLarge => "The request body is larger than any order",
-            Self::IdempotencyConflict => "The idempotency key was used for another order before",
+            Self::IdempotencyConflict => "The idempotency key was used for another request before",
             Self::Forbidden => "The request is not allowed",
             Self::OrderNotFound => "There is no such order",
             Self::OrderNotConfirmed => "The order is not confirmed yet",
             Self::OrderCancelled => "The order is cancelled, or being cancelled",
             Self::OrderFulfilled => "The goods are handed over, so the order cannot be cancelled",
+            Self::StockNotFound => "The store does not keep the article",
+            Self::AccountNotFound => "The customer has no account",
+            Self::StockReserved => "Open orders hold more than the stock would be",
+            Self::PreconditionRequired => "The request needs If-Match with the ETag that was read, or If-None-Match: *",
+            Self::PreconditionFailed => "It is another version by now; read it again",
             Self::RouteNotFound => "There is no such resource",
             Self::MethodNotAllowed => "The resource does not have this method",
+            Self::TooManyRequests => "Too many requests at once; send it again with the same key",
             Self::Unavailable => "Whether the order was taken is unknown; send it again with the same key",
-            Self::StoreUnavailable => "The orders cannot be read at the moment; ask again",
+            Self::StoreUnavailable => "The records cannot be reached at the moment; try again",
         }
     }
 
     fn status(self) -> StatusCode {
         match self {
             Self::MalformedBody | Self::InvalidParameters => StatusCode::BAD_REQUEST,
-            Self::InvalidOrder | Self::IdempotencyConflict => StatusCode::UNPROCESSABLE_ENTITY,
+            Self::InvalidOrder | Self::InvalidContent | Self::IdempotencyConflict => StatusCode::UNPROCESSABLE_ENTITY,
             Self::UnsupportedMediaType => StatusCode::UNSUPPORTED_MEDIA_TYPE,
             Self::BodyTooLarge => StatusCode::PAYLOAD_TOO_LARGE,
             Self::Forbidden => StatusCode::FORBIDDEN,
-            Self::OrderNotFound | Self::RouteNotFound => StatusCode::NOT_FOUND,
-            Self::OrderNotConfirmed | Self::OrderCancelled | Self::OrderFulfilled => StatusCode::CONFLICT,
+            Self::OrderNotFound | Self::StockNotFound | Self::AccountNotFound | Self::RouteNotFound => {
+                StatusCode::NOT_FOUND
+            }
+            Self::OrderNotConfirmed | Self::OrderCancelled | Self::OrderFulfilled | Self::StockReserved => {
+                StatusCode::CONFLICT
+            }
+            Self::PreconditionRequired => StatusCode::PRECONDITION_REQUIRED,
+            Self::PreconditionFailed => StatusCode::PRECONDITION_FAILED,
             Self::MethodNotAllowed => StatusCode::METHOD_NOT_ALLOWED,
+            Self::TooManyRequests => StatusCode::TOO_MANY_REQUESTS,
             Self::Unavailable | Self::StoreUnavailable => StatusCode::SERVICE_UNAVAILABLE,
         }
     }
@@ -106,36 +141,41 @@ pub fn types() -> Vec<String> {
     kinds.chain(reasons).map(uri).collect()
 }
 
+/// The most broken rules that a problem document lists: more than a person mends in one go, and a
+/// bound to what a request can make the API say.
+pub const MAX_ERRORS: usize = 100;
+
 /// A problem document.
 #[derive(Debug, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Problem {
-    #[serde(rename = "type")]
-    uri: String,
-    title: &'static str,
-    status: u16,
     #[serde(skip_serializing_if = "Option::is_none")]
     detail: Option<String>,
     #[serde(skip_serializing_if = "Option::is_none")]
     order_id: Option<OrderId>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    stock: Option<Box<StockView>>,
     #[serde(skip_serializing_if = "Vec::is_empty")]
     errors: Vec<Violation>,
     #[serde(skip)]
     kind: Kind,
 }
 
+/// A problem as it is sent.
+#[derive(Debug, Serialize)]
+struct Document<'a> {
+    #[serde(rename = "type")]
+    uri: String,
+    title: &'static str,
+    status: u16,
+    #[serde(flatten)]
+    problem: &'a Problem,
+}
+
 impl Problem {
     /// A problem of this kind.
     pub fn new(kind: Kind) -> Self {
-        Self {
-            uri: uri(kind.name()),
-            title: kind.title(),
-            status: kind.status().as_u16(),
-            detail: None,
-            order_id: None,
-            errors: Vec::new(),
-            kind,
-        }
+        Self { detail: None, order_id: None, stock: None, errors: Vec::new(), kind }
     }
 
     /// What is special about this one.
@@ -150,16 +190,34 @@ impl Problem {
         Self { order_id: Some(order_id.clone()), ..self }
     }
 
-    /// The rules that the request breaks.
+    /// The stock as it stands.
     #[must_use]
-    pub fn errors(self, errors: Vec<Violation>) -> Self {
+    pub fn stock(self, stock: StockView) -> Self {
+        Self { stock: Some(Box::new(stock)), ..self }
+    }
+
+    /// The rules that the request breaks, the first [`MAX_ERRORS`] of them.
+    #[must_use]
+    pub fn errors(self, mut errors: Vec<Violation>) -> Self {
+        errors.truncate(MAX_ERRORS);
         Self { errors, ..self }
+    }
+
+    /// The problem of a request that breaks these rules, never none of them.
+    pub fn of(violations: Vec<Violation>) -> Self {
+        let in_body = violations.iter().any(|violation| matches!(violation.place, Place::Pointer(_)));
+        Self::new(if in_body { Kind::InvalidContent } else { Kind::InvalidParameters }).errors(violations)
     }
 
     /// The answer that carries it.
     pub fn answer(&self) -> Answer {
-        let answer = Answer::json(self.kind.status(), self).with(header::CONTENT_TYPE, PROBLEM_JSON);
-        match self.kind {
+        let Self { kind, .. } = self;
+        let document =
+            Document { uri: uri(kind.name()), title: kind.title(), status: kind.status().as_u16(), problem: self };
+        let answer = Answer::json(kind.status(), &document).with(header::CONTENT_TYPE, PROBLEM_JSON);
+        match kind {
+            // As API Gateway says it.
+            Kind::TooManyRequests => answer.with(header::RETRY_AFTER, HeaderValue::from_static("1")),
             Kind::Unavailable | Kind::StoreUnavailable => {
                 answer.with(header::RETRY_AFTER, HeaderValue::from_static("5"))
             }

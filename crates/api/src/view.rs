@@ -1,4 +1,4 @@
-//! The JSON of an order, as clients see it.
+//! The JSON of an order, of stock, and of the amounts and times in them, as clients see it.
 
 use order::{CountyId, Currency, CustomerId, Effect, EpochMs, OrderId, OrderRecord, PaymentReference, PaymentTerms};
 use order::{Reason, Receipt, Sku, Status, StoreId};
@@ -118,10 +118,29 @@ fn timeline(record: &OrderRecord) -> Vec<Moment> {
     moments
 }
 
-#[derive(Debug)]
-struct Amount {
-    currency: Currency,
-    amount_minor: i64,
+/// Stock of one article in one store, as clients see it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct StockView {
+    /// The store.
+    pub store_id: StoreId,
+    /// The article.
+    pub sku: Sku,
+    /// How many can still be ordered.
+    pub available: i64,
+    /// How many open orders hold.
+    pub reserved: i64,
+    /// How many there are: both together.
+    pub on_hand: i64,
+}
+
+/// An amount of money.
+#[derive(Debug, Clone, Copy)]
+pub struct Amount {
+    /// Its currency.
+    pub currency: Currency,
+    /// How many of the currency's minor unit.
+    pub amount_minor: i64,
 }
 
 impl Serialize for Amount {
@@ -133,10 +152,12 @@ impl Serialize for Amount {
     }
 }
 
+/// A moment.
 #[derive(Debug, Clone, Copy)]
-struct Time(EpochMs);
+pub struct Time(pub EpochMs);
 
 impl Serialize for Time {
+    /// RFC 3339, in UTC.
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         let nanoseconds = i128::from(self.0) * 1_000_000;
         let time = OffsetDateTime::from_unix_timestamp_nanos(nanoseconds).map_err(serde::ser::Error::custom)?;

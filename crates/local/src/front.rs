@@ -49,6 +49,10 @@ pub struct Front {
 pub fn router(front: Front) -> Router {
     let intake = |resource| to(resource, |stack| &stack.intake);
     let query_orders = |resource| to(resource, |stack| &stack.query_orders);
+    let manage_stock = |resource| to(resource, |stack| &stack.manage_stock);
+    let manage_accounts = |resource| to(resource, |stack| &stack.manage_accounts);
+    let (article, terms) = ("/stores/{storeId}/stock/{sku}", "/accounts/{customerId}/terms");
+    let adjustments = "/stores/{storeId}/stock/{sku}/adjustments";
     Router::new()
         .route("/orders", get(query_orders("/orders")).post(intake("/orders")))
         .route("/orders/{orderId}", get(query_orders("/orders/{orderId}")))
@@ -57,6 +61,12 @@ pub fn router(front: Front) -> Router {
         .route("/customers/{customerId}/orders", get(query_orders("/customers/{customerId}/orders")))
         .route("/stores/{storeId}/orders", get(query_orders("/stores/{storeId}/orders")))
         .route("/counties/{countyId}/orders", get(query_orders("/counties/{countyId}/orders")))
+        .route("/stores/{storeId}/stock", get(manage_stock("/stores/{storeId}/stock")))
+        .route(article, get(manage_stock(article)).put(manage_stock(article)))
+        .route(adjustments, post(manage_stock(adjustments)))
+        .route("/accounts/{customerId}", get(manage_accounts("/accounts/{customerId}")))
+        .route(terms, get(manage_accounts(terms)).put(manage_accounts(terms)))
+        .route("/orders/{orderId}/journal", get(manage_accounts("/orders/{orderId}/journal")))
         .route("/openapi.yaml", get(description))
         .route("/docs", get(docs))
         .route("/_local/audit", get(audit))
@@ -209,7 +219,7 @@ pub fn set_query(event: &mut ApiGatewayProxyRequest, query: &str) {
 const INTERNAL_ERROR: &str = r#"{"message": "Internal server error"}"#;
 
 /// As API Gateway does it with the event of a function's answer.
-fn respond(answer: Answer) -> Response {
+pub fn respond(answer: Answer) -> Response {
     let event = ApiGatewayProxyResponse::from(answer);
     let status = u16::try_from(event.status_code).ok().and_then(|code| StatusCode::from_u16(code).ok());
     let body = match event.body {

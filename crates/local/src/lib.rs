@@ -10,6 +10,7 @@
 //! | [`docs`] | the API's description, as data and as a page |
 //! | [`seed`] | the stock and accounts that a new stack begins with |
 //! | [`policy`] | what the saga's definition is held to |
+//! | [`rate`] | the rate limit of a stack that has one |
 //! | [`audit`] | the invariants, checked on the tables themselves |
 //! | [`trace`] | an execution's history as the console would draw it |
 //! | [`command`] | the subcommands of `order-saga` |
@@ -21,6 +22,7 @@ pub mod docs;
 pub mod explore;
 pub mod front;
 pub mod policy;
+pub mod rate;
 pub mod seed;
 pub mod stack;
 pub mod trace;

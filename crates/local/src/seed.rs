@@ -5,6 +5,7 @@
 //!  "accounts":[{"customerId":"acme-wholesale","creditLimit":5000.00,"currency":"USD","onHold":false}]}
 //! ```
 
+use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 
 use aws_sdk_dynamodb::Client;
@@ -107,7 +108,13 @@ impl Seed {
     /// [`SeedError`].
     pub fn parse(text: &str) -> Result<Self, SeedError> {
         let file: File = serde_json::from_str(text).map_err(SeedError::Form)?;
+        let mut articles = BTreeSet::new();
         let stock = file.stock.into_iter().enumerate().map(|(index, stock)| {
+            // The second one would be passed over: tables are seeded with what is not there yet.
+            if !articles.insert((stock.store_id.clone(), stock.sku.clone())) {
+                let rule = format!("is {} of {} again", stock.sku, stock.store_id);
+                return Err(SeedError::Value { place: format!("stock[{index}]"), rule });
+            }
             if !(0..=MAX_AMOUNT_MINOR).contains(&stock.on_hand) {
                 let place = format!("stock[{index}].onHand");
                 return Err(SeedError::Value { place, rule: format!("must be 0 to {MAX_AMOUNT_MINOR}") });
@@ -119,7 +126,12 @@ impl Seed {
                 reserved: 0,
             })
         });
+        let mut customers = BTreeSet::new();
         let accounts = file.accounts.into_iter().enumerate().map(|(index, account)| {
+            if !customers.insert(account.customer_id.clone()) {
+                let rule = format!("is {} again", account.customer_id);
+                return Err(SeedError::Value { place: format!("accounts[{index}]"), rule });
+            }
             let credit_limit_minor = account.currency.minor_units(account.credit_limit.get()).map_err(|rule| {
                 SeedError::Value { place: format!("accounts[{index}].creditLimit"), rule: rule.to_string() }
             })?;
@@ -199,5 +211,11 @@ mod tests {
         let text = r#"{"accounts":[{"customerId":"a","creditLimit":0.001,"currency":"USD"}]}"#;
         assert!(Seed::parse(text).unwrap_err().to_string().contains("accounts[0].creditLimit"));
         assert!(Seed::parse(r#"{"stocks":[]}"#).is_err());
+        let twice = r#"{"storeId":"main","sku":"A","onHand":1}"#;
+        let error = Seed::parse(&format!(r#"{{"stock":[{twice},{twice}]}}"#)).unwrap_err();
+        assert_eq!(error.to_string(), "the stock file's stock[1] is A of main again");
+        let twice = r#"{"customerId":"a","creditLimit":1,"currency":"USD"}"#;
+        let error = Seed::parse(&format!(r#"{{"accounts":[{twice},{twice}]}}"#)).unwrap_err();
+        assert_eq!(error.to_string(), "the stock file's accounts[1] is a again");
     }
 }

@@ -96,6 +96,10 @@ bounded_text!(
     PaymentReference, 1..=140, PRINTABLE_ALPHABET, is_printable
 );
 bounded_text!(
+    /// What whoever changes the stock by hand has to say about it.
+    Note, 1..=140, PRINTABLE_ALPHABET, is_printable
+);
+bounded_text!(
     /// The client's name for one request, the same on every try of it
     /// ([draft-ietf-httpapi-idempotency-key-header-07](https://datatracker.ietf.org/doc/html/draft-ietf-httpapi-idempotency-key-header-07)).
     IdempotencyKey, 1..=255, PRINTABLE_ALPHABET, is_printable
@@ -121,23 +125,10 @@ pub struct OrderId(String);
 pub struct NotAnOrderId;
 
 impl OrderId {
-    /// 128 bits of the hash: an accidental collision is out of reach, and so is guessing another
-    /// tenant's order.
-    const HEX_DIGITS: usize = 32;
-
     /// The id that this tenant's key stands for, always the same one. That makes the order record
     /// the deduplication record, at no extra write.
-    ///
-    /// The tenant's length goes in front, so that no two pairs feed the hash the same bytes.
     pub fn derive(tenant: &Tenant, key: &IdempotencyKey) -> Self {
-        let mut hash = Sha256::new();
-        hash.update(b"order-id/1\0");
-        hash.update((tenant.as_str().len() as u64).to_be_bytes());
-        hash.update(tenant.as_str().as_bytes());
-        hash.update(key.as_str().as_bytes());
-        let mut digits = hex(&hash.finalize());
-        digits.truncate(Self::HEX_DIGITS);
-        Self(digits)
+        Self(derive(b"order-id/1\0", tenant, key))
     }
 
     /// The text.
@@ -148,7 +139,7 @@ impl OrderId {
     /// The shard of sharded index keys that this order belongs to: one of 16, evenly spread because
     /// the id is a hash.
     pub fn shard(&self) -> &str {
-        &self.0[Self::HEX_DIGITS - 1..]
+        &self.0[HEX_DIGITS - 1..]
     }
 }
 
@@ -157,7 +148,7 @@ impl TryFrom<String> for OrderId {
 
     fn try_from(text: String) -> Result<Self, NotAnOrderId> {
         let is_digit = |byte: u8| byte.is_ascii_digit() || (b'a'..=b'f').contains(&byte);
-        if text.len() == Self::HEX_DIGITS && text.bytes().all(is_digit) { Ok(Self(text)) } else { Err(NotAnOrderId) }
+        if text.len() == HEX_DIGITS && text.bytes().all(is_digit) { Ok(Self(text)) } else { Err(NotAnOrderId) }
     }
 }
 
@@ -173,6 +164,46 @@ impl fmt::Display for OrderId {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(&self.0)
     }
+}
+
+/// The identifier of an adjustment of stock: 32 lower-case hexadecimal digits.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
+pub struct AdjustmentId(String);
+
+impl AdjustmentId {
+    /// The id that this tenant's key stands for, always the same one: the adjustment's record is its
+    /// own deduplication record, as an order's is. An order under the same key is another matter.
+    pub fn derive(tenant: &Tenant, key: &IdempotencyKey) -> Self {
+        Self(derive(b"adjustment-id/1\0", tenant, key))
+    }
+
+    /// The text.
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
+impl fmt::Display for AdjustmentId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+/// 128 bits of the hash: an accidental collision is out of reach, and so is guessing another
+/// tenant's identifiers.
+const HEX_DIGITS: usize = 32;
+
+/// What a tenant's key stands for among things of one `kind`. The tenant's length goes in front, so
+/// that no two pairs feed the hash the same bytes.
+fn derive(kind: &[u8], tenant: &Tenant, key: &IdempotencyKey) -> String {
+    let mut hash = Sha256::new();
+    hash.update(kind);
+    hash.update((tenant.as_str().len() as u64).to_be_bytes());
+    hash.update(tenant.as_str().as_bytes());
+    hash.update(key.as_str().as_bytes());
+    let mut digits = hex(&hash.finalize());
+    digits.truncate(HEX_DIGITS);
+    digits
 }
 
 pub(crate) fn hex(bytes: &[u8]) -> String {
@@ -206,6 +237,14 @@ mod tests {
         let id = OrderId::derive(&"shop".parse().unwrap(), &key("k1"));
         assert_eq!(id.as_str(), "74a0c24ed6fd821c61343dd41f99084a");
         assert_eq!(id.shard(), &id.as_str()[31..]);
+    }
+
+    #[test]
+    fn an_adjustment_and_an_order_under_one_key_are_two_things() {
+        let tenant = "shop".parse().unwrap();
+        let adjustment = AdjustmentId::derive(&tenant, &key("k1"));
+        assert_eq!(adjustment.as_str().len(), HEX_DIGITS);
+        assert_ne!(adjustment.as_str(), OrderId::derive(&tenant, &key("k1")).as_str());
     }
 
     #[test]

@@ -3,6 +3,7 @@
 //! | module | knows |
 //! |---|---|
 //! | [`request`] | the body that a client sends, and every rule it can break |
+//! | [`fields`] | the fields of a JSON object, and what is wrong with them |
 //! | [`placed`] | the order as the whole saga passes it on, and its fingerprint |
 //! | [`money`] | exact amounts in a currency's minor unit |
 //! | [`id`] | the identifiers, and how an order id follows from an idempotency key |
@@ -14,6 +15,7 @@
 //! Raw JSON becomes one of these types once, at the edge. Past it, an order with no lines, a total
 //! that is not its sum, or an amount that a JSON number cannot carry exactly cannot be written down.
 
+pub mod fields;
 pub mod id;
 pub mod money;
 pub mod placed;
@@ -23,7 +25,9 @@ pub mod request;
 pub mod status;
 pub mod violation;
 
-pub use id::{CountyId, CustomerId, IdempotencyKey, OrderId, PaymentReference, Sku, StoreId, Tenant};
+pub use id::{
+    AdjustmentId, CountyId, CustomerId, IdempotencyKey, Note, OrderId, PaymentReference, Sku, StoreId, Tenant,
+};
 pub use money::{Currency, MAX_AMOUNT_MINOR};
 pub use placed::{Draft, Fingerprint, InvalidOrder, MAX_LINES, MAX_QUANTITY, Order, OrderLine, PaymentTerms};
 pub use reach::Reach;

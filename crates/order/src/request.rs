@@ -11,16 +11,13 @@
 //! floats. Every broken rule is found in one pass; a field that the API does not know and a field
 //! that stands twice are refused, because a client that sends one means something by it.
 
-use std::fmt;
-use std::str::FromStr;
-
-use serde::de::{Deserialize, Deserializer, MapAccess, Visitor};
 use serde_json::value::RawValue;
 
+use crate::fields::{Fields, Need};
 use crate::id::{IdempotencyKey, Sku, StoreId};
 use crate::money::Currency;
 use crate::placed::{Draft, MAX_LINES, MAX_QUANTITY, OrderLine, PaymentTerms, sum_minor};
-use crate::violation::{Violation, pointer_token};
+use crate::violation::Violation;
 
 /// The store of a request that names none.
 pub const DEFAULT_STORE: &str = "main";
@@ -64,7 +61,7 @@ fn read_order(mut fields: Fields<'_, '_>) -> Option<OrderRequest> {
     let customer_id = fields.text("customerId", Need::Required);
     let store_id = fields.text::<StoreId>("storeId", Need::Optional);
     let county_id = fields.text("countyId", Need::Optional);
-    let payment_terms = fields.choice::<PaymentTerms>("paymentTerms", "must be PREPAID or INVOICE");
+    let payment_terms = fields.choice::<PaymentTerms>("paymentTerms", Need::Optional, "must be PREPAID or INVOICE");
     let payment_reference = fields.text("paymentReference", Need::Optional);
     let client_request_id = fields.text("clientRequestId", Need::Optional);
     let currency = match fields.take("currency") {
@@ -85,7 +82,7 @@ fn read_order(mut fields: Fields<'_, '_>) -> Option<OrderRequest> {
             Some(_) => {}
         }
     }
-    fields.refuse_unknown();
+    fields.refuse_unknown("an order");
     Some(OrderRequest {
         draft: Draft {
             customer_id: customer_id?,
@@ -117,7 +114,9 @@ fn read_lines(raw: &RawValue, currency: Option<Currency>, fields: &mut Fields<'_
         let pointer = format!("/items/{index}");
         let Some(mut item) = Fields::read(raw, &pointer, fields.violations) else { continue };
         let sku = item.text::<Sku>("productId", Need::Required);
-        let quantity = item.take_required("quantity").and_then(|raw| item.quantity("quantity", raw));
+        let quantity =
+            item.take_required("quantity").and_then(|raw| item.whole("quantity", raw, 1..=i64::from(MAX_QUANTITY)));
+        let quantity = quantity.and_then(|quantity| u32::try_from(quantity).ok());
         let price =
             item.take_required("price").zip(currency).and_then(|(raw, currency)| item.amount("price", raw, currency));
         if let Some(sku) = &sku {
@@ -126,147 +125,12 @@ fn read_lines(raw: &RawValue, currency: Option<Currency>, fields: &mut Fields<'_
             }
             skus.push(sku.clone());
         }
-        item.refuse_unknown();
+        item.refuse_unknown("an order");
         if let (Some(sku), Some(quantity), Some(price_minor)) = (sku, quantity, price) {
             lines.push(OrderLine { sku, quantity, price_minor });
         }
     }
     (lines.len() == items.len()).then_some(lines)
-}
-
-#[derive(Clone, Copy, PartialEq, Eq)]
-enum Need {
-    Required,
-    Optional,
-}
-
-/// The fields of one JSON object that are still unread, and where to note what is wrong with them.
-struct Fields<'a, 'v> {
-    pointer: String,
-    unread: Vec<(String, &'a RawValue)>,
-    violations: &'v mut Vec<Violation>,
-}
-
-impl<'a, 'v> Fields<'a, 'v> {
-    fn read(raw: &'a RawValue, pointer: &str, violations: &'v mut Vec<Violation>) -> Option<Self> {
-        let Ok(Members(members)) = serde_json::from_str(raw.get()) else {
-            violations.push(Violation::at(pointer, "must be a JSON object"));
-            return None;
-        };
-        let mut fields = Self { pointer: pointer.to_owned(), unread: Vec::with_capacity(members.len()), violations };
-        for (name, value) in members {
-            if fields.unread.iter().any(|(known, _)| *known == name) {
-                fields.refuse(&name, "must not stand twice");
-            } else {
-                fields.unread.push((name, value));
-            }
-        }
-        Some(fields)
-    }
-
-    fn refuse(&mut self, name: &str, detail: &str) {
-        let pointer = format!("{}/{}", self.pointer, pointer_token(name));
-        self.violations.push(Violation::at(&pointer, detail));
-    }
-
-    fn refuse_unknown(&mut self) {
-        for (name, _) in std::mem::take(&mut self.unread) {
-            self.refuse(&name, "is not a field of an order");
-        }
-    }
-
-    fn take(&mut self, name: &str) -> Option<&'a RawValue> {
-        let position = self.unread.iter().position(|(known, _)| known == name)?;
-        Some(self.unread.swap_remove(position).1)
-    }
-
-    fn take_required(&mut self, name: &str) -> Option<&'a RawValue> {
-        let value = self.take(name);
-        if value.is_none() {
-            self.refuse(name, "is required");
-        }
-        value
-    }
-
-    fn text<T>(&mut self, name: &str, need: Need) -> Option<T>
-    where
-        T: FromStr<Err: fmt::Display>,
-    {
-        let raw = if need == Need::Required { self.take_required(name) } else { self.take(name) }?;
-        self.parse_string(name, raw)
-    }
-
-    fn choice<T: FromStr>(&mut self, name: &str, rule: &str) -> Option<T> {
-        let raw = self.take(name)?;
-        let value = serde_json::from_str::<String>(raw.get()).ok().and_then(|text| text.parse().ok());
-        if value.is_none() {
-            self.refuse(name, rule);
-        }
-        value
-    }
-
-    fn parse_string<T>(&mut self, name: &str, raw: &RawValue) -> Option<T>
-    where
-        T: FromStr<Err: fmt::Display>,
-    {
-        let Ok(text) = serde_json::from_str::<String>(raw.get()) else {
-            self.refuse(name, "must be a string");
-            return None;
-        };
-        text.parse().map_err(|rule: T::Err| self.refuse(name, &rule.to_string())).ok()
-    }
-
-    fn amount(&mut self, name: &str, raw: &RawValue, currency: Currency) -> Option<i64> {
-        let number = self.number(name, raw)?;
-        currency.minor_units(number).map_err(|rule| self.refuse(name, &rule.to_string())).ok()
-    }
-
-    fn quantity(&mut self, name: &str, raw: &RawValue) -> Option<u32> {
-        let number = self.number(name, raw)?;
-        let quantity = number.parse().ok().filter(|quantity| (1..=MAX_QUANTITY).contains(quantity));
-        if quantity.is_none() {
-            self.refuse(name, &format!("must be a whole number from 1 to {MAX_QUANTITY}"));
-        }
-        quantity
-    }
-
-    /// The number's own digits: a float would have rounded them.
-    fn number<'n>(&mut self, name: &str, raw: &'n RawValue) -> Option<&'n str> {
-        let text = raw.get();
-        let is_number = text.starts_with(|first: char| first == '-' || first.is_ascii_digit());
-        if !is_number {
-            self.refuse(name, "must be a number");
-        }
-        is_number.then_some(text)
-    }
-}
-
-/// The members of an object as they stand there, a name that stands twice included, which every
-/// map type would hide.
-struct Members<'a>(Vec<(String, &'a RawValue)>);
-
-impl<'de> Deserialize<'de> for Members<'de> {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        struct MembersVisitor;
-
-        impl<'de> Visitor<'de> for MembersVisitor {
-            type Value = Members<'de>;
-
-            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-                f.write_str("a JSON object")
-            }
-
-            fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Self::Value, A::Error> {
-                let mut members = Vec::new();
-                while let Some(member) = map.next_entry()? {
-                    members.push(member);
-                }
-                Ok(Members(members))
-            }
-        }
-
-        deserializer.deserialize_map(MembersVisitor)
-    }
 }
 
 #[cfg(test)]
@@ -353,6 +217,31 @@ mod tests {
     fn unknown_names_are_escaped_as_json_pointers_are() {
         let body = SAMPLE.replacen('{', r#"{"a/b~c":1,"#, 1);
         assert_eq!(pointers(&body), ["#/a~1b~0c"]);
+        let body = SAMPLE.replacen('{', r#"{"a b%\"é#?":1,"#, 1);
+        assert_eq!(pointers(&body), ["#/a%20b%25%22%C3%A9%23?"], "a pointer is a URI fragment");
+    }
+
+    #[test]
+    fn an_object_with_very_many_fields_is_refused_as_a_whole() {
+        let body = |count: usize| {
+            let fields: Vec<_> = (0..count).map(|i| format!(r#""f{i}":0"#)).collect();
+            format!("{{{}}}", fields.join(","))
+        };
+        assert_eq!(pointers(&body(101)), ["#"]);
+        assert_eq!(pointers(&body(100)).len(), 100 + 3, "each unknown one, and each required one");
+        let item = format!(r#"{{"customerId":"c","items":[{}],"totalAmount":0}}"#, body(101));
+        assert_eq!(pointers(&item), ["#/items/0"]);
+    }
+
+    #[test]
+    fn nesting_is_refused_where_it_begins_however_deep_it_is() {
+        let deep = format!("{}{}", "[".repeat(20_000), "]".repeat(20_000));
+        assert_eq!(pointers(&deep), ["#"]);
+        let body = |field: &str| SAMPLE.replacen('{', &format!(r#"{{"{field}":{deep},"#), 1);
+        assert_eq!(pointers(&body("storeId")), ["#/storeId"]);
+        assert_eq!(pointers(&body("unknown")), ["#/unknown"]);
+        let items = format!(r#"{{"customerId":"c","items":{deep},"totalAmount":0}}"#);
+        assert_eq!(pointers(&items), ["#/items/0"]);
     }
 
     #[test]

@@ -1,5 +1,6 @@
 //! A broken rule, with the place that breaks it.
 
+use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 use serde::Serialize;
 
 /// Where in a request a rule is broken.
@@ -41,7 +42,29 @@ impl Violation {
     }
 }
 
-/// `name` as one token of a JSON pointer ([RFC 6901, section 3](https://www.rfc-editor.org/rfc/rfc6901#section-3)).
+/// `name` as one token of a JSON pointer in a URI fragment: escaped as a pointer's token, and then as
+/// a fragment ([RFC 6901, sections 3 and 6](https://www.rfc-editor.org/rfc/rfc6901#section-6)).
 pub(crate) fn pointer_token(name: &str) -> String {
-    name.replace('~', "~0").replace('/', "~1")
+    utf8_percent_encode(&name.replace('~', "~0").replace('/', "~1"), OUTSIDE_FRAGMENTS).to_string()
 }
+
+/// What cannot stand in a fragment as it is: <https://www.rfc-editor.org/rfc/rfc3986#section-3.5>.
+const OUTSIDE_FRAGMENTS: &AsciiSet = &NON_ALPHANUMERIC
+    .remove(b'-')
+    .remove(b'.')
+    .remove(b'_')
+    .remove(b'~')
+    .remove(b'!')
+    .remove(b'$')
+    .remove(b'&')
+    .remove(b'\'')
+    .remove(b'(')
+    .remove(b')')
+    .remove(b'*')
+    .remove(b'+')
+    .remove(b',')
+    .remove(b';')
+    .remove(b'=')
+    .remove(b':')
+    .remove(b'@')
+    .remove(b'?');

@@ -17,7 +17,6 @@
 use aws_sdk_dynamodb::Client;
 use aws_sdk_dynamodb::error::SdkError;
 use aws_sdk_dynamodb::operation::put_item::PutItemError;
-use aws_sdk_dynamodb::operation::transact_write_items::TransactWriteItemsError;
 use aws_sdk_dynamodb::types::builders::UpdateBuilder;
 use aws_sdk_dynamodb::types::{
     AttributeValue, CancellationReason, Put, ReturnValuesOnConditionCheckFailure, TransactWriteItem, Update,
@@ -27,6 +26,7 @@ use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 
 use crate::step::{Consumable, Item, Step};
+use crate::transaction::{cancellation_reasons, is_failed_condition, is_undecided, undecided};
 use crate::unavailable::Unavailable;
 
 /// How long a fence that nothing depends on is kept: longer than any message about its order can
@@ -366,7 +366,7 @@ impl Fences {
                 if reasons.first().is_some_and(is_failed_condition) {
                     return Ok(false);
                 }
-                Err(Unavailable::Cancelled { attempted, reasons: codes(&reasons) })
+                Err(undecided(attempted, &reasons))
             }
         }
     }
@@ -419,34 +419,6 @@ fn expires_at(now_ms: EpochMs) -> i64 {
     now_ms / 1000 + FENCE_RETENTION_S
 }
 
-/// Why the transaction was cancelled, one reason for each write; any other error is unavailability.
-fn cancellation_reasons(
-    attempted: &'static str,
-    error: SdkError<TransactWriteItemsError>,
-) -> Result<Vec<CancellationReason>, Unavailable> {
-    match error.as_service_error() {
-        Some(TransactWriteItemsError::TransactionCanceledException(cancelled)) => {
-            Ok(cancelled.cancellation_reasons().to_vec())
-        }
-        _ => Err(Unavailable::call(attempted, error)),
-    }
-}
-
-fn is_failed_condition(reason: &CancellationReason) -> bool {
-    reason.code() == Some("ConditionalCheckFailed")
-}
-
-/// A reason that says nothing about the order: `TransactionConflict`, throttling, and whatever else
-/// AWS may come up with. `None` is the code of a write that had nothing against it.
-fn is_undecided(reason: &CancellationReason) -> bool {
-    !is_failed_condition(reason) && reason.code().is_some_and(|code| code != "None")
-}
-
-fn codes(reasons: &[CancellationReason]) -> String {
-    let codes: Vec<_> = reasons.iter().map(|reason| reason.code().unwrap_or("None")).collect();
-    codes.join(", ")
-}
-
 /// Reads a cancelled action's reasons, in the one order that is right: the fence first, for it may
 /// say that this very action has succeeded before; then what decides nothing; a refusal last. Stock
 /// that looks short because this order already holds it is not a refusal.
@@ -471,7 +443,7 @@ fn read_reasons<S: Step>(
             return Err(ActionError::Refused(refusal));
         }
     }
-    Err(Unavailable::Cancelled { attempted: APPLY, reasons: codes(reasons) }.into())
+    Err(undecided(APPLY, reasons).into())
 }
 
 /// What an action is told when the fence is already there.

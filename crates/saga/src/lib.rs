@@ -11,14 +11,18 @@
 //! | [`step`] | what a new step has to say |
 //! | [`task`] | a function's input, output and errors as Step Functions sees them |
 //! | [`aws`] | the clients' settings: time limits, retries, connections opened during init |
+//! | [`transaction`] | why a transaction was cancelled, and in which order that is read |
+//! | [`batch`] | reading many items by their keys |
 //! | [`unavailable`] | which AWS errors are worth another try: all that decide nothing |
 //! | [`clock`] | the time, as data |
 
 pub mod aws;
+pub mod batch;
 pub mod clock;
 pub mod fence;
 pub mod step;
 pub mod task;
+pub mod transaction;
 pub mod unavailable;
 
 pub use clock::Clock;

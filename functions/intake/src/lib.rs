@@ -22,9 +22,10 @@ pub mod queue;
 pub mod request;
 pub mod workflow;
 
+use api::idempotency::{IDEMPOTENCY_KEY, IDEMPOTENT_REPLAYED};
 use api::{Answer, Client, Handler, Kind, Problem, Scope};
 use aws_lambda_events::apigw::ApiGatewayProxyRequest;
-use http::{HeaderName, HeaderValue};
+use http::HeaderValue;
 use order::{EpochMs, Order, OrderRecord};
 use persist_order::{Orders, Written};
 use saga::{Clock, task::chain};
@@ -33,12 +34,6 @@ use crate::keep::{Kept, keep};
 use crate::queue::Queue;
 use crate::request::{Mode, Placement};
 use crate::workflow::{Ended, Workflow};
-
-/// The header that carries the idempotency key, in requests and on every answer to an order.
-pub const IDEMPOTENCY_KEY: HeaderName = HeaderName::from_static("idempotency-key");
-
-/// The header that marks an answer about an order that was there before the request.
-pub const IDEMPOTENT_REPLAYED: HeaderName = HeaderName::from_static("idempotent-replayed");
 
 /// The function's handler.
 #[derive(Debug, Clone)]

@@ -7,30 +7,20 @@
 
 use std::collections::BTreeMap;
 use std::ops::RangeInclusive;
-use std::time::Duration;
 
-use aws_sdk_dynamodb::types::KeysAndAttributes;
 use futures_util::future::try_join_all;
 use order::{CountyId, CustomerId, EpochMs, OrderId, OrderRecord, StoreId, Tenant};
-use saga::{Item, Unavailable};
+use saga::{Item, Unavailable, batch};
 
 use crate::orders::{Orders, number, pick_work, record_of, string, tenant_customer};
 use crate::work::{self, PARKED_WORK, SHARDS};
 
-/// The most orders of a page: as many as one `BatchGetItem`
-/// [takes](https://docs.aws.amazon.com/amazondynamodb/latest/APIReference/API_BatchGetItem.html).
-pub const MAX_PAGE_SIZE: usize = 100;
+/// The most orders of a page: as many as are read by key at once.
+pub const MAX_PAGE_SIZE: usize = batch::MAX_ITEMS;
 
 /// How many DynamoDB pages of one partition make a page of a list at most. Keys are so small that
 /// one does: 101 of them are a fiftieth of the megabyte that DynamoDB reads at a time.
 const MAX_QUERY_PAGES: usize = 10;
-
-/// How often what a `BatchGetItem` left unread is asked for at most.
-const MAX_READS: usize = 5;
-
-/// How long it is left alone before it is asked for again, doubled each time: DynamoDB leaves keys
-/// unread when it is throttled. All delays together are below a second.
-const FIRST_DELAY: Duration = Duration::from_millis(50);
 
 /// Which orders a list is of.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -201,29 +191,13 @@ impl Orders {
         order_ids: impl IntoIterator<Item = &OrderId>,
     ) -> Result<BTreeMap<OrderId, OrderRecord>, Unavailable> {
         const ATTEMPTED: &str = "read the listed orders";
-        let mut records = BTreeMap::new();
-        let mut keys: Vec<Item> = order_ids.into_iter().map(Self::key).collect();
-        let mut delay = FIRST_DELAY;
-        for read in 0..MAX_READS {
-            if keys.is_empty() {
-                return Ok(records);
-            }
-            if read > 0 {
-                tokio::time::sleep(delay).await;
-                delay *= 2;
-            }
-            let wanted = KeysAndAttributes::builder().set_keys(Some(keys)).consistent_read(true).build();
-            let wanted = wanted.expect("the keys are set");
-            let batch = self.client.batch_get_item().request_items(&self.table, wanted);
-            let answer = batch.send().await.map_err(|error| Unavailable::call(ATTEMPTED, error))?;
-            for item in answer.responses.and_then(|mut tables| tables.remove(&self.table)).unwrap_or_default() {
-                let record = record_of(item, ATTEMPTED)?;
-                records.insert(record.order.order_id().clone(), record);
-            }
-            let unread = answer.unprocessed_keys.and_then(|mut tables| tables.remove(&self.table));
-            keys = unread.map(|unread| unread.keys).unwrap_or_default();
-        }
-        if keys.is_empty() { Ok(records) } else { Err(Unavailable::Incomplete { attempted: ATTEMPTED }) }
+        let keys = order_ids.into_iter().map(Self::key).collect();
+        let items = batch::read_all(&self.client, &self.table, keys, ATTEMPTED).await?;
+        let records = items.into_iter().map(|item| {
+            let record = record_of(item, ATTEMPTED)?;
+            Ok((record.order.order_id().clone(), record))
+        });
+        records.collect()
     }
 }
 

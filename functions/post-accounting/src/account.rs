@@ -20,6 +20,25 @@ pub struct Account {
     pub receivable_minor: i64,
 }
 
+impl Account {
+    /// Its terms.
+    pub fn terms(&self) -> AccountTerms {
+        let Self { currency, credit_limit_minor, on_hold, .. } = *self;
+        AccountTerms { currency, credit_limit_minor, on_hold }
+    }
+}
+
+/// What a customer may buy on invoice. The receivable is none of it: that follows from the journal.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct AccountTerms {
+    /// The currency of the account's amounts, for good.
+    pub currency: Currency,
+    /// The most that the customer may owe.
+    pub credit_limit_minor: i64,
+    /// Whether the account takes no new invoices.
+    pub on_hold: bool,
+}
+
 /// How accounting says no to an order.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum Refusal {
@@ -110,6 +129,6 @@ pub(crate) fn refusal(order: &Order, old: Option<&Item>) -> Option<Refusal> {
     exceeded.then_some(Refusal::CreditLimitExceeded { customer_id })
 }
 
-fn number(value: i64) -> AttributeValue {
+pub(crate) fn number(value: i64) -> AttributeValue {
     AttributeValue::N(value.to_string())
 }

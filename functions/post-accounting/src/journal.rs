@@ -4,7 +4,7 @@
 //! |---|---|---|---|
 //! | posting | `ORDER#<order id>` | `POSTING` | a fence whose effect is an [`Entry`] |
 //! | reversal | `ORDER#<order id>` | `REVERSAL` | `effect`, the posting's entry with its signs turned |
-//! | account | `ACCOUNT#<customer>` | `TERMS` | an [`Account`] |
+//! | account | `ACCOUNT#<customer>` | `TERMS` | an [`Account`](crate::Account) |
 
 use aws_sdk_dynamodb::Client;
 use aws_sdk_dynamodb::types::{AttributeValue, Put, TransactWriteItem};
@@ -12,7 +12,7 @@ use order::{Currency, CustomerId, EpochMs, Order, OrderId, PaymentTerms};
 use saga::{Item, Step, Unavailable};
 use serde::{Deserialize, Serialize};
 
-use crate::account::{self, Account, Refusal};
+use crate::account::{self, Refusal};
 
 /// The table's name on Lambda comes from this variable.
 pub const TABLE_VARIABLE: &str = "JOURNAL_TABLE";
@@ -100,8 +100,8 @@ pub struct Terms {
 /// The accounting step.
 #[derive(Debug, Clone)]
 pub struct Journal {
-    client: Client,
-    table: String,
+    pub(crate) client: Client,
+    pub(crate) table: String,
 }
 
 impl Journal {
@@ -123,13 +123,8 @@ impl Journal {
     /// Reads the terms that an invoice's condition is computed from, strongly consistent. A missing
     /// account is no refusal yet: the order may have been posted before, and its fence says so.
     pub(crate) async fn read_terms(&self, customer_id: &CustomerId) -> Result<Terms, Unavailable> {
-        const ATTEMPTED: &str = "read the customer's account";
-        let get = self.client.get_item().table_name(&self.table).set_key(Some(Self::account_key(customer_id)));
-        let answer = get.consistent_read(true).send().await.map_err(|error| Unavailable::call(ATTEMPTED, error))?;
-        let Some(item) = answer.item else { return Ok(Terms { credit_limit_minor: 0 }) };
-        let account: Account =
-            serde_dynamo::from_item(item).map_err(|source| Unavailable::Unreadable { attempted: ATTEMPTED, source })?;
-        Ok(Terms { credit_limit_minor: account.credit_limit_minor })
+        let account = self.account(customer_id).await?;
+        Ok(Terms { credit_limit_minor: account.map_or(0, |account| account.credit_limit_minor) })
     }
 }
 
@@ -137,7 +132,7 @@ fn key(pk: String, sk: &str) -> Item {
     Item::from([("pk".to_owned(), AttributeValue::S(pk)), ("sk".to_owned(), AttributeValue::S(sk.to_owned()))])
 }
 
-fn order_key(order_id: &OrderId, sk: &str) -> Item {
+pub(crate) fn order_key(order_id: &OrderId, sk: &str) -> Item {
     key(format!("ORDER#{order_id}"), sk)
 }
 

@@ -3,15 +3,24 @@
 //! Every order is posted once, in double entry, and an order on invoice terms raises its customer's
 //! receivable in the same transaction. Nothing is ever edited: reversing adds an entry that cancels
 //! the first one out.
+//!
+//! | module | knows |
+//! |---|---|
+//! | [`journal`] | the table, and the step |
+//! | [`account`] | what an invoice does to its customer's account |
+//! | [`terms`] | reading an account, and setting its terms |
+//! | [`entries`] | the entries of an order |
 
 pub mod account;
+pub mod entries;
 pub mod journal;
+pub mod terms;
 
 use order::{Order, OrderId, PaymentTerms, Receipt};
 use saga::{ActionError, CancelError, Clock, Fences, Task, TaskError, Unavailable};
 use serde::Deserialize;
 
-pub use account::{Account, Refusal};
+pub use account::{Account, AccountTerms, Refusal};
 pub use journal::{Entry, EntryLine, Journal, Posting};
 
 /// What the function is asked to do.

@@ -1,42 +1,25 @@
-//! The cursor: a place in a list, as a text that clients hand back as they got it.
-//!
-//! It holds the last order's key, and a digest over that and the list it belongs to. So a cursor
-//! that was cut off, changed, or moved to another list, filter or tenant is refused instead of
-//! answering with a page that belongs nowhere. It is no secret and grants nothing: whoever computes
-//! one gets a page of a list that the request may read anyway.
+//! The cursor of a list of orders: the last order's key, [sealed](api::seal).
 
-use base64::Engine as _;
-use base64::prelude::BASE64_URL_SAFE_NO_PAD;
+use api::seal::{self, NotACursor};
 use order::{EpochMs, OrderId};
 use persist_order::Position;
-use sha2::{Digest, Sha256};
 
 /// The layout, first in every cursor: a release that changes it refuses the ones before.
 const VERSION: u8 = 1;
 
-/// How much of the digest is kept: what is damaged by accident passes once in 2⁹⁶.
-const DIGEST_BYTES: usize = 12;
-
-/// Version, sort time, partition, order id, digest.
-const CURSOR_BYTES: usize = 1 + 8 + 1 + ORDER_ID_BYTES + DIGEST_BYTES;
+/// Version, sort time, partition, order id.
+const PLACE_BYTES: usize = 1 + 8 + 1 + ORDER_ID_BYTES;
 
 const ORDER_ID_BYTES: usize = 16;
 
-/// A text that is no cursor of this list.
-#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error("must be a nextCursor of this very list, with the same filters")]
-pub struct NotACursor;
-
 /// The cursor behind `position`. `list` says which list it is in, in full.
 pub fn encode(position: &Position, list: &str) -> String {
-    let mut bytes = Vec::with_capacity(CURSOR_BYTES);
+    let mut bytes = Vec::with_capacity(PLACE_BYTES);
     bytes.push(VERSION);
     bytes.extend(position.sort_ms.to_be_bytes());
     bytes.push(position.partition);
     bytes.extend(id_bytes(&position.order_id));
-    let digest = digest(&bytes, list);
-    bytes.extend(digest);
-    BASE64_URL_SAFE_NO_PAD.encode(bytes)
+    seal::seal(bytes, list)
 }
 
 /// The place that a cursor stands for. Each place has one cursor only: every other text is refused.
@@ -44,13 +27,11 @@ pub fn encode(position: &Position, list: &str) -> String {
 /// # Errors
 /// [`NotACursor`].
 pub fn decode(text: &str, list: &str) -> Result<Position, NotACursor> {
-    let bytes = BASE64_URL_SAFE_NO_PAD.decode(text).map_err(|_| NotACursor)?;
-    let bytes: [u8; CURSOR_BYTES] = bytes.try_into().map_err(|_| NotACursor)?;
-    let (body, stated) = bytes.split_at(CURSOR_BYTES - DIGEST_BYTES);
-    if body[0] != VERSION || stated != digest(body, list) {
+    let bytes: [u8; PLACE_BYTES] = seal::open(text, list)?.try_into().map_err(|_| NotACursor)?;
+    if bytes[0] != VERSION {
         return Err(NotACursor);
     }
-    let (sort_ms, rest) = body[1..].split_first_chunk().ok_or(NotACursor)?;
+    let (sort_ms, rest) = bytes[1..].split_first_chunk().ok_or(NotACursor)?;
     let (partition, order_id) = rest.split_first().ok_or(NotACursor)?;
     let order_id: [u8; ORDER_ID_BYTES] = order_id.try_into().map_err(|_| NotACursor)?;
     Ok(Position {
@@ -58,12 +39,6 @@ pub fn decode(text: &str, list: &str) -> Result<Position, NotACursor> {
         partition: *partition,
         order_id: format!("{:032x}", u128::from_be_bytes(order_id)).parse().map_err(|_| NotACursor)?,
     })
-}
-
-fn digest(body: &[u8], list: &str) -> [u8; DIGEST_BYTES] {
-    // The body has a fixed length, so no two pairs feed the hash the same bytes.
-    let hash = Sha256::new().chain_update(b"order-list-cursor\0").chain_update(body).chain_update(list).finalize();
-    *hash.first_chunk().expect("a SHA-256 is longer than its part")
 }
 
 fn id_bytes(order_id: &OrderId) -> [u8; ORDER_ID_BYTES] {

@@ -4,13 +4,11 @@
 //! |---|---|
 //! | `order` | `GET /orders/{orderId}` |
 //! | [`list`] | `GET /customers/{customerId}/orders`, `/stores/{storeId}/orders`, `/counties/{countyId}/orders`, `/orders?status=…` |
-//! | [`parameters`] | the parameters of a list |
 //! | [`cursor`] | a place in a list, as a text |
 
 pub mod cursor;
 pub mod list;
 mod order;
-pub mod parameters;
 
 use api::{Answer, Client, Handler};
 use aws_lambda_events::apigw::ApiGatewayProxyRequest;

@@ -4,6 +4,8 @@
 
 use std::ops::RangeInclusive;
 
+use api::parameters::{Parameters, count, millis, time};
+use api::seal::NotACursor;
 use api::{Answer, Client, Kind, OrderView, Problem, Scope};
 use aws_lambda_events::apigw::ApiGatewayProxyRequest;
 use http::StatusCode;
@@ -14,8 +16,7 @@ use saga::{Unavailable, task::chain};
 use serde::Serialize;
 
 use crate::QueryOrders;
-use crate::cursor::{self, NotACursor};
-use crate::parameters::{Parameters, count, millis, time};
+use crate::cursor;
 
 /// How many orders a page has, if the client does not say.
 pub const DEFAULT_PAGE_SIZE: usize = 20;

@@ -3,14 +3,26 @@
 //! A reservation moves stock from `available` to `reserved`, for every line of the order or for
 //! none, and is itself the order's fence. Releasing it moves the stock back. Consuming it takes the
 //! stock off the books: the goods have left the store.
+//!
+//! | module | knows |
+//! |---|---|
+//! | [`stock`] | the table, and the step |
+//! | [`keeping`] | reading stock, and setting it |
+//! | [`adjustment`] | changing it by a difference |
+//! | [`listing`] | a store's stock, page by page |
 
+pub mod adjustment;
+pub mod keeping;
+pub mod listing;
 pub mod stock;
 
 use order::{Order, OrderId, Receipt, Shortage, Sku, StoreId};
 use saga::{ActionError, CancelError, Clock, ConsumeError, Fences, Task, TaskError, Unavailable};
 use serde::Deserialize;
 
-pub use stock::{Inventory, Reservation, ReservedLine};
+pub use adjustment::{Adjustment, AdjustmentReason, AdjustmentRecord};
+pub use keeping::Stocks;
+pub use stock::{Inventory, Reservation, ReservedLine, Stock};
 
 /// What the function is asked to do.
 #[derive(Debug, Clone, PartialEq, Deserialize)]

@@ -1,9 +1,13 @@
-//! The inventory table: stock by store and article, and the orders' reservations.
+//! The inventory table: stock by store and article, the orders' reservations, and the adjustments.
 //!
 //! | item | key `pk` | attributes |
 //! |---|---|---|
 //! | stock | `STOCK#<store>#<sku>` | `store_id`, `sku`, `available`, `reserved`; on hand is their sum |
 //! | reservation | `ORDER#<order id>` | a fence whose effect is a [`Reservation`] |
+//! | adjustment | `ADJUSTMENT#<adjustment id>` | an [`AdjustmentRecord`](crate::adjustment::AdjustmentRecord) |
+//!
+//! The index `stock_by_store` has the keys of the stock items, and of nothing else: no other item has
+//! `store_id` and `sku` at its top.
 
 use aws_sdk_dynamodb::types::{AttributeValue, ReturnValuesOnConditionCheckFailure, TransactWriteItem, Update};
 use order::{EpochMs, Order, OrderId, OrderLine, Shortage, Sku, StoreId};
@@ -51,6 +55,13 @@ pub struct Stock {
     pub available: i64,
     /// How many open reservations hold.
     pub reserved: i64,
+}
+
+impl Stock {
+    /// How many there are.
+    pub fn on_hand(&self) -> i64 {
+        self.available + self.reserved
+    }
 }
 
 /// The inventory step.
@@ -130,7 +141,7 @@ fn write(update: aws_sdk_dynamodb::types::builders::UpdateBuilder) -> TransactWr
     TransactWriteItem::builder().update(update).build()
 }
 
-fn key(pk: String) -> Item {
+pub(crate) fn key(pk: String) -> Item {
     Item::from([("pk".to_owned(), AttributeValue::S(pk))])
 }
 

@@ -492,7 +492,7 @@ fn the_fences_condition_is_needed_after_a_consumption_too() {
         })
     });
     let schedule = ["1:execution-twice", "5:hung@22"].map(|fault| fault.parse().unwrap());
-    let violations = |wiring| Ground::new(OrderKind::Fulfilled, wiring).unwrap().run(&schedule).unwrap().violations;
+    let violations = |wiring: &Wiring| Ground::new(OrderKind::Fulfilled, wiring).unwrap().run(&schedule).unwrap().violations;
     assert_eq!(violations(&Wiring::default()), Vec::<String>::new());
     assert!(violations(&wiring).iter().any(|violation| violation.starts_with("I3")));
 }

@@ -92,7 +92,7 @@ async fn a_body_that_is_declared_as_something_else() {
 #[tokio::test(start_paused = true)]
 async fn an_order_that_breaks_rules_is_told_all_of_them_at_once() {
     let mut headers = json_headers();
-    headers.insert(intake::IDEMPOTENCY_KEY, HeaderValue::from_static("\"\""));
+    headers.insert(api::idempotency::IDEMPOTENCY_KEY, HeaderValue::from_static("\"\""));
     let body = json!({
         "customerId": "", "storeId": 7, "currency": "DOLLARS", "paymentTerms": "LATER", "colour": "red",
         "items": [
@@ -177,4 +177,14 @@ async fn amounts_that_do_not_add_up() {
       ]
     }
     "##);
+}
+
+#[tokio::test(start_paused = true)]
+async fn of_very_many_broken_rules_the_first_hundred_are_told() {
+    let item = r#"{"a":0,"b":0}"#;
+    let body = format!(r#"{{"items":[{}]}}"#, vec![item; 50].join(","));
+    let reply = refused(json_headers(), body.as_bytes()).await;
+    assert_eq!(reply.http_status, 422);
+    assert_eq!(reply.body["errors"].as_array().unwrap().len(), 100);
+    assert_eq!(reply.body["errors"][0]["pointer"], "#/customerId");
 }

@@ -6,7 +6,7 @@ use aws_sdk_dynamodb::types::AttributeValue;
 use order::{CustomerId, EpochMs, OrderId, OrderRecord, Sku, StoreId};
 use post_accounting::journal::{RECEIVABLES, Reversal};
 use post_accounting::{Account, Entry};
-use reserve_inventory::{Reservation, stock::Stock};
+use reserve_inventory::{AdjustmentRecord, Reservation, Stock};
 use saga::Item;
 use saga::fence::{Fence, FenceState};
 use serde::de::DeserializeOwned;
@@ -36,6 +36,8 @@ pub struct Books {
     pub reservations: BTreeMap<OrderId, Fence<Reservation>>,
     /// The stock.
     pub stock: BTreeMap<(StoreId, Sku), Stock>,
+    /// The adjustments of the stock, by their keys.
+    pub adjustments: BTreeMap<String, AdjustmentRecord>,
     /// The accounting step's fences.
     pub postings: BTreeMap<OrderId, Fence<Entry>>,
     /// The reversals.
@@ -74,6 +76,7 @@ impl Books {
             Some(("STOCK", _)) => read::<Stock>(item).map(|stock| {
                 self.stock.insert((stock.store_id.clone(), stock.sku.clone()), stock);
             }),
+            Some(("ADJUSTMENT", id)) => insert(&mut self.adjustments, Some(id.to_owned()), item),
             _ if seeded_mark().get("pk").is_some_and(|mark| mark.as_s().ok() == Some(&pk)) => Some(()),
             _ => None,
         };

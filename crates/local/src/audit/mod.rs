@@ -10,7 +10,7 @@ use order::{Effect, OrderRecord, Reason, Status};
 use persist_order::orders::{open_work, pick_work};
 use persist_order::work::PARKED_WORK;
 use post_accounting::Entry;
-use reserve_inventory::Reservation;
+use reserve_inventory::{AdjustmentRecord, Reservation};
 use saga::fence::{Fence, FenceState};
 
 pub use books::{Books, StoredOrder};
@@ -61,6 +61,7 @@ pub fn check(books: &Books) -> Report {
     }
     check_orphans(books, &mut report);
     check_stock(books, &mut report);
+    check_adjustments(books, &mut report);
     check_journal(books, &mut report);
     report
 }
@@ -188,6 +189,16 @@ fn check_stock(books: &Books, report: &mut Report) {
     for (key, quantity) in held.iter().filter(|(key, _)| !books.stock.contains_key(*key)) {
         let at = format!("stock of {} in {}", key.1, key.0);
         report.find(Invariant::I3, &at, format!("does not exist, and open reservations hold {quantity}"));
+    }
+}
+
+/// I3, from the other side: an adjustment and the stock that it adjusts are written together.
+fn check_adjustments(books: &Books, report: &mut Report) {
+    for (id, AdjustmentRecord { adjustment, .. }) in &books.adjustments {
+        if !books.stock.contains_key(&(adjustment.store_id.clone(), adjustment.sku.clone())) {
+            let what = format!("adjusts {} in {}, of which there is no stock", adjustment.sku, adjustment.store_id);
+            report.find(Invariant::I3, &format!("adjustment {id}"), what);
+        }
     }
 }
 

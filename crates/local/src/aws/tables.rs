@@ -70,29 +70,31 @@ struct Table<'a> {
 /// A key attribute and its type, `S` or `N`.
 type Key = (&'static str, &'static str);
 
-/// A global secondary index, by partition key (always a string) and sort key (always a number).
+/// A global secondary index, by partition key (always a string) and sort key.
 ///
 /// Only keys are projected: a status change then rewrites no index, and a page fetches what it
 /// shows by key.
 struct Index {
     name: &'static str,
     partition: &'static str,
-    sort: &'static str,
+    sort: Key,
 }
 
 const ORDER_INDEXES: &[Index] = &[
-    Index { name: "orders_by_customer", partition: "tenant_customer", sort: "created_ms" },
-    Index { name: "orders_by_store", partition: "store_shard", sort: "created_ms" },
-    Index { name: "orders_by_county", partition: "county_shard", sort: "created_ms" },
-    Index { name: "work_by_due", partition: "work", sort: "due_ms" },
+    Index { name: "orders_by_customer", partition: "tenant_customer", sort: ("created_ms", "N") },
+    Index { name: "orders_by_store", partition: "store_shard", sort: ("created_ms", "N") },
+    Index { name: "orders_by_county", partition: "county_shard", sort: ("created_ms", "N") },
+    Index { name: "work_by_due", partition: "work", sort: ("due_ms", "N") },
 ];
+
+const INVENTORY_INDEXES: &[Index] = &[Index { name: "stock_by_store", partition: "store_id", sort: ("sku", "S") }];
 
 /// Creates the tables that are missing, and leaves those that exist as they are. Safe to repeat,
 /// also after a crash in its middle. It blocks.
 pub fn create_missing(store: &DynamoDb, names: &TableNames) -> Result<(), TableError> {
     let tables = [
         Table { name: &names.orders, keys: &[("order_id", "S")], indexes: ORDER_INDEXES, expires: false },
-        Table { name: &names.inventory, keys: &[("pk", "S")], indexes: &[], expires: true },
+        Table { name: &names.inventory, keys: &[("pk", "S")], indexes: INVENTORY_INDEXES, expires: true },
         Table { name: &names.journal, keys: &[("pk", "S"), ("sk", "S")], indexes: &[], expires: true },
     ];
     for table in &tables {
@@ -125,7 +127,7 @@ impl Table<'_> {
     fn definition(&self) -> Value {
         let mut types: BTreeSet<Key> = self.keys.iter().copied().collect();
         for index in self.indexes {
-            types.extend([(index.partition, "S"), (index.sort, "N")]);
+            types.extend([(index.partition, "S"), index.sort]);
         }
         let types: Vec<Value> =
             types.into_iter().map(|(name, kind)| json!({ "AttributeName": name, "AttributeType": kind })).collect();
@@ -156,7 +158,7 @@ impl Index {
     fn definition(&self) -> Value {
         json!({
             "IndexName": self.name,
-            "KeySchema": key_schema(&[self.partition, self.sort]),
+            "KeySchema": key_schema(&[self.partition, self.sort.0]),
             "Projection": { "ProjectionType": "KEYS_ONLY" },
         })
     }

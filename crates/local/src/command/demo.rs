@@ -5,10 +5,10 @@ use std::time::Duration;
 
 use anstream::{eprintln, println};
 use anstyle::Style;
+use api::idempotency::IDEMPOTENCY_KEY;
 use api::{Client, Handler};
 use comfy_table::{ContentArrangement, Table, presets};
 use http::{HeaderMap, HeaderValue, Method, header};
-use intake::IDEMPOTENCY_KEY;
 use order::OrderId;
 use saga::fence::FenceState;
 use serde::Serialize;

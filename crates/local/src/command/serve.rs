@@ -1,6 +1,7 @@
 //! `order-saga serve`.
 
 use std::net::SocketAddr;
+use std::num::NonZeroU32;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
@@ -13,6 +14,7 @@ use tokio::net::TcpListener;
 use tokio::signal;
 
 use crate::front::{self, Front};
+use crate::rate;
 use crate::seed::{Seed, SeedError};
 use crate::stack::{self, Options, Stack, StackError, schedule};
 
@@ -30,6 +32,9 @@ pub struct Args {
     /// built in.
     #[arg(long, value_name = "FILE")]
     pub stock: Option<PathBuf>,
+    /// Answer at most N requests in a second, and the others with 429; without it, all of them.
+    #[arg(long, value_name = "N")]
+    pub requests_per_second: Option<NonZeroU32>,
     /// Who may call the API, by API key. Three clients are built in, with the keys `shop-key`,
     /// `wholesale-key` and `operations-key`. A request without a key may do everything.
     #[arg(long, value_name = "FILE")]
@@ -108,7 +113,12 @@ pub async fn run(args: Args) -> Result<(), ServeError> {
          \"totalAmount\":1299.99}}'\n"
     );
     let background = schedule::spawn(&stack);
-    let served = axum::serve(listener, front::router(Front { stack, clients })).with_graceful_shutdown(stop());
+    let router = front::router(Front { stack, clients });
+    let router = match args.requests_per_second {
+        Some(requests_per_second) => rate::limited(router, requests_per_second),
+        None => router,
+    };
+    let served = axum::serve(listener, router).with_graceful_shutdown(stop());
     tokio::select! {
         served = served => served.map_err(ServeError::Http)?,
         () = lose_patience() => eprintln!("a client has not finished its request, and is not waited for"),

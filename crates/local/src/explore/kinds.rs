@@ -1,9 +1,9 @@
 //! The kinds of order that are explored.
 
 use api::Client;
+use api::idempotency::IDEMPOTENCY_KEY;
 use aws_lambda_events::apigw::ApiGatewayProxyRequest;
 use http::{HeaderMap, HeaderName, HeaderValue, Method, header};
-use intake::IDEMPOTENCY_KEY;
 use order::OrderId;
 use serde_json::{Value, json};
 use strum::{Display, EnumString, VariantArray};

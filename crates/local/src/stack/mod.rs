@@ -10,10 +10,14 @@ use std::sync::Arc;
 use aws_sdk_dynamodb::config::{BehaviorVersion, Credentials, Region, SharedCredentialsProvider};
 use aws_types::SdkConfig;
 use intake::{Intake, queue::Queue, workflow::Workflow};
+use manage_accounts::ManageAccounts;
+use manage_stock::ManageStock;
 use order::EpochMs;
 use persist_order::Orders;
+use post_accounting::Journal;
 use query_orders::QueryOrders;
 use recover_orders::RecoverOrders;
+use reserve_inventory::Stocks;
 use saga::Clock;
 use statemachine::{LoadError, MissingPlaceholder, Random, StateMachine, TokioClock};
 use strum::VariantArray;
@@ -115,8 +119,12 @@ impl Options {
 pub struct Stack {
     /// `POST /orders`.
     pub intake: Arc<Intake>,
-    /// `GET /orders/{orderId}`.
+    /// `GET /orders/{orderId}`, and the lists.
     pub query_orders: Arc<QueryOrders>,
+    /// The stock, for operations.
+    pub manage_stock: Arc<ManageStock>,
+    /// The customers' accounts and the journal, for operations.
+    pub manage_accounts: Arc<ManageAccounts>,
     /// The schedule's and the overflow queue's function.
     pub recover_orders: Arc<RecoverOrders>,
     /// The queues, for the part of Lambda that polls them.
@@ -162,13 +170,17 @@ impl Stack {
         let services = services.with(Api::StepFunctions, Arc::<StepFunctions<Lambda>>::clone(&step_functions));
 
         let config = config(&services);
-        let orders = Orders::new(aws_sdk_dynamodb::Client::new(&config), &tables.orders);
+        let client = aws_sdk_dynamodb::Client::new(&config);
+        let orders = Orders::new(client.clone(), &tables.orders);
+        let stocks = Stocks::new(client.clone(), &tables.inventory);
         let workflow = Workflow::new(&config, machine_arn());
         let queue = |name| Queue::new(aws_sdk_sqs::Client::new(&config), queue_url(name));
         let recovery = RecoverOrders::new(orders.clone(), workflow.clone(), queue(PARKED_QUEUE), clock);
         Ok(Self {
             intake: Arc::new(Intake::new(orders.clone(), workflow.clone(), queue(OVERFLOW_QUEUE), clock)),
             query_orders: Arc::new(QueryOrders::new(orders.clone())),
+            manage_stock: Arc::new(ManageStock::new(stocks, clock)),
+            manage_accounts: Arc::new(ManageAccounts::new(Journal::new(client, &tables.journal))),
             recover_orders: Arc::new(recovery),
             queues,
             store,

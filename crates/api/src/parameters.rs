@@ -66,9 +66,12 @@ impl Parameters {
     /// Everything that is wrong, parameters that nothing has asked for included: a misspelt filter
     /// that is passed over answers with orders that were not asked for.
     pub fn violations(mut self) -> Vec<Violation> {
-        let known = self.known.join(", ");
+        let rule = match self.known.as_slice() {
+            [] => "is not a parameter here; there are none".to_owned(),
+            known => format!("is not a parameter here; these are: {}", known.join(", ")),
+        };
         for name in std::mem::take(&mut self.query).into_keys() {
-            self.refuse(&name, format!("is not a parameter here; these are: {known}"));
+            self.refuse(&name, &rule);
         }
         self.violations
     }
@@ -100,10 +103,12 @@ pub fn millis(time: OffsetDateTime) -> EpochMs {
 ///
 /// # Errors
 /// The rule.
-pub fn count(text: &str, max: usize) -> Result<usize, String> {
+pub fn count<T: FromStr + PartialOrd + From<u8> + Display + Copy>(text: &str, max: T) -> Result<T, String> {
     // The parser of integers takes a sign as well.
-    let number = text.bytes().all(|byte| byte.is_ascii_digit()).then(|| text.parse().ok()).flatten();
-    number.filter(|number| (1..=max).contains(number)).ok_or_else(|| format!("must be a whole number from 1 to {max}"))
+    let number: Option<T> = text.bytes().all(|byte| byte.is_ascii_digit()).then(|| text.parse().ok()).flatten();
+    number
+        .filter(|number| (T::from(1)..=max).contains(number))
+        .ok_or_else(|| format!("must be a whole number from 1 to {max}"))
 }
 
 #[cfg(test)]

@@ -1,0 +1,173 @@
+//! Lists of orders, page by page.
+
+use std::collections::VecDeque;
+
+use form_urlencoded::Serializer;
+use serde::Deserialize;
+use time::OffsetDateTime;
+use time::format_description::well_known::Rfc3339;
+
+use crate::client::{Client, path_segment};
+use crate::error::Error;
+use crate::order::{Order, Status};
+
+/// Which orders to list.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct List {
+    path: String,
+    status: Option<Status>,
+    from: Option<OffsetDateTime>,
+    to: Option<OffsetDateTime>,
+    page_size: Option<u8>,
+}
+
+impl List {
+    /// A customer's orders, newest first.
+    pub fn of_customer(customer_id: &str) -> Self {
+        Self::at(format!("/customers/{}/orders", path_segment(customer_id)))
+    }
+
+    /// A store's orders, newest first.
+    pub fn of_store(store_id: &str) -> Self {
+        Self::at(format!("/stores/{}/orders", path_segment(store_id)))
+    }
+
+    /// A county's orders, newest first.
+    pub fn of_county(county_id: &str) -> Self {
+        Self::at(format!("/counties/{}/orders", path_segment(county_id)))
+    }
+
+    /// The orders of an open status, longest due first.
+    pub fn open(status: Status) -> Self {
+        Self { status: Some(status), ..Self::at("/orders".to_owned()) }
+    }
+
+    fn at(path: String) -> Self {
+        Self { path, status: None, from: None, to: None, page_size: None }
+    }
+
+    /// Only those placed at this time or later.
+    #[must_use]
+    pub fn from(self, time: OffsetDateTime) -> Self {
+        Self { from: Some(time), ..self }
+    }
+
+    /// Only those placed before this time.
+    #[must_use]
+    pub fn to(self, time: OffsetDateTime) -> Self {
+        Self { to: Some(time), ..self }
+    }
+
+    /// So many orders a page, 1 to 100.
+    #[must_use]
+    pub fn page_size(self, orders: u8) -> Self {
+        Self { page_size: Some(orders), ..self }
+    }
+
+    pub(crate) fn path(&self) -> &str {
+        &self.path
+    }
+
+    /// The query of the first page; each page's has the cursor in addition.
+    pub(crate) fn query(&self) -> Vec<(&'static str, String)> {
+        let text = |time: OffsetDateTime| time.format(&Rfc3339).ok();
+        let status = self.status.and_then(|status| serde_json::to_value(status).ok()?.as_str().map(str::to_owned));
+        [
+            ("status", status),
+            ("from", self.from.and_then(text)),
+            ("to", self.to.and_then(text)),
+            ("limit", self.page_size.map(|orders| orders.to_string())),
+        ]
+        .into_iter()
+        .filter_map(|(name, value)| Some((name, value?)))
+        .collect()
+    }
+}
+
+/// A page, as the API sends it.
+#[derive(Debug, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub(crate) struct Page {
+    orders: Vec<Order>,
+    #[serde(default)]
+    next_cursor: Option<String>,
+}
+
+/// A walk through a list. It holds one page at a time.
+#[derive(Debug, Clone)]
+pub struct Walk {
+    client: Client,
+    target: String,
+    query: Vec<(&'static str, String)>,
+    page: VecDeque<Order>,
+    next: Next,
+}
+
+#[derive(Debug, Clone)]
+enum Next {
+    First,
+    At(String),
+    End,
+}
+
+impl Walk {
+    pub(crate) fn new(client: Client, target: String, query: Vec<(&'static str, String)>) -> Self {
+        Self { client, target, query, page: VecDeque::new(), next: Next::First }
+    }
+
+    /// The next order; nothing at the list's end. After an error the walk can go on where it was.
+    ///
+    /// # Errors
+    /// [`Error::Refused`], [`Error::GaveUp`], [`Error::Unexpected`]
+    pub async fn next(&mut self) -> Result<Option<Order>, Error> {
+        // A page may be empty, and the list go on.
+        while self.page.is_empty() {
+            match self.next_page().await? {
+                Some(orders) => self.page = orders.into(),
+                None => return Ok(None),
+            }
+        }
+        Ok(self.page.pop_front())
+    }
+
+    /// What is left of the page, or the next page; nothing at the list's end.
+    ///
+    /// # Errors
+    /// As [`Walk::next`].
+    pub async fn next_page(&mut self) -> Result<Option<Vec<Order>>, Error> {
+        if !self.page.is_empty() {
+            return Ok(Some(std::mem::take(&mut self.page).into()));
+        }
+        let mut query = Serializer::new(String::new());
+        query.extend_pairs(&self.query);
+        match &self.next {
+            Next::First => {}
+            Next::At(cursor) => _ = query.append_pair("cursor", cursor),
+            Next::End => return Ok(None),
+        }
+        let page = self.client.page(format!("{}?{}", self.target, query.finish())).await?;
+        self.next = page.next_cursor.map_or(Next::End, Next::At);
+        Ok(Some(page.orders))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_no_part_of_a_path_is_escaped() {
+        assert_eq!(List::of_customer("a/b?c d@é").path(), "/customers/a%2Fb%3Fc%20d%40%C3%A9/orders");
+        assert_eq!(List::of_store("main").path(), "/stores/main/orders");
+    }
+
+    #[test]
+    fn a_list_asks_for_what_it_was_told_to() {
+        let time = OffsetDateTime::from_unix_timestamp(1_800_000_000).unwrap();
+        let list = List::of_county("kings").from(time).to(time).page_size(7);
+        let (from, to) = ("2027-01-15T08:00:00Z".to_owned(), "2027-01-15T08:00:00Z".to_owned());
+        assert_eq!(list.query(), [("from", from), ("to", to), ("limit", "7".to_owned())]);
+        assert_eq!(List::open(Status::Cancelling).query(), [("status", "CANCELLING".to_owned())]);
+        assert_eq!(List::of_store("main").query(), []);
+    }
+}

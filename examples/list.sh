@@ -1,0 +1,16 @@
+#!/usr/bin/env bash
+# Walks through a customer's orders, newest first, page by page, and prints one line each:
+# list.sh CUSTOMER_ID [PAGE_SIZE].
+source "$(dirname "$0")/lib.sh"
+customer_id=${1:?the id of a customer}
+page_size=${2:-20}
+
+cursor=
+while :; do
+    page=$(api --get "$BASE_URL/customers/$customer_id/orders" --data-urlencode "limit=$page_size" \
+        ${cursor:+--data-urlencode "cursor=$cursor"})
+    jq --raw-output '.orders[] | [.createdAt, .orderId, .status, "\(.totalAmount) \(.currency)"] | @tsv' <<<"$page"
+    # A list ends where there is no next cursor; a page may be short before.
+    cursor=$(jq --raw-output '.nextCursor // empty' <<<"$page")
+    [[ -n $cursor ]] || break
+done

@@ -1,0 +1,87 @@
+//! `GET /orders/{orderId}/journal`: what an order did to the books.
+//!
+//! The journal knows an order by its entries alone: one that was never posted has none, and neither has
+//! one that does not exist.
+
+use api::{Amount, Answer, Kind, Problem, Time};
+use aws_lambda_events::apigw::ApiGatewayProxyRequest;
+use http::StatusCode;
+use order::{Currency, CustomerId, EpochMs, OrderId};
+use post_accounting::Entry;
+use post_accounting::entries::Entries;
+use serde::Serialize;
+
+use crate::{ManageAccounts, unavailable};
+
+/// The entries of an order as clients see them.
+#[derive(Debug, Serialize)]
+#[serde(rename_all = "camelCase")]
+struct JournalView<'a> {
+    order_id: &'a OrderId,
+    entries: Vec<EntryView<'a>>,
+}
+
+#[derive(Debug, Serialize)]
+#[serde(rename_all = "camelCase")]
+struct EntryView<'a> {
+    kind: EntryKind,
+    posted_at: Time,
+    currency: Currency,
+    /// Whose receivable it moves.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    customer_id: Option<&'a CustomerId>,
+    lines: Vec<LineView<'a>>,
+}
+
+#[derive(Debug, Serialize)]
+#[serde(rename_all = "SCREAMING_SNAKE_CASE")]
+enum EntryKind {
+    Posting,
+    Reversal,
+}
+
+/// A line has a debit or a credit, as a ledger's two columns have it.
+#[derive(Debug, Serialize)]
+#[serde(rename_all = "camelCase")]
+struct LineView<'a> {
+    account: &'a str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    debit: Option<Amount>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    credit: Option<Amount>,
+}
+
+impl ManageAccounts {
+    /// # Cost
+    /// Two read units.
+    pub(crate) async fn journal(&self, request: &ApiGatewayProxyRequest) -> Result<Answer, Problem> {
+        // What is no order id names no order either.
+        let order_id = request.path_parameters.get("orderId").and_then(|text| text.parse().ok());
+        let order_id: OrderId = order_id.ok_or_else(|| Problem::new(Kind::OrderNotFound))?;
+        let entries = self.journal.entries(&order_id).await;
+        let Entries { posting, reversal } = entries.map_err(|error| unavailable(&error).about(&order_id))?;
+        let posting = posting.iter().map(|entry| view(EntryKind::Posting, entry));
+        let reversal = reversal.iter().map(|entry| view(EntryKind::Reversal, entry));
+        let entries = posting.chain(reversal).collect();
+        Ok(Answer::json(StatusCode::OK, &JournalView { order_id: &order_id, entries }))
+    }
+}
+
+fn view(kind: EntryKind, (entry, posted_ms): &(Entry, EpochMs)) -> EntryView<'_> {
+    let amount = |amount_minor| Amount { currency: entry.currency, amount_minor };
+    EntryView {
+        kind,
+        posted_at: Time(*posted_ms),
+        currency: entry.currency,
+        customer_id: entry.invoiced.as_ref(),
+        lines: entry
+            .lines
+            .iter()
+            .map(|line| LineView {
+                account: &line.account,
+                debit: (line.amount_minor >= 0).then(|| amount(line.amount_minor)),
+                credit: (line.amount_minor < 0).then(|| amount(-line.amount_minor)),
+            })
+            .collect(),
+    }
+}

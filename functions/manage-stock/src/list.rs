@@ -1,0 +1,100 @@
+//! `GET /stores/{storeId}/stock`: what a store keeps, or what of it is low.
+
+use api::parameters::count;
+use api::seal::{self, NotACursor};
+use api::{Answer, Client, Parameters, Problem, StockView};
+use aws_lambda_events::apigw::ApiGatewayProxyRequest;
+use http::StatusCode;
+use order::{Sku, StoreId};
+use reserve_inventory::keeping::MAX_ON_HAND;
+use reserve_inventory::listing::MAX_PAGE_SIZE;
+use serde::Serialize;
+
+use crate::{ManageStock, unavailable, view};
+
+/// How many articles a page has, if the client does not say.
+const DEFAULT_PAGE_SIZE: usize = 20;
+
+/// The layout of a cursor, first in it.
+const VERSION: u8 = 1;
+
+/// One page, as asked for.
+struct Query {
+    store_id: StoreId,
+    below: Option<i64>,
+    limit: usize,
+    after: Option<Sku>,
+    /// What the cursor is bound to.
+    list: String,
+}
+
+#[derive(Debug, Serialize)]
+#[serde(rename_all = "camelCase")]
+struct PageView {
+    stock: Vec<StockView>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    next_cursor: Option<String>,
+}
+
+impl ManageStock {
+    /// # Cost
+    /// What [`Stocks::list`](reserve_inventory::Stocks::list) costs.
+    pub(crate) async fn list(&self, request: &ApiGatewayProxyRequest, client: &Client) -> Result<Answer, Problem> {
+        let Query { store_id, below, limit, after, list } = read(Parameters::of(request), client)?;
+        let page = self.stocks.list(&store_id, below, after, limit).await.map_err(|error| unavailable(&error))?;
+        let next_cursor = page.next.map(|sku| cursor(&sku, &list));
+        let stock = page.stock.into_iter().map(view).collect();
+        Ok(Answer::json(StatusCode::OK, &PageView { stock, next_cursor }))
+    }
+}
+
+fn read(mut parameters: Parameters, client: &Client) -> Result<Query, Problem> {
+    let store_id: Option<StoreId> = parameters.path("storeId");
+    let below = parameters.query("availableBelow", |text| count(text, MAX_ON_HAND));
+    let limit = parameters.query("limit", |text| count(text, MAX_PAGE_SIZE)).unwrap_or(DEFAULT_PAGE_SIZE);
+    // The list in full, with whom it is for: a cursor is good for nothing else.
+    let list = format!("stock of {store_id:?} below {below:?} for {}", client.tenant);
+    // Whether a cursor belongs to this list is known only once the list is.
+    let right = parameters.are_right();
+    let after = parameters.query("cursor", |text| if right { place(text, &list).map(Some) } else { Ok(None) });
+    match (store_id, parameters.violations()) {
+        (Some(store_id), violations) if violations.is_empty() => {
+            Ok(Query { store_id, below, limit, after: after.flatten(), list })
+        }
+        (_, violations) => Err(Problem::of(violations)),
+    }
+}
+
+fn cursor(sku: &Sku, list: &str) -> String {
+    let mut place = vec![VERSION];
+    place.extend(sku.as_str().bytes());
+    seal::seal(place, list)
+}
+
+fn place(text: &str, list: &str) -> Result<Sku, NotACursor> {
+    match seal::open(text, list)?.split_first() {
+        Some((&VERSION, sku)) => str::from_utf8(sku).ok().and_then(|sku| sku.parse().ok()).ok_or(NotACursor),
+        _ => Err(NotACursor),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_cursor_is_read_as_it_was_written_and_in_its_own_list_only() {
+        for sku in ["A", &"x".repeat(64)] {
+            let sku: Sku = sku.parse().unwrap();
+            let text = cursor(&sku, "list");
+            assert_eq!(place(&text, "list"), Ok(sku));
+            assert_eq!(place(&text, "other"), Err(NotACursor));
+            // As openapi.yaml has it.
+            assert!((19..=103).contains(&text.len()), "{text}");
+        }
+        assert_eq!(place("", "list"), Err(NotACursor));
+        assert_eq!(place(&seal::seal(Vec::new(), "list"), "list"), Err(NotACursor));
+        assert_eq!(place(&seal::seal(vec![VERSION], "list"), "list"), Err(NotACursor));
+        assert_eq!(place(&seal::seal(vec![VERSION, b'#'], "list"), "list"), Err(NotACursor));
+    }
+}

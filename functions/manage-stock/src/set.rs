@@ -1,0 +1,101 @@
+//! `GET /stores/{storeId}/stock/{sku}`, and `PUT`, which sets what is on hand if nobody has changed the
+//! stock since it was read.
+
+use api::{Answer, Kind, Parameters, Precondition, Problem, StockView, body};
+use aws_lambda_events::apigw::ApiGatewayProxyRequest;
+use http::{StatusCode, header};
+use order::fields::Fields;
+use order::{Sku, StoreId};
+use reserve_inventory::keeping::{MAX_ON_HAND, Setting};
+use serde_json::value::RawValue;
+
+use crate::{ManageStock, article, unavailable, view};
+
+/// How often the stock is read anew if it changes between its being read and its being set. With the
+/// `ETag` of what was read the second look ends it; this bounds `If-Match: *`, which means any version.
+const MAX_LOOKS: u32 = 3;
+
+/// What a request sets.
+struct Wanted {
+    store_id: StoreId,
+    sku: Sku,
+    on_hand: i64,
+    precondition: Precondition,
+}
+
+impl ManageStock {
+    /// # Cost
+    /// One read unit, also for 304 and 404.
+    pub(crate) async fn read(&self, request: &ApiGatewayProxyRequest) -> Result<Answer, Problem> {
+        let mut parameters = Parameters::of(request);
+        let article = article(&mut parameters);
+        let violations = parameters.violations();
+        let article = article.filter(|_| violations.is_empty());
+        let (store_id, sku) = article.ok_or_else(|| Problem::of(violations))?;
+        let stock = self.stocks.read(&store_id, &sku).await.map_err(|error| unavailable(&error))?;
+        let stock = stock.ok_or_else(|| Problem::new(Kind::StockNotFound))?;
+        Ok(Answer::resource(&view(stock), api::headers(request)))
+    }
+
+    /// # Idempotency
+    /// Stock that has this much on hand already is answered as set, whatever `If-Match` says: so a
+    /// request whose answer was lost can be sent again. `If-None-Match: *` says that there is none, and
+    /// a second try of it is told that there is.
+    ///
+    /// # Cost
+    /// One read unit, and one write unit, or two for an article that is new.
+    pub(crate) async fn set(&self, request: &ApiGatewayProxyRequest) -> Result<Answer, Problem> {
+        let wanted = read(request)?;
+        for _ in 0..MAX_LOOKS {
+            let stock = self.stocks.read(&wanted.store_id, &wanted.sku).await.map_err(|error| unavailable(&error))?;
+            let (status, setting) = match (stock, &wanted.precondition) {
+                (None, Precondition::Present(_)) => return Err(Problem::new(Kind::StockNotFound)),
+                (None, Precondition::Absent) => {
+                    let created = self.stocks.create(&wanted.store_id, &wanted.sku, wanted.on_hand).await;
+                    (StatusCode::CREATED, created)
+                }
+                (Some(stock), precondition) => {
+                    let may_repeat = matches!(precondition, Precondition::Present(_));
+                    let is_so = may_repeat && stock.on_hand() == wanted.on_hand;
+                    if !is_so && !precondition.holds(Some(&api::version(&view(stock.clone())))) {
+                        return Err(Problem::new(Kind::PreconditionFailed).stock(view(stock)));
+                    }
+                    (StatusCode::OK, self.stocks.set(&stock, wanted.on_hand).await)
+                }
+            };
+            match setting.map_err(|error| unavailable(&error))? {
+                Setting::Done(stock) => {
+                    let stock = view(stock);
+                    return Ok(Answer::json(status, &stock).with(header::ETAG, api::version(&stock)));
+                }
+                Setting::Reserved(stock) => return Err(reserved(view(stock))),
+                Setting::Changed => {}
+            }
+        }
+        Err(Problem::new(Kind::StoreUnavailable).detail("the stock keeps changing"))
+    }
+}
+
+/// The problem of leaving less than open orders hold.
+pub(crate) fn reserved(stock: StockView) -> Problem {
+    let detail = format!("open orders hold {} of the {} on hand", stock.reserved, stock.on_hand);
+    Problem::new(Kind::StockReserved).detail(detail).stock(stock)
+}
+
+fn read(request: &ApiGatewayProxyRequest) -> Result<Wanted, Problem> {
+    let headers = api::headers(request);
+    let text = body::text(request, headers)?;
+    let raw: &RawValue = serde_json::from_str(&text).map_err(|error| body::malformed(&error))?;
+    let mut parameters = Parameters::of(request);
+    let article = article(&mut parameters);
+    let mut violations = parameters.violations();
+    let on_hand = Fields::read(raw, "", &mut violations).and_then(|mut fields| {
+        let on_hand = fields.take_required("onHand").and_then(|raw| fields.whole("onHand", raw, 0..=MAX_ON_HAND));
+        fields.refuse_unknown("stock that is set");
+        on_hand
+    });
+    let (Some((store_id, sku)), Some(on_hand), true) = (article, on_hand, violations.is_empty()) else {
+        return Err(Problem::of(violations));
+    };
+    Ok(Wanted { store_id, sku, on_hand, precondition: Precondition::of(headers)? })
+}

@@ -1,0 +1,129 @@
+//! What operations ask of stock, accounts and the journal, in a few words.
+
+use api::{Client, Handler};
+use aws_lambda_events::apigw::ApiGatewayProxyRequest;
+use http::{HeaderMap, HeaderName, HeaderValue, Method, header};
+use local::front::{self, PathParameters};
+use local::stack::Stack;
+use serde_json::Value;
+
+use crate::orders::{REQUEST_ID, Reply};
+
+/// A request of operations.
+#[derive(Debug, Clone)]
+pub struct Ask {
+    method: Method,
+    path: String,
+    headers: HeaderMap,
+    body: String,
+    client: Client,
+}
+
+/// `GET path`.
+pub fn get(path: &str) -> Ask {
+    let headers = HeaderMap::from_iter([(header::CONTENT_TYPE, HeaderValue::from_static("application/json"))]);
+    Ask { method: Method::GET, path: path.to_owned(), headers, body: String::new(), client: Client::of_an_open_api() }
+}
+
+/// `PUT path` with a body.
+pub fn put(path: &str, body: &Value) -> Ask {
+    Ask { method: Method::PUT, body: body.to_string(), ..get(path) }
+}
+
+/// `POST path` with a body.
+pub fn post(path: &str, body: &Value) -> Ask {
+    Ask { method: Method::POST, ..put(path, body) }
+}
+
+impl Ask {
+    /// One more header.
+    #[must_use]
+    pub fn with(mut self, name: HeaderName, value: &str) -> Self {
+        self.headers.append(name, HeaderValue::from_str(value).expect("tests send headers that are some"));
+        self
+    }
+
+    /// Under this idempotency key.
+    #[must_use]
+    pub fn under(self, key: &str) -> Self {
+        self.with(api::idempotency::IDEMPOTENCY_KEY, key)
+    }
+
+    /// For this version.
+    #[must_use]
+    pub fn if_match(self, etag: &str) -> Self {
+        self.with(header::IF_MATCH, etag)
+    }
+
+    /// If there is nothing yet.
+    #[must_use]
+    pub fn if_absent(self) -> Self {
+        self.with(header::IF_NONE_MATCH, "*")
+    }
+
+    /// With any body.
+    #[must_use]
+    pub fn saying(self, body: &str) -> Self {
+        Self { body: body.to_owned(), ..self }
+    }
+
+    /// With a body that is declared as this.
+    #[must_use]
+    pub fn of_type(mut self, media_type: &'static str) -> Self {
+        self.headers.insert(header::CONTENT_TYPE, HeaderValue::from_static(media_type));
+        self
+    }
+
+    /// By this client.
+    #[must_use]
+    pub fn by(self, client: &Client) -> Self {
+        Self { client: client.clone(), ..self }
+    }
+
+    /// The method and the resource, as routes name them.
+    pub fn operation(&self) -> String {
+        format!("{} {}", self.method, self.route().0)
+    }
+
+    /// Sends it to the function that answers it.
+    pub async fn answer(self, stack: &Stack) -> api::Answer {
+        let (resource, _) = self.route();
+        let (event, client) = (self.event(), &self.client);
+        if resource.starts_with("/stores") {
+            stack.manage_stock.handle(event, client, REQUEST_ID).await
+        } else {
+            stack.manage_accounts.handle(event, client, REQUEST_ID).await
+        }
+    }
+
+    /// Sends it, and waits for the answer.
+    pub async fn send(self, stack: &Stack) -> Reply {
+        self.answer(stack).await.into()
+    }
+
+    fn route(&self) -> (&'static str, PathParameters) {
+        let path = self.path.split('?').next().unwrap_or_default();
+        let segments: Vec<&str> = path.split('/').skip(1).collect();
+        let (resource, values): (_, Vec<(&str, &str)>) = match *segments.as_slice() {
+            ["stores", store, "stock"] => ("/stores/{storeId}/stock", vec![("storeId", store)]),
+            ["stores", store, "stock", sku] => {
+                ("/stores/{storeId}/stock/{sku}", vec![("storeId", store), ("sku", sku)])
+            }
+            ["stores", store, "stock", sku, "adjustments"] => {
+                ("/stores/{storeId}/stock/{sku}/adjustments", vec![("storeId", store), ("sku", sku)])
+            }
+            ["accounts", customer] => ("/accounts/{customerId}", vec![("customerId", customer)]),
+            ["accounts", customer, "terms"] => ("/accounts/{customerId}/terms", vec![("customerId", customer)]),
+            ["orders", order, "journal"] => ("/orders/{orderId}/journal", vec![("orderId", order)]),
+            _ => panic!("{path} is no path of operations"),
+        };
+        (resource, values.into_iter().map(|(name, value)| (name.to_owned(), value.to_owned())).collect())
+    }
+
+    fn event(&self) -> ApiGatewayProxyRequest {
+        let (resource, path) = self.route();
+        let mut event = front::event(self.method.clone(), resource, self.headers.clone(), path, self.body.as_bytes());
+        front::set_query(&mut event, self.path.split_once('?').map_or("", |(_, query)| query));
+        event
+    }
+}

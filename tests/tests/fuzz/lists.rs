@@ -1,0 +1,127 @@
+//! The lists, asked with parameters and cursors that come of real ones.
+
+use api::{Answer, Client, Handler};
+use http::{HeaderMap, Method};
+use local::front::{self, PathParameters};
+use proptest::prelude::*;
+use proptest::sample::{Index, select};
+use query_orders::cursor;
+use serde_json::Value;
+use system_tests::orders::{REQUEST_ID, order};
+
+use crate::mutate::{edited, edits};
+use crate::world::{World, cases};
+
+const OF_CUSTOMER: &str = "/customers/{customerId}/orders";
+const OF_STORE: &str = "/stores/{storeId}/orders";
+
+/// A list in which a cursor was handed out: its resource, its path parameter, its filter.
+type List = (&'static str, &'static str, &'static str, &'static str);
+
+const LISTS: [List; 3] = [
+    (OF_CUSTOMER, "customerId", "demo123", "from=2020-01-01T00:00:00Z&"),
+    (OF_CUSTOMER, "customerId", "demo123", ""),
+    (OF_STORE, "storeId", "main", "to=2100-01-01T00:00:00%2B01:00&"),
+];
+
+/// Queries as clients send them, to be changed.
+const QUERIES: [&str; 6] = [
+    "status=PENDING&limit=3",
+    "limit=1&from=2026-01-31T08:00:00Z&to=2026-12-31T08:00:00.123456789%2B05:30",
+    "limit=100",
+    "from=9999-12-31T23:59:60Z",
+    "to=-0001-01-01T00:00:00Z&limit=18446744073709551616",
+    "cursor=AAAA&cursor=&limit=%FF",
+];
+
+async fn get(world: &World, (resource, name, id, filter): List, query: &str) -> Answer {
+    let path = PathParameters::from([(name.to_owned(), id.to_owned())]);
+    let mut event = front::event(Method::GET, resource, HeaderMap::new(), path, b"");
+    front::set_query(&mut event, &format!("{filter}{query}"));
+    world.shop.query_orders.handle(event, &Client::of_an_open_api(), REQUEST_ID).await
+}
+
+/// A world with a few orders, and a cursor of each list.
+fn world_with_cursors() -> (World, Vec<String>) {
+    let world = World::open();
+    let cursors = world.run(async {
+        for key in ["one", "two", "three"] {
+            order(key).of("LAPTOP001", 1).place_order(&world.shop).await;
+        }
+        let mut cursors = Vec::new();
+        for list in LISTS {
+            let page: Value = serde_json::from_str(&get(&world, list, "limit=1").await.body).unwrap();
+            cursors.push(page["nextCursor"].as_str().unwrap().to_owned());
+        }
+        cursors
+    });
+    (world, cursors)
+}
+
+#[test]
+fn a_cursor_that_was_changed_or_moved_is_refused_and_nothing_is_read() {
+    let (world, cursors) = world_with_cursors();
+    proptest!(cases(2_000), |(from in any::<Index>(), to in any::<Index>(), edits in edits())| {
+        let genuine = &cursors[from.index(LISTS.len())];
+        let text = edited(genuine.clone().into_bytes(), &edits);
+        let query: String = form(&text);
+        let list = to.index(LISTS.len());
+        let before = world.calls();
+        let answer = world.run(get(&world, LISTS[list], &query));
+        // A repetition after the end, or a byte that a query loses, can leave the text as it was.
+        if text == cursors[list].as_bytes() {
+            prop_assert_eq!(answer.status.as_u16(), 200);
+        } else {
+            prop_assert_eq!(answer.status.as_u16(), 400, "{}", answer.body);
+            prop_assert_eq!(world.calls(), before, "a refused cursor was read by");
+        }
+    });
+}
+
+/// A cursor as a parameter, whatever its bytes are.
+fn form(text: &[u8]) -> String {
+    use std::fmt::Write as _;
+
+    text.iter().fold("limit=1&cursor=".to_owned(), |mut query, byte| {
+        write!(query, "%{byte:02X}").unwrap();
+        query
+    })
+}
+
+#[test]
+fn every_query_is_answered_with_a_page_or_with_what_is_wrong() {
+    let (world, _) = world_with_cursors();
+    let open = [("/orders", "", "", ""), ("/counties/{countyId}/orders", "countyId", "k\u{e9}", "")];
+    let lists: Vec<List> = LISTS.into_iter().chain(open).collect();
+    proptest!(cases(2_000), |(list in select(lists.clone()), query in select(&QUERIES[..]), edits in edits())| {
+        let query = edited(query.as_bytes().to_vec(), &edits);
+        let before = world.calls();
+        let answer = world.run(get(&world, list, &String::from_utf8_lossy(&query)));
+        match answer.status.as_u16() {
+            200 => prop_assert!(serde_json::from_str::<Value>(&answer.body).unwrap()["orders"].is_array()),
+            status => {
+                prop_assert_eq!(status, 400, "{}", answer.body);
+                prop_assert_eq!(world.calls(), before, "a refused query was read by");
+            }
+        }
+    });
+}
+
+proptest! {
+    #![proptest_config(cases(8_000))]
+
+    #[test]
+    fn each_place_has_one_cursor_only(
+        sort_ms in any::<i64>(), partition in any::<u8>(), id in any::<u128>(), list in ".{0,40}", edits in edits(),
+    ) {
+        let position = persist_order::Position { sort_ms, partition, order_id: format!("{id:032x}").parse().unwrap() };
+        let text = cursor::encode(&position, &list);
+        prop_assert_eq!(cursor::decode(&text, &list), Ok(position));
+        if let Ok(changed) = String::from_utf8(edited(text.clone().into_bytes(), &edits))
+            && let Ok(read) = cursor::decode(&changed, &list)
+        {
+            prop_assert_eq!(&changed, &text);
+            prop_assert_eq!(cursor::encode(&read, &list), changed);
+        }
+    }
+}

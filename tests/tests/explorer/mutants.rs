@@ -433,7 +433,10 @@ fn the_finality_of_fulfilling_is_needed() {
             }
         })
     });
-    assert_eq!(found_by(&wiring, &[OrderKind::FulfilledOrCancelled], "I"), "?");
+    assert_eq!(
+        found_by(&wiring, &[OrderKind::FulfilledOrCancelled], "I"),
+        "fulfilled-or-cancelled/9:customer-cancels-beside"
+    );
 }
 
 #[test]
@@ -492,7 +495,8 @@ fn the_fences_condition_is_needed_after_a_consumption_too() {
         })
     });
     let schedule = ["1:execution-twice", "5:hung@22"].map(|fault| fault.parse().unwrap());
-    let violations = |wiring: &Wiring| Ground::new(OrderKind::Fulfilled, wiring).unwrap().run(&schedule).unwrap().violations;
+    let violations =
+        |wiring: &Wiring| Ground::new(OrderKind::Fulfilled, wiring).unwrap().run(&schedule).unwrap().violations;
     assert_eq!(violations(&Wiring::default()), Vec::<String>::new());
     assert!(violations(&wiring).iter().any(|violation| violation.starts_with("I3")));
 }

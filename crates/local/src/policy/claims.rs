@@ -154,6 +154,18 @@ mod tests {
     }
 
     #[tokio::test]
+    async fn a_cancellation_of_what_is_handed_over_is_found() {
+        let consume = DEFINITION.find(r#""ConsumeInventory": {"#).unwrap();
+        let at = consume + DEFINITION[consume..].find(r#""Next": "OrderUnfinished""#).unwrap();
+        let from = &DEFINITION[at - 400..at + 26];
+        let claim = "an order is fulfilled, and nothing else is done to it, if its record says FULFILLING";
+        assert_eq!(
+            contradicted(from, &from.replace("OrderUnfinished", "CancelOrder")).await,
+            [format!("CancelOrder: {claim}")]
+        );
+    }
+
+    #[tokio::test]
     async fn a_failure_to_persist_that_nobody_decides_on_is_found() {
         assert_eq!(
             contradicted(r#""Next": "CancelOrder""#, r#""Next": "OrderUnfinished""#).await,

@@ -5,6 +5,10 @@
 source "$(dirname "$0")/lib.sh"
 key=${1:-$(date +%s)-$RANDOM$RANDOM}
 
+# Into a file, which each attempt begins anew; a pipe would have the bodies of all of them.
+answer=$(mktemp)
+trap 'rm -f "$answer"' EXIT
 echo "placing an order under the key $key" >&2
 api "$BASE_URL/orders" --header 'content-type: application/json' --header "idempotency-key: $key" --data "$order" \
-    --retry 6 --retry-connrefused --retry-max-time 120 | jq
+    --retry 6 --retry-connrefused --retry-max-time 120 --output "$answer" || { cat "$answer" && exit 1; }
+jq . "$answer"

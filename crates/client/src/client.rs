@@ -206,7 +206,7 @@ impl Client {
         if mode == Mode::RespondAsync {
             request.headers.insert("prefer", HeaderValue::from_static("respond-async"));
         }
-        request.body = Bytes::from(order.body()?);
+        request.body = Bytes::from(order.to_json()?);
         let (answer, attempts) = self.exchange(&request, deadline).await?;
         let replayed = answer.text("idempotent-replayed") == "true";
         let placed = |order_id, decision| Placed { order_id, decision, replayed, attempts };

@@ -124,7 +124,10 @@ impl NewOrder {
     }
 
     /// What goes out as the request's body.
-    pub(crate) fn body(&self) -> Result<Vec<u8>, Error> {
+    ///
+    /// # Errors
+    /// [`Error::TotalTooLarge`]
+    pub fn to_json(&self) -> Result<Vec<u8>, Error> {
         let body = Body { content: &self.content, total_amount: self.total()? };
         Ok(serde_json::to_vec(&body).expect("an order has text, numbers and no other keys"))
     }
@@ -145,6 +148,9 @@ pub struct Order {
     /// The refusing step's own words.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub detail: Option<String>,
+    /// What the store had too little of, if it refused the order.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub shortages: Vec<Shortage>,
     /// Who orders.
     pub customer_id: String,
     /// Whose stock it draws on.
@@ -185,6 +191,17 @@ pub struct Item {
     /// The price of one.
     #[serde(with = "amount")]
     pub price: Decimal,
+}
+
+/// An article that the store had too little of.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+#[non_exhaustive]
+pub struct Shortage {
+    /// The article.
+    pub product_id: String,
+    /// How many could be reserved when the order was refused; 0 if the store does not keep it.
+    pub available: u64,
 }
 
 /// Something that happened to an order.
@@ -271,7 +288,7 @@ mod tests {
     use super::*;
 
     fn text(order: &NewOrder) -> String {
-        String::from_utf8(order.body().unwrap()).unwrap()
+        String::from_utf8(order.to_json().unwrap()).unwrap()
     }
 
     #[test]

@@ -5,10 +5,11 @@ use std::fmt;
 use std::ops::RangeInclusive;
 use std::str::FromStr;
 
+use rust_decimal::{Decimal, prelude::ToPrimitive};
 use serde::de::{Deserialize, Deserializer, MapAccess, Visitor};
 use serde_json::value::RawValue;
 
-use crate::money::Currency;
+use crate::money::{Currency, exact};
 use crate::violation::{Violation, pointer_token};
 
 /// The most fields that are looked at in one object: several times what any has. Past them each field
@@ -127,10 +128,12 @@ impl<'a, 'v> Fields<'a, 'v> {
         currency.minor_units(number).map_err(|rule| self.refuse(name, &rule.to_string())).ok()
     }
 
-    /// A whole number from `range`.
+    /// A whole number from `range`, in any of its spellings: `2.0` is the whole number 2, also to JSON
+    /// Schema.
     pub fn whole(&mut self, name: &str, raw: &RawValue, range: RangeInclusive<i64>) -> Option<i64> {
         let number = self.number(name, raw)?;
-        let whole = number.parse().ok().filter(|whole| range.contains(whole));
+        let whole = exact(number).ok().filter(Decimal::is_integer).and_then(|number| number.to_i64());
+        let whole = whole.filter(|whole| range.contains(whole));
         if whole.is_none() {
             self.refuse(name, &format!("must be a whole number from {} to {}", range.start(), range.end()));
         }

@@ -45,15 +45,7 @@ impl Currency {
     /// # Errors
     /// [`AmountRule`], if the number is negative, finer than the minor unit or too large.
     pub fn minor_units(self, number: &str) -> Result<i64, AmountRule> {
-        if number.len() > MAX_NUMBER_CHARS {
-            return Err(AmountRule::TooLong);
-        }
-        let amount = if number.contains(['e', 'E']) {
-            Decimal::from_scientific(number)
-        } else {
-            Decimal::from_str_exact(number)
-        }
-        .map_err(|_| AmountRule::OutOfRange)?;
+        let amount = exact(number)?;
         let minor = amount.checked_mul(Decimal::from(10_i64.pow(self.exponent))).ok_or(AmountRule::OutOfRange)?;
         if minor.is_sign_negative() && !minor.is_zero() {
             return Err(AmountRule::Negative);
@@ -68,6 +60,15 @@ impl Currency {
     pub fn decimal(self, amount_minor: i64) -> String {
         Decimal::new(amount_minor, self.exponent).to_string()
     }
+}
+
+/// A JSON number, in any of its spellings, as the number that it is.
+pub(crate) fn exact(number: &str) -> Result<Decimal, AmountRule> {
+    if number.len() > MAX_NUMBER_CHARS {
+        return Err(AmountRule::TooLong);
+    }
+    let read = if number.contains(['e', 'E']) { Decimal::from_scientific } else { Decimal::from_str_exact };
+    read(number).map_err(|_| AmountRule::OutOfRange)
 }
 
 impl TryFrom<String> for Currency {

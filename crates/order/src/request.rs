@@ -268,6 +268,17 @@ mod tests {
     }
 
     #[test]
+    fn a_quantity_is_a_whole_number_in_any_spelling() {
+        let body = |quantity: &str| SAMPLE.replace(r#""quantity":1"#, &format!(r#""quantity":{quantity}"#));
+        for one in ["1", "1.0", "1e0", "10E-1", "0.1e1"] {
+            assert_eq!(parse(&body(one)).unwrap().draft.lines[0].quantity, 1, "{one}");
+        }
+        for other in ["0", "-1", "1.5", "1e-1", "1000001", "1e99", "0.00000000000000000000000000001e29"] {
+            assert_eq!(pointers(&body(other)), ["#/items/0/quantity"], "{other}");
+        }
+    }
+
+    #[test]
     fn an_amount_in_an_unknown_currency_is_not_guessed() {
         assert_eq!(pointers(&SAMPLE.replacen('{', r#"{"currency":"XAU","#, 1)), ["#/currency"]);
         assert_eq!(pointers(&SAMPLE.replacen('{', r#"{"currency":"JPY","#, 1)), ["#/items/0/price", "#/totalAmount"]);

@@ -18,8 +18,10 @@ MAX_PRICE = Decimal(1_000_000)
 # Cursors that the API handed out, by the list that they belong to.
 cursors = {}
 
-# Stock and accounts that were set before.
-known = set()
+# The accounts that were opened, by the path of their terms.
+opened = set()
+
+PRECONDITIONS = ("If-Match", "If-None-Match")
 
 
 @schemathesis.hook
@@ -35,12 +37,10 @@ def before_call(ctx, case, kwargs):
         case.body["currency"] = "USD"
         case.body["creditLimit"] = as_number(cents(case.body["creditLimit"]))
     if case.operation.label.startswith("PUT "):
-        # What is set was read before, or is new.
-        case.headers = case.headers or {}
-        for name in ("If-Match", "If-None-Match"):
-            case.headers.pop(name, None)
-        is_new = case.formatted_path not in known
-        known.add(case.formatted_path)
+        # Stock that is set is there, by an adjustment; an account is opened first.
+        is_new = case.operation.label.startswith("PUT /accounts") and case.formatted_path not in opened
+        opened.add(case.formatted_path)
+        case.headers = {name: value for name, value in (case.headers or {}).items() if name not in PRECONDITIONS}
         case.headers["If-None-Match" if is_new else "If-Match"] = "*"
     if case.query and "from" in case.query and "to" in case.query:
         # They may be anything; together they are a period.
@@ -91,9 +91,9 @@ def as_number(amount):
 
 
 def give_key(case):
-    """Makes the idempotency key one that no other body was sent with."""
+    """Makes the idempotency key one that no other request was sent with."""
     body = {name: value for name, value in case.body.items() if name != "clientRequestId"}
-    suffix = hashlib.sha256(json.dumps(body, sort_keys=True).encode()).hexdigest()[:16]
+    suffix = hashlib.sha256(f"{case.formatted_path} {json.dumps(body, sort_keys=True)}".encode()).hexdigest()[:16]
     header = (case.headers or {}).get("Idempotency-Key")
     key = f"{header if header is not None else case.body.get('clientRequestId', '')}"[:200].strip().strip('"')
     key = f"{key}-{suffix}"

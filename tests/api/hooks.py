@@ -18,6 +18,11 @@ MAX_PRICE = Decimal(1_000_000)
 # Cursors that the API handed out, by the list that they belong to.
 cursors = {}
 
+# The accounts that were opened, by the path of their terms.
+opened = set()
+
+PRECONDITIONS = ("If-Match", "If-None-Match")
+
 
 @schemathesis.hook
 def before_call(ctx, case, kwargs):
@@ -26,6 +31,17 @@ def before_call(ctx, case, kwargs):
     if isinstance(case.body, dict) and case.operation.label == "POST /orders":
         make_sum(case.body)
         give_key(case)
+    if isinstance(case.body, dict) and case.operation.label.endswith("/adjustments"):
+        give_key(case)
+    if isinstance(case.body, dict) and case.operation.label == "PUT /accounts/{customerId}/terms":
+        case.body["currency"] = "USD"
+        case.body["creditLimit"] = as_number(cents(case.body["creditLimit"]))
+    if case.operation.label.startswith("PUT "):
+        # Stock that is set is there, by an adjustment; an account is opened first.
+        is_new = case.operation.label.startswith("PUT /accounts") and case.formatted_path not in opened
+        opened.add(case.formatted_path)
+        case.headers = {name: value for name, value in (case.headers or {}).items() if name not in PRECONDITIONS}
+        case.headers["If-None-Match" if is_new else "If-Match"] = "*"
     if case.query and "from" in case.query and "to" in case.query:
         # They may be anything; together they are a period.
         case.query["from"], case.query["to"] = "2026-01-31T08:00:00Z", "2026-12-31T08:00:00+05:30"
@@ -39,7 +55,7 @@ def before_call(ctx, case, kwargs):
 
 @schemathesis.hook
 def after_call(ctx, case, response):
-    if response.status_code == 200 and "/orders" in case.path:
+    if response.status_code == 200 and case.path.endswith(("/orders", "/stock")):
         following = response.json().get("nextCursor")
         if following is not None:
             cursors[place(case)] = following
@@ -58,10 +74,15 @@ def make_sum(body):
     total = Decimal(0)
     for number, item in enumerate(body["items"]):
         item["productId"] = f"{item['productId'][:60]}:{number}" if number else item["productId"]
-        price = Decimal(str(item["price"])).quantize(Decimal("0.01"), ROUND_HALF_UP) if item["price"] < MAX_PRICE else MAX_PRICE
+        price = cents(item["price"])
         item["price"] = as_number(price)
         total += price * int(item["quantity"])
     body["totalAmount"] = as_number(total)
+
+
+def cents(amount):
+    """An amount in a currency with two decimals."""
+    return Decimal(str(amount)).quantize(Decimal("0.01"), ROUND_HALF_UP) if amount < MAX_PRICE else MAX_PRICE
 
 
 def as_number(amount):
@@ -70,9 +91,9 @@ def as_number(amount):
 
 
 def give_key(case):
-    """Makes the idempotency key one that no other body was sent with."""
+    """Makes the idempotency key one that no other request was sent with."""
     body = {name: value for name, value in case.body.items() if name != "clientRequestId"}
-    suffix = hashlib.sha256(json.dumps(body, sort_keys=True).encode()).hexdigest()[:16]
+    suffix = hashlib.sha256(f"{case.formatted_path} {json.dumps(body, sort_keys=True)}".encode()).hexdigest()[:16]
     header = (case.headers or {}).get("Idempotency-Key")
     key = f"{header if header is not None else case.body.get('clientRequestId', '')}"[:200].strip().strip('"')
     key = f"{key}-{suffix}"

@@ -136,6 +136,12 @@ impl Client {
         self.send(request, "").await.expect("a server that runs answers")
     }
 
+    /// Hands over the order that an answer's `Location` names.
+    pub async fn fulfil(&self, location: &str) -> Response {
+        let request = self.request_at(Method::POST, &format!("{location}/fulfil"));
+        self.send(request, "").await.expect("a server that runs answers")
+    }
+
     /// Places an order under a key.
     pub async fn place(&self, key: &str, body: impl ToString) -> Response {
         self.send(self.placing().header(IDEMPOTENCY_KEY, key), body.to_string())

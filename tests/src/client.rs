@@ -1,4 +1,5 @@
-//! An HTTP client of the order API.
+//! An HTTP client of the order API that hides nothing: statuses, headers and bodies as they come, those of
+//! requests that no client should send included. [`Client::typed`] is what a client developer has.
 
 use std::time::Duration;
 
@@ -77,6 +78,15 @@ impl Client {
     pub fn with_header(mut self, name: HeaderName, value: &str) -> Self {
         self.headers.insert(name, value.parse().expect("a test's headers are some"));
         self
+    }
+
+    /// The client crate for the same API.
+    pub fn typed(&self) -> order_client::Client {
+        let client = order_client::Client::new(&format!("{}{}", self.origin, self.base_path));
+        self.headers.iter().fold(client.expect("a test's URL is one"), |client, (name, value)| {
+            let value = value.to_str().expect("a test's headers are text");
+            client.with_header(name.as_str(), value).expect("it was a header before")
+        })
     }
 
     /// A request to `path`, to be sent with [`Client::send`].

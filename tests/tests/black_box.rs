@@ -19,6 +19,7 @@ use std::{env, fs};
 
 use http::header::{CONTENT_TYPE, ETAG, HOST, HeaderName, IF_MATCH, IF_NONE_MATCH, LOCATION};
 use http::{Method, StatusCode};
+use order_client::{Decimal, Decision, List, NewOrder};
 use serde_json::{Value, json};
 use system_tests::client::{Client, IDEMPOTENCY_KEY, Response, order_of};
 use system_tests::process::Serve;
@@ -330,6 +331,39 @@ async fn a_customers_orders_are_listed_newest_first_page_by_page() {
     assert_eq!((refused.status, refused.problem()["errors"].as_array().unwrap().len()), (StatusCode::BAD_REQUEST, 2));
     let elsewhere = api.client.get(&format!("/stores/main/orders?cursor={cursor}")).await;
     assert_eq!(elsewhere.status, StatusCode::BAD_REQUEST, "{elsewhere:?}");
+}
+
+#[tokio::test]
+async fn the_client_crate_places_waits_reads_cancels_and_lists() {
+    let api = Api::open().await;
+    let client = api.client.typed();
+    let order = |key: &str, quantity| {
+        let order = NewOrder::by("typed").item("ONE-TYPED", quantity, Decimal::new(10_50, 2));
+        order.with_key(format!("typed-{key}"))
+    };
+    // Whoever does not wait at first can do so later, with the same order.
+    let submitted = client.submit(&order("one", 1)).await.unwrap();
+    assert_eq!(submitted.decision, Decision::Undecided);
+    let placed = client.place(&order("one", 1)).await.unwrap();
+    assert_eq!((&placed.order_id, placed.replayed), (&submitted.order_id, true));
+    let Decision::Confirmed(confirmed) = placed.decision else { panic!("{placed:?}") };
+    assert_eq!(confirmed.total_amount.to_string(), "10.50");
+    let read = client.read(&placed.order_id).await.unwrap();
+    assert_eq!(read.order, confirmed);
+    assert_eq!(client.read_unless(&placed.order_id, &read.etag).await.unwrap(), None);
+
+    let refused = client.place(&order("two", 2)).await.unwrap();
+    let Decision::Cancelled { order: refused, .. } = refused.decision else { panic!("{refused:?}") };
+    assert_eq!((refused.reason, refused.shortages[0].available), (Some(order_client::Reason::OutOfStock), 0));
+    let cancelled = client.cancel(&placed.order_id).await.unwrap();
+    assert_eq!(cancelled.reason, Some(order_client::Reason::CustomerRequest));
+
+    let mut walk = client.list(&List::of_customer("typed").page_size(1));
+    let mut listed = Vec::new();
+    while let Some(order) = walk.next().await.unwrap() {
+        listed.push(order);
+    }
+    assert_eq!(listed, [refused, cancelled]);
 }
 
 #[tokio::test]

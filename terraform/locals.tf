@@ -144,7 +144,7 @@ locals {
       }
     }
     persist-order = {
-      description     = "The order record: persist, confirm, cancel, close"
+      description     = "The order record: persist, confirm, cancel, close, complete"
       memory_mb       = 256
       timeout_seconds = local.task_timeout_seconds
       environment     = { ORDERS_TABLE = local.table_names["orders"] }
@@ -176,7 +176,7 @@ locals {
       }
     }
     reserve-inventory = {
-      description     = "The stock: reserve and release"
+      description     = "The stock: reserve, release, consume"
       memory_mb       = 256
       timeout_seconds = local.task_timeout_seconds
       environment     = { INVENTORY_TABLE = local.table_names["inventory"] }
@@ -241,7 +241,7 @@ locals {
     }
     "GET /orders" = {
       function   = "query-orders"
-      parameters = merge(local.page_parameters, { "querystring.status" = false })
+      parameters = merge(local.page_parameters, { "querystring.status" = false, "querystring.storeId" = false })
     }
     "GET /orders/{orderId}" = {
       function   = "query-orders"
@@ -260,6 +260,10 @@ locals {
       parameters = merge(local.page_parameters, local.period_parameters)
     }
     "POST /orders/{orderId}/cancel" = {
+      function   = "intake"
+      parameters = {}
+    }
+    "POST /orders/{orderId}/fulfil" = {
       function   = "intake"
       parameters = {}
     }

@@ -40,6 +40,8 @@ fn happy() -> Script {
         .on("ReverseAccounting", [payload(json!({"reversed_ms": 3}))])
         .on("ReleaseInventory", [payload(json!({"released_ms": 4}))])
         .on("CloseOrder", [decided("CANCELLED")])
+        .on("ConsumeInventory", [payload(json!({"consumed_ms": 5}))])
+        .on("CompleteOrder", [decided("FULFILLED")])
 }
 
 async fn run(script: &Script) -> Ended {
@@ -157,12 +159,46 @@ async fn a_lost_race_adopts_the_confirmation() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn an_order_that_was_handed_over_is_finished_by_whoever_meets_it() {
+    for decides in ["PersistOrder", "ConfirmOrder", "CancelOrder"] {
+        let mut script = happy().on(decides, [decided("FULFILLING")]);
+        if decides == "CancelOrder" {
+            script = script.on("PostAccounting", [error("CreditLimitExceeded")]);
+        }
+        let ended = run(&script).await;
+        assert_eq!(ended.output()["status"], "FULFILLED", "{decides}");
+        assert_eq!(
+            ended.path().iter().rev().take(3).rev().collect::<Vec<_>>(),
+            ["ConsumeInventory", "CompleteOrder", "OrderFulfilled"]
+        );
+        let receipts = &script.arguments("CompleteOrder")["Payload"]["receipts"];
+        assert_eq!(receipts["consume_inventory"], json!({"consumed_ms": 5}));
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn nothing_that_fails_in_a_hand_over_leads_back() {
+    for state in ["ConsumeInventory", "CompleteOrder"] {
+        for name in ["Unavailable", "NotReserved", "States.Timeout", "Lambda.Unknown", "InvalidOrder"] {
+            let script = happy().on("PersistOrder", [decided("FULFILLING")]).on(state, [error(name)]);
+            let ended = run(&script).await;
+            assert_eq!(ended.error(), "OrderUnfinished", "{state} {name}");
+            for back in ["CancelOrder", "ReverseAccounting", "ReleaseInventory"] {
+                assert_eq!(script.attempts(back), 0, "{state} {name}");
+            }
+        }
+    }
+}
+
+#[tokio::test(start_paused = true)]
 async fn a_saga_is_joined_where_it_stands() {
     for (status, ends) in [
         ("CONFIRMED", "OrderConfirmed"),
         ("CANCELLED", "OrderCancelled"),
         ("CANCELLING", "OrderCancelled"),
-        ("FULFILLED", "OrderUnfinished"),
+        ("FULFILLING", "OrderFulfilled"),
+        ("FULFILLED", "OrderFulfilled"),
+        ("NO STATUS", "OrderUnfinished"),
     ] {
         let ended = run(&happy().on("PersistOrder", [decided(status)])).await;
         assert_eq!(ended.path().last().unwrap(), ends, "{status}");

@@ -10,38 +10,29 @@ import hashlib
 import json
 from decimal import ROUND_HALF_UP, Decimal
 
+import requests
 import schemathesis
 
 # Fifty lines of the largest quantity stay below the largest amount.
-MAX_PRICE = Decimal(1_000_000)
+MAX_AMOUNT = Decimal(1_000_000)
 
 # Cursors that the API handed out, by the list that they belong to.
 cursors = {}
-
-# The accounts that were opened, by the path of their terms.
-opened = set()
-
-PRECONDITIONS = ("If-Match", "If-None-Match")
 
 
 @schemathesis.hook
 def before_call(ctx, case, kwargs):
     if case.meta is None or not case.meta.generation.mode.is_positive:
         return
-    if isinstance(case.body, dict) and case.operation.label == "POST /orders":
+    if case.operation.label == "POST /orders":
         make_sum(case.body)
-        give_key(case)
-    if isinstance(case.body, dict) and case.operation.label.endswith("/adjustments"):
-        give_key(case)
-    if isinstance(case.body, dict) and case.operation.label == "PUT /accounts/{customerId}/terms":
+    if case.operation.path.endswith("/terms") and isinstance(case.body, dict):
         case.body["currency"] = "USD"
         case.body["creditLimit"] = as_number(cents(case.body["creditLimit"]))
-    if case.operation.label.startswith("PUT "):
-        # Stock that is set is there, by an adjustment; an account is opened first.
-        is_new = case.operation.label.startswith("PUT /accounts") and case.formatted_path not in opened
-        opened.add(case.formatted_path)
-        case.headers = {name: value for name, value in (case.headers or {}).items() if name not in PRECONDITIONS}
-        case.headers["If-None-Match" if is_new else "If-Match"] = "*"
+    if case.operation.method == "post" and isinstance(case.body, dict):
+        give_key(case)
+    if case.operation.method == "put":
+        state_version(case)
     if case.query and "from" in case.query and "to" in case.query:
         # They may be anything; together they are a period.
         case.query["from"], case.query["to"] = "2026-01-31T08:00:00Z", "2026-12-31T08:00:00+05:30"
@@ -55,7 +46,7 @@ def before_call(ctx, case, kwargs):
 
 @schemathesis.hook
 def after_call(ctx, case, response):
-    if response.status_code == 200 and case.path.endswith(("/orders", "/stock")):
+    if response.status_code == 200 and case.operation.method == "get":
         following = response.json().get("nextCursor")
         if following is not None:
             cursors[place(case)] = following
@@ -64,7 +55,22 @@ def after_call(ctx, case, response):
 def place(case):
     """The list that a cursor is bound to: everything but the page's size and the cursor itself."""
     query = {name: value for name, value in (case.query or {}).items() if name not in ("limit", "cursor")}
-    return json.dumps([case.path, case.path_parameters, query], sort_keys=True, default=str)
+    return target(case) + json.dumps(query, sort_keys=True, default=str)
+
+
+def target(case):
+    return json.dumps([case.path, case.path_parameters], sort_keys=True, default=str)
+
+
+def state_version(case):
+    """What is set is the version that was just read, or nothing yet."""
+    for name in ("If-Match", "If-None-Match"):
+        case.headers.pop(name, None)
+    known = requests.get(case.as_transport_kwargs()["url"], timeout=30).headers.get("etag")
+    if known is None:
+        case.headers["If-None-Match"] = "*"
+    else:
+        case.headers["If-Match"] = known
 
 
 def make_sum(body):
@@ -81,8 +87,7 @@ def make_sum(body):
 
 
 def cents(amount):
-    """An amount in a currency with two decimals."""
-    return Decimal(str(amount)).quantize(Decimal("0.01"), ROUND_HALF_UP) if amount < MAX_PRICE else MAX_PRICE
+    return Decimal(str(min(amount, MAX_AMOUNT))).quantize(Decimal("0.01"), ROUND_HALF_UP)
 
 
 def as_number(amount):
@@ -91,9 +96,10 @@ def as_number(amount):
 
 
 def give_key(case):
-    """Makes the idempotency key one that no other request was sent with."""
+    """Makes the idempotency key one that no other body was sent with."""
     body = {name: value for name, value in case.body.items() if name != "clientRequestId"}
-    suffix = hashlib.sha256(f"{case.formatted_path} {json.dumps(body, sort_keys=True)}".encode()).hexdigest()[:16]
+    content = target(case) + json.dumps(body, sort_keys=True)
+    suffix = hashlib.sha256(content.encode()).hexdigest()[:16]
     header = (case.headers or {}).get("Idempotency-Key")
     key = f"{header if header is not None else case.body.get('clientRequestId', '')}"[:200].strip().strip('"')
     key = f"{key}-{suffix}"

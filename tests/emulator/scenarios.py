@@ -217,6 +217,19 @@ def an_order_that_intake_had_to_write_itself_is_started_by_the_schedule(stack):
     eventually("CONFIRMED", lambda: stack.status(order["orderId"]))
 
 
+def an_order_whose_stock_cannot_be_consumed_is_handed_over_all_the_same(stack):
+    _, _, order = stack.place(f"picked-{uuid.uuid4()}")
+    path = f"/orders/{order['orderId']}"
+    with stack.refuse_dynamodb("reserve-inventory"):
+        code, _, handed_over = stack.request("POST", f"{path}/fulfil")
+        assert (code, handed_over["status"]) == (202, "FULFILLING"), (code, handed_over)
+        code, _, problem = stack.request("POST", f"{path}/cancel")
+        assert (code, problem["type"]) == (409, "urn:order-saga:problem:order-fulfilled"), (code, problem)
+    # It is due at once.
+    stack.recover()
+    eventually("FULFILLED", lambda: stack.status(order["orderId"]))
+
+
 def a_poison_message_ends_in_the_dead_letter_queue_and_takes_no_other_along(stack):
     sqs = client("sqs")
     urls = stack.outputs["queue_urls"]
@@ -240,6 +253,7 @@ SCENARIOS = [
     an_order_that_dynamodb_does_not_take_waits_in_the_overflow_queue,
     an_order_whose_step_stays_unreachable_is_kept_and_taken_up_by_an_operator,
     an_order_that_intake_had_to_write_itself_is_started_by_the_schedule,
+    an_order_whose_stock_cannot_be_consumed_is_handed_over_all_the_same,
     a_poison_message_ends_in_the_dead_letter_queue_and_takes_no_other_along,
 ]
 

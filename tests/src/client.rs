@@ -1,4 +1,5 @@
-//! An HTTP client of the order API.
+//! An HTTP client of the order API that hides nothing: statuses, headers and bodies as they come, those of
+//! requests that no client should send included. [`Client::typed`] is what a client developer has.
 
 use std::time::Duration;
 
@@ -79,6 +80,15 @@ impl Client {
         self
     }
 
+    /// The client crate for the same API.
+    pub fn typed(&self) -> order_client::Client {
+        let client = order_client::Client::new(&format!("{}{}", self.origin, self.base_path));
+        self.headers.iter().fold(client.expect("a test's URL is one"), |client, (name, value)| {
+            let value = value.to_str().expect("a test's headers are text");
+            client.with_header(name.as_str(), value).expect("it was a header before")
+        })
+    }
+
     /// A request to `path`, to be sent with [`Client::send`].
     pub fn request(&self, method: Method, path: &str) -> http::request::Builder {
         self.request_at(method, &format!("{}{path}", self.base_path))
@@ -123,6 +133,12 @@ impl Client {
     /// Cancels the order that an answer's `Location` names.
     pub async fn cancel(&self, location: &str) -> Response {
         let request = self.request_at(Method::POST, &format!("{location}/cancel"));
+        self.send(request, "").await.expect("a server that runs answers")
+    }
+
+    /// Hands over the order that an answer's `Location` names.
+    pub async fn fulfil(&self, location: &str) -> Response {
+        let request = self.request_at(Method::POST, &format!("{location}/fulfil"));
         self.send(request, "").await.expect("a server that runs answers")
     }
 

@@ -180,6 +180,12 @@ pub async fn cancel_order(stack: &Stack, order_id: &str) -> Reply {
     send(stack, front::event(Method::POST, "/orders/{orderId}/cancel", HeaderMap::new(), path, b"")).await
 }
 
+/// Has the store hand an order over, and waits for the answer.
+pub async fn fulfil_order(stack: &Stack, order_id: &str) -> Reply {
+    let path = PathParameters::from([("orderId".to_owned(), order_id.to_owned())]);
+    send(stack, front::event(Method::POST, "/orders/{orderId}/fulfil", HeaderMap::new(), path, b"")).await
+}
+
 /// A client of this tenant, with these scopes.
 pub fn client(tenant: &str, scopes: &[Scope]) -> Client {
     let tenant = tenant.parse().expect("tests use tenants that are valid");

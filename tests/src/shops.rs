@@ -15,6 +15,7 @@ use local::stack::step_functions::machine_arn;
 use local::stack::{OVERFLOW_QUEUE, Options, Stack, config};
 use order::{Order, OrderId, OrderRecord, Sku, StoreId};
 use post_accounting::Journal;
+use saga::fence::FenceState;
 use serde_json::{Value, json};
 use statemachine::{EventKind, Random};
 
@@ -156,10 +157,10 @@ impl Shop {
         self.items().remove(&self.tables.orders)?.into_iter().find(|item| item.get("order_id") == Some(&id))
     }
 
-    /// When recovery may take the order up; `None` if it is not in the work index.
+    /// When recovery may take the order up; `None` if it is neither open nor parked in the work index.
     pub fn due_ms(&self, order_id: &OrderId) -> Option<i64> {
         let item = self.item(order_id)?;
-        item.get("work")?;
+        item.get("work").filter(|work| work.as_s().is_ok_and(|work| !work.starts_with("PICK#")))?;
         item.get("due_ms")?.as_n().ok()?.parse().ok()
     }
 
@@ -173,14 +174,18 @@ impl Shop {
         self.find(order_id).expect("the order is on record")
     }
 
-    /// Audits the tables, and checks that no stock appeared or vanished; shows what it read.
+    /// Audits the tables, and checks that no stock appeared or vanished but what was handed over; shows
+    /// what it read.
     pub fn audit(&self) -> Books {
         let books = self.books();
         let report = audit::check(&books);
         assert!(report.holds, "{:#?}", report.findings);
+        let consumed = books.reservations.values().filter(|fence| fence.state == FenceState::Consumed);
+        let gone: Vec<_> = consumed.filter_map(|fence| fence.effect.as_ref()).flat_map(|held| &held.lines).collect();
         for (sku, on_hand) in &self.on_hand {
             let stock = &books.stock[&main_stock(sku)];
-            assert_eq!(stock.available + stock.reserved, *on_hand, "on hand of {sku}");
+            let gone = gone.iter().filter(|line| line.sku.as_str() == *sku).map(|line| i64::from(line.quantity));
+            assert_eq!(stock.available + stock.reserved + gone.sum::<i64>(), *on_hand, "on hand of {sku}");
         }
         books
     }

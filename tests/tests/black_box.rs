@@ -19,6 +19,7 @@ use std::{env, fs};
 
 use http::header::{CONTENT_TYPE, ETAG, HOST, HeaderName, IF_MATCH, IF_NONE_MATCH, LOCATION};
 use http::{Method, StatusCode};
+use order_client::{Decimal, Decision, List, NewOrder};
 use serde_json::{Value, json};
 use system_tests::client::{Client, IDEMPOTENCY_KEY, Response, order_of};
 use system_tests::process::Serve;
@@ -252,6 +253,51 @@ async fn a_customer_cancels_what_is_confirmed_and_its_stock_returns() {
 }
 
 #[tokio::test]
+async fn a_store_hands_over_what_it_has_picked_and_its_stock_is_gone() {
+    let api = Api::open().await;
+    let picked = |key: &'static str| {
+        let mut order = order_of("TWO-PICKED", 1);
+        order["storeId"] = "corner".into();
+        api.place(key, order)
+    };
+    let (first, second) = (picked("picked-first").await, picked("picked-second").await);
+    assert_eq!([first.status, second.status], [StatusCode::CREATED; 2], "{first:?} {second:?}");
+    let list = async || {
+        let page = api.of("operations").get("/orders?status=CONFIRMED&storeId=corner").await.json();
+        page["orders"].as_array().unwrap().iter().map(|order| order["orderId"].clone()).collect::<Vec<_>>()
+    };
+    let ids = [&first, &second].map(|placed| placed.json()["orderId"].clone());
+    assert_eq!(list().await, ids, "longest confirmed first");
+
+    let location = first.header(LOCATION);
+    let fulfilled = api.client.fulfil(location).await;
+    assert_eq!(outcome(&fulfilled), (200, json!("FULFILLED"), Value::Null), "{fulfilled:?}");
+    assert_eq!(api.client.fulfil(location).await.json(), fulfilled.json(), "again, it is the same answer");
+    assert_eq!(api.client.follow(location).await.json(), fulfilled.json());
+    let events: Vec<_> = fulfilled.json()["timeline"].as_array().unwrap().clone();
+    let last: Vec<_> = events.iter().rev().take(3).rev().map(|moment| &moment["event"]).collect();
+    assert_eq!(last, ["FULFILLING", "INVENTORY_CONSUMED", "FULFILLED"]);
+    assert_eq!(list().await, ids[1..]);
+
+    let refused = api.client.cancel(location).await;
+    assert_eq!(refused.status, StatusCode::CONFLICT, "{refused:?}");
+    assert_eq!(refused.problem()["type"], "urn:order-saga:problem:order-fulfilled");
+    assert_eq!(outcome(&picked("picked-first").await), (201, json!("FULFILLED"), Value::Null), "it was confirmed");
+
+    // What a cancelled order held returns, and what was handed over does not.
+    let cancelled = api.client.cancel(second.header(LOCATION)).await;
+    assert_eq!(outcome(&cancelled), (200, json!("CANCELLED"), json!("CUSTOMER_REQUEST")), "{cancelled:?}");
+    let refused = api.client.fulfil(second.header(LOCATION)).await;
+    assert_eq!(refused.status, StatusCode::CONFLICT, "{refused:?}");
+    assert_eq!(refused.problem()["type"], "urn:order-saga:problem:order-cancelled");
+    assert_eq!(list().await, Vec::<Value>::new());
+    let mut both = order_of("TWO-PICKED", 2);
+    both["storeId"] = "corner".into();
+    assert_eq!(outcome(&api.place("picked-both", both).await), (409, json!("CANCELLED"), json!("OUT_OF_STOCK")));
+    assert_eq!(picked("picked-third").await.status, StatusCode::CREATED);
+}
+
+#[tokio::test]
 async fn an_order_that_nobody_waits_for_is_decided_all_the_same() {
     let api = Api::open().await;
     for (key, quantity, status) in [("later", 1, "CONFIRMED"), ("later-too-many", 2, "CANCELLED")] {
@@ -285,6 +331,39 @@ async fn a_customers_orders_are_listed_newest_first_page_by_page() {
     assert_eq!((refused.status, refused.problem()["errors"].as_array().unwrap().len()), (StatusCode::BAD_REQUEST, 2));
     let elsewhere = api.client.get(&format!("/stores/main/orders?cursor={cursor}")).await;
     assert_eq!(elsewhere.status, StatusCode::BAD_REQUEST, "{elsewhere:?}");
+}
+
+#[tokio::test]
+async fn the_client_crate_places_waits_reads_cancels_and_lists() {
+    let api = Api::open().await;
+    let client = api.client.typed();
+    let order = |key: &str, quantity| {
+        let order = NewOrder::by("typed").item("ONE-TYPED", quantity, Decimal::new(10_50, 2));
+        order.with_key(format!("typed-{key}"))
+    };
+    // Whoever does not wait at first can do so later, with the same order.
+    let submitted = client.submit(&order("one", 1)).await.unwrap();
+    assert_eq!(submitted.decision, Decision::Undecided);
+    let placed = client.place(&order("one", 1)).await.unwrap();
+    assert_eq!((&placed.order_id, placed.replayed), (&submitted.order_id, true));
+    let Decision::Confirmed(confirmed) = placed.decision else { panic!("{placed:?}") };
+    assert_eq!(confirmed.total_amount.to_string(), "10.50");
+    let read = client.read(&placed.order_id).await.unwrap();
+    assert_eq!(read.order, confirmed);
+    assert_eq!(client.read_unless(&placed.order_id, &read.etag).await.unwrap(), None);
+
+    let refused = client.place(&order("two", 2)).await.unwrap();
+    let Decision::Cancelled { order: refused, .. } = refused.decision else { panic!("{refused:?}") };
+    assert_eq!((refused.reason, refused.shortages[0].available), (Some(order_client::Reason::OutOfStock), 0));
+    let cancelled = client.cancel(&placed.order_id).await.unwrap();
+    assert_eq!(cancelled.reason, Some(order_client::Reason::CustomerRequest));
+
+    let mut walk = client.list(&List::of_customer("typed").page_size(1));
+    let mut listed = Vec::new();
+    while let Some(order) = walk.next().await.unwrap() {
+        listed.push(order);
+    }
+    assert_eq!(listed, [refused, cancelled]);
 }
 
 #[tokio::test]
@@ -394,6 +473,7 @@ async fn an_api_key_is_good_for_its_scopes_alone() {
             client.get("/customers/nobody/orders").await,
             client.get("/stores/nowhere/orders").await,
         ];
+        assert_eq!(client.fulfil(location).await.status != StatusCode::FORBIDDEN, may[2], "{name}");
         assert_eq!(answers.map(|answer| answer.status != StatusCode::FORBIDDEN), may, "{name}");
         assert_eq!(client.get(location).await.status, StatusCode::NOT_FOUND);
     }

@@ -5,9 +5,9 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-use http::StatusCode;
+use order_client::{Decimal, Decision, Error, Lost, NewOrder, Placed, Reason, Retries, Status};
 use serde_json::Value;
-use system_tests::client::{Client, IDEMPOTENCY_KEY, Response, order_of};
+use system_tests::client::Client;
 use system_tests::process::{Serve, Signal, run, stderr, stdout};
 use tempfile::TempDir;
 use tokio::sync::{mpsc, watch};
@@ -30,27 +30,43 @@ const QUIET: Duration = Duration::from_mins(1);
 #[derive(Debug)]
 struct Told {
     key: String,
-    answer: Response,
+    placed: Placed,
+}
+
+/// The client of a server that is gone soon: it tries again for a moment, and looks often.
+fn hasty(client: &Client) -> order_client::Client {
+    client.typed().with_retries(Retries {
+        attempts: 3,
+        first_delay: Duration::from_millis(10),
+        max_delay: Duration::from_millis(200),
+        ..Retries::default()
+    })
 }
 
 /// Sends one order after the other to whichever server is up. An order that was not answered is sent
 /// again, as clients are told to.
-async fn buy(client: usize, mut server: watch::Receiver<Option<Client>>, told: mpsc::UnboundedSender<Told>) {
+async fn buy(
+    client: usize,
+    mut server: watch::Receiver<Option<order_client::Client>>,
+    told: mpsc::UnboundedSender<Told>,
+) {
     for number in 0.. {
         let key = format!("client-{client}-order-{number}");
         // A third of all orders are for what there is none of, and are rolled back.
-        let body = order_of(if number % 3 == 2 { "SOLDOUT" } else { "LAPTOP001" }, 1).to_string();
-        let answer = loop {
+        let sku = if number % 3 == 2 { "SOLDOUT" } else { "LAPTOP001" };
+        let order = NewOrder::by("demo123").item(sku, 1, Decimal::TEN).with_key(&key);
+        let placed = loop {
             let Some(api) = server.borrow_and_update().clone() else { return };
-            let request = api.placing().header(IDEMPOTENCY_KEY, &key);
-            let request = if number % 5 == 4 { request.header("prefer", "respond-async") } else { request };
-            match api.send(request, body.clone()).await {
-                Ok(answer) => break answer,
+            let placed = if number % 5 == 4 { api.submit(&order).await } else { api.place(&order).await };
+            match placed {
+                Ok(placed) => break placed,
                 // Whoever kills the server starts the next one.
-                Err(_) => server.changed().await.unwrap(),
+                Err(Error::GaveUp { last: Lost::Connection(_), .. }) => server.changed().await.unwrap(),
+                Err(Error::GaveUp { .. }) => {}
+                Err(error) => panic!("{key}: {error:?}"),
             }
         };
-        if told.send(Told { key, answer }).is_err() {
+        if told.send(Told { key, placed }).is_err() {
             return;
         }
     }
@@ -74,7 +90,7 @@ async fn a_server_that_is_killed_ten_times_under_load_ends_every_order_by_itself
     let arguments = ["--data".as_ref(), store.as_os_str(), "--stock".as_ref(), stock.as_os_str()];
 
     let mut serve = Serve::start(arguments).await;
-    let (server, current) = watch::channel(Some(serve.client()));
+    let (server, current) = watch::channel(Some(hasty(&serve.client())));
     let (tell, mut told) = mpsc::unbounded_channel();
     let mut clients = JoinSet::new();
     for client in 0..CLIENTS {
@@ -86,8 +102,8 @@ async fn a_server_that_is_killed_ten_times_under_load_ends_every_order_by_itself
     let mut cut_off = 0;
     for _ in 0..KILLS {
         for _ in 0..ANSWERS_BETWEEN_KILLS {
-            let Told { key, answer } = told.recv().await.unwrap();
-            answers.insert(key, answer);
+            let Told { key, placed } = told.recv().await.unwrap();
+            answers.insert(key, placed);
         }
         serve.signal(Signal::KILL);
         let (status, log) = serve.ended().await;
@@ -95,12 +111,12 @@ async fn a_server_that_is_killed_ten_times_under_load_ends_every_order_by_itself
         serve = Serve::start(arguments).await;
         let api = serve.client();
         cut_off += open_orders(&report(&api).await);
-        server.send_replace(Some(api));
+        server.send_replace(Some(hasty(&api)));
     }
     assert!(cut_off > 0, "no kill met an order under way");
     server.send_replace(None);
-    while let Some(Told { key, answer }) = told.recv().await {
-        answers.insert(key, answer);
+    while let Some(Told { key, placed }) = told.recv().await {
+        answers.insert(key, placed);
     }
     clients.join_all().await;
 
@@ -119,19 +135,16 @@ async fn a_server_that_is_killed_ten_times_under_load_ends_every_order_by_itself
     };
     assert_eq!(report["holds"], true, "{report}");
 
-    for (key, answer) in answers {
-        if answer.status == StatusCode::SERVICE_UNAVAILABLE {
-            continue;
-        }
-        let order = api.get(&format!("/orders/{}", answer.json()["orderId"].as_str().unwrap())).await.json();
-        let expected: &[_] = match answer.status {
-            StatusCode::CREATED => &["CONFIRMED"],
-            StatusCode::CONFLICT => &["CANCELLED"],
-            StatusCode::ACCEPTED => &["CONFIRMED", "CANCELLED"],
-            status => panic!("{status} is no answer to {key}: {answer:?}"),
+    let client = api.typed();
+    for (key, placed) in answers {
+        let order = client.read(&placed.order_id).await.unwrap().order;
+        let expected: &[_] = match placed.decision {
+            Decision::Confirmed(_) => &[Status::Confirmed],
+            Decision::Cancelled { .. } => &[Status::Cancelled],
+            Decision::Undecided => &[Status::Confirmed, Status::Cancelled],
         };
-        assert!(expected.contains(&order["status"].as_str().unwrap()), "{key} was told {answer:?} and is {order}");
-        assert_ne!(order["reason"], "UNAVAILABLE", "{key}: nothing was out for long");
+        assert!(expected.contains(&order.status), "{key} was told {:?} and is {order:?}", placed.decision);
+        assert_ne!(order.reason, Some(Reason::Unavailable), "{key}: nothing was out for long");
     }
 
     serve.signal(Signal::INT);

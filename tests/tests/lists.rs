@@ -11,7 +11,7 @@ use http::{HeaderMap, Method};
 use local::aws::{BoxFuture, Call, Layer, Next, Outcome, StoreError};
 use local::front::{self, PathParameters};
 use local::stack::{Options, Stack};
-use order::{EpochMs, Reach, Reason, Status};
+use order::{EpochMs, Reach, Reason, Receipts, Status};
 use persist_order::{Canceller, Closing};
 use serde_json::{Value, json};
 use system_tests::orders::{REQUEST_ID, Reply, client, order, order_id};
@@ -292,10 +292,12 @@ async fn every_wrong_parameter_is_named_at_once_with_its_rule() {
     let open = list("/orders", "");
     for (query, names) in [
         ("", &["status"][..]),
-        ("status=CONFIRMED", &["status"]),
+        ("status=CONFIRMED", &["storeId"]),
+        ("status=CONFIRMED&storeId=no%20store", &["storeId"]),
+        ("status=CANCELLED&storeId=main", &["status"]),
         ("status=pending", &["status"]),
         ("status=PENDING&status=CANCELLING", &["status"]),
-        ("status=PENDING&from=2026-01-01T00:00:00Z&storeId=main", &["from", "storeId"]),
+        ("status=PENDING&from=2026-01-01T00:00:00Z&storeId=main", &["storeId", "from"]),
         ("limit=x", &["status", "limit"]),
     ] {
         assert_eq!(refused(&open.page(&stack, query).await), names, "{query}");
@@ -317,7 +319,8 @@ async fn the_open_orders_are_listed_by_status_longest_due_first_and_parked_ones_
     }
     let open = stack.orders.read_open(&order_id(&keys[0])).await.unwrap().unwrap();
     assert!(stack.orders.park(&open, OPENED_MS + 1_000).await.unwrap());
-    let confirmed = stack.orders.confirm(&order_id(&keys[29]), &order::Receipts::default(), OPENED_MS).await;
+    let confirmed =
+        stack.orders.confirm(&order_id(&keys[29]), &"main".parse().unwrap(), &Receipts::default(), OPENED_MS).await;
     assert_eq!(confirmed.unwrap().unwrap().status, Status::Confirmed);
 
     let expected = |numbers: Vec<usize>| -> Vec<String> {
@@ -330,6 +333,103 @@ async fn the_open_orders_are_listed_by_status_longest_due_first_and_parked_ones_
         let cancelling = List { filter: "status=CANCELLING", ..list("/orders", "") }.walk(&stack, limit).await;
         assert_eq!(ids(&cancelling), expected((1..20).chain([0]).collect()), "the parked one was due last");
     }
+}
+
+/// A store's confirmed orders, each confirmed at one of these times.
+async fn confirm_all(stack: &Stack, store: &'static str, times: impl IntoIterator<Item = EpochMs>) -> Vec<String> {
+    let mut confirmed = Vec::new();
+    for (number, confirmed_ms) in times.into_iter().enumerate() {
+        confirmed.push(confirm(stack, &format!("{store}-{number}"), store, confirmed_ms).await);
+    }
+    confirmed
+}
+
+async fn confirm(stack: &Stack, key: &str, store: &str, confirmed_ms: EpochMs) -> String {
+    let order = order(key).of("LAPTOP001", 1).with("storeId", store).placed();
+    stack.orders.put_pending(&order, OPENED_MS, OPENED_MS).await.unwrap();
+    let confirmed = stack.orders.confirm(order.order_id(), &order.store_id, &Receipts::default(), confirmed_ms).await;
+    assert_eq!(confirmed.unwrap().unwrap().status, Status::Confirmed);
+    order.order_id().to_string()
+}
+
+const PICK_MAIN: List = List { resource: "/orders", id: "", filter: "status=CONFIRMED&storeId=main", tenant: "public" };
+
+#[tokio::test]
+async fn the_pick_list_of_a_store_is_its_confirmed_orders_longest_confirmed_first() {
+    let stack = stack();
+    put(&stack, "pending", OPENED_MS).await;
+    let mut expected = confirm_all(&stack, "main", (0..30).map(|number| OPENED_MS + number)).await;
+    let others = confirm_all(&stack, "west", [OPENED_MS + 5]).await;
+    // Stores whose names begin alike, or look like the index's other partitions, are others.
+    confirm_all(&stack, "mai", [OPENED_MS + 5]).await;
+    confirm_all(&stack, "OPEN", [OPENED_MS + 5]).await;
+    for limit in [1, 7, 100] {
+        assert_eq!(ids(&PICK_MAIN.walk(&stack, limit).await), expected, "by {limit}");
+    }
+    let west = List { filter: "status=CONFIRMED&storeId=west", ..PICK_MAIN };
+    assert_eq!(ids(&west.walk(&stack, 100).await), others);
+
+    // What is handed over or cancelled is off the list, and on that of its new status.
+    let (fulfilled, cancelled) = (expected.remove(20), expected.remove(3));
+    stack.orders.fulfil(&fulfilled.parse().unwrap(), OPENED_MS + 100).await.unwrap();
+    let closing =
+        Closing { reason: Reason::CustomerRequest, detail: None, shortages: Vec::new(), now_ms: OPENED_MS + 100 };
+    let customer = Canceller::Customer(Reach::All);
+    stack.orders.cancel(&cancelled.parse().unwrap(), customer, &closing).await.unwrap();
+    assert_eq!(ids(&PICK_MAIN.walk(&stack, 4).await), expected);
+    for (filter, id) in [("status=FULFILLING", &fulfilled), ("status=CANCELLING", &cancelled)] {
+        assert_eq!(ids(&List { filter, ..PICK_MAIN }.walk(&stack, 100).await), [id]);
+    }
+}
+
+#[tokio::test]
+async fn a_cursor_of_one_pick_list_is_none_of_another() {
+    let stack = stack();
+    confirm_all(&stack, "main", (0..3).map(|number| OPENED_MS + number)).await;
+    confirm_all(&stack, "west", (0..3).map(|number| OPENED_MS + number)).await;
+    let page = PICK_MAIN.page(&stack, "limit=1").await;
+    let cursor = format!("limit=1&cursor={}", page.body["nextCursor"].as_str().unwrap());
+    assert_eq!(PICK_MAIN.page(&stack, &cursor).await.http_status, 200);
+    for filter in ["status=CONFIRMED&storeId=west", "status=PENDING", "status=FULFILLING"] {
+        let other = List { filter, ..PICK_MAIN }.page(&stack, &cursor).await;
+        assert_eq!(refused(&other), ["cursor"], "{filter}");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_order_that_waits_to_be_picked_comes_once_in_a_walk_while_others_are_confirmed_and_picked() {
+    const ORDERS: i64 = 300;
+    const WRITERS: usize = 4;
+
+    let stack = stack();
+    let orders = confirm_all(&stack, "main", (0..ORDERS).map(|number| OPENED_MS + number / 7)).await;
+    // Every third one is picked while the list is read.
+    let picked: Vec<String> = orders.iter().step_by(3).cloned().collect();
+    let waiting: BTreeSet<&String> = orders.iter().filter(|id| !picked.contains(id)).collect();
+    let turns = Arc::new(Semaphore::new(0));
+    let mut writers = JoinSet::new();
+    for writer in 0..WRITERS {
+        let (stack, turns) = (stack.clone(), Arc::clone(&turns));
+        let mut picked = picked.clone().into_iter().skip(writer).step_by(WRITERS);
+        writers.spawn(async move {
+            for number in 0.. {
+                let Ok(turn) = turns.acquire().await else { return number };
+                turn.forget();
+                if let Some(id) = picked.next() {
+                    stack.orders.fulfil(&id.parse().unwrap(), OPENED_MS + 1_000).await.unwrap();
+                }
+                confirm(&stack, &format!("late-{writer}-{number}"), "main", OPENED_MS + 100 + number).await;
+            }
+            0
+        });
+    }
+    let seen = PICK_MAIN.walk_while(&stack, 13, || turns.add_permits(3 * WRITERS)).await;
+    turns.close();
+    assert!(writers.join_all().await.iter().sum::<i64>() > 100);
+    let unique: BTreeSet<&str> = ids(&seen).into_iter().collect();
+    assert_eq!(unique.len(), seen.len(), "an order came twice");
+    let missed = waiting.iter().filter(|id| !unique.contains(id.as_str())).count();
+    assert_eq!(missed, 0, "of {} that waited all the time", waiting.len());
 }
 
 /// DynamoDB under load: of each batch it reads one key, and leaves the others for another time.

@@ -265,6 +265,14 @@ impl Answers {
         self.check("POST /orders/{orderId}/cancel", &answer);
     }
 
+    async fn fulfil(&mut self, shop: &Shop, id: &str) -> u16 {
+        let path = PathParameters::from([("orderId".to_owned(), id.to_owned())]);
+        let event = front::event(Method::POST, "/orders/{orderId}/fulfil", HeaderMap::new(), path, b"");
+        let answer = shop.intake.handle(event, &self.client, REQUEST_ID).await;
+        self.check("POST /orders/{orderId}/fulfil", &answer);
+        answer.status.as_u16()
+    }
+
     async fn get(&mut self, shop: &Shop, resource: &str, id: &str, query: &str, headers: HeaderMap) -> Answer {
         let names = ["orderId", "customerId", "storeId", "countyId"].into_iter();
         let path = names.filter(|name| resource.contains(name)).map(|name| (name.to_owned(), id.to_owned())).collect();
@@ -358,6 +366,7 @@ impl Answers {
             self.get(shop, resource, id, query, HeaderMap::new()).await;
         }
         self.get(shop, "/orders", "", &format!("status=PENDING&{query}"), HeaderMap::new()).await;
+        self.get(shop, "/orders", "", &format!("status=CONFIRMED&storeId=main&{query}"), HeaderMap::new()).await;
     }
 }
 
@@ -426,6 +435,20 @@ async fn every_answer_is_described_and_every_description_comes_true() {
     answers.place(&shop, &laptop("k1").with("countyId", "kings").with("paymentReference", "p 1")).await;
     answers.cancel(&shop, &id("absent")).await;
     answers.cancel(&shop, "short").await;
+    // Handed over.
+    assert_eq!(answers.place(&shop, &laptop("picked")).await, 201);
+    mishaps.strike("ConsumeInventory", Mishap::Fail("Unavailable"));
+    assert_eq!(answers.fulfil(&shop, &id("picked")).await, 202);
+    assert_eq!(answers.place(&shop, &laptop("picked")).await, 201);
+    mishaps.heal();
+    assert_eq!(answers.fulfil(&shop, &id("picked")).await, 200);
+    answers.cancel(&shop, &id("picked")).await;
+    answers.fulfil(&shop, &id("k1")).await;
+    answers.fulfil(&shop, &id("absent")).await;
+    mishaps.strike("ReserveInventory", Mishap::Fail("Unavailable"));
+    assert_eq!(answers.place(&shop, &laptop("waiting")).await, 202);
+    mishaps.heal();
+    assert_eq!(answers.fulfil(&shop, &id("waiting")).await, 409);
     // No orders.
     answers.place_raw(&shop, "application/json", b"{").await;
     answers.place_raw(&shop, "application/json", b"{}").await;
@@ -449,6 +472,7 @@ async fn every_answer_is_described_and_every_description_comes_true() {
     answers.client = client("shop", &[]);
     answers.place(&shop, &laptop("not-mine")).await;
     answers.cancel(&shop, &id("k1")).await;
+    answers.fulfil(&shop, &id("k1")).await;
     answers.get(&shop, "/orders/{orderId}", &id("k1"), "", HeaderMap::new()).await;
     answers.lists(&shop, "").await;
     answers.ask_everything(&shop, &id("k1")).await;
@@ -459,6 +483,7 @@ async fn every_answer_is_described_and_every_description_comes_true() {
     answers.lists(&shop, "").await;
     answers.ask_everything(&shop, &id("k1")).await;
     answers.cancel(&shop, &id("async")).await;
+    answers.fulfil(&shop, &id("async")).await;
     assert_eq!(answers.place(&shop, &laptop("queued")).await, 202);
     faults.strike(Calls::to(Api::Sqs), Fault::Refuse(WireError::internal(Api::Sqs)));
     assert_eq!(answers.place(&shop, &laptop("lost")).await, 503);

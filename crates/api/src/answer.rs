@@ -76,18 +76,20 @@ impl From<Answer> for ApiGatewayProxyResponse {
     }
 }
 
-/// The answer to whoever wants to place this order, now or again: 201 once it is confirmed, 409 once
-/// it is cancelled, 202 while it is undecided.
+/// The answer to whoever wants to place this order, now or again: 201 once it is confirmed, also if
+/// it was fulfilled since, 409 once it is cancelled, 202 while it is undecided.
 pub fn placed(record: &OrderRecord) -> Answer {
     let answer = match record.status {
-        Status::Confirmed => Answer::json(StatusCode::CREATED, &OrderView::from(record)),
+        Status::Confirmed | Status::Fulfilling | Status::Fulfilled => {
+            Answer::json(StatusCode::CREATED, &OrderView::from(record))
+        }
         Status::Cancelled => problem::cancelled(record),
         Status::Pending | Status::Cancelling => return accepted(record),
     };
     answer.with(header::LOCATION, location(record.order.order_id())).with(header::ETAG, etag(record))
 }
 
-/// The answer while an order is undecided, or not yet rolled back. Its `ETag` lets a client poll
+/// The answer while an order is undecided, not yet rolled back or not yet fulfilled. Its `ETag` lets a client poll
 /// `Location` for no more than "not yet".
 pub fn accepted(record: &OrderRecord) -> Answer {
     Answer::json(StatusCode::ACCEPTED, &OrderView::from(record))

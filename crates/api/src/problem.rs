@@ -29,6 +29,12 @@ pub enum Kind {
     Forbidden,
     /// There is no such order.
     OrderNotFound,
+    /// The order is not confirmed yet, so its goods cannot be handed over.
+    OrderNotConfirmed,
+    /// The order is cancelled or being cancelled, so its goods cannot be handed over.
+    OrderCancelled,
+    /// The order's goods are handed over, so it cannot be cancelled.
+    OrderFulfilled,
     /// The store does not keep the article.
     StockNotFound,
     /// The customer has no account.
@@ -63,6 +69,9 @@ impl Kind {
             Self::IdempotencyConflict => "idempotency-conflict",
             Self::Forbidden => "forbidden",
             Self::OrderNotFound => "order-not-found",
+            Self::OrderNotConfirmed => "order-not-confirmed",
+            Self::OrderCancelled => "order-cancelled",
+            Self::OrderFulfilled => "order-fulfilled",
             Self::StockNotFound => "stock-not-found",
             Self::AccountNotFound => "account-not-found",
             Self::StockReserved => "stock-reserved",
@@ -87,6 +96,9 @@ impl Kind {
             Self::IdempotencyConflict => "The idempotency key was used for another request before",
             Self::Forbidden => "The request is not allowed",
             Self::OrderNotFound => "There is no such order",
+            Self::OrderNotConfirmed => "The order is not confirmed yet",
+            Self::OrderCancelled => "The order is cancelled, or being cancelled",
+            Self::OrderFulfilled => "The goods are handed over, so the order cannot be cancelled",
             Self::StockNotFound => "The store does not keep the article",
             Self::AccountNotFound => "The customer has no account",
             Self::StockReserved => "Open orders hold more than the stock would be",
@@ -110,7 +122,9 @@ impl Kind {
             Self::OrderNotFound | Self::StockNotFound | Self::AccountNotFound | Self::RouteNotFound => {
                 StatusCode::NOT_FOUND
             }
-            Self::StockReserved => StatusCode::CONFLICT,
+            Self::OrderNotConfirmed | Self::OrderCancelled | Self::OrderFulfilled | Self::StockReserved => {
+                StatusCode::CONFLICT
+            }
             Self::PreconditionRequired => StatusCode::PRECONDITION_REQUIRED,
             Self::PreconditionFailed => StatusCode::PRECONDITION_FAILED,
             Self::MethodNotAllowed => StatusCode::METHOD_NOT_ALLOWED,

@@ -106,6 +106,9 @@ fn timeline(record: &OrderRecord) -> Vec<Moment> {
         ("ACCOUNTING_REVERSED", at(receipts.reverse_accounting, Effect::Undone)),
         ("INVENTORY_RELEASED", at(receipts.release_inventory, Effect::Undone)),
         ("CANCELLED", record.cancelled_ms),
+        ("FULFILLING", record.fulfilling_ms),
+        ("INVENTORY_CONSUMED", at(receipts.consume_inventory, Effect::Consumed)),
+        ("FULFILLED", record.fulfilled_ms),
     ]
     .into_iter()
     .filter_map(|(event, at_ms)| Some(Moment { event, at: Time(at_ms?) }))

@@ -246,7 +246,7 @@ impl Client {
             };
             if answer.status == StatusCode::OK {
                 let order: Order = answer.json()?;
-                if !order.status.is_open() {
+                if order.status.is_decided() {
                     return Ok(Some(order));
                 }
                 answer.etag().clone_into(&mut etag);

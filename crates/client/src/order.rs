@@ -224,6 +224,10 @@ pub enum Status {
     Pending,
     /// It holds its stock and is in the books.
     Confirmed,
+    /// Confirmed, and being handed over.
+    Fulfilling,
+    /// Handed over.
+    Fulfilled,
     /// Being rolled back.
     Cancelling,
     /// Undone everywhere.
@@ -234,10 +238,10 @@ pub enum Status {
 }
 
 impl Status {
-    /// Whether an order with this status is still on its way: to its decision, or to the end of its
-    /// roll-back.
-    pub fn is_open(self) -> bool {
-        matches!(self, Self::Pending | Self::Cancelling)
+    /// Whether it is known how the order ended: confirmed, whatever became of it then, or cancelled, and
+    /// undone everywhere.
+    pub fn is_decided(self) -> bool {
+        !matches!(self, Self::Pending | Self::Cancelling)
     }
 }
 

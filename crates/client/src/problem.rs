@@ -111,6 +111,8 @@ kinds! {
     MalformedBody = "malformed-body",
     /// The order breaks rules.
     InvalidOrder = "invalid-order",
+    /// The content of another request than an order breaks rules.
+    InvalidContent = "invalid-content",
     /// Parameters break rules.
     InvalidParameters = "invalid-parameters",
     /// The request breaks a rule of API Gateway.
@@ -125,6 +127,22 @@ kinds! {
     Forbidden = "forbidden",
     /// There is no such order.
     OrderNotFound = "order-not-found",
+    /// The order is not confirmed yet.
+    OrderNotConfirmed = "order-not-confirmed",
+    /// The order is cancelled, or being rolled back.
+    OrderCancelled = "order-cancelled",
+    /// The order is handed over, or about to be.
+    OrderFulfilled = "order-fulfilled",
+    /// The store does not keep the article.
+    StockNotFound = "stock-not-found",
+    /// The customer has no account.
+    AccountNotFound = "account-not-found",
+    /// The stock would be less than what is reserved.
+    StockReserved = "stock-reserved",
+    /// The request has to say which version it is about.
+    PreconditionRequired = "precondition-required",
+    /// The version that the request is about is another by now.
+    PreconditionFailed = "precondition-failed",
     /// There is no such resource.
     RouteNotFound = "route-not-found",
     /// The resource has no such method.

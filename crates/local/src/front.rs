@@ -57,6 +57,7 @@ pub fn router(front: Front) -> Router {
         .route("/orders", get(query_orders("/orders")).post(intake("/orders")))
         .route("/orders/{orderId}", get(query_orders("/orders/{orderId}")))
         .route("/orders/{orderId}/cancel", post(intake("/orders/{orderId}/cancel")))
+        .route("/orders/{orderId}/fulfil", post(intake("/orders/{orderId}/fulfil")))
         .route("/customers/{customerId}/orders", get(query_orders("/customers/{customerId}/orders")))
         .route("/stores/{storeId}/orders", get(query_orders("/stores/{storeId}/orders")))
         .route("/counties/{countyId}/orders", get(query_orders("/counties/{countyId}/orders")))

@@ -23,6 +23,8 @@ pub enum Effect {
     Undone,
     /// A tombstone only: there was nothing to take back.
     Nothing,
+    /// The effect, used up for good.
+    Consumed,
 }
 
 /// The receipts of an order's steps, in the order in which they run.
@@ -40,6 +42,9 @@ pub struct Receipts {
     /// The release of the stock.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub release_inventory: Option<Receipt>,
+    /// The consumption of the reserved stock.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub consume_inventory: Option<Receipt>,
 }
 
 /// An article of an order that its store had too little of.
@@ -86,4 +91,10 @@ pub struct OrderRecord {
     /// When everything was undone.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub cancelled_ms: Option<EpochMs>,
+    /// When the goods were handed over.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub fulfilling_ms: Option<EpochMs>,
+    /// When all was done for that: their stock is consumed.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub fulfilled_ms: Option<EpochMs>,
 }

@@ -5,7 +5,8 @@ use strum::{Display, EnumString, IntoStaticStr, VariantArray};
 
 /// Where an order stands. It moves only along
 /// absent → `PENDING` → `CONFIRMED`, `PENDING` → `CANCELLING` → `CANCELLED`, absent → `CANCELLING`,
-/// and, when its customer cancels it, `CONFIRMED` → `CANCELLING`.
+/// when its store hands the goods over, `CONFIRMED` → `FULFILLING` → `FULFILLED`, and, when its
+/// customer cancels it before that, `CONFIRMED` → `CANCELLING`.
 #[derive(
     Debug,
     Clone,
@@ -29,6 +30,11 @@ pub enum Status {
     Pending,
     /// Reserved and posted: the pivot, past which no failure rolls it back.
     Confirmed,
+    /// The goods are handed over, which nothing takes back; their stock is being consumed. Open:
+    /// recovery looks after it.
+    Fulfilling,
+    /// Handed over, and off the books.
+    Fulfilled,
     /// Decided against; its steps are being undone. Open: recovery looks after it.
     Cancelling,
     /// Undone everywhere.
@@ -39,8 +45,8 @@ impl Status {
     /// Whether recovery has still to bring the order to an end.
     pub fn is_open(self) -> bool {
         match self {
-            Self::Pending | Self::Cancelling => true,
-            Self::Confirmed | Self::Cancelled => false,
+            Self::Pending | Self::Cancelling | Self::Fulfilling => true,
+            Self::Confirmed | Self::Cancelled | Self::Fulfilled => false,
         }
     }
 }

@@ -4,16 +4,20 @@
 //!            action                    compensation
 //!   absent ─────────▶ APPLIED ───────────────────────▶ CANCELLED
 //!   absent ──────────────────────────────────────────▶ CANCELLED   (a tombstone: nothing was done)
+//!                     APPLIED ───────────────────────▶ CONSUMED    (used up: nothing to take back)
+//!                                     consumption
 //! ```
 //!
 //! The fence is written in the same write as the effect, so either both are there or neither is. An
 //! action that arrives after its compensation (its task timed out, and it writes only now) finds
-//! `CANCELLED` and does nothing. Every transition is conditional on what was read, so any number of
-//! actions and compensations may run at once: one of them wins, and the others read its result.
+//! `CANCELLED` and does nothing; one that arrives after its consumption finds that it was done, and
+//! does nothing either. Every transition is conditional on what was read, so any number of actions,
+//! compensations and consumptions may run at once: one of them wins, and the others read its result.
 
 use aws_sdk_dynamodb::Client;
 use aws_sdk_dynamodb::error::SdkError;
 use aws_sdk_dynamodb::operation::put_item::PutItemError;
+use aws_sdk_dynamodb::types::builders::UpdateBuilder;
 use aws_sdk_dynamodb::types::{
     AttributeValue, CancellationReason, Put, ReturnValuesOnConditionCheckFailure, TransactWriteItem, Update,
 };
@@ -21,7 +25,7 @@ use order::{Effect, EpochMs, OrderId, Receipt};
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 
-use crate::step::{Item, Step};
+use crate::step::{Consumable, Item, Step};
 use crate::transaction::{cancellation_reasons, is_failed_condition, is_undecided, undecided};
 use crate::unavailable::Unavailable;
 
@@ -29,8 +33,8 @@ use crate::unavailable::Unavailable;
 /// still arrive, the retention and redrive of every queue added up.
 const FENCE_RETENTION_S: i64 = 60 * 24 * 60 * 60;
 
-/// How often a compensation looks at a fence that changes under its hands. A fence changes at most
-/// twice in its life, so the third look is the last that can find anything new.
+/// How often a compensation or a consumption looks at a fence that changes under its hands. A fence
+/// changes at most twice in its life, so the third look is the last that can find anything new.
 const MAX_LOOKS: u32 = 3;
 
 /// The fence's attribute that says where it stands.
@@ -45,6 +49,8 @@ pub enum FenceState {
     Applied,
     /// It was taken back, or can no longer happen.
     Cancelled,
+    /// It was used up, for good.
+    Consumed,
 }
 
 /// A fence as stored, beside its key.
@@ -62,6 +68,9 @@ pub struct Fence<E> {
     /// When it was cancelled.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub cancelled_ms: Option<EpochMs>,
+    /// When it was consumed.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub consumed_ms: Option<EpochMs>,
     /// When DynamoDB may drop it, in epoch *seconds*, as its TTL wants them.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub expires_at: Option<i64>,
@@ -79,6 +88,29 @@ pub enum ActionError<R> {
     /// The order's fence holds another effect than the one asked for. Final.
     #[error("the step was applied with other content")]
     OtherContent,
+    /// Nothing is decided.
+    #[error(transparent)]
+    Unavailable(#[from] Unavailable),
+}
+
+/// How a compensation ends when it does not succeed.
+#[derive(Debug, thiserror::Error)]
+pub enum CancelError {
+    /// The effect is used up, and nothing was touched. No order is both handed over and cancelled,
+    /// so whoever meets this met a mistake. Final.
+    #[error("the step's effect was consumed, and can no longer be taken back")]
+    Consumed,
+    /// Nothing is decided.
+    #[error(transparent)]
+    Unavailable(#[from] Unavailable),
+}
+
+/// How a consumption ends when it does not succeed.
+#[derive(Debug, thiserror::Error)]
+pub enum ConsumeError {
+    /// There is no effect to use up: it never was, or it was taken back. Nothing was touched. Final.
+    #[error("the step has no effect that could be consumed")]
+    NotApplied,
     /// Nothing is decided.
     #[error(transparent)]
     Unavailable(#[from] Unavailable),
@@ -141,10 +173,11 @@ impl Fences {
     /// each write of the undo.
     ///
     /// # Errors
-    /// [`Unavailable`].
-    pub async fn cancel<S: Step>(&self, step: &S, order_id: &OrderId, now_ms: EpochMs) -> Result<Receipt, Unavailable> {
+    /// [`CancelError`].
+    pub async fn cancel<S: Step>(&self, step: &S, order_id: &OrderId, now_ms: EpochMs) -> Result<Receipt, CancelError> {
         for _ in 0..MAX_LOOKS {
-            let won = match self.read::<S::Effect>(step.fence_key(order_id)).await? {
+            let won = match self.read::<S::Effect>(step.fence_key(order_id), CANCEL).await? {
+                Some(Fence { state: FenceState::Consumed, .. }) => return Err(CancelError::Consumed),
                 Some(Fence { state: FenceState::Cancelled, effect, cancelled_ms, .. }) => {
                     let effect = if effect.is_some() { Effect::Undone } else { Effect::Nothing };
                     return Ok(Receipt { at_ms: cancelled_ms.unwrap_or(now_ms), effect });
@@ -160,7 +193,43 @@ impl Fences {
                 return Ok(receipt);
             }
         }
-        Err(Unavailable::Contended { attempted: CANCEL })
+        Err(Unavailable::Contended { attempted: CANCEL }.into())
+    }
+
+    /// Uses the effect up: what the action did is there for good, and no compensation can take it
+    /// back any more.
+    ///
+    /// # Idempotency
+    /// Any number of times, also at once: one consumes, and every other one answers with its receipt.
+    ///
+    /// # Cost
+    /// A strongly consistent read; then two write units for the fence and for each further write of
+    /// up to 1 KiB.
+    ///
+    /// # Errors
+    /// [`ConsumeError`].
+    pub async fn consume<S: Consumable>(
+        &self,
+        step: &S,
+        order_id: &OrderId,
+        now_ms: EpochMs,
+    ) -> Result<Receipt, ConsumeError> {
+        for _ in 0..MAX_LOOKS {
+            let won = match self.read::<S::Effect>(step.fence_key(order_id), CONSUME).await? {
+                Some(Fence { state: FenceState::Consumed, consumed_ms, .. }) => {
+                    return Ok(Receipt { at_ms: consumed_ms.unwrap_or(now_ms), effect: Effect::Consumed });
+                }
+                Some(Fence { state: FenceState::Applied, effect: Some(effect), .. }) => {
+                    let fence = self.consumed_update(step.fence_key(order_id), now_ms);
+                    self.leave_applied(fence, step.consume(order_id, &effect, now_ms), CONSUME).await?
+                }
+                Some(Fence { .. }) | None => return Err(ConsumeError::NotApplied),
+            };
+            if won {
+                return Ok(Receipt { at_ms: now_ms, effect: Effect::Consumed });
+            }
+        }
+        Err(Unavailable::Contended { attempted: CONSUME }.into())
     }
 
     fn applied_fence<S: Step>(
@@ -175,6 +244,7 @@ impl Fences {
             effect: Some(effect),
             applied_ms: Some(now_ms),
             cancelled_ms: None,
+            consumed_ms: None,
             expires_at: None,
         };
         self.absent_put(step.fence_key(order_id), &fence, APPLY)
@@ -227,7 +297,11 @@ impl Fences {
             .map(drop)
     }
 
-    async fn read<E: DeserializeOwned>(&self, key: Item) -> Result<Option<Fence<E>>, Unavailable> {
+    async fn read<E: DeserializeOwned>(
+        &self,
+        key: Item,
+        attempted: &'static str,
+    ) -> Result<Option<Fence<E>>, Unavailable> {
         let answer = self
             .client
             .get_item()
@@ -236,12 +310,12 @@ impl Fences {
             .consistent_read(true)
             .send()
             .await
-            .map_err(|error| Unavailable::call(CANCEL, error))?;
+            .map_err(|error| Unavailable::call(attempted, error))?;
         answer
             .item
             .map(serde_dynamo::from_item)
             .transpose()
-            .map_err(|source| Unavailable::Unreadable { attempted: CANCEL, source })
+            .map_err(|source| Unavailable::Unreadable { attempted, source })
     }
 
     /// The tombstone, or `None` if somebody wrote a fence since it was looked for.
@@ -251,6 +325,7 @@ impl Fences {
             effect: None,
             applied_ms: None,
             cancelled_ms: Some(now_ms),
+            consumed_ms: None,
             expires_at: Some(expires_at(now_ms)),
         };
         match self.put(self.absent_put(key, &tombstone, CANCEL)?).await {
@@ -270,33 +345,57 @@ impl Fences {
         effect: &S::Effect,
         now_ms: EpochMs,
     ) -> Result<Option<Receipt>, Unavailable> {
-        let receipt = Receipt { at_ms: now_ms, effect: Effect::Undone };
         let fence = self.cancelled_update::<S>(step.fence_key(order_id), now_ms);
-        let writes = step.undo(order_id, effect, now_ms);
+        let won = self.leave_applied(fence, step.undo(order_id, effect, now_ms), CANCEL).await?;
+        Ok(won.then_some(Receipt { at_ms: now_ms, effect: Effect::Undone }))
+    }
+
+    /// Moves a fence on from `APPLIED`, together with the writes that this stands for. It says
+    /// whether it did, or somebody else was first.
+    async fn leave_applied(
+        &self,
+        fence: Update,
+        writes: Vec<TransactWriteItem>,
+        attempted: &'static str,
+    ) -> Result<bool, Unavailable> {
         let all = std::iter::once(TransactWriteItem::builder().update(fence).build()).chain(writes);
         match self.client.transact_write_items().set_transact_items(Some(all.collect())).send().await {
-            Ok(_) => Ok(Some(receipt)),
+            Ok(_) => Ok(true),
             Err(error) => {
-                let reasons = cancellation_reasons(CANCEL, error)?;
+                let reasons = cancellation_reasons(attempted, error)?;
                 if reasons.first().is_some_and(is_failed_condition) {
-                    return Ok(None);
+                    return Ok(false);
                 }
-                Err(undecided(CANCEL, &reasons))
+                Err(undecided(attempted, &reasons))
             }
         }
     }
 
-    fn cancelled_update<S: Step>(&self, key: Item, now_ms: EpochMs) -> Update {
-        let update = Update::builder()
+    fn applied_update(&self, key: Item, now_ms: EpochMs) -> UpdateBuilder {
+        Update::builder()
             .table_name(&self.table)
             .set_key(Some(key))
-            // Only an effect that still stands may be taken back: two compensations at once must
-            // not return the same stock twice.
+            // Only an effect that still stands may be taken back or used up, and only once: two
+            // compensations at once must not return the same stock twice.
             .condition_expression("#fence = :applied")
             .expression_attribute_names("#fence", STATE)
             .expression_attribute_values(":applied", state_value(FenceState::Applied))
-            .expression_attribute_values(":cancelled", state_value(FenceState::Cancelled))
-            .expression_attribute_values(":now", AttributeValue::N(now_ms.to_string()));
+            .expression_attribute_values(":now", AttributeValue::N(now_ms.to_string()))
+    }
+
+    fn consumed_update(&self, key: Item, now_ms: EpochMs) -> Update {
+        self.applied_update(key, now_ms)
+            .update_expression("SET #fence = :consumed, consumed_ms = :now, expires_at = :expires")
+            .expression_attribute_values(":consumed", state_value(FenceState::Consumed))
+            .expression_attribute_values(":expires", AttributeValue::N(expires_at(now_ms).to_string()))
+            .build()
+            .expect("an update with a table, a key and an expression is complete")
+    }
+
+    fn cancelled_update<S: Step>(&self, key: Item, now_ms: EpochMs) -> Update {
+        let update = self
+            .applied_update(key, now_ms)
+            .expression_attribute_values(":cancelled", state_value(FenceState::Cancelled));
         let update = if S::CANCELLED_FENCE_EXPIRES {
             update
                 .update_expression("SET #fence = :cancelled, cancelled_ms = :now, expires_at = :expires")
@@ -310,6 +409,7 @@ impl Fences {
 
 const APPLY: &str = "apply the step and its fence";
 const CANCEL: &str = "cancel the step's fence";
+const CONSUME: &str = "consume the step's effect";
 
 fn state_value(state: FenceState) -> AttributeValue {
     AttributeValue::S(<&str>::from(state).to_owned())

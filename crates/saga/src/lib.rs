@@ -1,6 +1,7 @@
 //! The step protocol of the saga, as one reusable piece.
 //!
-//! A step says what its effect and its undo are ([`Step`]); this crate makes both safe to run
+//! A step says what its effect and its undo are ([`Step`]), and what uses the effect up, if anything
+//! does ([`Consumable`]); this crate makes them all safe to run
 //! twice, late, concurrently and in any order ([`fence`]), gives their failures the names that the
 //! state machine matches ([`TaskError`]), and serves them as a Lambda function ([`task`]).
 //!
@@ -25,7 +26,7 @@ pub mod transaction;
 pub mod unavailable;
 
 pub use clock::Clock;
-pub use fence::{ActionError, Fences};
-pub use step::{Item, Step};
+pub use fence::{ActionError, CancelError, ConsumeError, Fences};
+pub use step::{Consumable, Item, Step};
 pub use task::{Task, TaskError, TaskFailure};
 pub use unavailable::Unavailable;

@@ -43,3 +43,10 @@ pub trait Step: Send + Sync {
     /// The writes that take the effect back, beside the fence and in one transaction with it.
     fn undo(&self, order_id: &OrderId, effect: &Self::Effect, now_ms: EpochMs) -> Vec<TransactWriteItem>;
 }
+
+/// A step whose effect is used up once the order is handed over. A fence that was consumed may
+/// expire as a cancelled one that holds nothing may.
+pub trait Consumable: Step {
+    /// The writes that use the effect up, beside the fence and in one transaction with it.
+    fn consume(&self, order_id: &OrderId, effect: &Self::Effect, now_ms: EpochMs) -> Vec<TransactWriteItem>;
+}

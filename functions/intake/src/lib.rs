@@ -1,5 +1,5 @@
-//! `POST /orders`: take an order, start its saga, answer. `POST /orders/{orderId}/cancel`: the same
-//! for its cancellation.
+//! `POST /orders`: take an order, start its saga, answer. `POST /orders/{orderId}/cancel` and
+//! `/orders/{orderId}/fulfil`: the same for its cancellation and for the hand-over of its goods.
 //!
 //! What the function promises is in one sentence: once it has answered 2xx, the order is in DynamoDB
 //! or in SQS. The steps, in the order in which they run:
@@ -11,9 +11,12 @@
 //!    is none, it is written here.
 //! 4. [`queue`]: if DynamoDB does not answer, the order goes into the overflow queue.
 //!
-//! [`cancel`] is the customer's cancellation.
+//! [`cancel`] is the customer's cancellation, and [`fulfil`] the store's hand-over. [`finish`] waits
+//! for either.
 
 pub mod cancel;
+pub mod finish;
+pub mod fulfil;
 pub mod keep;
 pub mod queue;
 pub mod request;
@@ -107,6 +110,10 @@ impl Handler for Intake {
         match request.resource.as_deref() {
             Some("/orders/{orderId}/cancel") => match client.require(&[Scope::Submit, Scope::Operations]) {
                 Ok(()) => self.cancel(&request, client.reach()).await,
+                Err(problem) => problem.answer(),
+            },
+            Some("/orders/{orderId}/fulfil") => match client.require(&[Scope::Operations]) {
+                Ok(()) => self.fulfil(&request).await,
                 Err(problem) => problem.answer(),
             },
             _ => match client.require(&[Scope::Submit]) {

@@ -18,7 +18,7 @@ use aws_smithy_runtime_api::client::interceptors::context::BeforeSerializationIn
 use aws_smithy_runtime_api::client::runtime_components::RuntimeComponents;
 use aws_smithy_types::config_bag::ConfigBag;
 use aws_types::endpoint_config::EndpointUrl;
-use order::{Order, OrderId, OrderRecord, Status};
+use order::{Order, OrderId, OrderRecord};
 use serde::{Deserialize, Serialize};
 
 /// How long a client waits for the decision. API Gateway gives up after 29 s, and the record has to
@@ -31,7 +31,7 @@ const START_TIMEOUT: Duration = Duration::from_millis(2200);
 /// The state machine's ARN on Lambda comes from this variable.
 pub const STATE_MACHINE_VARIABLE: &str = "STATE_MACHINE_ARN";
 
-/// The saga's input. Recovery and cancellation send the id alone.
+/// The saga's input. Recovery, cancellation and fulfilment send the id alone.
 #[derive(Debug, Serialize)]
 struct Input<'a> {
     order_id: &'a OrderId,
@@ -56,7 +56,7 @@ struct Failure {
 /// A saga's end that says what to answer.
 #[derive(Debug, Clone, PartialEq)]
 pub enum Ended {
-    /// The order is confirmed or cancelled.
+    /// The order is confirmed, cancelled or fulfilled.
     Decided(Box<OrderRecord>),
     /// The order's id stands for other content.
     Conflict,
@@ -151,9 +151,7 @@ impl Workflow {
             return Err(Unknown::Unfinished { status: ended.status, error: ended.error });
         }
         match serde_json::from_str(ended.output.as_deref().unwrap_or_default()).map_err(Unknown::Output)? {
-            Output::Record(record) if matches!(record.status, Status::Confirmed | Status::Cancelled) => {
-                Ok(Ended::Decided(record))
-            }
+            Output::Record(record) if !record.status.is_open() => Ok(Ended::Decided(record)),
             Output::Record(record) => {
                 Err(Unknown::Unfinished { status: ended.status, error: Some(record.status.to_string()) })
             }

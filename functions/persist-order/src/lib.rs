@@ -1,4 +1,4 @@
-//! The order record: persist, confirm, cancel, close.
+//! The order record: persist, confirm, cancel, close, complete.
 //!
 //! The record is the saga's one source of truth. Each action is one conditional write on it, and
 //! answers with the record as it stands afterwards, whoever wrote it: the workflow goes where the
@@ -8,7 +8,7 @@ pub mod orders;
 pub mod pages;
 pub mod work;
 
-use order::{EpochMs, InvalidOrder, Order, OrderId, OrderRecord, Reason, Receipt, Receipts};
+use order::{EpochMs, InvalidOrder, Order, OrderId, OrderRecord, Reason, Receipt, Receipts, Status, StoreId};
 use saga::{Clock, Task, TaskError, Unavailable, task::Told};
 use serde::Deserialize;
 
@@ -33,6 +33,8 @@ pub enum Input {
     Confirm {
         /// Whose saga this is.
         order_id: OrderId,
+        /// The order's store, which picks it from now on.
+        store_id: StoreId,
         /// What the steps did.
         receipts: Receipts,
     },
@@ -53,6 +55,13 @@ pub enum Input {
         /// What the compensations did.
         receipts: UndoReceipts,
     },
+    /// `FULFILLING` becomes `FULFILLED`.
+    Complete {
+        /// Whose saga this is.
+        order_id: OrderId,
+        /// What the consumption did.
+        receipts: ConsumeReceipts,
+    },
 }
 
 /// The receipts of a roll-back, all of them: it is complete or it is not closed.
@@ -62,6 +71,13 @@ pub struct UndoReceipts {
     pub reverse_accounting: Receipt,
     /// Of the inventory step's compensation.
     pub release_inventory: Receipt,
+}
+
+/// The receipts of a fulfilment, all of them: it is complete or it is not called so.
+#[derive(Debug, Clone, PartialEq, Deserialize)]
+pub struct ConsumeReceipts {
+    /// Of the inventory step's consumption.
+    pub consume_inventory: Receipt,
 }
 
 /// A failed task as a Catch sees it.
@@ -163,8 +179,14 @@ impl PersistOrder {
         same_content(record, &order)
     }
 
-    async fn confirm(&self, order_id: &OrderId, receipts: &Receipts) -> Result<OrderRecord, PersistError> {
-        self.orders.confirm(order_id, receipts, self.clock.now_ms()).await?.ok_or_else(|| unknown(order_id))
+    async fn confirm(
+        &self,
+        order_id: &OrderId,
+        store_id: &StoreId,
+        receipts: &Receipts,
+    ) -> Result<OrderRecord, PersistError> {
+        let record = self.orders.confirm(order_id, store_id, receipts, self.clock.now_ms()).await?;
+        record.ok_or_else(|| unknown(order_id))
     }
 
     async fn cancel(
@@ -203,8 +225,17 @@ impl PersistOrder {
         let record = self.orders.close(order_id, receipts, self.clock.now_ms()).await?;
         let record = record.ok_or_else(|| unknown(order_id))?;
         match record.status {
-            order::Status::Cancelled => Ok(record),
+            Status::Cancelled => Ok(record),
             status => Err(PersistError::InvalidOrder(format!("the order {order_id} is {status}, not CANCELLING"))),
+        }
+    }
+
+    async fn complete(&self, order_id: &OrderId, receipts: &ConsumeReceipts) -> Result<OrderRecord, PersistError> {
+        let record = self.orders.complete(order_id, &receipts.consume_inventory, self.clock.now_ms()).await?;
+        let record = record.ok_or_else(|| unknown(order_id))?;
+        match record.status {
+            Status::Fulfilled => Ok(record),
+            status => Err(PersistError::InvalidOrder(format!("the order {order_id} is {status}, not FULFILLING"))),
         }
     }
 }
@@ -217,9 +248,10 @@ impl Task for PersistOrder {
     async fn run(&self, input: Input) -> Result<OrderRecord, PersistError> {
         match input {
             Input::Persist { order_id, order } => self.persist(order_id, order).await,
-            Input::Confirm { order_id, receipts } => self.confirm(&order_id, &receipts).await,
+            Input::Confirm { order_id, store_id, receipts } => self.confirm(&order_id, &store_id, &receipts).await,
             Input::Cancel { order_id, order, failure } => self.cancel(&order_id, order.as_ref(), &failure).await,
             Input::Close { order_id, receipts } => self.close(&order_id, &receipts).await,
+            Input::Complete { order_id, receipts } => self.complete(&order_id, &receipts).await,
         }
     }
 }

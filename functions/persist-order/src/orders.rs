@@ -7,11 +7,12 @@
 //! | by store and time | `orders_by_store`: `store_shard`, `created_ms` |
 //! | by county and time | `orders_by_county`: `county_shard`, `created_ms` |
 //! | open orders, when due | `work_by_due`: `work`, `due_ms` |
+//! | a store's confirmed orders, when confirmed | `work_by_due`: `work`, `due_ms` |
 //!
 //! The indexes project keys only, so a change of status rewrites none of them but `work_by_due`,
-//! which open orders alone stand in. A store's, a county's and the open orders' keys end in a shard
-//! taken from the order's id, so that a campaign does not heat one partition; they are read shard
-//! by shard and merged.
+//! which nothing but open orders and those that wait to be picked stand in. Its keys, a store's and
+//! a county's end in a shard taken from the order's id, so that a campaign does not heat one
+//! partition; they are read shard by shard and merged.
 
 use aws_sdk_dynamodb::Client;
 use aws_sdk_dynamodb::operation::put_item::PutItemError;
@@ -19,7 +20,8 @@ use aws_sdk_dynamodb::operation::update_item::UpdateItemError;
 use aws_sdk_dynamodb::operation::update_item::builders::UpdateItemFluentBuilder;
 use aws_sdk_dynamodb::types::{AttributeValue, ReturnValue, ReturnValuesOnConditionCheckFailure};
 use order::{
-    CustomerId, EpochMs, Fingerprint, Order, OrderId, OrderRecord, Reach, Reason, Receipts, Shortage, Status, Tenant,
+    CustomerId, EpochMs, Fingerprint, Order, OrderId, OrderRecord, Reach, Reason, Receipt, Receipts, Shortage, Status,
+    StoreId, Tenant,
 };
 use saga::{Item, Unavailable};
 
@@ -117,6 +119,8 @@ impl Orders {
             confirmed_ms: None,
             cancelling_ms: None,
             cancelled_ms: None,
+            fulfilling_ms: None,
+            fulfilled_ms: None,
         };
         self.put(record, due_ms).await
     }
@@ -140,6 +144,8 @@ impl Orders {
             confirmed_ms: None,
             cancelling_ms: Some(now_ms),
             cancelled_ms: None,
+            fulfilling_ms: None,
+            fulfilled_ms: None,
         };
         self.put(record, now_ms + RECOVER_AFTER_MS).await
     }
@@ -180,20 +186,22 @@ impl Orders {
         answer.item.map(|item| record_of(item, ATTEMPTED)).transpose()
     }
 
-    /// Moves `PENDING` to `CONFIRMED`, the pivot. Answers with the record as it stands afterwards,
-    /// also where another decision was first; `None` if there is no such order.
+    /// Moves `PENDING` to `CONFIRMED`, the pivot, and into the pick list of `store_id`, which is the
+    /// order's own. Answers with the record as it stands afterwards, also where another decision was
+    /// first; `None` if there is no such order.
     ///
     /// # Idempotency
     /// Again, it finds `CONFIRMED` and changes nothing.
     ///
     /// # Cost
-    /// One write unit per KiB, and one for leaving the work index: 2.
+    /// One write unit per KiB, and two for the new place in the work index: 3.
     ///
     /// # Errors
     /// [`Unavailable`].
     pub async fn confirm(
         &self,
         order_id: &OrderId,
+        store_id: &StoreId,
         receipts: &Receipts,
         now_ms: EpochMs,
     ) -> Result<Option<OrderRecord>, Unavailable> {
@@ -201,8 +209,8 @@ impl Orders {
         let update = self
             .update(order_id)
             .update_expression(
-                "SET #status = :confirmed, receipts = :receipts, confirmed_ms = :now, updated_ms = :now \
-                 REMOVE #work, due_ms",
+                "SET #status = :confirmed, receipts = :receipts, confirmed_ms = :now, updated_ms = :now, \
+                 #work = :work, due_ms = :now",
             )
             // The decision is made once. An order whose cancellation has begun can no longer be
             // confirmed: its steps may be undone already.
@@ -211,6 +219,7 @@ impl Orders {
             .expression_attribute_values(":confirmed", status_value(Status::Confirmed))
             .expression_attribute_values(":pending", status_value(Status::Pending))
             .expression_attribute_values(":receipts", value(receipts, ATTEMPTED)?)
+            .expression_attribute_values(":work", string(&pick_work(store_id, order_id.shard())))
             .expression_attribute_values(":now", number(now_ms));
         decide(update, ATTEMPTED).await
     }
@@ -244,7 +253,8 @@ impl Orders {
         };
         let mut update = self
             .update(order_id)
-            // CONFIRMED is final for whatever merely failed, and a decision is made once.
+            // CONFIRMED is final for whatever merely failed, what was handed over is final for
+            // everybody, and a decision is made once.
             .condition_expression(match canceller {
                 Canceller::Saga(Some(_)) => "#status = :pending AND fingerprint = :fingerprint",
                 Canceller::Saga(None) => "#status = :pending",
@@ -334,6 +344,72 @@ impl Orders {
         decide(update, ATTEMPTED).await
     }
 
+    /// Moves `CONFIRMED` to `FULFILLING`: the goods are handed over, which nobody can take back.
+    /// Answers with the record as it stands afterwards, also where it was not confirmed; `None` if
+    /// there is no such order.
+    ///
+    /// # Idempotency
+    /// Again, it finds `FULFILLING` or `FULFILLED` and changes nothing.
+    ///
+    /// # Cost
+    /// One write unit per KiB, and two for the new place in the work index: 3.
+    ///
+    /// # Errors
+    /// [`Unavailable`].
+    pub async fn fulfil(&self, order_id: &OrderId, now_ms: EpochMs) -> Result<Option<OrderRecord>, Unavailable> {
+        let update = self
+            .update(order_id)
+            .update_expression(
+                "SET #status = :fulfilling, fulfilling_ms = :now, updated_ms = :now, \
+                 #work = :work, due_ms = :now, attempts = :none",
+            )
+            // What is not confirmed holds nothing for sure that could be handed over. Of a
+            // hand-over and a cancellation at once, the first one decides.
+            .condition_expression("#status = :confirmed")
+            .expression_attribute_names("#work", "work")
+            .expression_attribute_values(":fulfilling", status_value(Status::Fulfilling))
+            .expression_attribute_values(":confirmed", status_value(Status::Confirmed))
+            .expression_attribute_values(":work", string(&open_work(order_id)))
+            .expression_attribute_values(":none", number(0))
+            // Due at once: the store's request may die before it starts an execution.
+            .expression_attribute_values(":now", number(now_ms));
+        decide(update, "decide to hand the order over").await
+    }
+
+    /// Moves `FULFILLING` to `FULFILLED`, once the stock is consumed. Answers with the record as it
+    /// stands afterwards; `None` if there is no such order.
+    ///
+    /// # Idempotency
+    /// Again, it finds `FULFILLED` and changes nothing.
+    ///
+    /// # Cost
+    /// One write unit per KiB, and one for leaving the work index: 2.
+    ///
+    /// # Errors
+    /// [`Unavailable`].
+    pub async fn complete(
+        &self,
+        order_id: &OrderId,
+        consumed: &Receipt,
+        now_ms: EpochMs,
+    ) -> Result<Option<OrderRecord>, Unavailable> {
+        const ATTEMPTED: &str = "complete the order";
+        let update = self
+            .update(order_id)
+            .update_expression(
+                "SET #status = :fulfilled, fulfilled_ms = :now, updated_ms = :now, \
+                 receipts.consume_inventory = :consumed REMOVE #work, due_ms, parked_at_ms",
+            )
+            // Only an order that was handed over is ever called fulfilled, and only once.
+            .condition_expression("#status = :fulfilling")
+            .expression_attribute_names("#work", "work")
+            .expression_attribute_values(":fulfilled", status_value(Status::Fulfilled))
+            .expression_attribute_values(":fulfilling", status_value(Status::Fulfilling))
+            .expression_attribute_values(":consumed", value(consumed, ATTEMPTED)?)
+            .expression_attribute_values(":now", number(now_ms));
+        decide(update, ATTEMPTED).await
+    }
+
     pub(crate) fn update(&self, order_id: &OrderId) -> UpdateItemFluentBuilder {
         self.client
             .update_item()
@@ -369,6 +445,12 @@ pub(crate) fn tenant_customer(tenant: &Tenant, customer_id: &CustomerId) -> Stri
 /// The partition of the work index that an open order stands in.
 pub fn open_work(order_id: &OrderId) -> String {
     format!("OPEN#{}", order_id.shard())
+}
+
+/// The partition of the work index that a store's confirmed orders wait in to be picked. Recovery
+/// does not look there.
+pub fn pick_work(store_id: &StoreId, shard: &str) -> String {
+    format!("PICK#{store_id}#{shard}")
 }
 
 fn new_item(record: &OrderRecord, due_ms: EpochMs) -> Result<Item, Unavailable> {

@@ -1,4 +1,5 @@
-//! Lists of orders: by customer, by store, by county, and the open ones, a page at a time.
+//! Lists of orders: by customer, by store, by county, the open ones, and those that wait to be picked,
+//! a page at a time.
 //!
 //! A sharded list is read shard by shard and merged. A place in it is the last order's own key, from
 //! which each shard's place follows: so a walk needs no memory of ours, and what is placed while it
@@ -11,7 +12,7 @@ use futures_util::future::try_join_all;
 use order::{CountyId, CustomerId, EpochMs, OrderId, OrderRecord, StoreId, Tenant};
 use saga::{Item, Unavailable, batch};
 
-use crate::orders::{Orders, number, record_of, string, tenant_customer};
+use crate::orders::{Orders, number, pick_work, record_of, string, tenant_customer};
 use crate::work::{self, PARKED_WORK, SHARDS};
 
 /// The most orders of a page: as many as are read by key at once.
@@ -32,12 +33,14 @@ pub enum Listing {
     County(CountyId),
     /// The open ones, longest due first, and the parked ones among them by when they were parked.
     Open,
+    /// A store's confirmed ones, which wait to be picked, longest confirmed first.
+    Pick(StoreId),
 }
 
 /// Where an order stands in a list.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Position {
-    /// What the list is sorted by: when the order was placed, or when it is due.
+    /// What the list is sorted by: when the order was placed, is due, or was confirmed.
     pub sort_ms: EpochMs,
     /// The index partition that it stands in, counted as [`Listing::partitions`] does.
     pub partition: u8,
@@ -69,7 +72,9 @@ impl Listing {
             Self::Customer(..) => by_time("orders_by_customer", "tenant_customer"),
             Self::Store(_) => by_time("orders_by_store", "store_shard"),
             Self::County(_) => by_time("orders_by_county", "county_shard"),
-            Self::Open => Index { name: work::INDEX, partition: "work", sort: "due_ms", descending: false },
+            Self::Open | Self::Pick(_) => {
+                Index { name: work::INDEX, partition: "work", sort: "due_ms", descending: false }
+            }
         }
     }
 
@@ -87,6 +92,7 @@ impl Listing {
                 partitions.push(PARKED_WORK.to_owned());
                 partitions
             }
+            Self::Pick(store_id) => SHARDS.iter().map(|shard| pick_work(store_id, shard)).collect(),
         }
     }
 }
@@ -107,7 +113,7 @@ impl Orders {
     ///
     /// # Cost
     /// Half a read unit per 4 KiB of keys, at least half a one for each partition: 0.5 to 2 for a
-    /// customer, 8 to 32 for a store or a county, 8.5 to 34 for the open orders.
+    /// customer, 8 to 32 for a store, a county or a pick list, 8.5 to 34 for the open orders.
     ///
     /// # Errors
     /// [`Unavailable`].

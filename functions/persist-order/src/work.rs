@@ -1,9 +1,13 @@
-//! The work index: which orders are open, when recovery may take them up, and which are parked.
+//! The work index: which orders are open, when recovery may take them up, which are parked, and which
+//! wait to be picked.
 //!
 //! An open order stands in one of 16 partitions `OPEN#<shard>`, sorted by `due_ms`. Recovery counts
 //! its attempt and moves `due_ms` in one compare-and-set on the status and the due time as it read
 //! them, so two recoveries at once take an order once between them. An order that cannot be finished
 //! moves to the partition `PARKED`, out of recovery's way and in sight of its alarm.
+//!
+//! A confirmed order stands in one of its store's 16 partitions `PICK#<store>#<shard>`, sorted by when
+//! it was confirmed, until it is handed over or cancelled. Nothing is due there.
 
 use aws_sdk_dynamodb::operation::query::builders::QueryFluentBuilder;
 use aws_sdk_dynamodb::operation::update_item::UpdateItemError;
@@ -20,7 +24,7 @@ pub const INDEX: &str = "work_by_due";
 /// The partition of the work index that parked orders stand in.
 pub const PARKED_WORK: &str = "PARKED";
 
-/// The shards of the open orders' partitions: the last digit of the order id.
+/// The shards of the partitions: the last digit of the order id.
 pub const SHARDS: [&str; 16] = ["0", "1", "2", "3", "4", "5", "6", "7", "8", "9", "a", "b", "c", "d", "e", "f"];
 
 /// How many orders one page of the index holds at most.

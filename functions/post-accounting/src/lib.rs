@@ -17,7 +17,7 @@ pub mod journal;
 pub mod terms;
 
 use order::{Order, OrderId, PaymentTerms, Receipt};
-use saga::{ActionError, Clock, Fences, Task, TaskError, Unavailable};
+use saga::{ActionError, CancelError, Clock, Fences, Task, TaskError, Unavailable};
 use serde::Deserialize;
 
 pub use account::{Account, AccountTerms, Refusal};
@@ -83,6 +83,16 @@ impl From<ActionError<Refusal>> for PostError {
             ActionError::Cancelled => Self::SagaCancelled,
             ActionError::OtherContent => Self::OtherContent,
             ActionError::Unavailable(error) => Self::Unavailable(error),
+        }
+    }
+}
+
+impl From<CancelError> for PostError {
+    fn from(error: CancelError) -> Self {
+        match error {
+            // Nothing consumes a posting: whatever says so is not what this step wrote.
+            CancelError::Consumed => Self::OtherContent,
+            CancelError::Unavailable(error) => Self::Unavailable(error),
         }
     }
 }

@@ -35,7 +35,7 @@ impl Handler for QueryOrders {
             Some("/customers/{customerId}/orders") => Resource::OfCustomer,
             Some("/stores/{storeId}/orders") => Resource::OfStore,
             Some("/counties/{countyId}/orders") => Resource::OfCounty,
-            Some("/orders") => Resource::Open,
+            Some("/orders") => Resource::Work,
             _ => return self.order(&request, client).await,
         };
         self.list(resource, &request, client).await

@@ -1,6 +1,6 @@
 //! The lists: `GET /customers/{customerId}/orders`, `/stores/{storeId}/orders` and
-//! `/counties/{countyId}/orders`, newest first, and `GET /orders?status=…`, the open orders, longest
-//! due first.
+//! `/counties/{countyId}/orders`, newest first, and `GET /orders?status=…`: the open orders, longest
+//! due first, or a store's pick list, longest confirmed first.
 
 use std::ops::RangeInclusive;
 
@@ -9,7 +9,7 @@ use api::seal::NotACursor;
 use api::{Answer, Client, Kind, OrderView, Problem, Scope};
 use aws_lambda_events::apigw::ApiGatewayProxyRequest;
 use http::StatusCode;
-use order::{EpochMs, OrderRecord, Status};
+use order::{EpochMs, OrderRecord, Status, StoreId};
 use persist_order::pages::MAX_PAGE_SIZE;
 use persist_order::{Listing, Position};
 use saga::{Unavailable, task::chain};
@@ -21,8 +21,8 @@ use crate::cursor;
 /// How many orders a page has, if the client does not say.
 pub const DEFAULT_PAGE_SIZE: usize = 20;
 
-/// How many parts of the work index are looked through for one page: it holds open orders of both
-/// statuses, and a client asks for one. Past that the page is short, and the next one goes on.
+/// How many parts of the work index are looked through for one page: it holds open orders of every
+/// status, and a client asks for one. Past that the page is short, and the next one goes on.
 const MAX_ROUNDS: usize = 5;
 
 /// A kind of list.
@@ -34,8 +34,8 @@ pub enum Resource {
     OfStore,
     /// A county's orders.
     OfCounty,
-    /// The open orders.
-    Open,
+    /// The open orders, or those that wait to be picked: whatever has work to do on it.
+    Work,
 }
 
 /// One page of one list, as asked for.
@@ -71,7 +71,7 @@ impl QueryOrders {
     pub(crate) async fn list(&self, resource: Resource, request: &ApiGatewayProxyRequest, client: &Client) -> Answer {
         let scope = match resource {
             Resource::OfCustomer => Scope::Read,
-            Resource::OfStore | Resource::OfCounty | Resource::Open => Scope::Operations,
+            Resource::OfStore | Resource::OfCounty | Resource::Work => Scope::Operations,
         };
         let query = client.require(&[scope]).and_then(|()| read(resource, Parameters::of(request), client));
         let query = match query {
@@ -119,23 +119,21 @@ impl QueryOrders {
 }
 
 fn read(resource: Resource, mut parameters: Parameters, client: &Client) -> Result<Query, Problem> {
+    let mut status = None;
+    let mut range = 0..=EpochMs::MAX;
     let listing = match resource {
         Resource::OfCustomer => parameters.path("customerId").map(|id| Listing::Customer(client.tenant.clone(), id)),
         Resource::OfStore => parameters.path("storeId").map(Listing::Store),
         Resource::OfCounty => parameters.path("countyId").map(Listing::County),
-        Resource::Open => Some(Listing::Open),
+        Resource::Work => {
+            status = read_status(&mut parameters);
+            read_work(status, &mut parameters)
+        }
     };
     if let Some(Listing::Customer(_, customer_id)) = &listing {
         client.require_customer(customer_id)?;
     }
-    let mut status = None;
-    let mut range = 0..=EpochMs::MAX;
-    if resource == Resource::Open {
-        status = parameters.query("status", open_status);
-        if status.is_none() && parameters.are_right() {
-            parameters.refuse("status", OPEN_STATUS_RULE);
-        }
-    } else {
+    if resource != Resource::Work {
         let from = parameters.query("from", time);
         let to = parameters.query("to", time);
         if from.zip(to).is_some_and(|(from, to)| from >= to) {
@@ -161,10 +159,36 @@ fn read(resource: Resource, mut parameters: Parameters, client: &Client) -> Resu
     }
 }
 
-const OPEN_STATUS_RULE: &str = "must be PENDING or CANCELLING";
+const STATUS_RULE: &str = "must be PENDING, CANCELLING, FULFILLING, or CONFIRMED with a storeId";
 
-fn open_status(text: &str) -> Result<Status, &'static str> {
-    text.parse().ok().filter(|status: &Status| status.is_open()).ok_or(OPEN_STATUS_RULE)
+/// The status that a list of work is asked for by.
+fn read_status(parameters: &mut Parameters) -> Option<Status> {
+    let is_listed = |status: &Status| status.is_open() || *status == Status::Confirmed;
+    let status = parameters.query("status", |text| text.parse().ok().filter(is_listed).ok_or(STATUS_RULE));
+    if status.is_none() && parameters.are_right() {
+        parameters.refuse("status", STATUS_RULE);
+    }
+    status
+}
+
+/// The list of work with this status. There are confirmed orders without end, so they are listed
+/// for a store that picks them; open ones are few, and listed for whoever runs the shop.
+fn read_work(status: Option<Status>, parameters: &mut Parameters) -> Option<Listing> {
+    let store_id = parameters.query("storeId", str::parse::<StoreId>);
+    match (status?, store_id) {
+        (Status::Confirmed, Some(store_id)) => Some(Listing::Pick(store_id)),
+        (Status::Confirmed, None) => {
+            if parameters.are_right() {
+                parameters.refuse("storeId", "must be sent with status=CONFIRMED: the store that picks the orders");
+            }
+            None
+        }
+        (_, Some(_)) => {
+            parameters.refuse("storeId", "goes with status=CONFIRMED only");
+            None
+        }
+        (_, None) => Some(Listing::Open),
+    }
 }
 
 /// The list in full, with whom it is for: a cursor is good for nothing else. The page size is not

@@ -25,7 +25,8 @@ pub enum Taken {
     NotStarted,
     /// Its attempts are used up. It is being cancelled, and the saga was started for that.
     GivenUp,
-    /// Its attempts at the roll-back are used up. It is parked, and an alarm tells of it.
+    /// Its attempts at the roll-back or the fulfilment are used up. It is parked, and an alarm tells
+    /// of it.
     Parked,
     /// It is decided, or somebody else has taken it.
     NotOurs,
@@ -84,6 +85,8 @@ impl RecoverOrders {
         }
         match open.record.status {
             Status::Pending => self.give_up(open).await,
+            // What is decided is never decided anew: an order whose goods are handed over is never
+            // cancelled, nor is one that is being cancelled ever confirmed.
             _ => self.park(open).await,
         }
     }
@@ -99,7 +102,7 @@ impl RecoverOrders {
         }
     }
 
-    /// Neither forward nor back worked, so a person has to look. The message goes first: a second
+    /// What was decided could not be carried out, so a person has to look. The message goes first: a second
     /// one is harmless, a missing one is not.
     async fn park(&self, open: &OpenOrder) -> Result<Taken, Unavailable> {
         let order_id = open.record.order.order_id();
@@ -110,7 +113,7 @@ impl RecoverOrders {
             tracing::error!(%order_id, reason = chain(&error), "the order was not parked, for nobody could be told");
             return Ok(Taken::Unavailable);
         }
-        tracing::error!(%order_id, attempts = open.record.attempts, "the order is parked: it cannot be rolled back");
+        tracing::error!(%order_id, attempts = open.record.attempts, status = %open.record.status, "the order is parked: it cannot be finished");
         Ok(if self.orders.park(open, parked_at_ms).await? { Taken::Parked } else { Taken::NotOurs })
     }
 

@@ -1,7 +1,8 @@
-//! The inventory step: reserve and release.
+//! The inventory step: reserve, release and consume.
 //!
 //! A reservation moves stock from `available` to `reserved`, for every line of the order or for
-//! none, and is itself the order's fence. Releasing it moves the stock back.
+//! none, and is itself the order's fence. Releasing it moves the stock back. Consuming it takes the
+//! stock off the books: the goods have left the store.
 //!
 //! | module | knows |
 //! |---|---|
@@ -16,7 +17,7 @@ pub mod listing;
 pub mod stock;
 
 use order::{Order, OrderId, Receipt, Shortage, Sku, StoreId};
-use saga::{ActionError, Clock, Fences, Task, TaskError, Unavailable};
+use saga::{ActionError, CancelError, Clock, ConsumeError, Fences, Task, TaskError, Unavailable};
 use serde::Deserialize;
 
 pub use adjustment::{Adjustment, AdjustmentReason, AdjustmentRecord};
@@ -34,6 +35,11 @@ pub enum Input {
     },
     /// Give it back, or see to it that it can no longer be held.
     Release {
+        /// The order's id: the fence knows the rest.
+        order_id: OrderId,
+    },
+    /// Take it off the books, for it was handed over.
+    Consume {
         /// The order's id: the fence knows the rest.
         order_id: OrderId,
     },
@@ -83,6 +89,12 @@ pub enum ReserveError {
     /// The order's reservation holds other lines. Final.
     #[error("the order's reservation holds other lines")]
     OtherContent,
+    /// The order's stock was handed over before it was released: nothing was given back. Final.
+    #[error("the order's stock was handed over before it was released")]
+    AlreadyConsumed,
+    /// The order that is handed over holds no stock. Final.
+    #[error("the order is handed over and holds no stock")]
+    NotReserved,
     /// Nothing is decided.
     #[error(transparent)]
     Unavailable(#[from] Unavailable),
@@ -114,6 +126,24 @@ impl From<ActionError<Refusal>> for ReserveError {
     }
 }
 
+impl From<CancelError> for ReserveError {
+    fn from(error: CancelError) -> Self {
+        match error {
+            CancelError::Consumed => Self::AlreadyConsumed,
+            CancelError::Unavailable(error) => Self::Unavailable(error),
+        }
+    }
+}
+
+impl From<ConsumeError> for ReserveError {
+    fn from(error: ConsumeError) -> Self {
+        match error {
+            ConsumeError::NotApplied => Self::NotReserved,
+            ConsumeError::Unavailable(error) => Self::Unavailable(error),
+        }
+    }
+}
+
 /// The function's handler.
 #[derive(Debug, Clone)]
 pub struct ReserveInventory {
@@ -141,6 +171,7 @@ impl Task for ReserveInventory {
                 Ok(self.fences.apply(&self.inventory, order.order_id(), &order, now_ms).await?)
             }
             Input::Release { order_id } => Ok(self.fences.cancel(&self.inventory, &order_id, now_ms).await?),
+            Input::Consume { order_id } => Ok(self.fences.consume(&self.inventory, &order_id, now_ms).await?),
         }
     }
 }

@@ -11,7 +11,7 @@
 
 use aws_sdk_dynamodb::types::{AttributeValue, ReturnValuesOnConditionCheckFailure, TransactWriteItem, Update};
 use order::{EpochMs, Order, OrderId, OrderLine, Shortage, Sku, StoreId};
-use saga::{Item, Step};
+use saga::{Consumable, Item, Step};
 use serde::{Deserialize, Serialize};
 
 use crate::Refusal;
@@ -114,6 +114,15 @@ impl Inventory {
             .condition_expression("reserved >= :quantity");
         write(update)
     }
+
+    fn hand_over(&self, store_id: &StoreId, line: &ReservedLine) -> TransactWriteItem {
+        let update = self
+            .update(store_id, line)
+            .update_expression("SET reserved = reserved - :quantity")
+            // As in `give_back`: what the books do not hold cannot leave them.
+            .condition_expression("reserved >= :quantity");
+        write(update)
+    }
 }
 
 /// How many of a line's article there are, if they are too few; `None` for an article that the store
@@ -174,5 +183,11 @@ impl Step for Inventory {
 
     fn undo(&self, _order_id: &OrderId, held: &Reservation, _now_ms: EpochMs) -> Vec<TransactWriteItem> {
         held.lines.iter().map(|line| self.give_back(&held.store_id, line)).collect()
+    }
+}
+
+impl Consumable for Inventory {
+    fn consume(&self, _order_id: &OrderId, held: &Reservation, _now_ms: EpochMs) -> Vec<TransactWriteItem> {
+        held.lines.iter().map(|line| self.hand_over(&held.store_id, line)).collect()
     }
 }

@@ -203,3 +203,16 @@ fn a_renamed_status_is_found_by_the_policy() {
         ],
     );
 }
+
+/// What is handed over is beyond any roll-back.
+#[test]
+fn an_order_that_is_handed_over_is_never_compensated() {
+    let saga = Saga::shipped().with("/States/JoinSaga/Choices/4/Next", json!("RollBack"));
+    let rule = |state: &str| {
+        format!(
+            "state {state:?}: must not run before a decision to cancel is won, and does on the path \
+             PersistOrder → JoinSaga → RollBack"
+        )
+    };
+    saga.is_refused_for(&[&rule("ReleaseInventory"), &rule("ReverseAccounting")]);
+}

@@ -86,7 +86,7 @@ pub fn policy() -> Policy {
             function("persist-order", &["IdempotencyConflict", "InvalidOrder", "Unavailable"]),
             function(
                 "reserve-inventory",
-                &["InvalidOrder", "OutOfStock", "SagaCancelled", "UnknownSku", "Unavailable"],
+                &["InvalidOrder", "NotReserved", "OutOfStock", "SagaCancelled", "UnknownSku", "Unavailable"],
             ),
             function("post-accounting", &["CreditLimitExceeded", "InvalidOrder", "SagaCancelled", "Unavailable"]),
         ],
@@ -121,11 +121,14 @@ fn answers(call: &Call, _payload: &Value) -> Result<Vec<Value>, String> {
         Ok(statuses.iter().map(record).collect())
     };
     match (call.function.as_str(), call.action.as_str()) {
-        ("persist-order", "persist") => records(&["PENDING", "CONFIRMED", "CANCELLING", "CANCELLED"]),
-        ("persist-order", "confirm") => records(&["CONFIRMED", "CANCELLING", "CANCELLED"]),
-        ("persist-order", "cancel") => records(&["CANCELLING", "CONFIRMED", "CANCELLED"]),
+        ("persist-order", "persist") => {
+            records(&["PENDING", "CONFIRMED", "CANCELLING", "CANCELLED", "FULFILLING", "FULFILLED"])
+        }
+        ("persist-order", "confirm") => records(&["CONFIRMED", "CANCELLING", "CANCELLED", "FULFILLING", "FULFILLED"]),
+        ("persist-order", "cancel") => records(&["CANCELLING", "CONFIRMED", "CANCELLED", "FULFILLING", "FULFILLED"]),
         ("persist-order", "close") => records(&["CANCELLED"]),
-        ("reserve-inventory", "reserve" | "release") | ("post-accounting", "post" | "reverse") => {
+        ("persist-order", "complete") => records(&["FULFILLED"]),
+        ("reserve-inventory", "reserve" | "release" | "consume") | ("post-accounting", "post" | "reverse") => {
             Ok(vec![json!({"at_ms": 1, "effect": "APPLIED"})])
         }
         _ => Err(format!("there is no action {:?}", call.action)),

@@ -20,12 +20,19 @@ fn a_loop_is_refused() {
 #[test]
 fn a_variable_is_assigned_on_every_path_before_it_is_read() {
     let saga = Saga::shipped().without("/States/PersistOrder/Catch/2/Assign/orderId");
+    let handed_over = "PersistOrder → CancelOrder → FollowDecision";
     let path = "PersistOrder → CancelOrder → FollowDecision → RollBack";
     let rule = |state: &str, field: &str, path: &str| {
         format!("state {state:?}, {field}: $orderId is not assigned on the path {path}")
     };
     saga.is_refused_for(&[
         &rule("CancelOrder", "Arguments/Payload/order_id", "PersistOrder → CancelOrder"),
+        &rule("ConsumeInventory", "Arguments/Payload/order_id", &format!("{handed_over} → ConsumeInventory")),
+        &rule(
+            "CompleteOrder",
+            "Arguments/Payload/order_id",
+            &format!("{handed_over} → ConsumeInventory → CompleteOrder"),
+        ),
         &rule("CloseOrder", "Arguments/Payload/order_id", &format!("{path} → CheckRollBack → CloseOrder")),
         &rule("OrderRefused", "Output/order_id", "PersistOrder → CancelOrder → OrderRefused"),
         // In a branch the path is the branch's own.

@@ -2,7 +2,7 @@
 
 use crate::protection::Protection;
 use crate::saga::Saga;
-use crate::state::{Content, Intake, Mode, Place, Record, Recovery, Slot, State};
+use crate::state::{Content, Intake, Mode, Place, Record, Recovery, Slot, State, Status};
 use crate::task::Stage;
 
 /// One step of the world.
@@ -123,6 +123,8 @@ pub enum Action {
     },
     /// The customer cancels the order.
     CancelByCustomer,
+    /// The store hands the order over.
+    Fulfil,
     /// Stock is delivered to a store that had none.
     Deliver,
     /// An operator takes a parked order up again.
@@ -154,7 +156,7 @@ impl Saga {
             }
         }
         self.recovery(state, actions);
-        people(state, actions);
+        self.people(state, actions);
     }
 
     fn intake(&self, state: &State, call: usize, actions: &mut Vec<Action>) {
@@ -240,6 +242,42 @@ impl Saga {
     }
 }
 
+impl Saga {
+    fn people(&self, state: &State, actions: &mut Vec<Action>) {
+        let left = &state.left;
+        if let Some(record) = &state.tables.record {
+            if left.cancellations > 0 && self.customer_may_cancel(record.status) {
+                actions.push(Action::CancelByCustomer);
+            }
+            if left.fulfilments > 0 && self.store_may_hand_over(record.status) {
+                actions.push(Action::Fulfil);
+            }
+            if left.take_ups > 0 && record.parked {
+                actions.push(Action::TakeUp);
+            }
+        }
+        if left.deliveries > 0 {
+            actions.push(Action::Deliver);
+        }
+    }
+
+    fn customer_may_cancel(&self, status: Status) -> bool {
+        match status {
+            Status::Pending | Status::Confirmed => true,
+            Status::Fulfilling | Status::Fulfilled => !self.has(Protection::FinalityOfFulfilling),
+            Status::Cancelling | Status::Cancelled => false,
+        }
+    }
+
+    fn store_may_hand_over(&self, status: Status) -> bool {
+        match status {
+            Status::Confirmed => true,
+            Status::Pending | Status::Cancelling | Status::Cancelled => !self.has(Protection::FulfilmentOfConfirmed),
+            Status::Fulfilling | Status::Fulfilled => false,
+        }
+    }
+}
+
 fn tasks(state: &State, at: usize, actions: &mut Vec<Action>) {
     let Some(execution) = state.executions[at].filter(|execution| !matches!(execution.place, Place::Ended(_))) else {
         return;
@@ -285,22 +323,5 @@ fn tasks(state: &State, at: usize, actions: &mut Vec<Action>) {
         if asked {
             actions.push(Action::Die { execution: at, tasks_run_on: true });
         }
-    }
-}
-
-fn people(state: &State, actions: &mut Vec<Action>) {
-    use crate::state::Status::{Confirmed, Pending};
-
-    let left = &state.left;
-    if let Some(record) = &state.tables.record {
-        if left.cancellations > 0 && matches!(record.status, Pending | Confirmed) {
-            actions.push(Action::CancelByCustomer);
-        }
-        if left.take_ups > 0 && record.parked {
-            actions.push(Action::TakeUp);
-        }
-    }
-    if left.deliveries > 0 {
-        actions.push(Action::Deliver);
     }
 }

@@ -39,6 +39,8 @@ impl Execution {
             (Place::Cancel(reason), _) => Task::Cancel(self.knows, reason),
             (Place::RollBack, 0) => Task::Undo(Step::Accounting),
             (Place::RollBack, _) => Task::Undo(Step::Inventory),
+            (Place::Consume, _) => Task::Consume,
+            (Place::Complete, _) => Task::Complete,
             (Place::Close | Place::Ended(_), _) => Task::Close,
         };
         Invocation::new(task)
@@ -47,7 +49,8 @@ impl Execution {
     fn enter(&mut self, place: Place) {
         self.place = place;
         self.slots = [Slot::Empty; 2];
-        if matches!(place, Place::Confirm | Place::RollBack | Place::Close | Place::Ended(_)) {
+        let by_id = matches!(place, Place::RollBack | Place::Close | Place::Consume | Place::Complete);
+        if by_id || matches!(place, Place::Confirm | Place::Ended(_)) {
             // No later state sends the order along.
             self.knows = None;
         }
@@ -69,8 +72,9 @@ impl Execution {
 
     fn follow(&mut self, status: Status, content: Content) {
         match status {
-            Status::Confirmed | Status::Cancelled => self.end(End::Decided(status, content)),
+            Status::Confirmed | Status::Cancelled | Status::Fulfilled => self.end(End::Decided(status, content)),
             Status::Cancelling => self.enter(Place::RollBack),
+            Status::Fulfilling => self.enter(Place::Consume),
             Status::Pending => self.end(End::Unfinished),
         }
     }
@@ -88,19 +92,28 @@ impl Saga {
                 execution.knows = Some(content);
                 execution.enter(Place::Reserve);
             }
-            (Place::Persist | Place::Confirm | Place::Cancel(_) | Place::Close, Outcome::Record(status, content)) => {
-                execution.follow(status, content);
-            }
+            (
+                Place::Persist | Place::Confirm | Place::Cancel(_) | Place::Close | Place::Complete,
+                Outcome::Record(status, content),
+            ) => execution.follow(status, content),
             (Place::Persist | Place::Cancel(_), Outcome::Conflict) => execution.end(End::Conflict),
             (Place::Persist | Place::Cancel(_), Outcome::Invalid) => execution.end(End::Invalid),
             (Place::Reserve, Outcome::Receipt) => execution.enter(Place::Post),
             (Place::Post, Outcome::Receipt) => execution.enter(Place::Confirm),
             (Place::Reserve | Place::Post, Outcome::Refused) => self.cancel_after(execution, Reason::Refused),
             (Place::Reserve | Place::Post, _) => self.cancel_after(execution, Reason::Failed),
+            (Place::Consume, Outcome::Receipt) => execution.enter(Place::Complete),
             (Place::RollBack, outcome) => self.leave_branch(execution, slot, outcome == Outcome::Receipt),
-            (Place::Persist | Place::Confirm | Place::Cancel(_) | Place::Close | Place::Ended(_), _) => {
-                execution.end(End::Unfinished);
-            }
+            (
+                Place::Persist
+                | Place::Confirm
+                | Place::Cancel(_)
+                | Place::Close
+                | Place::Consume
+                | Place::Complete
+                | Place::Ended(_),
+                _,
+            ) => execution.end(End::Unfinished),
         }
     }
 

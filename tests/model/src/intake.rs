@@ -116,7 +116,9 @@ impl Saga {
             _ if self.has(Protection::FingerprintInIntake) && record.content != self.calls[call].content => {
                 Answer::Conflict
             }
-            Status::Confirmed | Status::Cancelled => Answer::Decided(record.status, record.content),
+            Status::Confirmed | Status::Cancelled | Status::Fulfilling | Status::Fulfilled => {
+                Answer::Decided(record.status, record.content)
+            }
             Status::Pending | Status::Cancelling => Answer::Accepted,
         }
     }

@@ -24,7 +24,8 @@
 //!   meanwhile, the two steps of parking, an operator who takes up again (`recovery`);
 //! - intake, for callers who wait and callers who do not: the start, the deadline, the look at the
 //!   record, its own put, the overflow queue, and what each caller is told (`intake`);
-//! - another body under the same key; a customer who cancels; steps that refuse; stock that arrives.
+//! - another body under the same key; a customer who cancels; a store that hands the order over; steps
+//!   that refuse; stock that arrives.
 //!
 //! What can go wrong is bounded by a [`Budget`]: never more than so many timeouts, deaths and so on,
 //! each at any place. All else is free: nothing is assumed about how fast anything is, but that
@@ -47,7 +48,7 @@
 //!   refusal is for the fault explorer. So are several lines, the fence's content (`OtherContent`),
 //!   terms of accounts, and the JSON on the way.
 //! - Intake's own death: whoever was not answered was not promised anything.
-//! - The dead-letter queue, the retention of messages and fences, and fulfilment.
+//! - The dead-letter queue, and the retention of messages and fences.
 //! - More than one order. A neighbour holds stock all the time, so that giving back too much shows.
 
 pub mod action;

@@ -14,6 +14,8 @@ pub const I1_ENDS: &str = "I1: once all is quiet, every accepted order is decide
 pub const I1_ALARMED: &str = "I1: what is parked is alarmed";
 /// `CONFIRMED` is whole.
 pub const I2_CONFIRMED: &str = "I2: a confirmed order is reserved and posted";
+/// `FULFILLED` is handed over once.
+pub const I2_FULFILLED: &str = "I2: a fulfilled order's stock is consumed, and its posting stands";
 /// `CANCELLED` is nothing.
 pub const I2_CANCELLED: &str = "I2: a cancelled order holds no stock, and its journal nets to zero";
 /// Stock adds up.
@@ -22,6 +24,8 @@ pub const I3: &str = "I3: on hand is available and what open reservations hold, 
 pub const I4: &str = "I4: an order is posted at most once, and reversed at most as often";
 /// One decision.
 pub const I5: &str = "I5: no order is both confirmed and rolled back by a failure";
+/// And one after it.
+pub const I5_HANDED_OVER: &str = "I5: no order is both handed over and cancelled";
 /// True answers.
 pub const I6_TOLD: &str = "I6: no caller is told what the records contradict, or of content it did not send";
 /// Nobody cancels what is not theirs.
@@ -72,6 +76,12 @@ pub enum Sight {
     RecoveryLoses,
     /// A customer has cancelled a confirmed order.
     ConfirmedThenCancelled,
+    /// An order is fulfilled in the end.
+    Fulfilled,
+    /// An order that is handed over is parked.
+    FulfillingParked,
+    /// A late reservation meets a consumed fence.
+    ReservedAfterConsumed,
 }
 
 /// The properties of a configuration.
@@ -101,11 +111,18 @@ fn invariants() -> Vec<Property<Saga>> {
             state.parked_message || between || !record_is(state, |record| record.parked)
         }),
         must(I2_CONFIRMED, |_, state| !stands(state, Status::Confirmed) || is_whole(state)),
+        must(I2_FULFILLED, |_, state| !stands(state, Status::Fulfilled) || is_handed_over(state)),
         must(I2_CANCELLED, |_, state| !stands(state, Status::Cancelled) || is_nothing(state)),
         must(I3, stock_adds_up),
         must(I4, |_, State { tables, .. }| tables.postings <= 1 && tables.reversals <= tables.postings),
         must(I5, |_, state| {
             !record_is(state, |record| record.was_confirmed && !matches!(record.reason, None | Some(Reason::Customer)))
+        }),
+        must(I5_HANDED_OVER, |_, state| {
+            !record_is(state, |record| {
+                record.handed_over
+                    && (record.reason.is_some() || !record.was_confirmed || !is_of_hand_over(record.status))
+            })
         }),
         must(I6_TOLD, told_the_truth),
         must(I6_CANCELS, |_, state| !record_is(state, |record| record.cancelled_by_other)),
@@ -160,9 +177,21 @@ fn is_whole(state: &State) -> bool {
         && tables.postings == tables.reversals + 1
 }
 
+fn is_of_hand_over(status: Status) -> bool {
+    matches!(status, Status::Fulfilling | Status::Fulfilled)
+}
+
+fn is_handed_over(state: &State) -> bool {
+    let tables = &state.tables;
+    tables.inventory == Fence::Consumed
+        && tables.accounting == Fence::Applied
+        && !tables.has_effect(Step::Inventory)
+        && tables.postings == tables.reversals + 1
+}
+
 fn is_nothing(state: &State) -> bool {
     let tables = &state.tables;
-    tables.inventory != Fence::Applied
+    !matches!(tables.inventory, Fence::Applied | Fence::Consumed)
         && tables.accounting != Fence::Applied
         && !tables.has_effect(Step::Inventory)
         && !tables.has_effect(Step::Accounting)
@@ -171,7 +200,8 @@ fn is_nothing(state: &State) -> bool {
 fn stock_adds_up(saga: &Saga, state: &State) -> bool {
     let tables = &state.tables;
     let held = NEIGHBOUR + i8::from(tables.inventory == Fence::Applied);
-    let on_hand = saga.stock(state) + NEIGHBOUR;
+    let gone = i8::from(tables.inventory == Fence::Consumed);
+    let on_hand = saga.stock(state) + NEIGHBOUR - gone;
     tables.available >= 0 && tables.available + held == on_hand && tables.reserved == held
 }
 
@@ -188,6 +218,7 @@ fn told_the_truth(saga: &Saga, state: &State) -> bool {
             let bears_out = match status {
                 // It was so when it was said; only its customer can have changed it since.
                 Status::Confirmed => record.is_some_and(|record| record.was_confirmed),
+                Status::Fulfilling => record.is_some_and(|record| is_of_hand_over(record.status)),
                 _ => record.is_some_and(|record| record.status == status),
             };
             content == call.content && bears_out
@@ -285,6 +316,16 @@ fn see(sight: Sight) -> Property<Saga> {
         }),
         Sight::ConfirmedThenCancelled => can("a confirmed order can be cancelled", |_, state| {
             is_still(state) && record_is(state, |record| record.was_confirmed && record.status == Status::Cancelled)
+        }),
+        Sight::Fulfilled => {
+            can("an order can be fulfilled", |_, state| is_still(state) && stands(state, Status::Fulfilled))
+        }
+        Sight::FulfillingParked => can("an order that is handed over can be parked", |_, state| {
+            is_still(state) && record_is(state, |record| record.parked && record.status == Status::Fulfilling)
+        }),
+        Sight::ReservedAfterConsumed => can("a late reservation can meet a consumed fence", |_, state| {
+            let is_late = state.late.iter().any(|late| late.task == Task::Act(Step::Inventory));
+            is_late && state.tables.inventory == Fence::Consumed
         }),
     }
 }

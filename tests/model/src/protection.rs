@@ -36,6 +36,16 @@ pub enum Protection {
     FinalityOfConfirmed,
     /// A cancelled order cannot be confirmed.
     FinalityOfCancelled,
+    /// What is handed over can no longer be cancelled by its customer.
+    FinalityOfFulfilling,
+    /// Only a confirmed order is handed over.
+    FulfilmentOfConfirmed,
+    /// A consumption takes stock off the books only where the reservation stands.
+    ConsumptionCondition,
+    /// A consumption stands in one write with the fence. Its mutant takes the stock, then sets the fence.
+    ConsumptionInOneWrite,
+    /// An action that finds its effect consumed has had it, and takes no effect again.
+    FenceConditionOnceConsumed,
     /// A transient error whose retries ran out leaves the order open.
     TransientLeavesOpen,
     /// Counting an attempt moves `due_ms` beyond the life of the execution that it starts.

@@ -8,7 +8,7 @@ use crate::properties::Sight;
 use crate::protection::Protection;
 use crate::state::{
     Budget, Call, Content, EXECUTIONS, End, Execution, Fence, Intake, Mode, NEIGHBOUR, Place, Reason, Record, Recovery,
-    Slot, State, Step, Tables,
+    Slot, State, Status, Step, Tables,
 };
 use crate::task::{Invocation, Progress};
 
@@ -201,6 +201,21 @@ impl Saga {
                 left.cancellations -= 1;
                 if let Some(record) = &mut state.tables.record {
                     self.enter_cancelling(record, Reason::Customer, false);
+                }
+                // If it cannot be started, recovery does it.
+                start(state, None);
+            }
+            Action::Fulfil => {
+                left.fulfilments -= 1;
+                if let Some(record) = &mut state.tables.record {
+                    *record = Record {
+                        status: Status::Fulfilling,
+                        handed_over: true,
+                        attempts: 0,
+                        attempts_made: 0,
+                        due: true,
+                        ..*record
+                    };
                 }
                 // If it cannot be started, recovery does it.
                 start(state, None);

@@ -22,12 +22,16 @@ pub enum Status {
     Cancelling,
     /// Undone everywhere.
     Cancelled,
+    /// Handed over; its stock is being consumed.
+    Fulfilling,
+    /// Handed over, and its stock consumed.
+    Fulfilled,
 }
 
 impl Status {
     /// Whether recovery looks after it.
     pub fn is_open(self) -> bool {
-        matches!(self, Self::Pending | Self::Cancelling)
+        matches!(self, Self::Pending | Self::Cancelling | Self::Fulfilling)
     }
 }
 
@@ -56,6 +60,8 @@ pub struct Record {
     pub reason: Option<Reason>,
     /// Whether it ever was `CONFIRMED`: `confirmed_ms` stays on record.
     pub was_confirmed: bool,
+    /// Whether it ever was `FULFILLING`: `fulfilling_ms` stays on record.
+    pub handed_over: bool,
     /// The attempts of recovery, as counted.
     pub attempts: u8,
     /// The attempts of recovery since the order entered its status. Nobody in the system knows it;
@@ -77,6 +83,7 @@ impl Record {
             status: Status::Pending,
             reason: None,
             was_confirmed: false,
+            handed_over: false,
             attempts: 0,
             attempts_made: 0,
             due,
@@ -116,6 +123,8 @@ pub enum Fence {
     Undone,
     /// `CANCELLED` before there was an effect.
     Tombstone,
+    /// `CONSUMED`.
+    Consumed,
 }
 
 /// What the three tables hold.
@@ -170,7 +179,7 @@ impl Tables {
 /// How an execution ended, as its starter reads it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum End {
-    /// `OrderConfirmed` or `OrderCancelled`, with the record that it puts out.
+    /// `OrderConfirmed`, `OrderCancelled` or `OrderFulfilled`, with the record that it puts out.
     Decided(Status, Content),
     /// `OrderRefused` for an idempotency conflict.
     Conflict,
@@ -198,6 +207,10 @@ pub enum Place {
     RollBack,
     /// `CloseOrder`.
     Close,
+    /// `ConsumeInventory`.
+    Consume,
+    /// `CompleteOrder`.
+    Complete,
     /// The end; nobody has heard of it yet.
     Ended(End),
 }
@@ -328,6 +341,8 @@ pub struct Budget {
     pub outages: u8,
     /// Cancellations by the customer.
     pub cancellations: u8,
+    /// Orders that the store hands over.
+    pub fulfilments: u8,
     /// Deliveries of stock.
     pub deliveries: u8,
     /// Parked orders that an operator takes up again.
@@ -344,6 +359,7 @@ impl Budget {
         starts: 0,
         outages: 0,
         cancellations: 0,
+        fulfilments: 0,
         deliveries: 0,
         take_ups: 0,
     };

@@ -82,6 +82,7 @@ fn sentence(saga: &Saga, state: &State, action: Action) -> String {
         Action::Recover { recovery, started } => recovers(saga, state, recovery, started),
         Action::RecoveryDies { recovery } => format!("recovery {recovery} dies"),
         Action::CancelByCustomer => "the customer cancels the order".to_owned(),
+        Action::Fulfil => "the store hands the order over".to_owned(),
         Action::Deliver => "stock is delivered".to_owned(),
         Action::TakeUp => "an operator takes the order up again".to_owned(),
     }
@@ -97,6 +98,8 @@ fn function(task: Task) -> &'static str {
         Task::Confirm => "ConfirmOrder",
         Task::Cancel(..) => "CancelOrder",
         Task::Close => "CloseOrder",
+        Task::Consume => "ConsumeInventory",
+        Task::Complete => "CompleteOrder",
         Task::Act(Step::Inventory) => "ReserveInventory",
         Task::Act(Step::Accounting) => "PostAccounting",
         Task::Undo(Step::Inventory) => "ReleaseInventory",
@@ -107,7 +110,7 @@ fn function(task: Task) -> &'static str {
 fn works(invocation: Invocation) -> String {
     let function = function(invocation.task);
     match (invocation.stage, invocation.task) {
-        (Stage::Fresh, Task::Undo(_)) => format!("{function} reads its fence"),
+        (Stage::Fresh, Task::Undo(_) | Task::Consume) => format!("{function} reads its fence"),
         (Stage::Fresh, Task::Persist(Some(content)) | Task::Cancel(Some(content), _)) => {
             format!("{function} runs, with the {}", body(content))
         }
@@ -117,8 +120,10 @@ fn works(invocation: Invocation) -> String {
         (Stage::Again, _) => format!("{function} decides on the record that it met"),
         (Stage::Look(look), _) => format!("{function} reads its fence, look {look}"),
         (Stage::SawNothing(_), _) => format!("{function} has seen no fence, and writes the tombstone"),
+        (Stage::SawApplied(_), Task::Consume) => format!("{function} has seen the reservation, and consumes it"),
         (Stage::SawApplied(_), _) => format!("{function} has seen the effect, and takes it back"),
         (Stage::UndoLeft, _) => format!("{function} has set its fence, and takes the effect back"),
+        (Stage::ConsumedLeft, _) => format!("{function} has taken the stock, and sets its fence"),
         (Stage::FenceLeft, _) => format!("{function} has taken the effect back, and sets its fence"),
     }
 }
@@ -131,6 +136,7 @@ fn heard(outcome: Outcome) -> String {
         Outcome::SagaCancelled => "SagaCancelled".to_owned(),
         Outcome::Conflict => "IdempotencyConflict".to_owned(),
         Outcome::Invalid => "InvalidOrder".to_owned(),
+        Outcome::Impossible => "what cannot be".to_owned(),
         Outcome::Contended => "Unavailable".to_owned(),
     }
 }
@@ -211,6 +217,7 @@ fn tables(tables: &Tables) -> String {
             Fence::Applied => "APPLIED",
             Fence::Undone => "CANCELLED",
             Fence::Tombstone => "tombstone",
+            Fence::Consumed => "CONSUMED",
         };
         let _ = write!(text, "; {step} {fence}");
     }
@@ -234,6 +241,8 @@ fn word(status: Status) -> &'static str {
         Status::Confirmed => "CONFIRMED",
         Status::Cancelling => "CANCELLING",
         Status::Cancelled => "CANCELLED",
+        Status::Fulfilling => "FULFILLING",
+        Status::Fulfilled => "FULFILLED",
     }
 }
 

@@ -22,6 +22,10 @@ pub enum Task {
     Act(Step),
     /// `release` or `reverse`.
     Undo(Step),
+    /// `consume`.
+    Consume,
+    /// `complete`.
+    Complete,
 }
 
 /// How far an invocation has come.
@@ -33,7 +37,7 @@ pub enum Stage {
     Put,
     /// `cancel` lost that put to another, and is about to decide on the other's record.
     Again,
-    /// A compensation is about to look at its fence for the nth time.
+    /// A compensation or a consumption is about to look at its fence for the nth time.
     Look(u8),
     /// In its nth look it saw no fence.
     SawNothing(u8),
@@ -43,6 +47,8 @@ pub enum Stage {
     UndoLeft,
     /// A mutant's second write: the fence.
     FenceLeft,
+    /// A mutant's second write: the fence of a consumption.
+    ConsumedLeft,
 }
 
 /// A request to a function, with what it has done already.
@@ -76,6 +82,8 @@ pub enum Outcome {
     Conflict,
     /// `InvalidOrder`.
     Invalid,
+    /// `NotReserved` or `AlreadyConsumed`: what cannot be.
+    Impossible,
     /// `Unavailable`, because of what the function found.
     Contended,
 }
@@ -89,7 +97,7 @@ pub enum Progress {
     Answered(Outcome),
 }
 
-/// How often a compensation looks at a fence that changes under its hands, as in `fence.rs`.
+/// How often a compensation or a consumption looks at a fence that changes under its hands, as in `fence.rs`.
 const MAX_LOOKS: u8 = 3;
 
 impl Saga {
@@ -102,6 +110,8 @@ impl Saga {
             Task::Close => Progress::Answered(close(&mut tables.record)),
             Task::Act(step) => Progress::Answered(self.act(tables, step)),
             Task::Undo(step) => self.undo(tables, step, invocation.stage),
+            Task::Consume => self.consume(tables, invocation.stage),
+            Task::Complete => Progress::Answered(complete(&mut tables.record)),
         }
     }
 
@@ -122,7 +132,7 @@ impl Saga {
         let Some(record) = stored else { return Outcome::Invalid };
         let wins = match record.status {
             Status::Pending => true,
-            Status::Confirmed => false,
+            Status::Confirmed | Status::Fulfilling | Status::Fulfilled => false,
             Status::Cancelling => !self.has(Protection::DecisionCompareAndSet),
             Status::Cancelled => !self.has(Protection::FinalityOfCancelled),
         };
@@ -149,7 +159,7 @@ impl Saga {
         let may_change = match record.status {
             Status::Pending => true,
             Status::Confirmed => !self.has(Protection::FinalityOfConfirmed),
-            Status::Cancelling | Status::Cancelled => false,
+            Status::Cancelling | Status::Cancelled | Status::Fulfilling | Status::Fulfilled => false,
         };
         if may_change && !(other && self.has(Protection::FingerprintInCancel)) {
             self.enter_cancelling(record, reason, false);
@@ -176,6 +186,7 @@ impl Saga {
         }
         match tables.fence(step) {
             Fence::Applied if self.has(Protection::FenceCondition) => Outcome::Receipt,
+            Fence::Consumed if self.has(Protection::FenceConditionOnceConsumed) => Outcome::Receipt,
             Fence::Undone | Fence::Tombstone if self.has(Protection::FenceCondition) => Outcome::SagaCancelled,
             _ if refuses => Outcome::Refused,
             _ => {
@@ -205,8 +216,41 @@ impl Saga {
                 Progress::Answered(Outcome::Receipt)
             }
             Stage::Look(look) => look_at(tables.fence(step), look),
-            Stage::Fresh | Stage::Put | Stage::Again => look_at(tables.fence(step), 1),
+            Stage::Fresh | Stage::Put | Stage::Again | Stage::ConsumedLeft => look_at(tables.fence(step), 1),
         }
+    }
+
+    fn consume(&self, tables: &mut Tables, stage: Stage) -> Progress {
+        if self.unreachable == Some(Step::Inventory) {
+            return Progress::Answered(Outcome::Contended);
+        }
+        let look = match stage {
+            Stage::SawApplied(look) => return self.hand_over(tables, look),
+            Stage::ConsumedLeft => {
+                tables.inventory = Fence::Consumed;
+                return Progress::Answered(Outcome::Receipt);
+            }
+            Stage::Look(look) => look,
+            _ => 1,
+        };
+        match tables.inventory {
+            Fence::Applied => Progress::Further(Stage::SawApplied(look)),
+            Fence::Consumed => Progress::Answered(Outcome::Receipt),
+            Fence::Absent | Fence::Undone | Fence::Tombstone => Progress::Answered(Outcome::Impossible),
+        }
+    }
+
+    /// Takes the stock off the books and sets the fence, if the reservation still stands.
+    fn hand_over(&self, tables: &mut Tables, look: u8) -> Progress {
+        if tables.inventory != Fence::Applied && self.has(Protection::ConsumptionCondition) {
+            return look_again(look);
+        }
+        tables.reserved -= 1;
+        if !self.has(Protection::ConsumptionInOneWrite) {
+            return Progress::Further(Stage::ConsumedLeft);
+        }
+        tables.inventory = Fence::Consumed;
+        Progress::Answered(Outcome::Receipt)
     }
 
     /// Writes the tombstone, if there still is no fence.
@@ -251,11 +295,20 @@ fn close(stored: &mut Option<Record>) -> Outcome {
     if record.status == Status::Cancelled { answer(record) } else { Outcome::Invalid }
 }
 
+fn complete(stored: &mut Option<Record>) -> Outcome {
+    let Some(record) = stored else { return Outcome::Invalid };
+    if record.status == Status::Fulfilling {
+        *record = Record { status: Status::Fulfilled, due: false, parked: false, ..*record };
+    }
+    if record.status == Status::Fulfilled { answer(record) } else { Outcome::Invalid }
+}
+
 fn look_at(fence: Fence, look: u8) -> Progress {
     match fence {
         Fence::Absent => Progress::Further(Stage::SawNothing(look)),
         Fence::Applied => Progress::Further(Stage::SawApplied(look)),
         Fence::Undone | Fence::Tombstone => Progress::Answered(Outcome::Receipt),
+        Fence::Consumed => Progress::Answered(Outcome::Impossible),
     }
 }
 

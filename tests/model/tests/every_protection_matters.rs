@@ -2,7 +2,8 @@
 //! breaks an invariant. `cargo test -p saga-model -- --nocapture` tells each as a story.
 
 use saga_model::properties::{
-    BRANCHES, I1_ALARMED, I1_ENDS, I2_CANCELLED, I2_CONFIRMED, I5, I6_CANCELS, I6_TOLD, I7, PARKED_LAST,
+    BRANCHES, I1_ALARMED, I1_ENDS, I2_CANCELLED, I2_CONFIRMED, I2_FULFILLED, I3, I5, I5_HANDED_OVER, I6_CANCELS,
+    I6_TOLD, I7, PARKED_LAST,
 };
 use saga_model::{Budget, Content, Kind, Mode, Protection, Saga, Step, explore, shortest_break};
 
@@ -127,6 +128,38 @@ fn without_its_own_catch_a_branch_of_the_roll_back_stops_the_other() {
 fn a_roll_back_that_is_not_checked_closes_an_order_that_holds_stock() {
     let saga = one_execution(Kind::OverCreditLimit).with(Budget { unavailable: 1, ..NONE });
     matters(&saga, Protection::CheckRollBack, I2_CANCELLED);
+}
+
+const ONE_HAND_OVER: Budget = Budget { fulfilments: 1, ..NONE };
+
+#[test]
+fn without_the_finality_of_fulfilling_an_order_is_cancelled_whose_goods_are_gone() {
+    let saga = one_execution(Kind::Healthy).with(Budget { cancellations: 1, ..ONE_HAND_OVER });
+    matters(&saga, Protection::FinalityOfFulfilling, I5_HANDED_OVER);
+}
+
+#[test]
+fn a_hand_over_of_what_is_not_confirmed_has_no_stock_to_consume() {
+    let saga = one_execution(Kind::Healthy).with(ONE_HAND_OVER);
+    matters(&saga, Protection::FulfilmentOfConfirmed, I5_HANDED_OVER);
+}
+
+#[test]
+fn without_its_condition_a_second_consumption_takes_a_neighbours_stock() {
+    let saga = one_execution(Kind::Healthy).with(Budget { duplicates: 1, ..ONE_HAND_OVER });
+    matters(&saga, Protection::ConsumptionCondition, I3);
+}
+
+#[test]
+fn a_consumption_in_two_writes_consumes_twice() {
+    let saga = one_execution(Kind::Healthy).with(Budget { deaths: 1, ..ONE_HAND_OVER });
+    matters(&saga, Protection::ConsumptionInOneWrite, I3);
+}
+
+#[test]
+fn a_late_reservation_that_takes_a_consumed_fence_for_none_holds_stock_for_good() {
+    let saga = one_execution(Kind::Healthy).with(Budget { duplicates: 1, deliveries: 1, ..ONE_HAND_OVER });
+    matters(&saga, Protection::FenceConditionOnceConsumed, I2_FULFILLED);
 }
 
 #[test]

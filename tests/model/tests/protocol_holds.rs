@@ -96,6 +96,25 @@ fn the_customer_may_cancel_at_any_time() {
 }
 
 #[test]
+fn the_store_may_hand_over_what_is_confirmed() {
+    let faults = Budget { fulfilments: 1, timeouts: 1, deaths: 1, ..NONE };
+    let sights = [Sight::Fulfilled, Sight::Cancelled, Sight::ReservedAfterConsumed];
+    holds("one execution, a hand-over, a timeout, a death", &one_execution(Kind::Healthy).with(faults).shows(&sights));
+    let faults = Budget { fulfilments: 1, duplicates: 1, unavailable: 1, ..NONE };
+    holds("two executions, a hand-over, a duplicate, an unavailable", &two_executions(Kind::Healthy).with(faults));
+    let faults = Budget { fulfilments: 1, cancellations: 1, timeouts: 1, ..NONE };
+    let sights = [Sight::Fulfilled, Sight::ConfirmedThenCancelled];
+    let saga = one_execution(Kind::Healthy).with(faults).shows(&sights);
+    holds("one execution, a hand-over, a cancellation, a timeout", &saga);
+    let faults = Budget { fulfilments: 1, take_ups: 1, ..NONE };
+    let saga = one_execution(Kind::Healthy).unreachable(Step::Inventory).with(faults);
+    holds("one execution, a hand-over, its stock cannot be consumed", &saga.shows(&[Sight::FulfillingParked]));
+    let faults = Budget { fulfilments: 1, deaths: 1, ..NONE };
+    let saga = Saga::of(Kind::Healthy).call(Content::First, Mode::Wait).call(Content::First, Mode::Wait).with(faults);
+    holds("one body twice, a hand-over, a death", &saga.shows(&[Sight::Fulfilled]));
+}
+
+#[test]
 fn the_key_may_be_used_for_another_body() {
     let sights = [Sight::Confirmed, Sight::Cancelled, Sight::Conflict];
     let faults = Budget { timeouts: 1, ..NONE };
@@ -132,6 +151,7 @@ fn the_world_never_runs_in_circles() {
         two_executions(Kind::Healthy).with(Budget { timeouts: 1, ..NONE }),
         one_execution(Kind::Healthy).with(Budget { deaths: 3, take_ups: 1, ..NONE }).recoveries(2),
         one_execution(Kind::Healthy).with(Budget { deaths: 1, cancellations: 1, ..NONE }),
+        one_execution(Kind::Healthy).with(Budget { deaths: 1, cancellations: 1, fulfilments: 1, ..NONE }),
         one_execution(Kind::Healthy).unreachable(Step::Accounting).with(Budget { timeouts: 1, take_ups: 1, ..NONE }),
         two_executions(Kind::OutOfStock).with(Budget { deliveries: 1, unavailable: 1, ..NONE }),
         calls(Mode::RespondAsync, Mode::RespondAsync).with(Budget { outages: 1, deaths: 1, starts: 1, ..NONE }),

@@ -6,7 +6,7 @@ use std::sync::{Arc, Mutex};
 
 use local::aws::{Answer, Api, BoxFuture, Call, Layer, Next, Outcome};
 use local::command::explore::story;
-use local::explore::{OrderKind, Search, Wiring};
+use local::explore::{Ground, OrderKind, Search, Wiring};
 use local::stack::DEFINITION;
 use serde_json::{Value, json};
 
@@ -375,4 +375,141 @@ fn intakes_comparison_of_fingerprints_is_needed() {
 fn the_record_before_the_message_is_done_is_needed() {
     let wiring = Wiring { keeps_failed_messages: false, ..Wiring::default() };
     assert_eq!(found_by(&wiring, &[OrderKind::Prepaid], "I"), "prepaid/2:outage");
+}
+
+fn is_consumption(call: &Call) -> bool {
+    let expression = &call.body["TransactItems"][0]["Update"]["UpdateExpression"];
+    expression.as_str().is_some_and(|expression| expression.contains("#fence = :consumed"))
+}
+
+/// The fence's condition in the write that consumes, and the stock's own, which stands behind it as long
+/// as this order holds all that is reserved.
+#[test]
+fn the_fences_condition_in_a_consumption_is_needed() {
+    let wiring = with_layer(|| {
+        Rewrites(|call| {
+            if is_consumption(call) {
+                for action in call.body["TransactItems"].as_array_mut().unwrap() {
+                    let update = action["Update"].as_object_mut().unwrap();
+                    update.remove("ConditionExpression");
+                    update["ExpressionAttributeValues"].as_object_mut().unwrap().remove(":applied");
+                }
+            }
+        })
+    });
+    assert_eq!(found_by(&wiring, &[OrderKind::Fulfilled], "I3"), "fulfilled/11:execution-twice");
+}
+
+#[test]
+fn consuming_the_stock_and_the_fence_in_one_transaction_is_needed() {
+    #[derive(Debug)]
+    struct StockFirst;
+    impl Layer for StockFirst {
+        fn around<'a>(&'a self, call: Call, next: Next<'a>) -> BoxFuture<'a, Outcome> {
+            Box::pin(async move {
+                if !is_consumption(&call) {
+                    return next.apply(&call).await;
+                }
+                let mut fence = call.clone();
+                "UpdateItem".clone_into(&mut fence.operation);
+                fence.body.clone_from(&call.body["TransactItems"][0]["Update"]);
+                let mut stock = call;
+                stock.body["TransactItems"].as_array_mut().unwrap().remove(0);
+                let first = next.apply(&stock).await?;
+                if first.is_success() { next.apply(&fence).await } else { Ok(first) }
+            })
+        }
+    }
+    assert_eq!(found_by(&with_layer(|| StockFirst), &[OrderKind::Fulfilled], "I"), "fulfilled/15:store-answer-lost");
+}
+
+#[test]
+fn the_finality_of_fulfilling_is_needed() {
+    let wiring = with_layer(|| {
+        Rewrites(|call| {
+            if sets(call, "cancelling") && call.body["ConditionExpression"] == "#status IN (:pending, :confirmed)" {
+                call.body["ConditionExpression"] = "#status IN (:pending, :confirmed, :fulfilling)".into();
+                call.body["ExpressionAttributeValues"][":fulfilling"] = json!({ "S": "FULFILLING" });
+            }
+        })
+    });
+    assert_eq!(
+        found_by(&wiring, &[OrderKind::FulfilledOrCancelled], "I"),
+        "fulfilled-or-cancelled/9:customer-cancels-beside"
+    );
+}
+
+#[test]
+fn the_finality_of_cancelling_before_a_hand_over_is_needed() {
+    let wiring = with_layer(|| {
+        Rewrites(|call| {
+            if sets(call, "fulfilling") {
+                weaken(call, "#status = :confirmed", "attribute_exists(order_id)", &[":confirmed"]);
+            }
+        })
+    });
+    assert_eq!(
+        found_by(&wiring, &[OrderKind::FulfilledOrCancelled], "I"),
+        "fulfilled-or-cancelled/0:customer-cancels-beside"
+    );
+}
+
+/// Shows whoever reads a consumed fence a cancelled one, as to a step that knows no third state.
+#[derive(Debug)]
+struct KnowsNoConsumption;
+
+impl Layer for KnowsNoConsumption {
+    fn around<'a>(&'a self, call: Call, next: Next<'a>) -> BoxFuture<'a, Outcome> {
+        Box::pin(async move {
+            let answer = next.apply(&call).await?;
+            let mut body = answer.json();
+            if call.operation == "GetItem" && fence(&body["Item"]) == Some("CONSUMED") {
+                body["Item"]["fence"]["S"] = "CANCELLED".into();
+                return Ok(Answer { body: body.to_string().into_bytes(), ..answer });
+            }
+            Ok(answer)
+        })
+    }
+}
+
+#[test]
+fn reading_consumed_as_success_is_needed() {
+    let wiring = with_layer(|| KnowsNoConsumption);
+    assert_eq!(found_by(&wiring, &[OrderKind::Fulfilled], "I1"), "fulfilled/13:answer-lost");
+}
+
+/// A reservation that takes a consumed fence for none. The stock's own condition stands behind it as
+/// long as this order was given all there is, so that goes as well. What the search finds is among the
+/// last pairs, so it is replayed.
+#[test]
+fn the_fences_condition_is_needed_after_a_consumption_too() {
+    let wiring = with_layer(|| {
+        Rewrites(|call| {
+            let Some(actions) = call.body["TransactItems"].as_array_mut() else { return };
+            if fence(&actions[0]["Put"]["Item"]) == Some("APPLIED") {
+                let put = &mut actions[0]["Put"];
+                put["ConditionExpression"] = "attribute_not_exists(#fence) OR #fence = :consumed".into();
+                put["ExpressionAttributeValues"] = json!({ ":consumed": { "S": "CONSUMED" } });
+                actions[1]["Update"].as_object_mut().unwrap().remove("ConditionExpression");
+            }
+        })
+    });
+    let schedule = ["1:execution-twice", "5:hung@22"].map(|fault| fault.parse().unwrap());
+    let violations =
+        |wiring: &Wiring| Ground::new(OrderKind::Fulfilled, wiring).unwrap().run(&schedule).unwrap().violations;
+    assert_eq!(violations(&Wiring::default()), Vec::<String>::new());
+    assert!(violations(&wiring).iter().any(|violation| violation.starts_with("I3")));
+}
+
+#[test]
+fn recovery_of_what_is_being_handed_over_is_needed() {
+    let wiring = with_layer(|| {
+        Rewrites(|call| {
+            if sets(call, "fulfilling") {
+                call.body["UpdateExpression"] = "SET #status = :fulfilling, fulfilling_ms = :now, updated_ms = :now, attempts = :none REMOVE #work, due_ms".into();
+                call.body["ExpressionAttributeValues"].as_object_mut().unwrap().remove(":work");
+            }
+        })
+    });
+    assert_eq!(found_by(&wiring, &[OrderKind::Fulfilled], "I1"), "fulfilled/10:call-failed");
 }

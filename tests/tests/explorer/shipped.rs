@@ -56,6 +56,16 @@ fn an_asynchronous_order_bears_every_single_fault() {
 }
 
 #[test]
+fn an_order_that_is_handed_over_bears_every_single_fault() {
+    every_single_fault_is_borne(OrderKind::Fulfilled);
+}
+
+#[test]
+fn an_order_that_is_handed_over_can_be_cancelled_at_every_point() {
+    every_single_fault_is_borne(OrderKind::FulfilledOrCancelled);
+}
+
+#[test]
 fn the_points_are_these() {
     let wiring = Wiring::default();
     let points: Vec<_> = OrderKind::VARIANTS

@@ -1,9 +1,11 @@
-//! Recovery, the overflow queue and the customer's cancellation: open orders end by themselves.
+//! Recovery, the overflow queue, the customer's cancellation and the store's hand-over: open orders end
+//! by themselves.
 
 #![allow(clippy::unwrap_used, reason = "a test may stop at what should not happen")]
 
 mod cancellation;
 mod due;
+mod fulfilment;
 mod overflow;
 
 use std::time::Duration;

@@ -5,8 +5,10 @@
 #![allow(clippy::large_futures, reason = "a test may take what memory it needs")]
 #![allow(clippy::inconsistent_digit_grouping, reason = "amounts are grouped as dollars and cents")]
 
+mod consumption;
 mod errors;
 mod every_step;
+mod handover;
 mod inventory;
 mod invoice;
 mod names;

@@ -12,24 +12,28 @@ use tokio::time::advance;
 use crate::errors::errors_that_decide_nothing;
 use crate::step::{INVENTORY, PREPAID, SECOND, error_of, persist, receipt};
 
-async fn invoke(shop: &Shop, payload: Value) -> Invoked {
+pub async fn invoke(shop: &Shop, payload: Value) -> Invoked {
     shop.functions.invoke(Function::PersistOrder, payload).await
 }
 
-async fn confirm(shop: &Shop, order: &Order) -> Invoked {
+pub async fn confirm(shop: &Shop, order: &Order) -> Invoked {
     let receipts = json!({
         "reserve_inventory": receipt(OPENED_MS, "APPLIED"), "post_accounting": receipt(OPENED_MS, "APPLIED"),
     });
-    invoke(shop, json!({"action": "confirm", "order_id": order.order_id(), "receipts": receipts})).await
+    invoke(
+        shop,
+        json!({"action": "confirm", "order_id": order.order_id(), "store_id": order.store_id, "receipts": receipts}),
+    )
+    .await
 }
 
-async fn cancel(shop: &Shop, order: &Order, error: &str) -> Invoked {
+pub async fn cancel(shop: &Shop, order: &Order, error: &str) -> Invoked {
     let cause = json!({"errorType": error, "errorMessage": "its own words"}).to_string();
     let failure = json!({"Error": error, "Cause": cause});
     invoke(shop, json!({"action": "cancel", "order_id": order.order_id(), "order": order, "failure": failure})).await
 }
 
-async fn close(shop: &Shop, order: &Order) -> Invoked {
+pub async fn close(shop: &Shop, order: &Order) -> Invoked {
     let receipts = json!({
         "reverse_accounting": receipt(OPENED_MS, "NOTHING"), "release_inventory": receipt(OPENED_MS, "NOTHING"),
     });
@@ -45,13 +49,13 @@ fn other() -> Order {
     order("k1").of("LAPTOP001", 3).placed()
 }
 
-fn status(invoked: Invoked) -> String {
+pub fn status(invoked: Invoked) -> String {
     invoked.unwrap()["status"].as_str().unwrap().to_owned()
 }
 
 /// Both steps, as the workflow does them before it confirms: an order that is confirmed without
 /// them fails the audit, as it should.
-async fn do_steps(shop: &Shop, order: &Order) {
+pub async fn do_steps(shop: &Shop, order: &Order) {
     INVENTORY.run(shop, order).await.unwrap();
     PREPAID.run(shop, order).await.unwrap();
 }

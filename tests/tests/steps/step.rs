@@ -12,7 +12,7 @@ use serde_json::{Value, json};
 use system_tests::orders::{OrderBuilder, order};
 use system_tests::shops::Shop;
 
-use Standing::{Done, Tombstone, Undone, Untouched};
+use Standing::{Consumed, Done, Tombstone, Undone, Untouched};
 
 /// A step: its function, its two actions and an order for it.
 #[derive(Debug, Clone, Copy)]
@@ -48,6 +48,7 @@ pub enum Standing {
     Done,
     Undone,
     Tombstone,
+    Consumed,
 }
 
 impl Step {
@@ -96,7 +97,8 @@ impl Step {
             }
             Some((FenceState::Cancelled, true)) => (Undone, 0),
             Some((FenceState::Cancelled, false)) => (Tombstone, 0),
-            Some((FenceState::Applied, false)) => panic!("an effect without content"),
+            Some((FenceState::Consumed, true)) => (Consumed, 0),
+            Some((FenceState::Applied | FenceState::Consumed, false)) => panic!("an effect without content"),
         };
         assert_eq!(effect_minor, expected, "the effect of {order:?} as {standing:?}");
         standing

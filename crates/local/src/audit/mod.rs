@@ -6,11 +6,12 @@
 mod books;
 mod report;
 
-use order::{OrderRecord, Reason, Status};
-use persist_order::{orders::open_work, work::PARKED_WORK};
+use order::{Effect, OrderRecord, Reason, Status};
+use persist_order::orders::{open_work, pick_work};
+use persist_order::work::PARKED_WORK;
 use post_accounting::Entry;
 use reserve_inventory::{AdjustmentRecord, Reservation};
-use saga::fence::FenceState;
+use saga::fence::{Fence, FenceState};
 
 pub use books::{Books, StoredOrder};
 pub use report::{Finding, Invariant, Report};
@@ -65,11 +66,14 @@ pub fn check(books: &Books) -> Report {
     report
 }
 
-/// I1: what is open is in the work index, where recovery finds it, and what is closed is not.
+/// I1: what is open is in the work index, where recovery finds it; what is confirmed is there for its
+/// store to pick; and nothing else is.
 fn check_work(at: &str, order: &StoredOrder, report: &mut Report) {
+    let placed = &order.record.order;
     let expected = match order.record.status {
-        Status::Cancelling if order.is_parked => Some(PARKED_WORK.to_owned()),
-        status => status.is_open().then(|| open_work(order.record.order.order_id())),
+        Status::Cancelling | Status::Fulfilling if order.is_parked => Some(PARKED_WORK.to_owned()),
+        Status::Confirmed => Some(pick_work(&placed.store_id, placed.order_id().shard())),
+        status => status.is_open().then(|| open_work(placed.order_id())),
     };
     if order.work != expected || order.due_ms.is_some() != expected.is_some() {
         let found = order.work.as_deref().unwrap_or("nowhere");
@@ -78,40 +82,54 @@ fn check_work(at: &str, order: &StoredOrder, report: &mut Report) {
     }
 }
 
-/// I5: one decision. Only a customer may cancel what was confirmed.
+/// I5: one decision. Only a customer may cancel what was confirmed, and nobody what was handed over.
 fn check_decision(at: &str, record: &OrderRecord, report: &mut Report) {
     let confirmed = record.confirmed_ms.is_some();
     let against = record.cancelling_ms.is_some();
+    let handed_over = record.fulfilling_ms.is_some();
     let consistent = match record.status {
-        Status::Pending => !confirmed && !against,
-        Status::Confirmed => confirmed && !against,
+        Status::Pending => !confirmed && !against && !handed_over,
+        Status::Confirmed => confirmed && !against && !handed_over,
         Status::Cancelling | Status::Cancelled => {
-            against && (!confirmed || record.reason == Some(Reason::CustomerRequest))
+            against && !handed_over && (!confirmed || record.reason == Some(Reason::CustomerRequest))
         }
+        Status::Fulfilling | Status::Fulfilled => confirmed && !against && handed_over,
     };
     if !consistent {
         let what = format!(
-            "is {} with confirmed_ms {:?}, cancelling_ms {:?} and reason {:?}",
-            record.status, record.confirmed_ms, record.cancelling_ms, record.reason
+            "is {} with confirmed_ms {:?}, cancelling_ms {:?}, fulfilling_ms {:?} and reason {:?}",
+            record.status, record.confirmed_ms, record.cancelling_ms, record.fulfilling_ms, record.reason
         );
         report.find(Invariant::I5, at, what);
     }
 }
 
-/// I2: confirmed everywhere, or rolled back everywhere.
+/// I2: confirmed everywhere, rolled back everywhere, or fulfilled once.
 fn check_effects(at: &str, record: &OrderRecord, books: &Books, report: &mut Report) {
     let order_id = record.order.order_id();
-    let reservation = books.reservations.get(order_id).filter(|fence| fence.state == FenceState::Applied);
+    let in_state = |state| books.reservations.get(order_id).filter(|fence| fence.state == state);
+    let (reservation, consumption) = (in_state(FenceState::Applied), in_state(FenceState::Consumed));
     let posting = books.postings.get(order_id).filter(|fence| fence.state == FenceState::Applied);
-    let held = reservation.and_then(|fence| fence.effect.as_ref());
-    let posted = posting.and_then(|fence| fence.effect.as_ref());
-    match record.status {
-        Status::Confirmed => {
-            if held != Some(&Reservation::from(&record.order)) {
+    let lines =
+        |fence: Option<&Fence<Reservation>>| fence.is_some_and(|fence| fence.effect == Some((&record.order).into()));
+    let is_posted = posting.and_then(|fence| fence.effect.as_ref()) == Some(&Entry::from(&record.order));
+    let status = record.status;
+    if consumption.is_some() && !matches!(status, Status::Fulfilling | Status::Fulfilled) {
+        report.find(Invariant::I2, at, format!("is {status} and its stock is consumed"));
+    }
+    match status {
+        Status::Confirmed | Status::Fulfilling | Status::Fulfilled => {
+            if status == Status::Confirmed && !lines(reservation) {
                 report.find(Invariant::I2, at, "is CONFIRMED and its reservation does not hold exactly its lines");
             }
-            if posted != Some(&Entry::from(&record.order)) {
-                report.find(Invariant::I2, at, "is CONFIRMED and its journal entry is not posted");
+            if status == Status::Fulfilling && !lines(reservation) && !lines(consumption) {
+                report.find(Invariant::I2, at, "is FULFILLING and neither holds nor has consumed exactly its lines");
+            }
+            if status == Status::Fulfilled && !is_consumed(record, books) {
+                report.find(Invariant::I2, at, "is FULFILLED and has not consumed exactly its lines");
+            }
+            if !is_posted {
+                report.find(Invariant::I2, at, format!("is {status} and its journal entry is not posted"));
             }
         }
         Status::Cancelled => {
@@ -126,11 +144,22 @@ fn check_effects(at: &str, record: &OrderRecord, books: &Books, report: &mut Rep
     }
 }
 
+/// Whether a fulfilled order's stock is consumed. Its fence expires; what is left then is the record's
+/// receipt, and that the stock holds nothing for the order any more (I3).
+fn is_consumed(record: &OrderRecord, books: &Books) -> bool {
+    let is_receipt_there = record.receipts.consume_inventory.is_some_and(|receipt| receipt.effect == Effect::Consumed);
+    let fence = books.reservations.get(record.order.order_id());
+    let is_fence_right = |fence: &Fence<Reservation>| {
+        fence.state == FenceState::Consumed && fence.effect == Some((&record.order).into())
+    };
+    is_receipt_there && fence.is_none_or(is_fence_right)
+}
+
 /// I2, from the other side: no service knows an order that the record does not.
 fn check_orphans(books: &Books, report: &mut Report) {
     for order_id in books.reservations.keys().filter(|id| !books.orders.contains_key(*id)) {
-        if books.reservations[order_id].state == FenceState::Applied {
-            report.find(Invariant::I2, &format!("order {order_id}"), "holds stock and has no record");
+        if books.reservations[order_id].state != FenceState::Cancelled {
+            report.find(Invariant::I2, &format!("order {order_id}"), "holds or has consumed stock and has no record");
         }
     }
     for order_id in books.postings.keys().filter(|id| !books.orders.contains_key(*id)) {

@@ -13,7 +13,7 @@ use super::Books;
 pub enum Invariant {
     /// Every open order is where recovery finds it.
     I1,
-    /// Confirmed everywhere, or rolled back everywhere.
+    /// Confirmed everywhere, rolled back everywhere, or fulfilled once.
     I2,
     /// On hand = available + Σ open reservations, and available is never negative.
     I3,

@@ -268,6 +268,7 @@ fn held(books: &Books, order_id: &OrderId) -> String {
             effect.lines.iter().map(|line| format!("{} × {}", line.quantity, line.sku)).collect::<Vec<_>>().join(", ")
         }
         (Some(_), FenceState::Cancelled) => "released".to_owned(),
+        (Some(_), FenceState::Consumed) => "handed over".to_owned(),
         (None, _) => "nothing (tombstone)".to_owned(),
     }
 }
@@ -275,10 +276,8 @@ fn held(books: &Books, order_id: &OrderId) -> String {
 fn journal(books: &Books, order_id: &OrderId, currency: order::Currency) -> String {
     let Some(fence) = books.postings.get(order_id) else { return "nothing".to_owned() };
     match (&fence.effect, fence.state) {
-        (Some(_), FenceState::Applied) => {
-            format!("{currency} {}", currency.decimal(books.net_minor(order_id)))
-        }
         (Some(_), FenceState::Cancelled) => "reversed".to_owned(),
+        (Some(_), _) => format!("{currency} {}", currency.decimal(books.net_minor(order_id))),
         (None, _) => "nothing (tombstone)".to_owned(),
     }
 }

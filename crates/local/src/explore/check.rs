@@ -2,11 +2,13 @@
 
 use aws_lambda_events::apigw::ApiGatewayProxyRequest;
 use order::{OrderRecord, Reason, Status};
+use reserve_inventory::stock::Stock;
+use saga::fence::FenceState;
 use serde_json::Value;
 use statemachine::EventKind;
 
 use super::fault::{Fault, FaultKind};
-use super::kinds::OrderKind;
+use super::kinds::{ON_HAND, OrderKind};
 use super::world::Client;
 use crate::audit::{self, Books};
 use crate::stack::step_functions::Execution;
@@ -62,6 +64,7 @@ pub fn run(kind: OrderKind, faults: &[Fault], rest: &Rest) -> Vec<String> {
     if let Some(broken) = health(kind, faults, clients, record) {
         violations.push(format!("I7  {broken}"));
     }
+    violations.extend(books.stock.values().filter_map(|stock| lost_stock(stock, books)));
     violations.extend(record.and_then(|record| foreign_cancellation(record, executions)));
     violations.extend(executions.iter().filter_map(stopped_compensation));
     violations
@@ -90,24 +93,43 @@ fn contradiction(client: &Client, record: Option<&OrderRecord>, was_dropped: boo
         return Some(format!("{http_status} of content that it did not send"));
     }
     let status = body["status"].as_str().unwrap_or_default();
-    let holds = match http_status {
+    let problem = body["type"].as_str().and_then(|uri| uri.rsplit(':').next()).unwrap_or_default();
+    let holds = match (http_status, client.request.resource.as_deref()) {
+        // What the customer or the store is told is decided, is what it comes to.
+        (200 | 202, Some(CANCEL)) => {
+            record.status == Status::Cancelled && (http_status == 202 || status == "CANCELLED")
+        }
+        (200 | 202, Some(FULFIL)) => {
+            record.status == Status::Fulfilled && (http_status == 202 || status == "FULFILLED")
+        }
+        (409, Some(CANCEL)) => record.status == Status::Fulfilled && problem == "order-fulfilled",
+        (409, Some(FULFIL)) => match problem {
+            "order-cancelled" => record.status == Status::Cancelled,
+            // It may be confirmed since.
+            "order-not-confirmed" => record.fulfilling_ms.is_none(),
+            _ => false,
+        },
         // A confirmation holds until the customer cancels.
-        201 => record.confirmed_ms.is_some() && status == "CONFIRMED",
-        409 | 200 => record.status == Status::Cancelled && status == "CANCELLED",
-        202 => !record.status.is_open(),
+        (201, _) => record.confirmed_ms.is_some() && status == "CONFIRMED",
+        (409, _) => record.status == Status::Cancelled && status == "CANCELLED",
+        (202, _) => !record.status.is_open(),
         _ => false,
     };
-    (!holds).then(|| format!("{http_status} {status}, and the record is {}", record.status))
+    (!holds).then(|| format!("{http_status} {status}{problem}, and the record is {}", record.status))
 }
 
-/// Whether the record is of what this request sent. A cancellation sends no content.
+const CANCEL: &str = "/orders/{orderId}/cancel";
+const FULFIL: &str = "/orders/{orderId}/fulfil";
+
+/// Whether the record is of what this request sent. A cancellation and a fulfilment send no content.
 fn sent_same(request: &ApiGatewayProxyRequest, record: &OrderRecord) -> bool {
     let Some(body) = &request.body else { return true };
     let body: Value = serde_json::from_str(body).unwrap_or_default();
     body["customerId"].as_str() == Some(record.order.customer_id.as_str())
 }
 
-/// I7: an order that no step refuses and nobody cancels is confirmed; one that a step refuses is not.
+/// I7: an order that no step refuses and nobody cancels is confirmed, and fulfilled if the store was told
+/// so; one that a step refuses is not.
 fn health(kind: OrderKind, faults: &[Fault], clients: &[Client], record: Option<&OrderRecord>) -> Option<String> {
     let Some(record) = record else {
         let was_accepted = clients.iter().any(|client| client.answer.status.is_success());
@@ -115,11 +137,32 @@ fn health(kind: OrderKind, faults: &[Fault], clients: &[Client], record: Option<
     };
     if kind.is_healthy() {
         let must_confirm = faults.iter().all(|fault| fault.kind.is_transient());
-        return (must_confirm && record.status != Status::Confirmed)
+        let is_asked_for = !kind.later_requests().is_empty();
+        let is_right = match record.status {
+            // Whoever is answered with 503 does not know whether the order was handed over.
+            Status::Confirmed => clients.iter().all(|client| !is_fulfilment(client) || client.answer.status == 503),
+            Status::Fulfilled => is_asked_for,
+            _ => false,
+        };
+        return (must_confirm && !is_right)
             .then(|| format!("all faults were transient, and the order is {} {:?}", record.status, record.reason));
     }
-    (kind != OrderKind::Cancelled && record.status == Status::Confirmed)
+    (kind.is_refused() && record.confirmed_ms.is_some())
         .then(|| "a step refuses the order, and it is confirmed".to_owned())
+}
+
+fn is_fulfilment(client: &Client) -> bool {
+    client.request.resource.as_deref() == Some(FULFIL)
+}
+
+/// I3: what there was at the beginning is there, but for what was handed over, once.
+fn lost_stock(stock: &Stock, books: &Books) -> Option<String> {
+    let consumed = books.reservations.values().filter(|fence| fence.state == FenceState::Consumed);
+    let lines = consumed.filter_map(|fence| fence.effect.as_ref()).flat_map(|reservation| &reservation.lines);
+    let gone: i64 = lines.filter(|line| line.sku == stock.sku).map(|line| i64::from(line.quantity)).sum();
+    let on_hand = stock.available + stock.reserved;
+    (on_hand != ON_HAND - gone)
+        .then(|| format!("I3  {on_hand} of {} are on hand; of {ON_HAND}, {gone} were handed over", stock.sku))
 }
 
 /// I7: what goes wrong with another body under the same key does not cancel the order. Whoever gave it up
@@ -168,6 +211,7 @@ pub fn told(client: &Client) -> String {
 
 fn who(request: &ApiGatewayProxyRequest) -> &'static str {
     match &request.body {
+        None if request.resource.as_deref() == Some(FULFIL) => "the store that hands the order over",
         None => "the customer who cancels",
         Some(body) if *body == OrderKind::other_request().body.unwrap_or_default() => "the sender of the other body",
         Some(_) => "the sender of the order",

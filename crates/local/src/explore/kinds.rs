@@ -31,6 +31,10 @@ pub enum OrderKind {
     ReusedKey,
     /// Sent with `Prefer: respond-async`.
     Async,
+    /// Handed over once it is confirmed.
+    Fulfilled,
+    /// Handed over once it is confirmed, and cancelled by its customer at every point.
+    FulfilledOrCancelled,
 }
 
 /// The idempotency key of every explored order.
@@ -55,7 +59,9 @@ impl OrderKind {
         let prepaid =
             |quantity: i64| json!({"customerId": "buyer", "items": [item("A", quantity)], "totalAmount": 5 * quantity});
         match self {
-            Self::Prepaid | Self::Cancelled | Self::ReusedKey => vec![place(&prepaid(ON_HAND), &[])],
+            Self::Prepaid | Self::Cancelled | Self::ReusedKey | Self::Fulfilled | Self::FulfilledOrCancelled => {
+                vec![place(&prepaid(ON_HAND), &[])]
+            }
             Self::Invoice => vec![place(
                 &json!({"customerId": "buyer", "paymentTerms": "INVOICE",
                     "items": [item("A", ON_HAND), item("B", ON_HAND)], "totalAmount": 10 * ON_HAND}),
@@ -76,6 +82,14 @@ impl OrderKind {
         }
     }
 
+    /// What is sent once those are answered and nothing is open any more.
+    pub fn later_requests(self) -> Vec<ApiGatewayProxyRequest> {
+        match self {
+            Self::Fulfilled | Self::FulfilledOrCancelled => vec![about("/orders/{orderId}/fulfil")],
+            _ => Vec::new(),
+        }
+    }
+
     /// The same key with another body, that the store could serve as well.
     pub fn other_request() -> ApiGatewayProxyRequest {
         place(
@@ -92,24 +106,36 @@ impl OrderKind {
 
     /// The customer's cancellation.
     pub fn cancellation() -> ApiGatewayProxyRequest {
-        let path = PathParameters::from([("orderId".to_owned(), Self::order_id().to_string())]);
-        event(Method::POST, "/orders/{orderId}/cancel", HeaderMap::new(), path, b"")
+        about("/orders/{orderId}/cancel")
     }
 
     /// The events that it is about: exactly one of them happens in each of its schedules.
     pub fn events(self) -> &'static [FaultKind] {
         match self {
-            Self::Cancelled => &[FaultKind::CustomerCancels, FaultKind::CustomerCancelsBeside],
+            Self::Cancelled | Self::FulfilledOrCancelled => {
+                &[FaultKind::CustomerCancels, FaultKind::CustomerCancelsBeside]
+            }
             Self::ReusedKey => &[FaultKind::OtherBody, FaultKind::OtherBodyBeside],
             _ => &[],
         }
     }
 
-    /// Whether no step refuses it: it has to be confirmed, unless something worse than a transient
-    /// fault happens to it.
+    /// Whether no step refuses it and nobody cancels it: it has to be confirmed, unless something worse
+    /// than a transient fault happens to it.
     pub fn is_healthy(self) -> bool {
-        !matches!(self, Self::OutOfStock | Self::OverLimit | Self::Cancelled)
+        !self.is_refused() && !matches!(self, Self::Cancelled | Self::FulfilledOrCancelled)
     }
+
+    /// Whether a step refuses it: it must not be confirmed.
+    pub fn is_refused(self) -> bool {
+        matches!(self, Self::OutOfStock | Self::OverLimit)
+    }
+}
+
+/// A request about the explored order, without a body.
+fn about(resource: &str) -> ApiGatewayProxyRequest {
+    let path = PathParameters::from([("orderId".to_owned(), OrderKind::order_id().to_string())]);
+    event(Method::POST, resource, HeaderMap::new(), path, b"")
 }
 
 fn place(body: &Value, headers: &[(&'static str, &'static str)]) -> ApiGatewayProxyRequest {

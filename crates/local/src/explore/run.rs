@@ -5,6 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use order::EpochMs;
+use persist_order::orders::open_work;
 use recover_orders::RUN_TIME;
 use serde_json::json;
 use statemachine::{Random, StateMachine};
@@ -148,6 +149,12 @@ impl Ground {
         settle(&stack).await;
         let mut dropped = 0;
         let mut is_at_rest = come_to_rest(&stack, &world, wiring, &mut clients, &mut dropped).await?;
+        for request in kind.later_requests() {
+            world.call(request);
+        }
+        clients.extend(world.clients().await);
+        settle(&stack).await;
+        is_at_rest &= come_to_rest(&stack, &world, wiring, &mut clients, &mut dropped).await?;
         // The latest that a hung invocation can land is when nobody expects it any more.
         world.land_all().await;
         is_at_rest &= come_to_rest(&stack, &world, wiring, &mut clients, &mut dropped).await?;
@@ -244,7 +251,8 @@ async fn work_off(stack: &Stack, wiring: &Wiring) -> u64 {
 fn next_due_ms(stack: &Stack, queued: usize) -> Option<EpochMs> {
     let key = json!({ "order_id": { "S": OrderKind::order_id() } });
     let item = stack.store.item(&stack.tables.orders.as_str().into(), &key);
-    let open = item.filter(|item| item.get("work").is_some() && item.get("parked_at_ms").is_none());
+    let work = open_work(&OrderKind::order_id());
+    let open = item.filter(|item| item["work"]["S"].as_str() == Some(&work));
     let due_ms = open.and_then(|item| item["due_ms"]["N"].as_str()?.parse().ok());
     let queued = (queued > 0).then(|| stack.clock.now_ms());
     due_ms.into_iter().chain(queued).min()

@@ -23,6 +23,9 @@ pub(super) fn judge(performance: &Performance<'_>) -> Vec<Verdict> {
         if record == Some(Status::Confirmed.into()) {
             contradicts("nothing is called for an order that was found confirmed");
         }
+        if is_fulfilment(answered) != (record == Some(Status::Fulfilling.into())) {
+            contradicts("an order is fulfilled, and nothing else is done to it, if its record says FULFILLING");
+        }
         let is_persist = action(answered) == Some("persist");
         let is_decided_later = performance.answers[index..].iter().any(|later| action(later) == Some("cancel"));
         if is_persist && is_unknown_failure(answered) && !is_decided_later {
@@ -45,7 +48,12 @@ fn judge_outcome(performance: &Performance<'_>, verdicts: &mut Vec<Verdict>) {
     }
     let reported = performance.outcome.output.as_deref().and_then(|output| output.get("status")?.as_str());
     let record = performance.answers.iter().rev().find_map(status);
-    let decided = [Status::Confirmed, Status::Cancelled].map(<&str>::from);
+    let ends = [
+        (Status::Confirmed, "OrderConfirmed"),
+        (Status::Cancelled, "OrderCancelled"),
+        (Status::Fulfilled, "OrderFulfilled"),
+    ];
+    let named = |reported: &str| ends.iter().find(|(status, _)| reported == <&str>::from(status)).map(|(_, end)| *end);
     match reported {
         Some("REFUSED") => {
             let refused = performance.answers.iter().any(|answered| failure(answered).is_some_and(is_refusal));
@@ -53,12 +61,11 @@ fn judge_outcome(performance: &Performance<'_>, verdicts: &mut Vec<Verdict>) {
                 contradicts("an order is refused only if a function refused it");
             }
         }
-        Some(status) if decided.contains(&status) => {
+        Some(status) if named(status).is_some() => {
             if record != Some(status) {
                 contradicts("an outcome is reported only if the record says so");
             }
-            let expected = if status == decided[0] { "OrderConfirmed" } else { "OrderCancelled" };
-            if end != expected {
+            if named(status) != Some(end) {
                 contradicts("the end is named after the outcome that it reports");
             }
         }
@@ -72,6 +79,10 @@ fn action(answered: &Answered) -> Option<&str> {
 
 fn is_compensation(answered: &Answered) -> bool {
     matches!(action(answered), Some("reverse" | "release"))
+}
+
+fn is_fulfilment(answered: &Answered) -> bool {
+    matches!(action(answered), Some("consume" | "complete"))
 }
 
 /// The status of the record that the state was answered with.
@@ -139,6 +150,18 @@ mod tests {
                 "ReleaseInventory: nothing is called for an order that was found confirmed",
                 "CloseOrder: nothing is called for an order that was found confirmed",
             ]
+        );
+    }
+
+    #[tokio::test]
+    async fn a_cancellation_of_what_is_handed_over_is_found() {
+        let consume = DEFINITION.find(r#""ConsumeInventory": {"#).unwrap();
+        let at = consume + DEFINITION[consume..].find(r#""Next": "OrderUnfinished""#).unwrap();
+        let from = &DEFINITION[at - 400..at + 26];
+        let claim = "an order is fulfilled, and nothing else is done to it, if its record says FULFILLING";
+        assert_eq!(
+            contradicted(from, &from.replace("OrderUnfinished", "CancelOrder")).await,
+            [format!("CancelOrder: {claim}")]
         );
     }
 

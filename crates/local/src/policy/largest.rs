@@ -57,6 +57,7 @@ pub fn largest_record(status: Status) -> OrderRecord {
             post_accounting: Some(receipt()),
             reverse_accounting: Some(receipt()),
             release_inventory: Some(receipt()),
+            consume_inventory: Some(receipt()),
         },
         attempts: u32::MAX,
         created_ms: LAST_MS,
@@ -64,12 +65,14 @@ pub fn largest_record(status: Status) -> OrderRecord {
         confirmed_ms: Some(LAST_MS),
         cancelling_ms: Some(LAST_MS),
         cancelled_ms: Some(LAST_MS),
+        fulfilling_ms: Some(LAST_MS),
+        fulfilled_ms: Some(LAST_MS),
     }
 }
 
 /// The longest receipt.
 pub(super) fn receipt() -> Receipt {
-    Receipt { at_ms: LAST_MS, effect: Effect::Applied }
+    Receipt { at_ms: LAST_MS, effect: Effect::Consumed }
 }
 
 /// A moment with as many digits as JSONata carries.

@@ -113,10 +113,13 @@ fn answer(call: &Call, payload: &Value, records: &[(Status, Value)]) -> Result<V
                 // Both answer with the record as it stands afterwards, whoever decided.
                 Input::Confirm { .. } | Input::Cancel { .. } => with(|status| status != Status::Pending),
                 Input::Close { .. } => with(|status| status == Status::Cancelled),
+                Input::Complete { .. } => with(|status| status == Status::Fulfilled),
             }
         }
         Function::ReserveInventory => match read(payload)? {
-            reserve_inventory::Input::Reserve { .. } | reserve_inventory::Input::Release { .. } => receipt(),
+            reserve_inventory::Input::Reserve { .. }
+            | reserve_inventory::Input::Release { .. }
+            | reserve_inventory::Input::Consume { .. } => receipt(),
         },
         Function::PostAccounting => match read(payload)? {
             post_accounting::Input::Post { .. } | post_accounting::Input::Reverse { .. } => receipt(),

@@ -75,7 +75,7 @@ fn every_refusal_of_a_step_has_a_reason_of_its_own() {
         match *name {
             // A race that was lost, a mistake of ours: they say nothing about the order.
             "SagaCancelled" | "OtherContent" | "AlreadyConsumed" | "NotReserved" | "Unavailable" => {
-                assert_eq!(reason, Reason::StepFailed)
+                assert_eq!(reason, Reason::StepFailed);
             }
             refusal => {
                 assert!(reason.is_refusal(), "{refusal} is a {reason}");

@@ -275,8 +275,8 @@ async fn a_store_hands_over_what_it_has_picked_and_its_stock_is_gone() {
     assert_eq!(api.client.fulfil(location).await.json(), fulfilled.json(), "again, it is the same answer");
     assert_eq!(api.client.follow(location).await.json(), fulfilled.json());
     let events: Vec<_> = fulfilled.json()["timeline"].as_array().unwrap().clone();
-    let last: Vec<_> = events.iter().rev().take(3).rev().map(|moment| &moment["event"]).collect();
-    assert_eq!(last, ["FULFILLING", "INVENTORY_CONSUMED", "FULFILLED"]);
+    let hand_over: Vec<_> = events.iter().rev().take(3).rev().map(|moment| &moment["event"]).collect();
+    assert_eq!(hand_over, ["FULFILLING", "INVENTORY_CONSUMED", "FULFILLED"]);
     assert_eq!(list().await, ids[1..]);
 
     let refused = api.client.cancel(location).await;

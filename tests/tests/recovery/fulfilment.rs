@@ -127,16 +127,16 @@ async fn a_hand_over_that_is_held_up_is_accepted_cannot_be_cancelled_and_is_reco
     assert_eq!(reply.outcome(), (202, "FULFILLING", ""));
     assert_eq!(reply.header("location"), Some(format!("/orders/{}", order_id("k1")).as_str()));
     assert_eq!(problem(&cancel_order(&shop, order_id("k1").as_str()).await), (409, FULFILLED));
-    let replay = order("k1").of("LAPTOP001", 2).place_order(&shop).await;
-    assert_eq!(replay.outcome(), (201, "FULFILLING", ""), "it was confirmed");
+    let placed = order("k1").of("LAPTOP001", 2).place_order(&shop).await;
+    assert_eq!(placed.outcome(), (201, "FULFILLING", ""), "it was confirmed");
     shop.audit();
 
     faults.heal();
     recover_for(&shop, Duration::from_mins(10)).await;
     assert_fulfilled(&shop);
     assert_eq!(problem(&cancel_order(&shop, order_id("k1").as_str()).await), (409, FULFILLED));
-    let replay = order("k1").of("LAPTOP001", 2).place_order(&shop).await;
-    assert_eq!(replay.outcome(), (201, "FULFILLED", ""));
+    let placed = order("k1").of("LAPTOP001", 2).place_order(&shop).await;
+    assert_eq!(placed.outcome(), (201, "FULFILLED", ""));
     assert_fulfilled(&shop);
 }
 

@@ -137,7 +137,9 @@ fn gateway_event(
     key: &str,
     body: Option<&str>,
 ) -> Value {
-    let path = path_parameters["orderId"].as_str().map_or(resource.to_owned(), |id| format!("/orders/{id}"));
+    let values = path_parameters.as_object().into_iter().flatten();
+    let path = values
+        .fold(resource.to_owned(), |path, (name, value)| path.replace(&format!("{{{name}}}"), value.as_str().unwrap()));
     json!({
         "resource": resource,
         "path": path,
@@ -287,6 +289,30 @@ async fn the_binaries_confirm_one_order_and_roll_another_one_back() {
 }
 
 #[tokio::test]
+async fn the_binaries_for_operations_answer_to_them_alone() {
+    let (services, _store) = aws().await;
+    let manage_stock = LambdaFunction::start("manage-stock", &[INVENTORY, CLIENTS], services.clone()).await;
+    let manage_accounts = LambdaFunction::start("manage-accounts", &[JOURNAL, CLIENTS], services).await;
+
+    let article = json!({ "storeId": "main", "sku": "LAPTOP001" });
+    let adjustments = "/stores/{storeId}/stock/{sku}/adjustments";
+    let received = json!({ "difference": 5, "reason": "RECEIVED" }).to_string();
+    let receipt = |key_id| gateway_event("POST", adjustments, &article, key_id, "a1", Some(&received));
+    let adjusted = Answer(manage_stock.invoke(&receipt("clerk-id")).await.unwrap());
+    assert_eq!((adjusted.status(), &adjusted.body()["stock"]["onHand"]), (201, &json!(105)), "{adjusted:?}");
+    assert_eq!(Answer(manage_stock.invoke(&receipt("shop-id")).await.unwrap()).status(), 403);
+    let read = gateway_event("GET", "/stores/{storeId}/stock/{sku}", &article, "clerk-id", "-", None);
+    let read = Answer(manage_stock.invoke(&read).await.unwrap());
+    assert_eq!((read.status(), &read.body()["onHand"]), (200, &json!(105)), "{read:?}");
+
+    let customer = json!({ "customerId": "acme-wholesale" });
+    let account = |key_id| gateway_event("GET", "/accounts/{customerId}", &customer, key_id, "-", None);
+    let read = Answer(manage_accounts.invoke(&account("clerk-id")).await.unwrap());
+    assert_eq!((read.status(), &read.body()["creditLimit"]), (200, &json!(5000.0)), "{read:?}");
+    assert_eq!(Answer(manage_accounts.invoke(&account("shop-id")).await.unwrap()).status(), 403);
+}
+
+#[tokio::test]
 async fn a_process_opens_its_connections_before_it_asks_for_work_and_serves_every_invocation() {
     let system = System::start().await;
     assert_eq!(system.place("shop-id", "1", LAPTOP).await.status(), 201);
@@ -360,11 +386,13 @@ async fn errors_arrive_by_the_names_that_the_definition_matches() {
 #[tokio::test]
 async fn a_function_that_lacks_a_setting_says_which() {
     let (services, _store) = aws().await;
-    let cases: [(&str, Settings<'_>); 6] = [
+    let cases: [(&str, Settings<'_>); 8] = [
         ("persist-order", &[ORDERS]),
         ("reserve-inventory", &[INVENTORY]),
         ("post-accounting", &[JOURNAL]),
         ("query-orders", &[ORDERS, CLIENTS]),
+        ("manage-stock", &[INVENTORY, CLIENTS]),
+        ("manage-accounts", &[JOURNAL, CLIENTS]),
         (
             "recover-orders",
             &[ORDERS, ("STATE_MACHINE_ARN", "arn:aws:states:::-"), ("PARKED_QUEUE_URL", "http://localhost/-")],

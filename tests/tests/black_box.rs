@@ -17,7 +17,7 @@ use std::path::Path;
 use std::time::{Duration, Instant};
 use std::{env, fs};
 
-use http::header::{CONTENT_TYPE, ETAG, HOST, HeaderName, IF_NONE_MATCH, LOCATION};
+use http::header::{CONTENT_TYPE, ETAG, HOST, HeaderName, IF_MATCH, IF_NONE_MATCH, LOCATION};
 use http::{Method, StatusCode};
 use order_client::{Decimal, Decision, List, NewOrder};
 use serde_json::{Value, json};
@@ -376,6 +376,76 @@ async fn an_order_that_a_client_has_already_is_not_sent_again() {
     assert_eq!((known.status, known.body.len()), (StatusCode::NOT_MODIFIED, 0), "{known:?}");
     let unknown = api.client.send(read("\"another\""), "").await.unwrap();
     assert_eq!((unknown.status, unknown.header(ETAG)), (StatusCode::OK, placed.header(ETAG)));
+}
+
+/// A request of operations, with a body if there is one.
+async fn operate(api: &Api, method: Method, path: &str, header: (HeaderName, &str), body: Value) -> Response {
+    let request = api.of("operations").request(method, path).header(CONTENT_TYPE, "application/json");
+    api.of("operations").send(request.header(header.0, header.1), body.to_string()).await.unwrap()
+}
+
+#[tokio::test]
+async fn stock_comes_in_is_ordered_counted_and_listed() {
+    let api = Api::open().await;
+    let clerk = api.of("operations");
+    let (path, receipt) = ("/stores/kept/stock/KEPT", json!({ "difference": 5, "reason": "RECEIVED" }));
+    let receive = |key| {
+        operate(&api, Method::POST, "/stores/kept/stock/KEPT/adjustments", (IDEMPOTENCY_KEY, key), receipt.clone())
+    };
+    let received = receive("kept-received").await;
+    assert_eq!(
+        (received.status, &received.json()["stock"]["onHand"]),
+        (StatusCode::CREATED, &json!(5)),
+        "{received:?}"
+    );
+    let again = receive("kept-received").await;
+    assert_eq!((again.status, &again.json()["stock"]["onHand"]), (StatusCode::CREATED, &json!(5)), "{again:?}");
+    assert_eq!(again.header("idempotent-replayed"), "true");
+
+    let mut order = order_of("KEPT", 3);
+    order["storeId"] = "kept".into();
+    assert_eq!(api.place("kept-ordered", order).await.status, StatusCode::CREATED);
+    let read = clerk.get(path).await;
+    assert_eq!(read.json(), json!({ "storeId": "kept", "sku": "KEPT", "available": 2, "reserved": 3, "onHand": 5 }));
+    let set = |on_hand: i64, etag| operate(&api, Method::PUT, path, (IF_MATCH, etag), json!({ "onHand": on_hand }));
+    let below = set(2, read.header(ETAG)).await;
+    assert_eq!((below.status, &below.problem()["stock"]["reserved"]), (StatusCode::CONFLICT, &json!(3)), "{below:?}");
+    let counted = set(4, read.header(ETAG)).await;
+    assert_eq!((counted.status, &counted.json()["available"]), (StatusCode::OK, &json!(1)), "{counted:?}");
+    assert_eq!(set(9, read.header(ETAG)).await.status, StatusCode::PRECONDITION_FAILED);
+
+    let low = clerk.get("/stores/kept/stock?availableBelow=2").await.json();
+    assert_eq!(low, json!({ "stock": [counted.json()] }));
+    assert_eq!(clerk.get("/stores/kept/stock?availableBelow=1").await.json(), json!({ "stock": [] }));
+    assert_eq!(api.of("shop").get(path).await.status, StatusCode::FORBIDDEN);
+}
+
+#[tokio::test]
+async fn an_account_is_opened_invoiced_and_put_on_hold() {
+    let api = Api::open().await;
+    let clerk = api.of("operations");
+    let terms = |header, on_hold: bool| {
+        let body = json!({ "currency": "USD", "creditLimit": 25, "onHold": on_hold });
+        operate(&api, Method::PUT, "/accounts/opened/terms", header, body)
+    };
+    assert_eq!(clerk.get("/accounts/opened").await.status, StatusCode::NOT_FOUND);
+    let opened = terms((IF_NONE_MATCH, "*"), false).await;
+    assert_eq!(opened.status, StatusCode::CREATED, "{opened:?}");
+    let invoiced = api.place("opened-invoiced", invoice("opened", "PLENTY", 2)).await;
+    assert_eq!(invoiced.status, StatusCode::CREATED, "{invoiced:?}");
+    let held = terms((IF_MATCH, opened.header(ETAG)), true).await;
+    assert_eq!(held.status, StatusCode::OK, "an invoice is none of the terms: {held:?}");
+    let account = clerk.get("/accounts/opened").await;
+    assert!(str::from_utf8(&account.body).unwrap().contains(r#""onHold":true,"receivable":20.00"#), "{account:?}");
+    let refused = api.place("opened-held", invoice("opened", "PLENTY", 1)).await;
+    assert_eq!(refused.json()["reason"], "ACCOUNT_ON_HOLD", "{refused:?}");
+
+    let journal = format!("/orders/{}/journal", invoiced.json()["orderId"].as_str().unwrap());
+    assert_eq!(clerk.get(&journal).await.json()["entries"].as_array().unwrap().len(), 1);
+    assert_eq!(api.client.cancel(invoiced.header(LOCATION)).await.status, StatusCode::OK);
+    let entries = clerk.get(&journal).await.json()["entries"].clone();
+    assert_eq!((&entries[1]["kind"], &entries[1]["lines"][0]["credit"]), (&json!("REVERSAL"), &json!(20.0)));
+    assert_eq!(api.of("shop").get(&journal).await.status, StatusCode::FORBIDDEN);
 }
 
 #[tokio::test]

@@ -252,7 +252,7 @@ async fn other_content_with_the_same_key_is_refused_in_every_status_and_touches_
             insta::assert_json_snapshot!(reply.body, @r##"
             {
               "type": "urn:order-saga:problem:idempotency-conflict",
-              "title": "The idempotency key was used for another order before",
+              "title": "The idempotency key was used for another request before",
               "status": 422,
               "orderId": "55e56a4d5cca0331ef4a3ad51ee29f00"
             }

@@ -114,7 +114,7 @@ fn the_crate_stands_alone() {
 }
 
 fn laptop() -> NewOrder {
-    NewOrder::by("demo123").item("LAPTOP001", 1, Decimal::new(1299_99, 2))
+    NewOrder::by("demo123").item("LAPTOP001", 1, Decimal::new(129_999, 2))
 }
 
 async fn serve(arguments: &[&str]) -> (Serve, Client) {

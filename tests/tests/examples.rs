@@ -73,7 +73,7 @@ async fn every_script_is_described_and_says_how_it_is_used() {
     for entry in std::fs::read_dir(folder()).unwrap() {
         let path = entry.unwrap().path();
         let name = path.file_name().unwrap().to_str().unwrap().to_owned();
-        if !Path::new(&name).extension().is_some_and(|extension| extension == "sh") || name == "lib.sh" {
+        if path.extension().is_none_or(|extension| extension != "sh") || name == "lib.sh" {
             continue;
         }
         assert!(readme.contains(&format!("`{name}")), "{name} is not in the README");

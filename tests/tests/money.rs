@@ -118,10 +118,10 @@ async fn ten_thousand_amounts_in_every_currency_survive_request_record_and_respo
     assert!([0, 2, 3].iter().all(|exponent| exponents[exponent] >= 5), "{exponents:?}");
 
     let stack = Stack::open(Options::in_memory().unwrap()).unwrap();
-    let stock = (0..LINES).map(|line| json!({ "storeId": "main", "sku": format!("SKU{line}"), "onHand": PRICES }));
-    let stock = json!({ "stock": stock.collect::<Vec<_>>() });
+    let articles = (0..LINES).map(|line| json!({ "storeId": "main", "sku": format!("SKU{line}"), "onHand": PRICES }));
+    let seed = json!({ "stock": articles.collect::<Vec<_>>() });
     let store = aws_sdk_dynamodb::Client::new(&config(&stack.services));
-    Seed::parse(&stock.to_string()).unwrap().store(&store, &stack.tables).await.unwrap();
+    Seed::parse(&seed.to_string()).unwrap().store(&store, &stack.tables).await.unwrap();
     // The same amounts in each run.
     let mut runner = TestRunner::new_with_rng(Config::default(), TestRng::deterministic_rng(RngAlgorithm::ChaCha));
     let prices = prop::collection::vec(amount_minor(), LINES);

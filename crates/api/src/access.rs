@@ -68,7 +68,7 @@ impl Client {
         if any_of.iter().any(|scope| self.scopes.contains(scope)) {
             return Ok(());
         }
-        let names: Vec<&str> = any_of.iter().map(|scope| scope.into()).collect();
+        let names: Vec<&str> = any_of.iter().map(Into::into).collect();
         Err(forbidden(format!("this takes an API key with the scope {}", names.join(" or "))))
     }
 

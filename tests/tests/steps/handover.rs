@@ -37,7 +37,8 @@ async fn complete(shop: &Shop, order: &Order) -> Invoked {
 
 /// The customer's cancellation.
 async fn withdraw(shop: &Shop, order: &Order) -> OrderRecord {
-    let closing = Closing { reason: order::Reason::CustomerRequest, detail: None, shortages: Vec::new(), now_ms: shop.now_ms() };
+    let closing =
+        Closing { reason: order::Reason::CustomerRequest, detail: None, shortages: Vec::new(), now_ms: shop.now_ms() };
     let cancelled = shop.orders.cancel(order.order_id(), Canceller::Customer(order::Reach::All), &closing).await;
     cancelled.unwrap().expect("the order is on record")
 }

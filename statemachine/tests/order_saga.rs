@@ -16,7 +16,7 @@ fn saga() -> Result<StateMachine, LoadError> {
 }
 
 fn order() -> Value {
-    json!({"order_id": "o-1", "lines": [{"sku": "LAPTOP001", "quantity": 1}]})
+    json!({"order_id": "o-1", "store_id": "main", "lines": [{"sku": "LAPTOP001", "quantity": 1}]})
 }
 
 fn input() -> Value {

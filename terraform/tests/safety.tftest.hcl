@@ -278,7 +278,7 @@ run "safe_by_default" {
 
   assert {
     condition = toset(keys(aws_api_gateway_method.this)) == toset([
-      "POST /orders", "GET /orders", "GET /orders/{orderId}", "POST /orders/{orderId}/cancel",
+      "POST /orders", "GET /orders", "GET /orders/{orderId}", "POST /orders/{orderId}/cancel", "POST /orders/{orderId}/fulfil",
       "GET /customers/{customerId}/orders", "GET /stores/{storeId}/orders", "GET /counties/{countyId}/orders",
       "GET /orders/{orderId}/journal", "GET /accounts/{customerId}", "GET /accounts/{customerId}/terms", "PUT /accounts/{customerId}/terms",
       "GET /stores/{storeId}/stock", "GET /stores/{storeId}/stock/{sku}", "PUT /stores/{storeId}/stock/{sku}",

@@ -69,7 +69,7 @@ async fn each_route_takes_the_scopes_that_the_description_names_and_no_other() {
             let scopes = scopes(operation);
             assert!(!scopes.is_empty(), "{method} {path} is for no scope");
             // An id that is none: whoever gets this far is refused for that, or for the empty body.
-            let path = path.replace('{', "-").replace('}', "-");
+            let path = path.replace(['{', '}'], "-");
             let method: Method = method.to_uppercase().parse().unwrap();
             for scope in Scope::VARIANTS {
                 let found = status(&api.client(scope.into()), method.clone(), &path).await;

@@ -283,7 +283,7 @@ async fn the_binaries_confirm_one_order_and_roll_another_one_back() {
     assert_eq!(
         serde_json::to_value(&report.orders).unwrap(),
         json!({
-            "PENDING": 0, "CONFIRMED": 2, "CANCELLING": 0, "CANCELLED": 1,
+            "PENDING": 0, "CONFIRMED": 2, "FULFILLING": 0, "FULFILLED": 0, "CANCELLING": 0, "CANCELLED": 1,
         })
     );
 }

@@ -5,7 +5,7 @@
 use std::sync::Arc;
 
 use local::aws::{Tally, Usage};
-use system_tests::orders::{OrderBuilder, order};
+use system_tests::orders::{OrderBuilder, fulfil_order, order, order_id};
 use system_tests::shops::{Shop, shop};
 
 /// The budget of the happy path of an order of one line.
@@ -110,6 +110,22 @@ async fn an_order_on_invoice_costs_one_look_and_one_transaction_more() {
       "PutItem: 1 requests, 4 write units, 0 read units",
       "TransactWriteItems: 2 requests, 8 write units, 0 read units",
       "UpdateItem: 1 requests, 3 write units, 0 read units"
+    ]
+    "##);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_hand_over_costs_one_transaction_and_two_updates() {
+    let (tally, shop) = counted().await;
+    place(&shop, &order("k1").of("LAPTOP001", 1)).await;
+    tally.reset();
+    let reply = fulfil_order(&shop, order_id("k1").as_str()).await;
+    assert_eq!(reply.outcome(), (200, "FULFILLED", ""));
+    insta::assert_json_snapshot!(bill(&tally), @r##"
+    [
+      "GetItem: 2 requests, 0 write units, 2 read units",
+      "TransactWriteItems: 1 requests, 4 write units, 0 read units",
+      "UpdateItem: 2 requests, 5 write units, 0 read units"
     ]
     "##);
 }

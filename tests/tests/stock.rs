@@ -13,7 +13,7 @@ use local::stack::lambda::Function;
 use serde_json::{Value, json};
 use system_tests::faults::{Calls, Fault, Faults, Turns};
 use system_tests::operations::{Ask, get, post, put};
-use system_tests::orders::{Reply, client, order};
+use system_tests::orders::{Reply, client, fulfil_order, order, order_id};
 use system_tests::shops::{Shop, shop};
 use tokio::task::JoinSet;
 use tokio::time::sleep;
@@ -128,6 +128,18 @@ async fn a_difference_is_added_to_what_is_available() {
     assert_eq!(adjustment(-1, "COUNTED", "a4").send(&shop).await.http_status, 201);
     assert_eq!(laptops(&shop).await, (10, 3, 13));
     check(&shop);
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_is_handed_over_is_on_hand_no_more_and_no_loss() {
+    let shop = shop().open().await;
+    order("k1").of("LAPTOP001", 3).place_order(&shop).await;
+    assert_eq!(fulfil_order(&shop, order_id("k1").as_str()).await.http_status, 200);
+    assert_eq!(laptops(&shop).await, (7, 0, 7));
+    assert_eq!(adjustment(-8, "LOST", "a1").send(&shop).await.http_status, 409);
+    assert_eq!(adjustment(-7, "LOST", "a1").send(&shop).await.http_status, 201);
+    assert_eq!(laptops(&shop).await, (0, 0, 0));
+    assert!(local::audit::check(&shop.books()).holds);
 }
 
 #[tokio::test(start_paused = true)]

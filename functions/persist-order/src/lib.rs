@@ -4,6 +4,7 @@
 //! answers with the record as it stands afterwards, whoever wrote it: the workflow goes where the
 //! record's status says.
 
+pub mod handover;
 pub mod orders;
 pub mod pages;
 pub mod work;

@@ -26,7 +26,7 @@ async fn the_longest_way_is_a_roll_back_after_every_retry() {
     assert_eq!(path[path.len() - 4..], ["RollBack", "CheckRollBack", "CloseOrder", "OrderCancelled"]);
     assert_eq!(worst.legs[0].work, Work::Attempts { attempts: 4, timeout_s: 8, delays_s: 7.0 });
     let ends: Vec<&str> = report.ways.iter().map(|way| way.end.as_str()).collect();
-    assert_eq!(ends, ["OrderCancelled", "OrderUnfinished", "OrderConfirmed", "OrderRefused"]);
+    assert_eq!(ends, ["OrderCancelled", "OrderFulfilled", "OrderUnfinished", "OrderConfirmed", "OrderRefused"]);
 }
 
 /// The failures of both compensations, each with the longest cause that there is.

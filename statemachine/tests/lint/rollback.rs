@@ -210,9 +210,17 @@ fn an_order_that_is_handed_over_is_never_compensated() {
     let saga = Saga::shipped().with("/States/JoinSaga/Choices/4/Next", json!("RollBack"));
     let rule = |state: &str| {
         format!(
-            "state {state:?}: must not run before a decision to cancel is won, and does on the path \
-             PersistOrder → JoinSaga → RollBack"
+            "state {state:?}: must not run before cancelling is decided, as on the path PersistOrder → JoinSaga → RollBack"
         )
     };
     saga.is_refused_for(&[&rule("ReleaseInventory"), &rule("ReverseAccounting")]);
+}
+
+#[test]
+fn nothing_that_fails_in_a_hand_over_leads_to_a_cancellation() {
+    let saga = Saga::shipped().with("/States/ConsumeInventory/Catch/0/Next", json!("CancelOrder"));
+    let saga = saga.with("/States/ConsumeInventory/Catch/0/Assign", json!({"failure": "{% $states.errorOutput %}"}));
+    saga.is_refused_for(&[
+        r#"state "CancelOrder", Next: must not lead back: FollowDecision → ConsumeInventory → CancelOrder → FollowDecision"#,
+    ]);
 }

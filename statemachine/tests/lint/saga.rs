@@ -117,7 +117,7 @@ pub fn policy() -> Policy {
 
 fn answers(call: &Call, _payload: &Value) -> Result<Vec<Value>, String> {
     let records = |statuses: &[&str]| {
-        let record = |status| json!({"order_id": "o-1", "lines": [], "status": status});
+        let record = |status| json!({"order_id": "o-1", "store_id": "main", "lines": [], "status": status});
         Ok(statuses.iter().map(record).collect())
     };
     match (call.function.as_str(), call.action.as_str()) {

@@ -189,7 +189,7 @@ fn payloads_stay_under_the_limit_of_the_policy() {
     Saga::shipped().is_refused_under(
         &policy,
         &[
-            "state \"CancelOrder\", Arguments: its arguments can be 98535 bytes, of 98500 allowed, on the path \
+            "state \"CancelOrder\", Arguments: its arguments can be 98553 bytes, of 98500 allowed, on the path \
              PersistOrder → JoinSaga → ReserveInventory → PostAccounting → CancelOrder",
             "state \"RollBack\", Output: its output can be 196787 bytes, of 98500 allowed, on the path PersistOrder → \
              JoinSaga → ReserveInventory → PostAccounting → ConfirmOrder → FollowDecision → RollBack → \
@@ -224,6 +224,11 @@ fn the_projects_own_claims_are_checked_on_every_execution() {
                 "OrderCancelled",
                 "PersistOrder → JoinSaga → ReserveInventory → PostAccounting → ConfirmOrder → FollowDecision → RollBack → \
                  ReverseAccounting → ReleaseInventory → CheckRollBack → CloseOrder → OrderCancelled",
+            ),
+            &claim(
+                "OrderFulfilled",
+                "PersistOrder → JoinSaga → ReserveInventory → PostAccounting → ConfirmOrder → FollowDecision → \
+                 ConsumeInventory → CompleteOrder → OrderFulfilled",
             ),
             &claim(
                 "OrderUnfinished",

@@ -2,12 +2,14 @@
 
 use std::time::Duration;
 
+use local::audit::{self, Books};
 use local::aws::{Api, WireError};
 use local::stack::PARKED_QUEUE;
-use order::{Order, Status};
+use order::{Order, OrderId, Status};
 use recover_orders::{MAX_ATTEMPTS, Taken};
 use reserve_inventory::Inventory;
 use saga::Step;
+use saga::fence::FenceState;
 use system_tests::faults::{Calls, Fault, Faults, Mishap, Mishaps};
 use system_tests::orders::{Reply, cancel_order, fulfil_order, order, order_id};
 use system_tests::shops::{Shop, shop};
@@ -280,4 +282,44 @@ async fn recovery_leaves_the_pick_list_alone() {
     assert!(recover(&shop).await.taken.is_empty());
     assert_eq!(shop.recover_orders.take_up(&order_id("k1")).await, Taken::NotOurs);
     assert_eq!(shop.items(), items);
+}
+
+#[tokio::test(start_paused = true)]
+async fn the_audit_sees_what_is_wrong_with_a_hand_over() {
+    let shop = shop().open().await;
+    confirmed(&shop).await;
+    assert_eq!(fulfil(&shop).await.http_status, 200);
+    let id = order_id("k1");
+    let found = |spoil: fn(&mut Books, &OrderId)| {
+        let mut books = shop.books();
+        spoil(&mut books, &id);
+        let findings = audit::check(&books).findings.into_iter();
+        findings.map(|finding| format!("{:?} {}", finding.invariant, finding.what)).collect::<Vec<_>>()
+    };
+    let nothing: [&str; 0] = [];
+    assert_eq!(found(|_, _| ()), nothing);
+    // It expires, and the record's receipt is left.
+    assert_eq!(found(|books, id| _ = books.reservations.remove(id)), nothing);
+    let is_not_consumed = "I2 is FULFILLED and has not consumed exactly its lines";
+    assert_eq!(
+        found(|books, id| books.reservations.get_mut(id).unwrap().state = FenceState::Applied),
+        [is_not_consumed, "I3 has 0 reserved, and open reservations hold 2"]
+    );
+    assert_eq!(found(|books, id| books.reservations.get_mut(id).unwrap().effect = None), [is_not_consumed]);
+    assert_eq!(
+        found(|books, id| books.orders.get_mut(id).unwrap().record.receipts.consume_inventory = None),
+        [is_not_consumed]
+    );
+    assert_eq!(
+        found(|books, id| _ = books.postings.remove(id)),
+        ["I2 is FULFILLED and its journal entry is not posted"]
+    );
+    assert_eq!(
+        found(|books, id| _ = books.orders.remove(id)),
+        ["I2 holds or has consumed stock and has no record", "I2 is posted and has no record"]
+    );
+    let confirmed = found(|books, id| books.orders.get_mut(id).unwrap().record.status = Status::Confirmed);
+    assert_eq!(confirmed.iter().map(|what| &what[..2]).collect::<Vec<_>>(), ["I1", "I5", "I2", "I2"], "{confirmed:?}");
+    let cancelled = found(|books, id| books.orders.get_mut(id).unwrap().record.status = Status::Cancelled);
+    assert!(cancelled.contains(&"I2 is CANCELLED and its stock is consumed".to_owned()), "{cancelled:?}");
 }

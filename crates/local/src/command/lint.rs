@@ -227,9 +227,9 @@ mod tests {
         let definition = DEFINITION.replace(r#""Default": "OrderUnfinished""#, r#""Default": "OrderUnfinish""#);
         insta::assert_snapshot!(text(&definition).await, @r#"
         lint found 3 faults
-          line 97: state "JoinSaga", Default: there is no state "OrderUnfinish" in this scope
-          line 330: state "FollowDecision", Default: there is no state "OrderUnfinish" in this scope
-          line 462: state "CheckRollBack", Default: there is no state "OrderUnfinish" in this scope
+          line 105: state "JoinSaga", Default: there is no state "OrderUnfinish" in this scope
+          line 347: state "FollowDecision", Default: there is no state "OrderUnfinish" in this scope
+          line 479: state "CheckRollBack", Default: there is no state "OrderUnfinish" in this scope
         "#);
     }
 

@@ -99,7 +99,7 @@ fn words(taken: Taken) -> &'static str {
         Taken::Started => "taken up",
         Taken::NotStarted => "not started; the next run takes them up",
         Taken::GivenUp => "given up after too many attempts, and being cancelled",
-        Taken::Parked => "parked: they cannot be rolled back, and need a person",
+        Taken::Parked => "parked: they cannot be finished, and need a person",
         Taken::NotOurs => "decided already, or taken by somebody else",
         Taken::Unavailable => "not reached: the store did not answer",
     }

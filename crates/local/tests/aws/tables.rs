@@ -26,7 +26,7 @@ async fn the_tables_are_as_designed() {
     assert_eq!(
         indexes,
         BTreeMap::from([
-            ("orders_by_customer", vec!["customer_id", "created_ms"]),
+            ("orders_by_customer", vec!["tenant_customer", "created_ms"]),
             ("orders_by_store", vec!["store_shard", "created_ms"]),
             ("orders_by_county", vec!["county_shard", "created_ms"]),
             ("work_by_due", vec!["work", "due_ms"]),

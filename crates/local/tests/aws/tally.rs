@@ -16,7 +16,7 @@ async fn a_write_costs_one_unit_for_the_table_and_one_for_each_index_it_enters()
     let (tally, stack) = counted();
     let put = stack.client.put_item().table_name("orders");
     put.item("order_id", text("1"))
-        .item("customer_id", text("demo123"))
+        .item("tenant_customer", text("public#demo123"))
         .item("created_ms", number(1))
         .item("work", text("0"))
         .item("due_ms", number(2))

@@ -338,7 +338,7 @@ async fn the_client_crate_places_waits_reads_cancels_and_lists() {
     let api = Api::open().await;
     let client = api.client.typed();
     let order = |key: &str, quantity| {
-        let order = NewOrder::by("typed").item("ONE-TYPED", quantity, Decimal::new(10_50, 2));
+        let order = NewOrder::by("typed").item("ONE-TYPED", quantity, Decimal::new(1_050, 2));
         order.with_key(format!("typed-{key}"))
     };
     // Whoever does not wait at first can do so later, with the same order.

@@ -114,7 +114,7 @@ fn the_crate_stands_alone() {
 }
 
 fn laptop() -> NewOrder {
-    NewOrder::by("demo123").item("LAPTOP001", 1, Decimal::new(1299_99, 2))
+    NewOrder::by("demo123").item("LAPTOP001", 1, Decimal::new(129_999, 2))
 }
 
 async fn serve(arguments: &[&str]) -> (Serve, Client) {
@@ -181,6 +181,19 @@ async fn a_walk_sees_every_order_once() {
         seen.push(order.order_id);
     }
     assert_eq!(seen, ids);
+    assert_eq!(client.fulfil(&ids[4]).await.unwrap().status, Status::Fulfilled);
+    let gone = client.cancel(&ids[4]).await.unwrap_err();
+    assert!(matches!(gone, Error::Refused { status: 409, problem } if problem.kind == ProblemKind::OrderFulfilled));
+    let mut waiting = client.list(&List::to_pick("main"));
+    let mut to_pick = Vec::new();
+    while let Some(order) = waiting.next().await.unwrap() {
+        to_pick.insert(0, order.order_id);
+    }
+    assert_eq!(
+        to_pick,
+        ids[..4],
+        "the first one that was confirmed comes first, and what is handed over does not come"
+    );
     let mut open = client.list(&List::open(Status::Pending));
     assert_eq!(open.next().await.unwrap(), None);
     let mut nowhere = client.list(&List::of_store("a b"));

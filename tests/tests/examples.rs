@@ -26,7 +26,8 @@ async fn printed(serve: &Serve, script: &str, arguments: &[&str]) -> String {
 }
 
 async fn order(serve: &Serve, script: &str, arguments: &[&str]) -> Value {
-    serde_json::from_str(&printed(serve, script, arguments).await).unwrap()
+    let text = printed(serve, script, arguments).await;
+    serde_json::from_str(&text).unwrap_or_else(|error| panic!("{script} {arguments:?}: {error} in {text:?}"))
 }
 
 #[tokio::test]
@@ -50,10 +51,11 @@ async fn an_order_is_placed_read_cancelled_and_listed_from_a_shell() {
     assert!(stdout(&refused).contains("cancelled-by-customer"), "{refused:?}");
 
     // One keyless order, so that there are three, on two pages.
-    order(&serve, "place.sh", &[]).await;
+    let third = order(&serve, "place.sh", &[]).await;
+    assert_eq!(order(&serve, "fulfil.sh", &[third["orderId"].as_str().unwrap()]).await["status"], "FULFILLED");
     let list = printed(&serve, "list.sh", &["demo123", "2"]).await;
     let statuses: Vec<_> = list.lines().map(|line| line.split('\t').nth(2).unwrap()).collect();
-    assert_eq!(statuses, ["CONFIRMED", "CONFIRMED", "CANCELLED"], "{list}");
+    assert_eq!(statuses, ["FULFILLED", "CONFIRMED", "CANCELLED"], "{list}");
 }
 
 #[tokio::test]
@@ -71,7 +73,7 @@ async fn every_script_is_described_and_says_how_it_is_used() {
     for entry in std::fs::read_dir(folder()).unwrap() {
         let path = entry.unwrap().path();
         let name = path.file_name().unwrap().to_str().unwrap().to_owned();
-        if Path::new(&name).extension().is_none_or(|extension| extension != "sh") || name == "lib.sh" {
+        if path.extension().is_none_or(|extension| extension != "sh") || name == "lib.sh" {
             continue;
         }
         assert!(readme.contains(&format!("`{name}")), "{name} is not in the README");

@@ -12,7 +12,7 @@ async fn main() -> Result<(), Box<dyn Error>> {
     if let Ok(key) = env::var("API_KEY") {
         client = client.with_api_key(&key)?;
     }
-    let order = NewOrder::by("demo123").item("LAPTOP001", 1, Decimal::new(1299_99, 2));
+    let order = NewOrder::by("demo123").item("LAPTOP001", 1, Decimal::new(129_999, 2));
     println!("placing an order of {} under the key {}", order.total()?, order.key());
     let placed = client.place(&order).await?;
     match placed.decision {

@@ -125,7 +125,7 @@ impl Client {
         if let Some(accepted) = answer {
             let target = self.location(&accepted, &placed.order_id);
             // The order is taken, whatever becomes of a look at it.
-            if let Ok(Some(order)) = self.settled(target, accepted.etag(), deadline).await {
+            if let Ok(Some(order)) = self.awaited(Status::is_decided, target, accepted.etag(), deadline).await {
                 placed.decision = decision(order);
             }
         }
@@ -176,15 +176,21 @@ impl Client {
     /// [`Error::Refused`] if there is no such order or if it can no longer be cancelled;
     /// [`Error::GaveUp`]; [`Error::Unexpected`].
     pub async fn cancel(&self, order_id: &str) -> Result<Order, Error> {
-        let deadline = self.deadline();
-        let request = request(Method::POST, self.order_target(order_id, "/cancel"));
-        let answer = self.call(&request, deadline).await?;
-        let order: Order = answer.json()?;
-        if answer.status != StatusCode::ACCEPTED {
-            return Ok(order);
-        }
-        let target = self.location(&answer, order_id);
-        Ok(self.settled(target, answer.etag(), deadline).await.ok().flatten().unwrap_or(order))
+        self.act(order_id, "/cancel", Status::is_decided).await
+    }
+
+    /// Hands a confirmed order over, and waits until its stock is off the books: the order as it was
+    /// seen last, `FULFILLED`, or `FULFILLING` if the time was too short. It takes a key of the shop's
+    /// operations.
+    ///
+    /// # Idempotency
+    /// An order that is handed over answers as it stands.
+    ///
+    /// # Errors
+    /// [`Error::Refused`] if there is no such order or if it is not confirmed; [`Error::GaveUp`];
+    /// [`Error::Unexpected`].
+    pub async fn fulfil(&self, order_id: &str) -> Result<Order, Error> {
+        self.act(order_id, "/fulfil", |status| status == Status::Fulfilled).await
     }
 
     /// A walk through a list of orders, page by page.
@@ -228,8 +234,26 @@ impl Client {
         }
     }
 
-    /// Reads an order until it is decided or cancelled for good, or the time is over.
-    async fn settled(&self, target: String, etag: &str, deadline: Instant) -> Result<Option<Order>, Error> {
+    /// Has something done with an order, and waits for its end.
+    async fn act(&self, order_id: &str, action: &str, is_over: fn(Status) -> bool) -> Result<Order, Error> {
+        let deadline = self.deadline();
+        let answer = self.call(&request(Method::POST, self.order_target(order_id, action)), deadline).await?;
+        let order: Order = answer.json()?;
+        if answer.status != StatusCode::ACCEPTED {
+            return Ok(order);
+        }
+        let target = self.location(&answer, order_id);
+        Ok(self.awaited(is_over, target, answer.etag(), deadline).await.ok().flatten().unwrap_or(order))
+    }
+
+    /// Reads an order until its status is one that was waited for, or the time is over.
+    async fn awaited(
+        &self,
+        is_over: fn(Status) -> bool,
+        target: String,
+        etag: &str,
+        deadline: Instant,
+    ) -> Result<Option<Order>, Error> {
         let mut etag = etag.to_owned();
         for read in 1.. {
             let delay = self.retries.poll_delay(read, fastrand::u64(..));
@@ -246,7 +270,7 @@ impl Client {
             };
             if answer.status == StatusCode::OK {
                 let order: Order = answer.json()?;
-                if order.status.is_decided() {
+                if is_over(order.status) {
                     return Ok(Some(order));
                 }
                 answer.etag().clone_into(&mut etag);

@@ -1,4 +1,4 @@
-//! A client of the order API: it places orders, reads, cancels and lists them, and tries again where
+//! A client of the order API: it places orders, reads, cancels, hands over and lists them, and tries again where
 //! that is right.
 //!
 //! ```no_run

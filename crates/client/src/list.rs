@@ -16,6 +16,7 @@ use crate::order::{Order, Status};
 pub struct List {
     path: String,
     status: Option<Status>,
+    store_id: Option<String>,
     from: Option<OffsetDateTime>,
     to: Option<OffsetDateTime>,
     page_size: Option<u8>,
@@ -42,8 +43,13 @@ impl List {
         Self { status: Some(status), ..Self::at("/orders".to_owned()) }
     }
 
+    /// A store's pick list: its confirmed orders that are not handed over yet, longest confirmed first.
+    pub fn to_pick(store_id: &str) -> Self {
+        Self { store_id: Some(store_id.to_owned()), ..Self::open(Status::Confirmed) }
+    }
+
     fn at(path: String) -> Self {
-        Self { path, status: None, from: None, to: None, page_size: None }
+        Self { path, status: None, store_id: None, from: None, to: None, page_size: None }
     }
 
     /// Only those placed at this time or later.
@@ -74,6 +80,7 @@ impl List {
         let status = self.status.and_then(|status| serde_json::to_value(status).ok()?.as_str().map(str::to_owned));
         [
             ("status", status),
+            ("storeId", self.store_id.clone()),
             ("from", self.from.and_then(text)),
             ("to", self.to.and_then(text)),
             ("limit", self.page_size.map(|orders| orders.to_string())),
@@ -168,6 +175,8 @@ mod tests {
         let (from, to) = ("2027-01-15T08:00:00Z".to_owned(), "2027-01-15T08:00:00Z".to_owned());
         assert_eq!(list.query(), [("from", from), ("to", to), ("limit", "7".to_owned())]);
         assert_eq!(List::open(Status::Cancelling).query(), [("status", "CANCELLING".to_owned())]);
+        let (confirmed, main) = ("CONFIRMED".to_owned(), "main".to_owned());
+        assert_eq!(List::to_pick("main").query(), [("status", confirmed), ("storeId", main)]);
         assert_eq!(List::of_store("main").query(), []);
     }
 }

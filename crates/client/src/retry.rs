@@ -94,7 +94,7 @@ mod tests {
         let retries = Retries { attempts: 99, first_delay: seconds(1), max_delay: seconds(5), ..Retries::default() };
         for (attempt, bound) in [(1, 1), (2, 2), (3, 4), (4, 5), (33, 5), (90, 5)] {
             let delay = |random| retries.delay(attempt, Duration::ZERO, LONG, random).unwrap();
-            let nanos = seconds(bound).as_nanos() as u64;
+            let nanos = bound * 1_000_000_000;
             assert_eq!((delay(0), delay(nanos), delay(nanos + 1)), (seconds(0), seconds(bound), seconds(0)));
             assert!(delay(u64::MAX) <= seconds(bound));
             let poll = |random| retries.poll_delay(attempt, random);

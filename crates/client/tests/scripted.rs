@@ -201,6 +201,18 @@ async fn a_cancellation_is_waited_for() {
 }
 
 #[tokio::test]
+async fn a_hand_over_is_waited_for() {
+    let server = Server::start([
+        answer(202, "location: /v1/orders/1\r\netag: \"1\"", &order("FULFILLING")),
+        answer(200, "etag: \"1\"", &order("FULFILLING")),
+        answer(200, "etag: \"2\"", &order("FULFILLED")),
+    ])
+    .await;
+    assert_eq!(client(&server).fulfil(ID).await.unwrap().status, Status::Fulfilled);
+    assert_eq!(server.seen()[0].line, format!("POST /v1/orders/{ID}/fulfil HTTP/1.1"));
+}
+
+#[tokio::test]
 async fn a_version_that_is_known_is_not_read_again() {
     let server = Server::start([answer(304, "", ""), answer(200, "etag: \"2\"", &order("CONFIRMED"))]).await;
     let client = client(&server);

@@ -415,7 +415,7 @@ async fn the_audit_names_the_order_whose_record_is_wrong() {
     assert_found(&store, "closed, and recovery takes it up", haunting, &[("I1", &at_prepaid)]).await;
     let both = Change::update(invoiced, "SET cancelling_ms = :one", "");
     assert_found(&store, "confirmed and rolled back", both, &[("I5", &at_invoiced)]).await;
-    let undecided = Change::update(invoiced, "SET #status = :state", "CANCELLED");
+    let undecided = Change::update(invoiced, "SET #status = :state REMOVE #work, due_ms", "CANCELLED");
     let found = [("I2", &*at_invoiced), ("I2", &at_invoiced), ("I5", &at_invoiced)];
     assert_found(&store, "cancelled, and nobody decided it", undecided, &found).await;
     let orphans = [("I2", &*at_prepaid), ("I2", &at_prepaid)];

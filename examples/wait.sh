@@ -20,7 +20,7 @@ for _ in {1..60}; do
     # An order that is as it was has no body: 304. One that waits in the overflow queue is not there yet: 404.
     answer=$(api "$location" --header "if-none-match: $etag" --dump-header "$headers") || grep -q ' 404' "$headers"
     etag=$(header etag)
-    if jq --exit-status 'select(.status == "CONFIRMED" or .status == "CANCELLED")' <<<"$answer"; then
+    if jq --exit-status 'select(.status != "PENDING" and .status != "CANCELLING" and .status != null and .orderId != null)' <<<"$answer"; then
         exit
     fi
     sleep 0.5

@@ -241,7 +241,7 @@ locals {
     }
     "GET /orders" = {
       function   = "query-orders"
-      parameters = merge(local.page_parameters, { "querystring.status" = false, "querystring.storeId" = false })
+      parameters = merge(local.page_parameters, local.period_parameters, { "querystring.status" = false, "querystring.storeId" = false })
     }
     "GET /orders/{orderId}" = {
       function   = "query-orders"

@@ -21,7 +21,7 @@ variable "alarm_emails" {
 }
 
 variable "api_clients" {
-  description = "Who may call the API, by name. Each gets an API key. `scopes` are what it may do: `submit` (place, read and cancel orders), `read` (read orders, list a customer's) and `operations` (the shop's own staff: every tenant's orders by store, county and status). `tenant` is whose orders it places and sees, by default a tenant of its own; clients of one tenant share their orders and idempotency keys, and a renamed tenant sees none of its former orders. `customer_id` is the one customer that it acts for, by default all of them."
+  description = "Who may call the API, by name. Each gets an API key. `scopes` are what it may do: `submit` (place, read and cancel orders), `read` (read orders, list a customer's) and `operations` (the shop's own staff: every tenant's orders by store, county and status). `tenant` is whose orders it places and sees, by default a tenant of its own; clients of one tenant share their orders and idempotency keys, and a renamed tenant sees none of its former orders. `customer_id` is the one customer that it acts for, by default all of them; give such a client a tenant of its own."
   type = map(object({
     scopes      = set(string)
     tenant      = optional(string)
@@ -40,6 +40,11 @@ variable "api_clients" {
   validation {
     condition     = alltrue([for client in values(var.api_clients) : length(client.scopes) > 0 && length(setsubtract(client.scopes, ["submit", "read", "operations"])) == 0])
     error_message = "A client has one or more of the scopes submit, read and operations."
+  }
+
+  validation {
+    condition     = alltrue([for client in values(var.api_clients) : client.customer_id == null || !contains(client.scopes, "operations")])
+    error_message = "A client of one customer cannot have the scope operations, which sees every customer's orders."
   }
 
   validation {

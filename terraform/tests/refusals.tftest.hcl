@@ -120,6 +120,14 @@ run "a_client_may_do_something" {
   expect_failures = [var.api_clients]
 }
 
+run "operations_are_not_for_a_client_of_one_customer" {
+  command = plan
+  variables {
+    api_clients = { acme = { scopes = ["read", "operations"], customer_id = "acme" } }
+  }
+  expect_failures = [var.api_clients]
+}
+
 run "a_tenant_is_part_of_a_key" {
   command = plan
   variables {

@@ -56,8 +56,6 @@ SAFETY = [
     test("calls of $LATEST", "must not call $LATEST", "state_machine.tf", ".qualified_arn", ".arn"),
     test("starts past the alias", "started by the alias", "locals.tf", 'workflow_arn = "${local.state_machine_arn}:${local.alias}"', "workflow_arn = local.state_machine_arn"),
     # The clients.
-    test("a client's tenant lost", "tenant, scopes and customer", "locals.tf", "coalesce(client.tenant, name)", "name"),
-    test("a client's customer lost", "tenant, scopes and customer", "locals.tf", "client.customer_id == null ? {} :", "true ? {} :"),
     test("a shop that does everything", "is not the shop's website's", "variables.tf", 'shop       = { scopes = ["submit", "read"] }', 'shop       = { scopes = ["submit", "read", "operations"] }'),
     # The tables.
     test("no point-in-time recovery", "restorable", "dynamodb.tf", "enabled                 = true", "enabled                 = false"),

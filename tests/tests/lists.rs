@@ -297,7 +297,7 @@ async fn every_wrong_parameter_is_named_at_once_with_its_rule() {
         ("status=CANCELLED&storeId=main", &["status"]),
         ("status=pending", &["status"]),
         ("status=PENDING&status=CANCELLING", &["status"]),
-        ("status=PENDING&from=2026-01-01T00:00:00Z&storeId=main", &["storeId", "from"]),
+        ("status=PENDING&from=yesterday&storeId=main", &["storeId", "from"]),
         ("limit=x", &["status", "limit"]),
     ] {
         assert_eq!(refused(&open.page(&stack, query).await), names, "{query}");
@@ -379,6 +379,34 @@ async fn the_pick_list_of_a_store_is_its_confirmed_orders_longest_confirmed_firs
     assert_eq!(ids(&PICK_MAIN.walk(&stack, 4).await), expected);
     for (filter, id) in [("status=FULFILLING", &fulfilled), ("status=CANCELLING", &cancelled)] {
         assert_eq!(ids(&List { filter, ..PICK_MAIN }.walk(&stack, 100).await), [id]);
+    }
+}
+
+#[tokio::test]
+async fn the_lists_by_status_have_a_time_range_too() {
+    let stack = stack();
+    let mut placed = Vec::new();
+    for second in 0..30 {
+        let (order, at_ms) =
+            (order(&format!("picked-{second}")).of("LAPTOP001", 1).placed(), OPENED_MS + 1_000 * second);
+        stack.orders.put_pending(&order, at_ms, at_ms).await.unwrap();
+        stack
+            .orders
+            .confirm(order.order_id(), &order.store_id, &Receipts::default(), OPENED_MS + 60_000)
+            .await
+            .unwrap();
+        placed.push(order.order_id().to_string());
+    }
+    let picked: BTreeSet<&str> = placed[10..20].iter().map(String::as_str).collect();
+    let pending = put_all(&stack, (0..30).map(|second| OPENED_MS + 1_000 * second)).await;
+    let pick =
+        List { filter: "status=CONFIRMED&storeId=main&from=2027-01-15T08:00:10Z&to=2027-01-15T08:00:20Z", ..PICK_MAIN };
+    let open = List { filter: "status=PENDING&from=2027-01-15T08:00:10Z&to=2027-01-15T08:00:20Z", ..PICK_MAIN };
+    for limit in [1, 7, 100] {
+        assert_eq!(BTreeSet::from_iter(ids(&pick.walk(&stack, limit).await)), picked, "by {limit}");
+        let found = open.walk(&stack, limit).await;
+        assert_eq!(found.len(), 10, "by {limit}");
+        assert!(found.iter().all(|order| pending.contains(order["orderId"].as_str().unwrap())));
     }
 }
 

@@ -45,7 +45,8 @@ pub struct Client {
     pub tenant: Tenant,
     /// What it may do.
     pub scopes: BTreeSet<Scope>,
-    /// The one customer that it acts for; without it, all customers of its tenant.
+    /// The one customer that it acts for; without it, all customers. It shares its idempotency keys
+    /// with its tenant's other clients: give one that is not yours a tenant of its own.
     #[serde(default)]
     pub customer_id: Option<CustomerId>,
 }
@@ -112,7 +113,13 @@ impl FromStr for Clients {
     type Err = NotClients;
 
     fn from_str(json: &str) -> Result<Self, NotClients> {
-        serde_json::from_str(json).map_err(NotClients)
+        let clients: Self = serde_json::from_str(json).map_err(NotClients)?;
+        // It would see every customer's orders, whatever was meant by the one customer.
+        let is_bound = |client: &Client| client.customer_id.is_some() && client.scopes.contains(&Scope::Operations);
+        if clients.0.values().any(is_bound) {
+            return Err(NotClients(serde::de::Error::custom("operations are not for a client of one customer")));
+        }
+        Ok(clients)
     }
 }
 
@@ -172,6 +179,7 @@ mod tests {
             r#"{"k": {"tenant": "a", "scopes": ["all"]}}"#,
             r#"{"k": {"tenant": "a", "scopes": [], "customer": "c"}}"#,
             r#"{"k": {"scopes": []}}"#,
+            r#"{"k": {"tenant": "a", "scopes": ["operations"], "customer_id": "c"}}"#,
         ] {
             assert!(clients(text).is_err(), "{text}");
         }

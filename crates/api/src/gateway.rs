@@ -1,6 +1,7 @@
 //! Serving a handler behind API Gateway.
 
 use std::future::Future;
+use std::time::{Duration, SystemTime};
 
 use aws_lambda_events::apigw::{ApiGatewayProxyRequest, ApiGatewayProxyResponse};
 use http::HeaderMap;
@@ -9,6 +10,7 @@ use lambda_runtime::{LambdaEvent, service_fn};
 
 use crate::access::{Client, Clients};
 use crate::answer::Answer;
+use crate::problem::{Kind, Problem};
 
 /// A function behind API Gateway, as a REST API with proxy integration calls it. It has an answer to
 /// everything, so it never fails.
@@ -40,7 +42,10 @@ pub async fn serve<H: Handler>(handler: H, clients: Clients) -> Result<(), lambd
         let base = base_path(&event.payload);
         let api_key_id = event.payload.request_context.identity.api_key_id.clone();
         let answer = match clients.client(api_key_id.as_deref()) {
-            Ok(client) => handler.handle(event.payload, client, &event.context.request_id).await,
+            Ok(client) => {
+                let left = event.context.deadline().duration_since(SystemTime::now()).unwrap_or_default();
+                within(left, handler.handle(event.payload, client, &event.context.request_id)).await
+            }
             // API Gateway knows the key, so it is this function's settings that do not.
             Err(problem) => {
                 tracing::warn!(?api_key_id, "a request with an API key that no client has");
@@ -50,6 +55,18 @@ pub async fn serve<H: Handler>(handler: H, clients: Clients) -> Result<(), lambd
         Ok::<_, lambda_runtime::Diagnostic>(ApiGatewayProxyResponse::from(located(answer, &base)))
     }))
     .await
+}
+
+/// What an answer needs of a function's time to get out.
+const ANSWERING: Duration = Duration::from_millis(300);
+
+/// The handler's answer, unless the function's time is nearly over: a store that answers slowly is one
+/// that cannot be reached, and the client is told so before Lambda ends the function as one that crashed.
+async fn within(left: Duration, answer: impl Future<Output = Answer>) -> Answer {
+    tokio::time::timeout(left.saturating_sub(ANSWERING), answer).await.unwrap_or_else(|_| {
+        tracing::warn!("the function's time is over");
+        Problem::new(Kind::StoreUnavailable).answer()
+    })
 }
 
 /// What stands before the API's own paths in its address: the stage's name at AWS's address, the base
@@ -103,6 +120,17 @@ mod tests {
         assert_eq!(location("/orders", &[], None), "/orders/1");
         let cancel = "/orders/{orderId}/cancel";
         assert_eq!(location(cancel, &[("orderId", "1")], Some("/v1/orders/1/cancel")), "/v1/orders/1");
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_handler_that_takes_too_long_is_answered_for_in_time() {
+        let left = Duration::from_secs(10);
+        let started = tokio::time::Instant::now();
+        let answer = within(left, std::future::pending()).await;
+        assert_eq!(answer.status, StatusCode::SERVICE_UNAVAILABLE);
+        assert!(started.elapsed() < left);
+        let answer = within(left, async { Answer::json(StatusCode::OK, &()) }).await;
+        assert_eq!(answer.status, StatusCode::OK);
     }
 
     #[test]

@@ -1,4 +1,4 @@
-//! The parameters of a list: each is checked by its rule, and all that is wrong is told at once.
+//! The parameters of a request, in its path and its query: each is checked by its rule, and all that is wrong is told at once.
 
 use std::collections::BTreeMap;
 use std::fmt::Display;

@@ -337,10 +337,10 @@ impl Read {
 }
 
 fn decision(order: Order) -> Decision {
-    if order.status == Status::Cancelled {
-        Decision::Cancelled { order, problem: None }
-    } else {
-        Decision::Confirmed(order)
+    match order.status {
+        Status::Cancelled => Decision::Cancelled { order, problem: None },
+        status if status.is_confirmed() => Decision::Confirmed(order),
+        _ => Decision::Undecided,
     }
 }
 

@@ -239,9 +239,14 @@ pub enum Status {
 
 impl Status {
     /// Whether it is known how the order ended: confirmed, whatever became of it then, or cancelled, and
-    /// undone everywhere.
+    /// undone everywhere. Of a status that this client does not know it is not known.
     pub fn is_decided(self) -> bool {
-        !matches!(self, Self::Pending | Self::Cancelling)
+        self.is_confirmed() || self == Self::Cancelled
+    }
+
+    /// Whether it was confirmed, whatever became of it then.
+    pub fn is_confirmed(self) -> bool {
+        matches!(self, Self::Confirmed | Self::Fulfilling | Self::Fulfilled)
     }
 }
 

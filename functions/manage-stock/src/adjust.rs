@@ -5,7 +5,7 @@ use api::{Answer, Client, Kind, Parameters, Problem, StockView, Time, body};
 use aws_lambda_events::apigw::ApiGatewayProxyRequest;
 use http::{HeaderValue, StatusCode};
 use order::fields::{Fields, Need};
-use order::{AdjustmentId, IdempotencyKey, Note, Sku, StoreId};
+use order::{AdjustmentId, IdempotencyKey, Note, Sku, StoreId, Violation};
 use reserve_inventory::adjustment::AdjustError;
 use reserve_inventory::keeping::MAX_ON_HAND;
 use reserve_inventory::{Adjustment, AdjustmentReason};
@@ -56,6 +56,10 @@ impl ManageStock {
             AdjustError::UnknownSku => Problem::new(Kind::StockNotFound)
                 .detail("what the store does not keep begins with a receipt: reason RECEIVED"),
             AdjustError::Reserved(stock) => reserved(view(stock)),
+            AdjustError::TooMuch(_) => {
+                let rule = format!("must not add to more than {MAX_ON_HAND} that are available");
+                Problem::of(vec![Violation::at("/difference", rule)])
+            }
             AdjustError::Unavailable(error) => unknown(&error),
         })?;
         let Adjustment { store_id, sku, difference, reason, note } = &record.adjustment;

@@ -221,9 +221,9 @@ fn rest(
     // it have not; its own goes on behind the order itself, wherever the index has it.
     let beyond = EpochMs::from(rank < after.partition);
     let range = if index.descending {
-        *range.start()..=(after.sort_ms - beyond).min(*range.end())
+        *range.start()..=after.sort_ms.saturating_sub(beyond).min(*range.end())
     } else {
-        (after.sort_ms + beyond).max(*range.start())..=*range.end()
+        after.sort_ms.saturating_add(beyond).max(*range.start())..=*range.end()
     };
     let start = (rank == after.partition).then(|| {
         let mut start = Orders::key(&after.order_id);

@@ -42,7 +42,8 @@ pub enum Resource {
 #[derive(Debug, Clone, PartialEq, Eq)]
 struct Query {
     listing: Listing,
-    range: RangeInclusive<EpochMs>,
+    /// When the orders were placed.
+    placed: RangeInclusive<EpochMs>,
     /// The one status that is asked for; all of them, if none is.
     status: Option<Status>,
     limit: usize,
@@ -94,17 +95,21 @@ impl QueryOrders {
     /// Status and amounts are not in the indexes, or every change of status would be written to
     /// each of them. So they are read by key.
     async fn find(&self, query: &Query) -> Result<Found, Unavailable> {
+        let range = sorted(&query.listing, &query.placed);
+        let is_asked_for = |record: &OrderRecord| {
+            query.status.is_none_or(|status| status == record.status) && query.placed.contains(&record.created_ms)
+        };
         let mut records = Vec::new();
         let mut after = query.after.clone();
         for _ in 0..MAX_ROUNDS {
-            let page = self.orders.list(&query.listing, &query.range, after.as_ref(), query.limit).await?;
+            let page = self.orders.list(&query.listing, &range, after.as_ref(), query.limit).await?;
             let order_ids = page.positions.iter().map(|position| &position.order_id);
             let mut found = self.orders.read_many(order_ids).await?;
             let last = page.positions.len().saturating_sub(1);
             for (at, position) in page.positions.into_iter().enumerate() {
                 // An order that has left the index since is not of this list any more.
                 let record = found.remove(&position.order_id);
-                records.extend(record.filter(|record| query.status.is_none_or(|status| status == record.status)));
+                records.extend(record.filter(is_asked_for));
                 if records.len() == query.limit {
                     return Ok((records, (page.more || at < last).then_some(position)));
                 }
@@ -120,7 +125,6 @@ impl QueryOrders {
 
 fn read(resource: Resource, mut parameters: Parameters, client: &Client) -> Result<Query, Problem> {
     let mut status = None;
-    let mut range = 0..=EpochMs::MAX;
     let listing = match resource {
         Resource::OfCustomer => parameters.path("customerId").map(|id| Listing::Customer(client.tenant.clone(), id)),
         Resource::OfStore => parameters.path("storeId").map(Listing::Store),
@@ -133,27 +137,26 @@ fn read(resource: Resource, mut parameters: Parameters, client: &Client) -> Resu
     if let Some(Listing::Customer(_, customer_id)) = &listing {
         client.require_customer(customer_id)?;
     }
-    if resource != Resource::Work {
-        let from = parameters.query("from", time);
-        let to = parameters.query("to", time);
-        if from.zip(to).is_some_and(|(from, to)| from >= to) {
-            parameters.refuse("to", "must be later than from");
-        }
-        // `to` is not in the range itself, so that ranges can be joined without a gap.
-        range = from.map_or(0, millis)..=to.map_or(EpochMs::MAX, |to| millis(to) - 1);
+    let from = parameters.query("from", time);
+    let to = parameters.query("to", time);
+    if from.zip(to).is_some_and(|(from, to)| from >= to) {
+        parameters.refuse("to", "must be later than from");
     }
+    // `to` is not in the range itself, so that ranges can be joined without a gap.
+    let placed = from.map_or(0, millis)..=to.map_or(EpochMs::MAX, |to| millis(to) - 1);
     let limit = parameters.query("limit", |text| count(text, MAX_PAGE_SIZE)).unwrap_or(DEFAULT_PAGE_SIZE);
-    let list = list_name(listing.as_ref(), &range, status, client);
+    let list = list_name(listing.as_ref(), &placed, status, client);
     // Whether a cursor belongs to this list is known only once the list is.
     let right = parameters.are_right();
     let after = parameters.query("cursor", |text| match &listing {
-        Some(listing) if right => cursor::decode(text, &list)
-            .and_then(|after| if is_in(&after, listing, &range) { Ok(Some(after)) } else { Err(NotACursor) }),
+        Some(listing) if right => cursor::decode(text, &list).and_then(|after| {
+            if is_in(&after, listing, &sorted(listing, &placed)) { Ok(Some(after)) } else { Err(NotACursor) }
+        }),
         _ => Ok(None),
     });
     match (listing, parameters.violations()) {
         (Some(listing), violations) if violations.is_empty() => {
-            Ok(Query { listing, range, status, limit, after: after.flatten(), list })
+            Ok(Query { listing, placed, status, limit, after: after.flatten(), list })
         }
         (_, violations) => Err(Problem::new(Kind::InvalidParameters).errors(violations)),
     }
@@ -191,15 +194,24 @@ fn read_work(status: Option<Status>, parameters: &mut Parameters) -> Option<List
     }
 }
 
+/// The part of a list's index that orders placed then are in. The lists of work are sorted by other
+/// times, and are looked through.
+fn sorted(listing: &Listing, placed: &RangeInclusive<EpochMs>) -> RangeInclusive<EpochMs> {
+    match listing {
+        Listing::Customer(..) | Listing::Store(_) | Listing::County(_) => placed.clone(),
+        Listing::Open | Listing::Pick(_) => 0..=EpochMs::MAX,
+    }
+}
+
 /// The list in full, with whom it is for: a cursor is good for nothing else. The page size is not
 /// in it; a client may change that on its way.
 fn list_name(
     listing: Option<&Listing>,
-    range: &RangeInclusive<EpochMs>,
+    placed: &RangeInclusive<EpochMs>,
     status: Option<Status>,
     client: &Client,
 ) -> String {
-    format!("{listing:?} {range:?} {status:?} {}", client.tenant)
+    format!("{listing:?} {placed:?} {status:?} {}", client.tenant)
 }
 
 /// Whether there can be such a place at all: whoever computes cursors gets a refusal as well.

@@ -16,7 +16,7 @@ use saga::transaction::{cancellation_reasons, is_failed_condition, is_undecided,
 use saga::{Item, Unavailable};
 use serde::{Deserialize, Serialize};
 
-use crate::keeping::{Stocks, stock_of};
+use crate::keeping::{MAX_ON_HAND, Stocks, stock_of};
 use crate::stock::{Inventory, Stock, key};
 
 /// How often an adjustment is tried that gets into the way of other transactions: orders of the same
@@ -80,6 +80,9 @@ pub enum AdjustError {
     /// Open orders would hold more than there is.
     #[error("open orders would hold more than there is")]
     Reserved(Stock),
+    /// There is more than anybody can have: a slip, or somebody who tries how far it goes.
+    #[error("there are more than {MAX_ON_HAND} already")]
+    TooMuch(Stock),
     /// Nothing is decided.
     #[error(transparent)]
     Unavailable(#[from] Unavailable),
@@ -163,6 +166,8 @@ impl Stocks {
                     "SET store_id = :store, sku = :sku, reserved = if_not_exists(reserved, :none), \
                      available = if_not_exists(available, :none) + :difference",
                 )
+                .condition_expression("attribute_not_exists(available) OR available <= :most")
+                .expression_attribute_values(":most", number(MAX_ON_HAND))
                 .expression_attribute_values(":store", AttributeValue::S(store_id.to_string()))
                 .expression_attribute_values(":sku", AttributeValue::S(sku.to_string()))
                 .expression_attribute_values(":none", number(0))
@@ -171,8 +176,10 @@ impl Stocks {
                 .update_expression("SET available = available + :difference")
                 // Orders hold the rest: what is available never goes below zero. An article that the
                 // store does not keep has no `available` at all, and fails likewise.
-                .condition_expression("available >= :least")
+                .condition_expression("available BETWEEN :least AND :most")
                 .expression_attribute_values(":least", number((-difference).max(0)))
+                // What is taken away may be taken from however much there is.
+                .expression_attribute_values(":most", number(if *difference > 0 { MAX_ON_HAND } else { i64::MAX }))
         };
         let update = update.build().expect("an update with a table, a key and an expression is complete");
         TransactWriteItem::builder().update(update).build()
@@ -196,7 +203,10 @@ fn read_reasons(adjustment: &Adjustment, reasons: &[CancellationReason]) -> Resu
     {
         return Err(match reason.item().filter(|item| !item.is_empty()) {
             None => AdjustError::UnknownSku,
-            Some(item) => AdjustError::Reserved(stock_of(item.clone(), ATTEMPTED)?),
+            Some(item) => {
+                let stock = stock_of(item.clone(), ATTEMPTED)?;
+                if stock.available > MAX_ON_HAND { AdjustError::TooMuch(stock) } else { AdjustError::Reserved(stock) }
+            }
         });
     }
     Err(undecided(ATTEMPTED, reasons).into())

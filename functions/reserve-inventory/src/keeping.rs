@@ -12,8 +12,8 @@ use saga::{Item, Unavailable};
 
 use crate::stock::{Inventory, Stock};
 
-/// The most that stock is set to, or adjusted by at once: a million millions. So no number of
-/// adjustments that anyone can make takes it to where a JSON number is no longer exact.
+/// The most that stock is set to, adjusted by at once, or can be while it is still added to: a million
+/// millions. So it is always far from where a JSON number is no longer exact.
 pub const MAX_ON_HAND: i64 = 1_000_000_000_000;
 
 /// The stock in a table, as operations keep it.
@@ -58,8 +58,8 @@ impl Stocks {
     /// Has a store keep an article that it did not keep, with this much on hand.
     ///
     /// # Idempotency
-    /// A try whose answer was lost is [`Setting::Done`] the second time, as long as nobody has
-    /// changed the stock since.
+    /// A try of this call whose answer was lost is [`Setting::Done`], and so is stock that somebody
+    /// else created with this very number, and of which nothing is reserved or gone yet.
     ///
     /// # Cost
     /// Two write units, one of them for the index.
@@ -77,13 +77,13 @@ impl Stocks {
             .put_item()
             .table_name(&self.table)
             .set_item(Some(item))
-            // Of two clerks who create it at once, the second one sees what the first one set.
+            // Of two clerks who create it at once with other numbers, the second one is told.
             .condition_expression("attribute_not_exists(pk)")
             .return_values_on_condition_check_failure(ReturnValuesOnConditionCheckFailure::AllOld);
         match put.send().await {
             Ok(_) => Ok(Setting::Done(stock)),
             Err(error) => match error.as_service_error() {
-                Some(PutItemError::ConditionalCheckFailedException(failed)) => found(failed.item(), on_hand, ATTEMPTED),
+                Some(PutItemError::ConditionalCheckFailedException(failed)) => found(failed.item(), stock, ATTEMPTED),
                 _ => Err(Unavailable::call(ATTEMPTED, error)),
             },
         }
@@ -92,8 +92,8 @@ impl Stocks {
     /// Sets what is on hand, if the stock still is as it was `read`.
     ///
     /// # Idempotency
-    /// Stock that has this much on hand already is [`Setting::Done`], whoever set it, and nothing is
-    /// written.
+    /// A try of this call whose answer was lost is [`Setting::Done`], and nothing is written if there is
+    /// that much on hand already.
     ///
     /// # Cost
     /// One write unit. No index is written: no key changes.
@@ -126,20 +126,18 @@ impl Stocks {
         match update.send().await {
             Ok(_) => Ok(Setting::Done(set)),
             Err(error) => match error.as_service_error() {
-                Some(UpdateItemError::ConditionalCheckFailedException(failed)) => {
-                    found(failed.item(), on_hand, ATTEMPTED)
-                }
+                Some(UpdateItemError::ConditionalCheckFailedException(failed)) => found(failed.item(), set, ATTEMPTED),
                 _ => Err(Unavailable::call(ATTEMPTED, error)),
             },
         }
     }
 }
 
-/// What a failed condition found: perhaps what was to be set, by a try whose answer was lost.
-fn found(old: Option<&Item>, on_hand: i64, attempted: &'static str) -> Result<Setting, Unavailable> {
+/// What a failed condition found: perhaps exactly what was to be set, by a try whose answer was lost. The
+/// same number on hand is not enough: an order that was handed over meanwhile can lead to it, too.
+fn found(old: Option<&Item>, wanted: Stock, attempted: &'static str) -> Result<Setting, Unavailable> {
     let Some(old) = old.filter(|item| !item.is_empty()) else { return Ok(Setting::Changed) };
-    let stock = stock_of(old.clone(), attempted)?;
-    Ok(if stock.on_hand() == on_hand { Setting::Done(stock) } else { Setting::Changed })
+    Ok(if stock_of(old.clone(), attempted)? == wanted { Setting::Done(wanted) } else { Setting::Changed })
 }
 
 pub(crate) fn stock_of(item: Item, attempted: &'static str) -> Result<Stock, Unavailable> {

@@ -48,8 +48,8 @@ const FILE_FORMS: &str = r#"The stock file:
   {"stock": [{"storeId": "main", "sku": "LAPTOP001", "onHand": 100}],
    "accounts": [{"customerId": "acme-wholesale", "creditLimit": 5000.00, "currency": "USD", "onHold": false}]}
 
-The clients file, by API key; without customer_id for all customers of the tenant:
-  {"wholesale-key": {"tenant": "wholesale", "scopes": ["submit", "read", "operations"], "customer_id": "acme-wholesale"}}"#;
+The clients file, by API key; scopes are submit, read and operations, and without a customer_id it is for all customers:
+  {"wholesale-key": {"tenant": "wholesale", "scopes": ["submit", "read"], "customer_id": "acme-wholesale"}}"#;
 
 /// The API could not be served.
 #[derive(Debug, thiserror::Error)]

@@ -3,6 +3,7 @@
 #![allow(clippy::unwrap_used, reason = "a test may stop at what should not happen")]
 
 mod gateway;
+mod readme;
 mod schema;
 
 use std::collections::{BTreeMap, BTreeSet};

@@ -44,7 +44,9 @@ pub async fn serve<H: Handler>(handler: H, clients: Clients) -> Result<(), lambd
         let answer = match clients.client(api_key_id.as_deref()) {
             Ok(client) => {
                 let left = event.context.deadline().duration_since(SystemTime::now()).unwrap_or_default();
-                within(left, handler.handle(event.payload, client, &event.context.request_id)).await
+                // On the heap: it is long, and would be moved about with the time limit.
+                let answer = Box::pin(handler.handle(event.payload, client, &event.context.request_id));
+                within(left, answer).await
             }
             // API Gateway knows the key, so it is this function's settings that do not.
             Err(problem) => {

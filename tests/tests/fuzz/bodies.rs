@@ -8,11 +8,10 @@ use api::{Client, Handler};
 use http::{HeaderMap, HeaderName, HeaderValue, header};
 use order::request::{OrderRequest, RequestError, parse};
 use proptest::prelude::*;
-use proptest::sample::Index;
 use serde_json::{Value, json};
 use system_tests::orders::post;
 
-use crate::mutate::{Tree, edited, edits, reformed, reforms};
+use crate::mutate::{body, edited, edits};
 use crate::world::{World, cases};
 
 /// The bodies of `corpus/orders`, as they stand there.
@@ -23,19 +22,6 @@ fn corpus() -> &'static [Vec<u8>] {
         let mut paths: Vec<_> = fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path()).collect();
         paths.sort();
         paths.iter().map(|path| fs::read(path).unwrap()).collect()
-    })
-}
-
-/// A body of the corpus after some changes: of its form if it has one, then of its bytes.
-fn body() -> impl Strategy<Value = Vec<u8>> {
-    let bytes = prop_oneof![Just(Vec::new()), edits()];
-    (any::<Index>(), reforms(), bytes).prop_map(|(which, reforms, edits)| {
-        let body = which.get(corpus()).clone();
-        let body = match serde_json::from_slice::<Value>(&body) {
-            Ok(value) => reformed(Tree::from(&value), &reforms).print().into_bytes(),
-            Err(_) => body,
-        };
-        edited(body, &edits)
     })
 }
 
@@ -80,7 +66,7 @@ proptest! {
     #![proptest_config(cases(8_000))]
 
     #[test]
-    fn what_is_read_can_be_written_and_read_again(body in body()) {
+    fn what_is_read_can_be_written_and_read_again(body in body(corpus())) {
         let Ok(text) = String::from_utf8(body) else { return Ok(()) };
         match parse(&text) {
             Ok(request) => {
@@ -128,7 +114,7 @@ fn every_request_is_answered_and_a_refused_one_touches_nothing() {
     let client = Client::of_an_open_api();
     let number = std::cell::Cell::new(0_u32);
     let no_headers = Just(HeaderMap::new());
-    proptest!(cases(1_500), |(body in body(), headers in prop_oneof![2 => no_headers, 1 => headers()])| {
+    proptest!(cases(1_500), |(body in body(corpus()), headers in prop_oneof![2 => no_headers, 1 => headers()])| {
         number.set(number.get() + 1);
         let request_id = format!("request-{}", number.get());
         let before = world.calls();

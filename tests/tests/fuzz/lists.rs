@@ -12,36 +12,47 @@ use system_tests::orders::{REQUEST_ID, order};
 use crate::mutate::{edited, edits};
 use crate::world::{World, cases};
 
-const OF_CUSTOMER: &str = "/customers/{customerId}/orders";
-const OF_STORE: &str = "/stores/{storeId}/orders";
+pub const OF_CUSTOMER: &str = "/customers/{customerId}/orders";
+pub const OF_STORE: &str = "/stores/{storeId}/orders";
+pub const STOCK: &str = "/stores/{storeId}/stock";
 
-/// A list in which a cursor was handed out: its resource, its path parameter, its filter.
-type List = (&'static str, &'static str, &'static str, &'static str);
+/// A list: its resource, its path parameter, its filter.
+pub type List = (&'static str, &'static str, &'static str, &'static str);
 
-const LISTS: [List; 3] = [
+/// The lists in which cursors are handed out.
+const LISTS: [List; 5] = [
     (OF_CUSTOMER, "customerId", "demo123", "from=2020-01-01T00:00:00Z&"),
     (OF_CUSTOMER, "customerId", "demo123", ""),
     (OF_STORE, "storeId", "main", "to=2100-01-01T00:00:00%2B01:00&"),
+    (STOCK, "storeId", "main", ""),
+    (STOCK, "storeId", "main", "availableBelow=1000000000000&"),
 ];
 
 /// Queries as clients send them, to be changed.
-const QUERIES: [&str; 6] = [
+const QUERIES: [&str; 7] = [
     "status=PENDING&limit=3",
     "limit=1&from=2026-01-31T08:00:00Z&to=2026-12-31T08:00:00.123456789%2B05:30",
     "limit=100",
+    "availableBelow=8&limit=2",
     "from=9999-12-31T23:59:60Z",
     "to=-0001-01-01T00:00:00Z&limit=18446744073709551616",
     "cursor=AAAA&cursor=&limit=%FF",
 ];
 
-async fn get(world: &World, (resource, name, id, filter): List, query: &str) -> Answer {
+/// A page of a list.
+pub async fn get(world: &World, (resource, name, id, filter): List, query: &str) -> Answer {
     let path = PathParameters::from([(name.to_owned(), id.to_owned())]);
     let mut event = front::event(Method::GET, resource, HeaderMap::new(), path, b"");
     front::set_query(&mut event, &format!("{filter}{query}"));
-    world.shop.query_orders.handle(event, &Client::of_an_open_api(), REQUEST_ID).await
+    let client = Client::of_an_open_api();
+    if resource == STOCK {
+        world.shop.manage_stock.handle(event, &client, REQUEST_ID).await
+    } else {
+        world.shop.query_orders.handle(event, &client, REQUEST_ID).await
+    }
 }
 
-/// A world with a few orders, and a cursor of each list.
+/// A world with a few orders, and a cursor of each of [`LISTS`].
 fn world_with_cursors() -> (World, Vec<String>) {
     let world = World::open();
     let cursors = world.run(async {
@@ -98,7 +109,10 @@ fn every_query_is_answered_with_a_page_or_with_what_is_wrong() {
         let before = world.calls();
         let answer = world.run(get(&world, list, &String::from_utf8_lossy(&query)));
         match answer.status.as_u16() {
-            200 => prop_assert!(serde_json::from_str::<Value>(&answer.body).unwrap()["orders"].is_array()),
+            200 => {
+                let page: Value = serde_json::from_str(&answer.body).unwrap();
+                prop_assert!(page[if list.0 == STOCK { "stock" } else { "orders" }].is_array(), "{page}");
+            }
             status => {
                 prop_assert_eq!(status, 400, "{}", answer.body);
                 prop_assert_eq!(world.calls(), before, "a refused query was read by");

@@ -146,10 +146,23 @@ pub enum Reform {
     Turn(Index),
 }
 
-const NAMES: [&str; 8] =
-    ["customerId", "items", "price", "quantity", "currency", "", "a/b~c %\u{e9}\u{0}", "__proto__"];
+const NAMES: [&str; 13] = [
+    "customerId",
+    "items",
+    "price",
+    "quantity",
+    "currency",
+    "difference",
+    "reason",
+    "onHand",
+    "creditLimit",
+    "onHold",
+    "",
+    "a/b~c %\u{e9}\u{0}",
+    "__proto__",
+];
 
-const SCALARS: [&str; 24] = [
+const SCALARS: [&str; 29] = [
     "null",
     "true",
     "0",
@@ -171,6 +184,11 @@ const SCALARS: [&str; 24] = [
     "\"\\u0000\"",
     "\"\\ud83d\\ude00\"",
     "\"INVOICE\"",
+    "\"RECEIVED\"",
+    "\"LOST\"",
+    "\"COUNTED\"",
+    "1000000000000",
+    "-1000000000001",
     "{}",
     "[]",
     "[[]]",
@@ -233,4 +251,17 @@ pub fn reformed(mut tree: Tree, reforms: &[Reform]) -> Tree {
         }
     }
     tree
+}
+
+/// A body of a corpus after some changes: of its form if it has one, then of its bytes.
+pub fn body(corpus: impl AsRef<[Vec<u8>]> + Clone) -> impl Strategy<Value = Vec<u8>> {
+    let bytes = prop_oneof![Just(Vec::new()), edits()];
+    (any::<Index>(), reforms(), bytes).prop_map(move |(which, reforms, edits)| {
+        let body = which.get(corpus.as_ref()).clone();
+        let body = match serde_json::from_slice::<Value>(&body) {
+            Ok(value) => reformed(Tree::from(&value), &reforms).print().into_bytes(),
+            Err(_) => body,
+        };
+        edited(body, &edits)
+    })
 }

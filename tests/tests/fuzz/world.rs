@@ -1,19 +1,26 @@
 //! A shop that knows whether a request has touched anything.
 
 use std::future::Future;
+use std::hash::{BuildHasher, RandomState};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 use local::aws::{BoxFuture, Call, Layer, Next, Outcome};
-use proptest::test_runner::Config;
+use proptest::test_runner::{Config, RngSeed};
 use system_tests::shops::{Shop, shop};
 use tokio::runtime::{Builder, Runtime};
 
-/// As many cases as are tried anyway, or as the developer says.
+/// As many cases as are tried anyway, or as the developer says; drawn from a seed that a failure prints.
 pub fn cases(number: u32) -> Config {
     let said = std::env::var_os("PROPTEST_CASES").is_some();
     let config = Config { failure_persistence: None, ..Config::default() };
-    if said { config } else { Config { cases: number, ..config } }
+    let seed = match config.rng_seed {
+        RngSeed::Fixed(seed) => seed,
+        RngSeed::Random => RandomState::new().hash_one(number),
+    };
+    // What a test prints is shown if it fails.
+    println!("replay with PROPTEST_RNG_SEED={seed}");
+    Config { cases: if said { config.cases } else { number }, rng_seed: RngSeed::Fixed(seed), ..config }
 }
 
 /// Counts every call of every service.

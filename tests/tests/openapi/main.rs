@@ -2,6 +2,10 @@
 
 #![allow(clippy::unwrap_used, reason = "a test may stop at what should not happen")]
 
+mod gateway;
+mod readme;
+mod schema;
+
 use std::collections::{BTreeMap, BTreeSet};
 use std::future::IntoFuture;
 use std::num::NonZeroU32;
@@ -26,6 +30,9 @@ use system_tests::shops::{Shop, shop};
 use tokio::net::TcpListener;
 use tokio::time::sleep;
 
+use gateway::gateway_problems;
+use schema::breaks;
+
 const PREFIX: &str = "urn:order-saga:problem:";
 
 /// Long after every saga has ended.
@@ -33,18 +40,6 @@ const LATER: Duration = Duration::from_mins(5);
 
 /// Of the front's, for what is no resource of the API.
 const OUTSIDE: [&str; 2] = ["route-not-found", "method-not-allowed"];
-
-/// What API Gateway answers by itself to a request of any operation; the rest of its answers is about
-/// what is no operation, or is refused by a rule that no operation has.
-const OF_GATEWAY: [&str; 7] = [
-    "INVALID_API_KEY",
-    "ACCESS_DENIED",
-    "WAF_FILTERED",
-    "THROTTLED",
-    "QUOTA_EXCEEDED",
-    "INTEGRATION_TIMEOUT",
-    "INTEGRATION_FAILURE",
-];
 
 /// An operation, a status, and a problem's name or nothing.
 type Described = (String, u16, String);
@@ -57,10 +52,28 @@ fn texts(value: &Value) -> BTreeSet<String> {
     array(value).map(|text| text.as_str().unwrap().to_owned()).collect()
 }
 
-/// The response that an operation has for a status.
-fn response<'a>(api: &'a Value, operation: &str, status: u16) -> &'a Value {
+/// Every operation, by its method and its path.
+fn operations(api: &Value) -> impl Iterator<Item = String> {
+    let paths = api["paths"].as_object().unwrap();
+    paths.iter().flat_map(|(path, methods)| {
+        methods.as_object().unwrap().keys().map(move |method| format!("{} {path}", method.to_uppercase()))
+    })
+}
+
+/// What the description has of an operation.
+fn operation<'a>(api: &'a Value, operation: &str) -> &'a Value {
     let (method, path) = operation.split_once(' ').unwrap();
-    resolve(api, &api["paths"][path][method.to_lowercase()]["responses"][status.to_string()])
+    &api["paths"][path][method.to_lowercase()]
+}
+
+/// The statuses that an operation answers with.
+fn statuses(api: &Value, of: &str) -> BTreeSet<u16> {
+    operation(api, of)["responses"].as_object().unwrap().keys().map(|status| status.parse().unwrap()).collect()
+}
+
+/// The response that an operation has for a status.
+fn response<'a>(api: &'a Value, of: &str, status: u16) -> &'a Value {
+    resolve(api, &operation(api, of)["responses"][status.to_string()])
 }
 
 /// What the functions and the local stack answer, by the description.
@@ -70,67 +83,19 @@ fn described(api: &Value) -> BTreeSet<Described> {
 
 fn described_by(api: &Value, types: &str) -> BTreeSet<Described> {
     let mut described = BTreeSet::new();
-    for (path, methods) in api["paths"].as_object().unwrap() {
-        for (method, operation) in methods.as_object().unwrap() {
-            for (status, _) in operation["responses"].as_object().unwrap() {
-                let operation = format!("{} {path}", method.to_uppercase());
-                let status = status.parse().unwrap();
-                let content = &response(api, &operation, status)["content"];
-                match content.get("application/problem+json") {
-                    None => _ = described.insert((operation, status, String::new())),
-                    Some(content) => {
-                        let kinds = texts(&content[types]);
-                        described.extend(kinds.into_iter().map(|kind| (operation.clone(), status, kind)));
-                    }
+    for operation in operations(api) {
+        for status in statuses(api, &operation) {
+            let content = &response(api, &operation, status)["content"];
+            match content.get("application/problem+json") {
+                None => _ = described.insert((operation.clone(), status, String::new())),
+                Some(content) => {
+                    let kinds = texts(&content[types]);
+                    described.extend(kinds.into_iter().map(|kind| (operation.clone(), status, kind)));
                 }
             }
         }
     }
     described
-}
-
-#[test]
-fn api_gateway_has_every_route_of_the_description_and_no_other() {
-    let api = description().unwrap();
-    let operations: BTreeSet<String> = described(&api).into_iter().map(|(operation, ..)| operation).collect();
-    let locals = include_str!("../../terraform/locals.tf");
-    let (_, routes) = locals.split_once("\n  routes = {\n").unwrap();
-    let (routes, _) = routes.split_once("\n  }\n").unwrap();
-    let routes = routes.lines().filter_map(|line| line.strip_prefix("    \"")?.strip_suffix("\" = {"));
-    assert_eq!(routes.map(str::to_owned).collect::<BTreeSet<_>>(), operations);
-}
-
-/// API Gateway's own answers, by their names in `api.tf`: the status, if it is a fixed one, and the
-/// problem's name.
-fn gateway_problems() -> BTreeMap<&'static str, (Option<u16>, String)> {
-    let api = include_str!("../../terraform/api.tf");
-    let (_, table) = api.split_once("\n  gateway_problems = {\n").unwrap();
-    let (table, _) = table.split_once("\n  }\n").unwrap();
-    let field = |row: &str, name: &str| {
-        let (_, rest) = row.split_once(&format!("{name} = ")).unwrap();
-        rest.split(',').next().unwrap().trim_matches('"').to_owned()
-    };
-    let rows = table.lines().filter_map(|line| line.split_once(" = { "));
-    rows.map(|(name, row)| (name.trim(), (field(row, "status").parse().ok(), field(row, "type")))).collect()
-}
-
-#[test]
-fn what_api_gateway_answers_by_itself_is_described_for_every_operation() {
-    let api = description().unwrap();
-    let problems = gateway_problems();
-    let answers: BTreeSet<_> =
-        OF_GATEWAY.map(|name| (problems[name].0.unwrap(), problems[name].1.clone())).into_iter().collect();
-    let of_gateway: BTreeSet<Described> =
-        described_by(&api, "x-gateway-problem-types").into_iter().filter(|(.., kind)| !kind.is_empty()).collect();
-    let operations: BTreeSet<String> = described(&api).into_iter().map(|(operation, ..)| operation).collect();
-    for operation in operations {
-        let own = of_gateway.iter().filter(|(of, ..)| *of == operation);
-        assert_eq!(
-            own.map(|(_, status, kind)| (*status, kind.clone())).collect::<BTreeSet<_>>(),
-            answers,
-            "{operation}"
-        );
-    }
 }
 
 #[test]
@@ -153,51 +118,6 @@ fn the_description_names_every_status_and_reason_and_no_other() {
     assert_eq!(texts(&api["components"]["schemas"]["Status"]["enum"]), statuses);
     let reasons = Reason::VARIANTS.iter().map(ToString::to_string).collect();
     assert_eq!(texts(&api["components"]["schemas"]["Reason"]["enum"]), reasons);
-}
-
-/// What a value breaks of a schema, in the words of JSON Schema that the description uses. Patterns
-/// and formats are left to others.
-fn breaks(api: &Value, schema: &Value, value: &Value, at: &str) -> Vec<String> {
-    let mut broken = Vec::new();
-    if schema.get("$ref").is_some() {
-        broken.extend(breaks(api, resolve(api, schema), value, at));
-    }
-    if let Some(schemas) = schema["anyOf"].as_array()
-        && schemas.iter().all(|schema| !breaks(api, schema, value, at).is_empty())
-    {
-        broken.push(format!("{at} is none of anyOf"));
-    }
-    let is_type = match schema["type"].as_str() {
-        Some("object") => value.is_object(),
-        Some("array") => value.is_array(),
-        Some("string") => value.is_string(),
-        Some("integer") => value.is_i64() || value.is_u64(),
-        Some("boolean") => value.is_boolean(),
-        Some("number") => value.is_number(),
-        Some(other) => panic!("the schema type {other} is not checked here"),
-        None => true,
-    };
-    let constant = schema.get("const").is_none_or(|constant| constant == value);
-    let listed = schema.get("enum").is_none_or(|listed| array(listed).any(|listed| listed == value));
-    if !is_type || !constant || !listed {
-        broken.push(format!("{at} is {value}, and not as {schema} has it"));
-    }
-    for name in texts(&schema["required"]) {
-        if value.get(&name).is_none() {
-            broken.push(format!("{at}/{name} is missing"));
-        }
-    }
-    for (name, member) in value.as_object().into_iter().flatten() {
-        match schema["properties"].get(name) {
-            Some(schema) => broken.extend(breaks(api, schema, member, &format!("{at}/{name}"))),
-            None if schema["additionalProperties"] == false => broken.push(format!("{at}/{name} is not described")),
-            None => {}
-        }
-    }
-    for (index, item) in array(value).enumerate() {
-        broken.extend(breaks(api, &schema["items"], item, &format!("{at}/{index}")));
-    }
-    broken
 }
 
 /// The answers so far, each checked against its description.
@@ -526,16 +446,4 @@ async fn every_operation_is_refused_as_it_is_described_when_there_are_too_many_r
     assert_eq!(answers.produced, all);
     assert_eq!(client.get("/_local/audit").await.status, StatusCode::OK, "whoever runs the stack is not held up");
     server.abort();
-}
-
-#[test]
-fn the_check_of_bodies_sees_what_is_wrong() {
-    let api = description().unwrap();
-    let page = &api["components"]["schemas"]["Page"];
-    assert_eq!(breaks(&api, page, &json!({ "orders": [] }), ""), Vec::<String>::new());
-    for wrong in
-        [json!({}), json!([]), json!({ "orders": {} }), json!({ "orders": [], "next": 1 }), json!({ "orders": [1] })]
-    {
-        assert_ne!(breaks(&api, page, &wrong, ""), Vec::<String>::new(), "{wrong}");
-    }
 }

@@ -20,7 +20,10 @@ for _ in {1..60}; do
     # An order that is as it was has no body: 304. One that waits in the overflow queue is not there yet: 404.
     answer=$(api "$location" --header "if-none-match: $etag" --dump-header "$headers") || grep -q ' 404' "$headers"
     etag=$(header etag)
-    if jq --exit-status 'select(.status != "PENDING" and .status != "CANCELLING" and .status != null and .orderId != null)' <<<"$answer"; then
+    # The status of a problem document is a number, and where nothing has changed there is no document.
+    decided=$(jq 'select((.status | type) == "string" and .status != "PENDING" and .status != "CANCELLING")' <<<"$answer")
+    if [[ -n $decided ]]; then
+        echo "$decided"
         exit
     fi
     sleep 0.5

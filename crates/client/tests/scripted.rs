@@ -148,6 +148,19 @@ async fn an_accepted_order_is_read_at_its_location_until_it_is_decided() {
 }
 
 #[tokio::test]
+async fn a_status_that_is_not_known_is_no_decision_and_an_order_that_is_handed_over_was_confirmed() {
+    let server = Server::start([
+        answer(202, "location: /v1/orders/there\r\netag: \"1\"", &order("PENDING")),
+        answer(200, "etag: \"2\"", &order("ON_ITS_WAY")),
+        answer(200, "etag: \"3\"", &order("FULFILLED")),
+    ])
+    .await;
+    let placed = client(&server).place(&laptop()).await.unwrap();
+    assert!(matches!(placed.decision, Decision::Confirmed(order) if order.status == Status::Fulfilled));
+    assert_eq!(server.seen().len(), 3);
+}
+
+#[tokio::test]
 async fn an_order_that_is_not_decided_in_time_is_taken_all_the_same() {
     let queued = format!(r#"{{"orderId":"{ID}","status":"PENDING"}}"#);
     let accepted = answer(202, "location: https://elsewhere.example/orders/1", &queued);

@@ -17,7 +17,10 @@ async fn main() -> Result<(), Box<dyn Error>> {
     let placed = client.place(&order).await?;
     match placed.decision {
         Decision::Confirmed(_) => println!("{} is confirmed", placed.order_id),
-        Decision::Cancelled { order, .. } => println!("{} is cancelled: {:?}", placed.order_id, order.reason),
+        Decision::Cancelled { order, .. } => {
+            let why = order.detail.unwrap_or_else(|| format!("{:?}", order.reason));
+            println!("{} is cancelled: {why}", placed.order_id);
+        }
         Decision::Undecided => println!("{} is not decided yet", placed.order_id),
     }
     for moment in client.read(&placed.order_id).await?.order.timeline {

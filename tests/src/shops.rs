@@ -17,7 +17,7 @@ use order::{Order, OrderId, OrderRecord, Sku, StoreId};
 use post_accounting::Journal;
 use saga::fence::FenceState;
 use serde_json::{Value, json};
-use statemachine::{EventKind, Random};
+use engine::{EventKind, Random};
 
 /// What the time is when a shop opens.
 pub const OPENED_MS: i64 = 1_800_000_000_000;

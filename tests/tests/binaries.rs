@@ -11,7 +11,7 @@ use local::stack::lambda::{Function, Invoked, lambda_error};
 use local::stack::step_functions::{Execution, Executions, StepFunctions, machine_arn};
 use local::stack::{DEFINITION, OVERFLOW_QUEUE, config, fill};
 use serde_json::{Value, json};
-use statemachine::{EventKind, Random, StateMachine, TaskRequest, TaskRunner, TokioClock};
+use engine::{EventKind, Random, StateMachine, TaskRequest, TaskRunner, TokioClock};
 use system_tests::client::{LAPTOP, order_of};
 use system_tests::runtime_api::{LambdaFunction, Request, Settings};
 

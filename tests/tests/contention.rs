@@ -6,7 +6,7 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 use order::{OrderId, Reason, Status};
-use statemachine::{Event, EventKind, Random};
+use engine::{Event, EventKind, Random};
 use system_tests::orders::{Reply, order};
 use system_tests::shops::{Shop, shop};
 use tokio::task::JoinSet;

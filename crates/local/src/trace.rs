@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use anstyle::{AnsiColor, Style};
 use serde::Serialize;
-use statemachine::{Event, EventKind};
+use engine::{Event, EventKind};
 
 /// One visit to a state.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]

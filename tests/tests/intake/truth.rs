@@ -8,7 +8,7 @@ use http::{HeaderMap, Method};
 use local::aws::{BoxFuture, Call, Layer, Next, Outcome, Unanswered, WireError};
 use local::front::{self, PathParameters};
 use order::{Order, Status};
-use statemachine::Random;
+use engine::Random;
 use system_tests::orders::{OrderBuilder, REQUEST_ID, Reply, order, order_id};
 use system_tests::shops::{Shop, shop};
 use tokio::time::sleep;

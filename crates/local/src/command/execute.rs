@@ -6,8 +6,8 @@ use std::time::Duration;
 
 use anstream::{eprintln, println};
 use serde_json::{Value, json};
-use statemachine::mock::{Execution, MockCaseError, MockConfig, MockConfigError, Mocks, NotMocked};
-use statemachine::{EXPRESS_TIME_LIMIT, LoadError, MissingPlaceholder, StateMachine, Status};
+use engine::mock::{Execution, MockCaseError, MockConfig, MockConfigError, Mocks, NotMocked};
+use engine::{EXPRESS_TIME_LIMIT, LoadError, MissingPlaceholder, StateMachine, Status};
 use time::OffsetDateTime;
 use time::format_description::well_known::Rfc3339;
 
@@ -155,7 +155,7 @@ fn read_mocks(args: &Args) -> Result<Mocks, ExecuteError> {
 /// Fills every placeholder: what a definition calls does not matter where its calls are mocked.
 fn fill(definition: &str, set: &[(String, String)]) -> Result<String, MissingPlaceholder> {
     let set: BTreeMap<&str, &str> = set.iter().map(|(name, value)| (name.as_str(), value.as_str())).collect();
-    statemachine::fill(definition, |name| {
+    engine::fill(definition, |name| {
         let is_name = !name.is_empty() && name.chars().all(|letter| letter.is_alphanumeric() || "_-.".contains(letter));
         Some(match set.get(name) {
             Some(value) => (*value).to_owned(),
@@ -189,7 +189,7 @@ fn to_json(execution: &Execution, with_history: bool) -> String {
 }
 
 /// An event as `GetExecutionHistory` numbers and names it, with the seconds since the start.
-fn to_line(event: &statemachine::Event, started_ms: i64) -> String {
+fn to_line(event: &engine::Event, started_ms: i64) -> String {
     json!({
         "id": event.id,
         "previousEventId": event.previous_event_id,

@@ -7,8 +7,8 @@ use anstream::println;
 use anstyle::{AnsiColor, Style};
 use comfy_table::{CellAlignment, Table, presets};
 use serde_json::json;
-use statemachine::lint::{self, Leg, Policy, Report, Way, Work};
-use statemachine::{LoadError, MissingPlaceholder, StateMachine};
+use engine::lint::{self, Leg, Policy, Report, Way, Work};
+use engine::{LoadError, MissingPlaceholder, StateMachine};
 
 use crate::policy;
 use crate::stack::{DEFINITION, fill};
@@ -47,7 +47,7 @@ pub enum LintError {
 /// What came of the check.
 enum Checked {
     /// The definition was refused when it was loaded: the faults.
-    Refused(Vec<statemachine::Fault>),
+    Refused(Vec<engine::Fault>),
     Report(Box<Report>),
 }
 

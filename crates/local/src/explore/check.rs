@@ -5,7 +5,7 @@ use order::{OrderRecord, Reason, Status};
 use reserve_inventory::stock::Stock;
 use saga::fence::FenceState;
 use serde_json::Value;
-use statemachine::EventKind;
+use engine::EventKind;
 
 use super::fault::{Fault, FaultKind};
 use super::kinds::{ON_HAND, OrderKind};

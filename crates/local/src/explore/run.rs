@@ -8,7 +8,7 @@ use order::EpochMs;
 use persist_order::orders::open_work;
 use recover_orders::RUN_TIME;
 use serde_json::json;
-use statemachine::{Random, StateMachine};
+use engine::{Random, StateMachine};
 use tempfile::TempDir;
 use tokio::runtime::Builder;
 

@@ -5,7 +5,7 @@ use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Mutex, PoisonError};
 use std::thread;
 
-use statemachine::Random;
+use engine::Random;
 
 use super::fault::{AT_THE_END, Fault, FaultKind, Point, PointNumber};
 use super::kinds::OrderKind;

@@ -7,7 +7,7 @@ use std::time::Duration;
 use api::{Answer, Handler};
 use aws_lambda_events::apigw::ApiGatewayProxyRequest;
 use order::EpochMs;
-use statemachine::TaskError;
+use engine::TaskError;
 use tokio::sync::oneshot;
 use tokio::task::JoinHandle;
 

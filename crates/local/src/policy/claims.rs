@@ -2,8 +2,8 @@
 
 use order::Status;
 use serde_json::Value;
-use statemachine::Status::Succeeded;
-use statemachine::lint::{Answered, Performance, Verdict};
+use engine::Status::Succeeded;
+use engine::lint::{Answered, Performance, Verdict};
 
 use super::{REFUSED, TRANSIENT};
 
@@ -100,15 +100,15 @@ fn is_refusal(error: &str) -> bool {
 
 fn is_unknown_failure(answered: &Answered) -> bool {
     let is_known = |error: &str| {
-        is_refusal(error) || TRANSIENT.contains(&error) || statemachine::lint::TRANSIENT_LAMBDA_ERRORS.contains(&error)
+        is_refusal(error) || TRANSIENT.contains(&error) || engine::lint::TRANSIENT_LAMBDA_ERRORS.contains(&error)
     };
     failure(answered).is_some_and(|error| !is_known(error))
 }
 
 #[cfg(test)]
 mod tests {
-    use statemachine::StateMachine;
-    use statemachine::lint;
+    use engine::StateMachine;
+    use engine::lint;
 
     use crate::policy::policy;
     use crate::stack::{DEFINITION, fill};

@@ -17,7 +17,7 @@ use post_accounting::PostError;
 use reserve_inventory::ReserveError;
 use serde::de::DeserializeOwned;
 use serde_json::{Value, json};
-use statemachine::lint::{self, Answers, Call, Policy, Recovery, Rehearsal, Step, Won};
+use engine::lint::{self, Answers, Call, Policy, Recovery, Rehearsal, Step, Won};
 use strum::{VariantArray, VariantNames};
 
 use crate::stack::lambda::{FUNCTION_TIMEOUT, Function};
@@ -140,7 +140,7 @@ mod tests {
     use order::{Order, PaymentTerms};
     use saga::TaskError;
     use saga::task::TaskFailure;
-    use statemachine::lint::largest_payload;
+    use engine::lint::largest_payload;
 
     use super::*;
     use crate::seed::Seed;

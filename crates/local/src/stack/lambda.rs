@@ -12,7 +12,7 @@ use post_accounting::PostAccounting;
 use reserve_inventory::ReserveInventory;
 use saga::{Clock, Task};
 use serde_json::{Value, json};
-use statemachine::{TaskError, TaskRequest, TaskRunner};
+use engine::{TaskError, TaskRequest, TaskRunner};
 
 use crate::aws::{BoxFuture, TableNames};
 

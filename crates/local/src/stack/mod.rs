@@ -19,7 +19,7 @@ use query_orders::QueryOrders;
 use recover_orders::RecoverOrders;
 use reserve_inventory::Stocks;
 use saga::Clock;
-use statemachine::{LoadError, MissingPlaceholder, Random, StateMachine, TokioClock};
+use engine::{LoadError, MissingPlaceholder, Random, StateMachine, TokioClock};
 use strum::VariantArray;
 
 use crate::aws::{
@@ -208,7 +208,7 @@ pub fn load(definition: &str) -> Result<StateMachine, StackError> {
 /// # Errors
 /// [`MissingPlaceholder`], if it names another function.
 pub fn fill(definition: &str) -> Result<String, MissingPlaceholder> {
-    statemachine::fill(definition, |name| {
+    engine::fill(definition, |name| {
         Function::VARIANTS.iter().find(|function| function.placeholder() == name).map(|function| function.arn())
     })
 }

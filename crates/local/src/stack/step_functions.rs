@@ -6,7 +6,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use http::StatusCode;
 use serde::Deserialize;
 use serde_json::{Value, json};
-use statemachine::{History, Outcome, Random, Start, StateMachine, TaskRunner, TokioClock};
+use engine::{History, Outcome, Random, Start, StateMachine, TaskRunner, TokioClock};
 use tokio::sync::{Semaphore, watch};
 use tokio::task::AbortHandle;
 use uuid::Uuid;
@@ -196,7 +196,7 @@ impl<R: TaskRunner + 'static> StepFunctions<R> {
 
     fn start(&self, body: &[u8]) -> Result<Answer, WireError> {
         let (name, input) = Self::read(body)?;
-        let started_ms = statemachine::Clock::now_ms(&self.clock);
+        let started_ms = engine::Clock::now_ms(&self.clock);
         let execution = self.spawn(name, input, Some(Arc::clone(&self.turns)));
         Ok(Answer::ok(&json!({ "executionArn": execution.arn, "startDate": epoch_seconds(started_ms) })))
     }

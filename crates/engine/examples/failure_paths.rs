@@ -1,0 +1,24 @@
+//! Tests a definition's failure path: `cargo run -p engine --example failure_paths`.
+
+use serde_json::json;
+use engine::mock::{Mocks, Response};
+use engine::{StateMachine, fill};
+
+fn main() -> Result<(), Box<dyn std::error::Error>> {
+    let definition = fill(include_str!("../order-saga.asl.json"), |name| Some(format!("arn:aws:lambda:::{name}")))?;
+    let machine = StateMachine::load(&definition)?;
+    // The inventory is busy twice, then accounting refuses the order for good.
+    let execution = Mocks::new()
+        .on("PersistOrder", [Response::payload(json!({"order_id": "o-1", "status": "PENDING"}))])
+        .on("ReserveInventory", [Response::throw("Unavailable", "busy").times(2), Response::payload(json!({}))])
+        .on("PostAccounting", [Response::throw("CreditLimitExceeded", "10 over")])
+        .on("CancelOrder", [Response::payload(json!({"order_id": "o-1", "status": "CANCELLING"}))])
+        .on("ReverseAccounting", [Response::payload(json!({}))])
+        .on("ReleaseInventory", [Response::payload(json!({}))])
+        .on("CloseOrder", [Response::payload(json!({"order_id": "o-1", "status": "CANCELLED"}))])
+        .execute(&machine, json!({"order_id": "o-1", "order": {}, "fingerprint": "v1"}))?;
+    assert_eq!(execution.output().map(|output| &output["status"]), Some(&json!("CANCELLED")));
+    assert_eq!((execution.attempts("ReserveInventory"), execution.attempts("ReleaseInventory")), (3, 1));
+    println!("{} in {:?}: {}", execution.status().as_str(), execution.elapsed(), execution.path().join(" → "));
+    Ok(())
+}

@@ -1,0 +1,136 @@
+//! The order saga's definition, its policy as these tests need it, and edits that make it wrong.
+
+use std::collections::BTreeSet;
+use std::time::Duration;
+
+use serde_json::{Value, json};
+use engine::lint::{self, Call, Function, Policy, Recovery, Rehearsal, Report, Step, Won};
+use engine::{StateMachine, fill};
+
+const DEFINITION: &str = include_str!("../../order-saga.asl.json");
+
+/// The definition that ships, with wrong places.
+#[derive(Debug, Clone)]
+pub struct Saga(Value);
+
+impl Saga {
+    pub fn shipped() -> Self {
+        let functions = |placeholder: &str| {
+            let name = match placeholder {
+                "PersistOrderFunctionArn" => "persist-order",
+                "ReserveInventoryFunctionArn" => "reserve-inventory",
+                "PostAccountingFunctionArn" => "post-accounting",
+                _ => return None,
+            };
+            Some(format!("arn:aws:lambda:us-east-1:000000000000:function:{name}"))
+        };
+        Self(serde_json::from_str(&fill(DEFINITION, functions).unwrap()).unwrap())
+    }
+
+    /// With another value at a JSON pointer that leads to a member, there already or not.
+    pub fn with(mut self, pointer: &str, value: Value) -> Self {
+        let (parent, name) = pointer.rsplit_once('/').unwrap();
+        let parent = self.0.pointer_mut(parent).unwrap_or_else(|| panic!("there is no {parent}"));
+        match parent {
+            Value::Array(items) => items[name.parse::<usize>().unwrap()] = value,
+            parent => parent[name] = value,
+        }
+        self
+    }
+
+    /// Without what a JSON pointer leads to.
+    pub fn without(mut self, pointer: &str) -> Self {
+        let (parent, name) = pointer.rsplit_once('/').unwrap();
+        let removed = match self.0.pointer_mut(parent) {
+            Some(Value::Object(members)) => members.remove(name),
+            Some(Value::Array(items)) => Some(items.remove(name.parse().unwrap())),
+            _ => None,
+        };
+        assert!(removed.is_some(), "there is no {pointer}");
+        self
+    }
+
+    pub async fn check(&self, policy: &Policy) -> Report {
+        let machine = StateMachine::load(&self.0.to_string()).unwrap_or_else(|error| panic!("{error}"));
+        lint::check(&machine, policy).await
+    }
+
+    /// Asserts that it is refused for exactly these findings, in any order.
+    #[track_caller]
+    pub fn is_refused_for(&self, expected: &[&str]) {
+        self.is_refused_under(&policy(), expected);
+    }
+
+    #[track_caller]
+    pub fn is_refused_under(&self, policy: &Policy, expected: &[&str]) {
+        let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
+        let report = runtime.block_on(self.check(policy));
+        let found: BTreeSet<String> = report.findings.iter().map(ToString::to_string).collect();
+        let expected: BTreeSet<String> = expected.iter().map(ToString::to_string).collect();
+        assert_eq!(found, expected, "\nfound:\n{}\n", found.iter().cloned().collect::<Vec<_>>().join("\n"));
+        assert!(!report.passes());
+    }
+}
+
+fn names(names: &[&str]) -> BTreeSet<String> {
+    names.iter().map(ToString::to_string).collect()
+}
+
+fn function(name: &str, errors: &[&str]) -> Function {
+    Function { name: name.to_owned(), timeout: Duration::from_secs(6), errors: names(errors) }
+}
+
+pub fn policy() -> Policy {
+    Policy {
+        functions: vec![
+            function("persist-order", &["IdempotencyConflict", "InvalidOrder", "Unavailable"]),
+            function(
+                "reserve-inventory",
+                &["InvalidOrder", "NotReserved", "OutOfStock", "SagaCancelled", "UnknownSku", "Unavailable"],
+            ),
+            function("post-accounting", &["CreditLimitExceeded", "InvalidOrder", "SagaCancelled", "Unavailable"]),
+        ],
+        transient: names(&["Unavailable"]),
+        refused: names(&["IdempotencyConflict", "InvalidOrder"]),
+        steps: vec![
+            Step {
+                action: Call::new("reserve-inventory", "reserve"),
+                compensation: Call::new("reserve-inventory", "release"),
+            },
+            Step {
+                action: Call::new("post-accounting", "post"),
+                compensation: Call::new("post-accounting", "reverse"),
+            },
+        ],
+        decide: Call::new("persist-order", "cancel"),
+        won: Won { variable: "status".to_owned(), value: "CANCELLING".to_owned() },
+        cancelled_ends: names(&["OrderCancelled"]),
+        recovery: Recovery { after: Duration::from_mins(5), clock_skew: Duration::from_secs(30) },
+        payload_limit_bytes: 256 * 1024,
+        rehearsal: Rehearsal {
+            inputs: vec![json!({"order_id": "o-1", "order": {"lines": []}}), json!({"order_id": "o-1"})],
+            answers: Box::new(answers),
+            judge: Box::new(|_| Vec::new()),
+        },
+    }
+}
+
+fn answers(call: &Call, _payload: &Value) -> Result<Vec<Value>, String> {
+    let records = |statuses: &[&str]| {
+        let record = |status| json!({"order_id": "o-1", "store_id": "main", "lines": [], "status": status});
+        Ok(statuses.iter().map(record).collect())
+    };
+    match (call.function.as_str(), call.action.as_str()) {
+        ("persist-order", "persist") => {
+            records(&["PENDING", "CONFIRMED", "CANCELLING", "CANCELLED", "FULFILLING", "FULFILLED"])
+        }
+        ("persist-order", "confirm") => records(&["CONFIRMED", "CANCELLING", "CANCELLED", "FULFILLING", "FULFILLED"]),
+        ("persist-order", "cancel") => records(&["CANCELLING", "CONFIRMED", "CANCELLED", "FULFILLING", "FULFILLED"]),
+        ("persist-order", "close") => records(&["CANCELLED"]),
+        ("persist-order", "complete") => records(&["FULFILLED"]),
+        ("reserve-inventory", "reserve" | "release" | "consume") | ("post-accounting", "post" | "reverse") => {
+            Ok(vec![json!({"at_ms": 1, "effect": "APPLIED"})])
+        }
+        _ => Err(format!("there is no action {:?}", call.action)),
+    }
+}

@@ -12,7 +12,7 @@ use serde_json::{Value, json};
 use engine::{Clock, History, Random, Start, StateMachine, Status, TaskError, TaskRequest, TaskRunner, fill};
 use tokio::runtime::Runtime;
 
-const DEFINITION: &str = include_str!("../order-saga.asl.json");
+const DEFINITION: &str = include_str!("../../../statemachine/order-saga.asl.json");
 
 fn main() {
     divan::main();

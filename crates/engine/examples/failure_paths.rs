@@ -5,7 +5,7 @@ use engine::mock::{Mocks, Response};
 use engine::{StateMachine, fill};
 
 fn main() -> Result<(), Box<dyn std::error::Error>> {
-    let definition = fill(include_str!("../order-saga.asl.json"), |name| Some(format!("arn:aws:lambda:::{name}")))?;
+    let definition = fill(include_str!("../../../statemachine/order-saga.asl.json"), |name| Some(format!("arn:aws:lambda:::{name}")))?;
     let machine = StateMachine::load(&definition)?;
     // The inventory is busy twice, then accounting refuses the order for good.
     let execution = Mocks::new()

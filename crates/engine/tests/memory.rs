@@ -36,7 +36,7 @@ fn resident_bytes() -> usize {
 
 #[tokio::test(start_paused = true)]
 async fn ten_thousand_executions_with_their_histories_fit_in_500_mb() {
-    let definition = include_str!("../order-saga.asl.json");
+    let definition = include_str!("../../../statemachine/order-saga.asl.json");
     let filled = fill(definition, |name| Some(format!("arn:aws:lambda:us-east-1:000000000000:function:{name}")));
     let machine = StateMachine::load(&filled.unwrap()).unwrap();
     let (runner, clock, before) = (Arc::new(Stuck::default()), TokioClock::starting_at(0), resident_bytes());

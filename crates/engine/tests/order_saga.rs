@@ -8,7 +8,7 @@ use serde_json::{Value, json};
 use engine::{History, LoadError, Random, Start, StateMachine, Status, TokioClock, fill};
 use support::{Answer, EPOCH_MS, Ended, Script, error, payload};
 
-const DEFINITION: &str = include_str!("../order-saga.asl.json");
+const DEFINITION: &str = include_str!("../../../statemachine/order-saga.asl.json");
 
 fn saga() -> Result<StateMachine, LoadError> {
     let filled = fill(DEFINITION, |name| Some(format!("arn:aws:lambda:us-east-1:000000000000:function:{name}")));

@@ -7,7 +7,7 @@ use serde_json::{Value, json};
 use engine::lint::{self, Call, Function, Policy, Recovery, Rehearsal, Report, Step, Won};
 use engine::{StateMachine, fill};
 
-const DEFINITION: &str = include_str!("../../order-saga.asl.json");
+const DEFINITION: &str = include_str!("../../../../statemachine/order-saga.asl.json");
 
 /// The definition that ships, with wrong places.
 #[derive(Debug, Clone)]

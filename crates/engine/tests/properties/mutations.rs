@@ -13,7 +13,7 @@ pub struct Mutation(pub String);
 
 /// The definition that ships, and those of the conformance suite.
 static CORPUS: LazyLock<Vec<Value>> = LazyLock::new(|| {
-    let mut corpus = vec![serde_json::from_str(include_str!("../../order-saga.asl.json")).unwrap()];
+    let mut corpus = vec![serde_json::from_str(include_str!("../../../../statemachine/order-saga.asl.json")).unwrap()];
     for area in [
         include_str!("../conformance/choices.json"),
         include_str!("../conformance/data.json"),

@@ -1,0 +1,1 @@
+//! What every function, table, queue, route and step declares of itself.

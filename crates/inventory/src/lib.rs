@@ -1,0 +1,1 @@
+//! The inventory table: stock, reservations and adjustments.

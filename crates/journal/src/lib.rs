@@ -1,0 +1,1 @@
+//! The journal table: entries, and the accounts of customers.

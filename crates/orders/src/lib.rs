@@ -1,0 +1,1 @@
+//! The orders table: the records that decide, their lists and their work.

@@ -1,0 +1,1 @@
+//! Sending JSON documents to SQS queues.

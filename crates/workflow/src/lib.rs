@@ -1,0 +1,1 @@
+//! Starting the saga's state machine, and reading how an execution ended.

@@ -1,7 +1,5 @@
 //! Which HTTP answer an order record gives.
 
-use std::fmt::Write as _;
-
 use aws_lambda_events::apigw::ApiGatewayProxyResponse;
 use http::header::{self, HeaderName};
 use http::{HeaderMap, HeaderValue, StatusCode};
@@ -10,7 +8,7 @@ use serde::Serialize;
 use serde_json::json;
 use sha2::{Digest, Sha256};
 
-use crate::conditional::has_version;
+use crate::etag::has_version;
 use crate::problem;
 use crate::view::OrderView;
 
@@ -131,9 +129,5 @@ pub fn version(resource: &impl Serialize) -> String {
 fn tag(body: &str) -> String {
     const HASH_BYTES: usize = 16;
 
-    let tag = Sha256::digest(body)[..HASH_BYTES].iter().fold(String::new(), |mut tag, byte| {
-        write!(tag, "{byte:02x}").expect("writing to a String cannot fail");
-        tag
-    });
-    format!("\"{tag}\"")
+    format!("\"{}\"", hex::encode(&Sha256::digest(body)[..HASH_BYTES]))
 }

@@ -5,9 +5,11 @@ use std::fmt::Display;
 use std::str::FromStr;
 
 use aws_lambda_events::apigw::ApiGatewayProxyRequest;
-use order::{EpochMs, Violation};
+use order::{EpochMs, OrderId, Violation};
 use time::OffsetDateTime;
 use time::format_description::well_known::Rfc3339;
+
+use crate::problem::{Kind, Problem};
 
 /// What a request asks for, parameter by parameter, and what is wrong with it so far.
 #[derive(Debug)]
@@ -79,6 +81,15 @@ impl Parameters {
     fn check<T, E: Display>(&mut self, name: &str, read: Result<T, E>) -> Option<T> {
         read.map_err(|rule| self.refuse(name, rule.to_string())).ok()
     }
+}
+
+/// The order that a request's path names. A malformed id is treated as not found.
+///
+/// # Errors
+/// The problem to answer with.
+pub fn order_id(request: &ApiGatewayProxyRequest) -> Result<OrderId, Problem> {
+    let order_id = request.path_parameters.get("orderId").and_then(|text| text.parse().ok());
+    order_id.ok_or_else(|| Problem::new(Kind::OrderNotFound))
 }
 
 /// A point in time ([RFC 3339](https://www.rfc-editor.org/rfc/rfc3339#section-5.6)).

@@ -1,5 +1,7 @@
 //! The problem documents of the order API ([RFC 9457](https://www.rfc-editor.org/rfc/rfc9457)).
 
+use std::borrow::Cow;
+
 use http::{HeaderValue, StatusCode, header};
 use order::{OrderId, OrderRecord, Place, Reason, Violation};
 use serde::Serialize;
@@ -137,8 +139,9 @@ impl Kind {
 /// The `type` of every problem that the API has.
 pub fn types() -> Vec<String> {
     let kinds = Kind::VARIANTS.iter().map(|kind| kind.name());
-    let reasons = Reason::VARIANTS.iter().map(|reason| of_reason(Some(*reason)).0);
-    kinds.chain(reasons).map(uri).collect()
+    let refused = declarations::refusals().map(|(_, refusal)| Reason::Refused(refusal.reason.clone()));
+    let reasons = refused.chain(Reason::OWN).map(|reason| of_reason(Some(&reason)).0);
+    kinds.map(Cow::from).chain(reasons).map(|name| uri(&name)).collect()
 }
 
 /// The most broken rules that a problem document lists: more than a person mends in one go, and a
@@ -247,36 +250,38 @@ struct Cancelled<'a> {
     order_id: &'a OrderId,
     status: order::Status,
     #[serde(skip_serializing_if = "Option::is_none")]
-    reason: Option<Reason>,
+    reason: Option<&'a Reason>,
     order: OrderView<'a>,
 }
 
 /// The answer to whoever wants to place an order that is cancelled.
 pub(crate) fn cancelled(record: &OrderRecord) -> Answer {
-    let (name, title) = of_reason(record.reason);
+    let (name, title) = of_reason(record.reason.as_ref());
     let problem = Cancelled {
-        uri: uri(name),
+        uri: uri(&name),
         title,
         detail: record.detail.as_deref(),
         order_id: record.order.order_id(),
         status: record.status,
-        reason: record.reason,
+        reason: record.reason.as_ref(),
         order: record.into(),
     };
     Answer::json(StatusCode::CONFLICT, &problem).with(header::CONTENT_TYPE, PROBLEM_JSON)
 }
 
-/// The problem that an order's cancellation is to whoever placed it: its name and its title.
-fn of_reason(reason: Option<Reason>) -> (&'static str, &'static str) {
+/// The problem that an order's cancellation is to whoever placed it: its name and its title. A refusal's are
+/// those that its step declares.
+fn of_reason(reason: Option<&Reason>) -> (Cow<'static, str>, &'static str) {
     match reason {
-        Some(Reason::OutOfStock) => ("out-of-stock", "The store has too little of an article"),
-        Some(Reason::UnknownSku) => ("unknown-sku", "The store does not keep an article"),
-        Some(Reason::CreditLimitExceeded) => ("credit-limit-exceeded", "The customer's credit limit is too low"),
-        Some(Reason::AccountOnHold) => ("account-on-hold", "The customer's account takes no new invoices"),
-        Some(Reason::UnknownAccount) => ("unknown-account", "The customer has no account to invoice"),
-        Some(Reason::CurrencyMismatch) => ("currency-mismatch", "The customer's account is in another currency"),
-        Some(Reason::CustomerRequest) => ("cancelled-by-customer", "The customer cancelled the order"),
-        Some(Reason::StepFailed) => ("step-failed", "A step of the order failed, and the order was rolled back"),
-        Some(Reason::Unavailable) | None => ("service-unavailable", "A service could not be reached in time"),
+        Some(Reason::Refused(name)) => {
+            match declarations::refusals().find(|(_, refusal)| refusal.reason == *name) {
+                Some((_, refusal)) => (refusal.problem.as_str().into(), refusal.title.as_str()),
+                // A step of another release.
+                None => (name.to_lowercase().replace('_', "-").into(), "A step refuses the order"),
+            }
+        }
+        Some(Reason::CustomerRequest) => ("cancelled-by-customer".into(), "The customer cancelled the order"),
+        Some(Reason::StepFailed) => ("step-failed".into(), "A step of the order failed, and the order was rolled back"),
+        Some(Reason::Unavailable) | None => ("service-unavailable".into(), "A service could not be reached in time"),
     }
 }

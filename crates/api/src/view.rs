@@ -1,7 +1,7 @@
 //! The JSON of an order, of stock, and of the amounts and times in them, as clients see it.
 
 use order::{CountyId, Currency, CustomerId, Effect, EpochMs, OrderId, OrderRecord, PaymentReference, PaymentTerms};
-use order::{Reason, Receipt, Sku, Status, StoreId};
+use order::{Reason, Receipts, Sku, Status, StepReceipts, StoreId};
 use serde::{Serialize, Serializer};
 use serde_json::value::RawValue;
 use time::{OffsetDateTime, format_description::well_known::Rfc3339};
@@ -13,7 +13,7 @@ pub struct OrderView<'a> {
     order_id: &'a OrderId,
     status: Status,
     #[serde(skip_serializing_if = "Option::is_none")]
-    reason: Option<Reason>,
+    reason: Option<&'a Reason>,
     #[serde(skip_serializing_if = "Option::is_none")]
     detail: Option<&'a str>,
     #[serde(skip_serializing_if = "Vec::is_empty")]
@@ -63,7 +63,7 @@ impl<'a> From<&'a OrderRecord> for OrderView<'a> {
         Self {
             order_id: order.order_id(),
             status: record.status,
-            reason: record.reason,
+            reason: record.reason.as_ref(),
             detail: record.detail.as_deref(),
             shortages: record
                 .shortages
@@ -95,24 +95,26 @@ impl<'a> From<&'a OrderRecord> for OrderView<'a> {
 
 /// What happened, in the order in which it happened; what left nothing behind is left out.
 fn timeline(record: &OrderRecord) -> Vec<Moment> {
-    let receipts = &record.receipts;
-    let at = |receipt: Option<Receipt>, effect| receipt.filter(|receipt| receipt.effect == effect).map(|r| r.at_ms);
-    let mut moments: Vec<Moment> = [
-        ("PLACED", Some(record.created_ms)),
-        ("INVENTORY_RESERVED", at(receipts.reserve_inventory, Effect::Applied)),
-        ("ACCOUNTING_POSTED", at(receipts.post_accounting, Effect::Applied)),
-        ("CONFIRMED", record.confirmed_ms),
-        ("CANCELLING", record.cancelling_ms),
-        ("ACCOUNTING_REVERSED", at(receipts.reverse_accounting, Effect::Undone)),
-        ("INVENTORY_RELEASED", at(receipts.release_inventory, Effect::Undone)),
-        ("CANCELLED", record.cancelled_ms),
-        ("FULFILLING", record.fulfilling_ms),
-        ("INVENTORY_CONSUMED", at(receipts.consume_inventory, Effect::Consumed)),
-        ("FULFILLED", record.fulfilled_ms),
-    ]
-    .into_iter()
-    .filter_map(|(event, at_ms)| Some(Moment { event, at: Time(at_ms?) }))
-    .collect();
+    let Receipts { applied, undone, consumed } = &record.receipts;
+    let at = |receipts: &StepReceipts, step: &str, effect| {
+        receipts.get(step).filter(|receipt| receipt.effect == effect).map(|receipt| receipt.at_ms)
+    };
+    let mut events = vec![("PLACED", Some(record.created_ms))];
+    for (function, step) in declarations::steps() {
+        events.push((&step.action.timeline, at(applied, &function.name, Effect::Applied)));
+    }
+    events.extend([("CONFIRMED", record.confirmed_ms), ("CANCELLING", record.cancelling_ms)]);
+    for (function, step) in declarations::steps().iter().rev() {
+        events.push((&step.compensation.timeline, at(undone, &function.name, Effect::Undone)));
+    }
+    events.extend([("CANCELLED", record.cancelled_ms), ("FULFILLING", record.fulfilling_ms)]);
+    for (function, step) in declarations::steps() {
+        let event = step.consumption.as_ref().map_or("", |consumption| &consumption.timeline);
+        events.push((event, at(consumed, &function.name, Effect::Consumed)));
+    }
+    events.push(("FULFILLED", record.fulfilled_ms));
+    let moments = events.into_iter().filter_map(|(event, at_ms)| Some(Moment { event, at: Time(at_ms?) }));
+    let mut moments: Vec<Moment> = moments.collect();
     // A stable sort: what happened within one millisecond stays in the saga's order.
     moments.sort_by_key(|moment| moment.at.0);
     moments

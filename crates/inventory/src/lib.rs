@@ -1,1 +1,19 @@
-//! The inventory table: stock, reservations and adjustments.
+//! The inventory table: stock by store and article, the orders' reservations, and the adjustments.
+//!
+//! | module | knows |
+//! |---|---|
+//! | [`table`] | the items and their keys |
+//! | [`stock`] | reading stock, and setting it |
+//! | [`adjustment`] | changing it by a difference |
+//! | [`listing`] | a store's stock, page by page |
+//!
+//! Reserving and releasing stock for an order is the step's business: `functions/reserve-inventory`.
+
+pub mod adjustment;
+pub mod listing;
+pub mod stock;
+pub mod table;
+
+pub use adjustment::{Adjustment, AdjustmentReason, AdjustmentRecord};
+pub use stock::Stocks;
+pub use table::{Reservation, ReservedLine, Stock, absent_key, reservation_key, stock_key};

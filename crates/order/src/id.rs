@@ -201,17 +201,9 @@ fn derive(kind: &[u8], tenant: &Tenant, key: &IdempotencyKey) -> String {
     hash.update((tenant.as_str().len() as u64).to_be_bytes());
     hash.update(tenant.as_str().as_bytes());
     hash.update(key.as_str().as_bytes());
-    let mut digits = hex(&hash.finalize());
+    let mut digits = hex::encode(hash.finalize());
     digits.truncate(HEX_DIGITS);
     digits
-}
-
-pub(crate) fn hex(bytes: &[u8]) -> String {
-    bytes.iter().fold(String::with_capacity(bytes.len() * 2), |mut text, byte| {
-        use fmt::Write as _;
-        write!(text, "{byte:02x}").expect("writing to a String cannot fail");
-        text
-    })
 }
 
 #[cfg(test)]

@@ -3,7 +3,7 @@
 //! | module | knows |
 //! |---|---|
 //! | [`request`] | the body that a client sends, and every rule it can break |
-//! | [`fields`] | the fields of a JSON object, and what is wrong with them |
+//! | [`validation`] | the fields of a JSON object, and what is wrong with them |
 //! | [`placed`] | the order as the whole saga passes it on, and its fingerprint |
 //! | [`money`] | exact amounts in a currency's minor unit |
 //! | [`id`] | the identifiers, and how an order id follows from an idempotency key |
@@ -15,7 +15,6 @@
 //! Raw JSON becomes one of these types once, at the edge. Past it, an order with no lines, a total
 //! that is not its sum, or an amount that a JSON number cannot carry exactly cannot be written down.
 
-pub mod fields;
 pub mod id;
 pub mod money;
 pub mod placed;
@@ -23,6 +22,7 @@ pub mod reach;
 pub mod record;
 pub mod request;
 pub mod status;
+pub mod validation;
 pub mod violation;
 
 pub use id::{
@@ -31,7 +31,7 @@ pub use id::{
 pub use money::{Currency, MAX_AMOUNT_MINOR};
 pub use placed::{Draft, Fingerprint, InvalidOrder, MAX_LINES, MAX_QUANTITY, Order, OrderLine, PaymentTerms};
 pub use reach::Reach;
-pub use record::{Effect, OrderRecord, Receipt, Receipts, Shortage};
+pub use record::{Effect, OrderRecord, Receipt, Receipts, Shortage, StepReceipts};
 pub use status::{Reason, Status};
 pub use violation::{Place, Violation};
 

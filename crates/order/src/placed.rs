@@ -6,7 +6,7 @@ use std::ops::Deref;
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 
-use crate::id::{CountyId, CustomerId, OrderId, PaymentReference, Sku, StoreId, Tenant, hex};
+use crate::id::{CountyId, CustomerId, OrderId, PaymentReference, Sku, StoreId, Tenant};
 use crate::money::{Currency, MAX_AMOUNT_MINOR};
 
 /// The most lines of an order: with them a reservation is one DynamoDB transaction, which takes
@@ -203,7 +203,7 @@ impl Fingerprint {
         let mut normal = draft.clone();
         normal.lines.sort_by(|a, b| a.sku.cmp(&b.sku));
         let json = serde_json::to_vec(&normal).expect("a draft has string keys only, so it is always JSON");
-        Self(format!("1:{}", hex(&Sha256::digest(json))))
+        Self(format!("1:{}", hex::encode(Sha256::digest(json))))
     }
 
     /// The text, as stored.

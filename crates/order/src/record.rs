@@ -1,5 +1,7 @@
 //! The order record: the one source of truth about an order.
 
+use std::collections::BTreeMap;
+
 use serde::{Deserialize, Serialize};
 
 use crate::{EpochMs, Order, Reason, Sku, Status};
@@ -27,24 +29,55 @@ pub enum Effect {
     Consumed,
 }
 
-/// The receipts of an order's steps, in the order in which they run.
+/// The receipts of some steps, by the step's name: its function's, `reserve-inventory`.
+pub type StepReceipts = BTreeMap<String, Receipt>;
+
+/// What the steps of an order did, in three maps by the step's name. Each is written as a whole, by the
+/// decision that it belongs to.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(from = "StoredReceipts")]
 pub struct Receipts {
-    /// The hold on stock.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub reserve_inventory: Option<Receipt>,
-    /// The journal entry.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub post_accounting: Option<Receipt>,
-    /// The reversal of the journal entry.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub reverse_accounting: Option<Receipt>,
-    /// The release of the stock.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub release_inventory: Option<Receipt>,
-    /// The consumption of the reserved stock.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub consume_inventory: Option<Receipt>,
+    /// Of the actions, once the order is confirmed.
+    #[serde(rename = "receipts")]
+    pub applied: StepReceipts,
+    /// Of the compensations, once the order is cancelled.
+    #[serde(rename = "undo_receipts", skip_serializing_if = "BTreeMap::is_empty")]
+    pub undone: StepReceipts,
+    /// Of the consumptions, once the order is fulfilled.
+    #[serde(rename = "consumption_receipts", skip_serializing_if = "BTreeMap::is_empty")]
+    pub consumed: StepReceipts,
+}
+
+/// The receipts as they are stored.
+#[derive(Deserialize)]
+struct StoredReceipts {
+    #[serde(default)]
+    receipts: BTreeMap<String, Receipt>,
+    #[serde(default)]
+    undo_receipts: StepReceipts,
+    #[serde(default)]
+    consumption_receipts: StepReceipts,
+}
+
+impl From<StoredReceipts> for Receipts {
+    /// Release 0.1 kept all receipts of its two steps in one map, each by a name of its own.
+    fn from(stored: StoredReceipts) -> Self {
+        let mut receipts =
+            Self { applied: BTreeMap::new(), undone: stored.undo_receipts, consumed: stored.consumption_receipts };
+        for (name, receipt) in stored.receipts {
+            let (map, step) = match name.as_str() {
+                "reserve_inventory" => (&mut receipts.applied, "reserve-inventory"),
+                "post_accounting" => (&mut receipts.applied, "post-accounting"),
+                "release_inventory" => (&mut receipts.undone, "reserve-inventory"),
+                "reverse_accounting" => (&mut receipts.undone, "post-accounting"),
+                "consume_inventory" => (&mut receipts.consumed, "reserve-inventory"),
+                step => (&mut receipts.applied, step),
+            };
+            // What this release wrote by the step's name is the later word.
+            map.entry(step.to_owned()).or_insert(receipt);
+        }
+        receipts
+    }
 }
 
 /// An article of an order that its store had too little of.
@@ -74,9 +107,9 @@ pub struct OrderRecord {
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub shortages: Vec<Shortage>,
     /// What the steps did, known once the order is decided.
-    #[serde(default)]
+    #[serde(flatten)]
     pub receipts: Receipts,
-    /// How often recovery has taken the order up since it last became open.
+    /// How many times recovery has tried the order since it last became open.
     pub attempts: u32,
     /// When it was first written.
     pub created_ms: EpochMs,

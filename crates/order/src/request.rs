@@ -13,7 +13,7 @@
 
 use serde_json::value::RawValue;
 
-use crate::fields::{Fields, Need};
+use crate::validation::{Fields, Presence};
 use crate::id::{IdempotencyKey, Sku, StoreId};
 use crate::money::Currency;
 use crate::placed::{Draft, MAX_LINES, MAX_QUANTITY, OrderLine, PaymentTerms, sum_minor};
@@ -58,12 +58,12 @@ pub fn parse(body: &str) -> Result<OrderRequest, RequestError> {
 
 /// `None` only after at least one violation was noted.
 fn read_order(mut fields: Fields<'_, '_>) -> Option<OrderRequest> {
-    let customer_id = fields.text("customerId", Need::Required);
-    let store_id = fields.text::<StoreId>("storeId", Need::Optional);
-    let county_id = fields.text("countyId", Need::Optional);
-    let payment_terms = fields.choice::<PaymentTerms>("paymentTerms", Need::Optional, "must be PREPAID or INVOICE");
-    let payment_reference = fields.text("paymentReference", Need::Optional);
-    let client_request_id = fields.text("clientRequestId", Need::Optional);
+    let customer_id = fields.text("customerId", Presence::Required);
+    let store_id = fields.text::<StoreId>("storeId", Presence::Optional);
+    let county_id = fields.text("countyId", Presence::Optional);
+    let payment_terms = fields.choice::<PaymentTerms>("paymentTerms", Presence::Optional, "must be PREPAID or INVOICE");
+    let payment_reference = fields.text("paymentReference", Presence::Optional);
+    let client_request_id = fields.text("clientRequestId", Presence::Optional);
     let currency = match fields.take("currency") {
         None => Currency::DEFAULT_CODE.parse().ok(),
         Some(raw) => fields.parse_string("currency", raw),
@@ -113,7 +113,7 @@ fn read_lines(raw: &RawValue, currency: Option<Currency>, fields: &mut Fields<'_
     for (index, raw) in items.iter().enumerate() {
         let pointer = format!("/items/{index}");
         let Some(mut item) = Fields::read(raw, &pointer, fields.violations) else { continue };
-        let sku = item.text::<Sku>("productId", Need::Required);
+        let sku = item.text::<Sku>("productId", Presence::Required);
         let quantity =
             item.take_required("quantity").and_then(|raw| item.whole("quantity", raw, 1..=i64::from(MAX_QUANTITY)));
         let quantity = quantity.and_then(|quantity| u32::try_from(quantity).ok());

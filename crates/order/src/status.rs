@@ -1,5 +1,7 @@
 //! Where an order stands, and why it was cancelled.
 
+use std::fmt;
+
 use serde::{Deserialize, Serialize};
 use strum::{Display, EnumString, IntoStaticStr, VariantArray};
 
@@ -52,24 +54,14 @@ impl Status {
 }
 
 /// Why an order was cancelled: part of the API.
-#[derive(
-    Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize, Display, EnumString, IntoStaticStr, VariantArray,
-)]
-#[serde(rename_all = "SCREAMING_SNAKE_CASE")]
-#[strum(serialize_all = "SCREAMING_SNAKE_CASE")]
+///
+/// It is open to a name that this release does not know: a refusal's name is the step's to choose, and an
+/// order may have been refused by a step of a later release.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(from = "String", into = "String")]
 pub enum Reason {
-    /// The store holds less than was ordered.
-    OutOfStock,
-    /// The store does not know the article.
-    UnknownSku,
-    /// The invoice would take the customer beyond the credit limit.
-    CreditLimitExceeded,
-    /// The customer's account takes no new invoices.
-    AccountOnHold,
-    /// The customer has no account to invoice.
-    UnknownAccount,
-    /// The customer's account is kept in another currency.
-    CurrencyMismatch,
+    /// A step said no to this very order, for the reason that it declares, such as `OUT_OF_STOCK`.
+    Refused(String),
     /// A step failed in a way that says nothing about the order: it timed out, crashed, or ran out
     /// of memory.
     StepFailed,
@@ -80,30 +72,56 @@ pub enum Reason {
 }
 
 impl Reason {
-    /// The reason behind the error name by which a step failed. The names of final errors are those
-    /// of the variants; every other one says nothing about the order.
-    pub fn of_error(name: &str) -> Self {
-        match name {
-            "OutOfStock" => Self::OutOfStock,
-            "UnknownSku" => Self::UnknownSku,
-            "CreditLimitExceeded" => Self::CreditLimitExceeded,
-            "AccountOnHold" => Self::AccountOnHold,
-            "UnknownAccount" => Self::UnknownAccount,
-            "CurrencyMismatch" => Self::CurrencyMismatch,
-            _ => Self::StepFailed,
+    /// The reasons that are no step's.
+    pub const OWN: [Self; 3] = [Self::StepFailed, Self::Unavailable, Self::CustomerRequest];
+
+    /// The name, as stored and as clients see it.
+    pub fn as_str(&self) -> &str {
+        match self {
+            Self::Refused(name) => name,
+            Self::StepFailed => "STEP_FAILED",
+            Self::Unavailable => "UNAVAILABLE",
+            Self::CustomerRequest => "CUSTOMER_REQUEST",
         }
     }
 
     /// Whether a step stated it about this very order, so that its message is meant for the client.
-    pub fn is_refusal(self) -> bool {
-        match self {
-            Self::OutOfStock
-            | Self::UnknownSku
-            | Self::CreditLimitExceeded
-            | Self::AccountOnHold
-            | Self::UnknownAccount
-            | Self::CurrencyMismatch => true,
-            Self::StepFailed | Self::Unavailable | Self::CustomerRequest => false,
+    pub fn is_refusal(&self) -> bool {
+        matches!(self, Self::Refused(_))
+    }
+}
+
+impl From<String> for Reason {
+    fn from(name: String) -> Self {
+        Self::OWN.into_iter().find(|reason| reason.as_str() == name).unwrap_or(Self::Refused(name))
+    }
+}
+
+impl From<Reason> for String {
+    fn from(reason: Reason) -> Self {
+        match reason {
+            Reason::Refused(name) => name,
+            other => other.as_str().to_owned(),
+        }
+    }
+}
+
+impl fmt::Display for Reason {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.as_str())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_reason_is_read_as_it_was_written_known_or_not() {
+        for name in ["STEP_FAILED", "UNAVAILABLE", "CUSTOMER_REQUEST", "OUT_OF_STOCK", "OF_A_LATER_RELEASE"] {
+            let reason: Reason = serde_json::from_value(name.into()).unwrap();
+            assert_eq!(reason.is_refusal(), !Reason::OWN.contains(&reason), "{name}");
+            assert_eq!(serde_json::to_value(&reason).unwrap(), name);
         }
     }
 }

@@ -1,1 +1,48 @@
-//! Sending JSON documents to SQS queues.
+//! Sending a JSON document to an SQS queue, and knowing that it is there.
+
+use aws_sdk_sqs::Client;
+use serde::Serialize;
+
+/// A document could not be put into a queue, as far as is known.
+#[derive(Debug, thiserror::Error)]
+pub enum QueueError {
+    /// It cannot be written as a message.
+    #[error("write the message")]
+    Message(#[source] serde_json::Error),
+    /// The queue did not confirm it.
+    #[error("send the message")]
+    Send(#[source] Box<aws_sdk_sqs::Error>),
+}
+
+/// A queue.
+#[derive(Debug, Clone)]
+pub struct Queue {
+    client: Client,
+    url: String,
+}
+
+impl Queue {
+    /// The queue with this URL.
+    pub fn new(client: Client, url: impl Into<String>) -> Self {
+        Self { client, url: url.into() }
+    }
+
+    /// Puts a document into the queue. Once this succeeds, it is not lost.
+    ///
+    /// # Idempotency
+    /// Sent twice, it is there twice: whoever works the queue off has to bear that in any case.
+    ///
+    /// # Errors
+    /// [`QueueError`].
+    pub async fn send<T: Serialize + Sync>(&self, document: &T) -> Result<(), QueueError> {
+        let body = serde_json::to_string(document).map_err(QueueError::Message)?;
+        self.client
+            .send_message()
+            .queue_url(&self.url)
+            .message_body(body)
+            .send()
+            .await
+            .map(drop)
+            .map_err(|error| QueueError::Send(Box::new(error.into())))
+    }
+}

@@ -43,7 +43,7 @@ pub async fn config() -> SdkConfig {
 /// A DynamoDB client whose connection is already open.
 ///
 /// It reads an item that does not exist: half a read unit once per container, during init, which
-/// saves the first order a TLS handshake. That it fails is no matter, the first request finds out.
+/// saves the first order a TLS handshake. A failure here is harmless: the first request reports it.
 pub async fn dynamodb(config: &SdkConfig, table: &str, absent_key: Item) -> Client {
     let client = Client::new(config);
     let warm_up = client.get_item().table_name(table).set_key(Some(absent_key)).send();
@@ -57,13 +57,13 @@ pub async fn dynamodb(config: &SdkConfig, table: &str, absent_key: Item) -> Clie
 #[derive(Debug, thiserror::Error)]
 #[error("the environment variable {name} is not set; the deployment sets it")]
 pub struct MissingSetting {
-    name: &'static str,
+    name: String,
 }
 
 /// A setting from the environment.
 ///
 /// # Errors
 /// [`MissingSetting`], with the variable's name.
-pub fn setting(name: &'static str) -> Result<String, MissingSetting> {
-    env::var(name).map_err(|_| MissingSetting { name })
+pub fn setting(name: &str) -> Result<String, MissingSetting> {
+    env::var(name).map_err(|_| MissingSetting { name: name.to_owned() })
 }

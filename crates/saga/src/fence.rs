@@ -25,7 +25,8 @@ use order::{Effect, EpochMs, OrderId, Receipt};
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 
-use crate::step::{Consumable, Item, Step};
+use crate::conflict::{Tries, is_conflict};
+use crate::step::{Item, Step};
 use crate::transaction::{cancellation_reasons, is_failed_condition, is_undecided, undecided};
 use crate::unavailable::Unavailable;
 
@@ -33,7 +34,7 @@ use crate::unavailable::Unavailable;
 /// still arrive, the retention and redrive of every queue added up.
 const FENCE_RETENTION_S: i64 = 60 * 24 * 60 * 60;
 
-/// How often a compensation or a consumption looks at a fence that changes under its hands. A fence
+/// How many times a compensation or a consumption looks at a fence that others keep changing. A fence
 /// changes at most twice in its life, so the third look is the last that can find anything new.
 const MAX_LOOKS: u32 = 3;
 
@@ -151,14 +152,30 @@ impl Fences {
         let fence = self.applied_fence(step, order_id, &effect, now_ms)?;
         let writes = step.apply(request, now_ms);
         if writes.is_empty() {
-            return self.put_alone(fence, &effect, now_ms).await;
+            return self.put_alone(order_id, fence, &effect, now_ms).await;
         }
-        let all = std::iter::once(TransactWriteItem::builder().put(fence).build()).chain(writes);
-        match self.client.transact_write_items().set_transact_items(Some(all.collect())).send().await {
-            Ok(_) => Ok(Receipt { at_ms: now_ms, effect: Effect::Applied }),
-            Err(error) => {
-                let reasons = cancellation_reasons(APPLY, error)?;
-                read_reasons(step, request, &effect, &reasons)
+        let all: Vec<_> = std::iter::once(TransactWriteItem::builder().put(fence).build()).chain(writes).collect();
+        match self.transact(order_id, all, APPLY).await? {
+            None => Ok(Receipt { at_ms: now_ms, effect: Effect::Applied }),
+            Some(reasons) => read_reasons(step, request, &effect, &reasons),
+        }
+    }
+
+    /// Sends a transaction, also again if others are in its way. Answers with the reasons of a cancelled one,
+    /// and with nothing if it was applied.
+    async fn transact(
+        &self,
+        order_id: &OrderId,
+        writes: Vec<TransactWriteItem>,
+        attempted: &'static str,
+    ) -> Result<Option<Vec<CancellationReason>>, Unavailable> {
+        let mut tries = Tries::of(order_id.as_str());
+        loop {
+            let transaction = self.client.transact_write_items().set_transact_items(Some(writes.clone()));
+            let Err(error) = transaction.send().await else { return Ok(None) };
+            let reasons = cancellation_reasons(attempted, error)?;
+            if !is_conflict(&reasons) || !tries.again().await {
+                return Ok(Some(reasons));
             }
         }
     }
@@ -186,7 +203,7 @@ impl Fences {
                     self.undo(step, order_id, &effect, now_ms).await?
                 }
                 Some(Fence { state: FenceState::Applied, effect: None, .. }) | None => {
-                    self.bury(step.fence_key(order_id), now_ms).await?
+                    self.bury(order_id, step.fence_key(order_id), now_ms).await?
                 }
             };
             if let Some(receipt) = won {
@@ -208,7 +225,7 @@ impl Fences {
     ///
     /// # Errors
     /// [`ConsumeError`].
-    pub async fn consume<S: Consumable>(
+    pub async fn consume<S: Step>(
         &self,
         step: &S,
         order_id: &OrderId,
@@ -221,7 +238,7 @@ impl Fences {
                 }
                 Some(Fence { state: FenceState::Applied, effect: Some(effect), .. }) => {
                     let fence = self.consumed_update(step.fence_key(order_id), now_ms);
-                    self.leave_applied(fence, step.consume(order_id, &effect, now_ms), CONSUME).await?
+                    self.leave_applied(order_id, fence, step.consume(order_id, &effect, now_ms), CONSUME).await?
                 }
                 Some(Fence { .. }) | None => return Err(ConsumeError::NotApplied),
             };
@@ -271,11 +288,17 @@ impl Fences {
             .expect("a put with a table and an item is complete"))
     }
 
-    async fn put_alone<E, R>(&self, put: Put, effect: &E, now_ms: EpochMs) -> Result<Receipt, ActionError<R>>
+    async fn put_alone<E, R>(
+        &self,
+        order_id: &OrderId,
+        put: Put,
+        effect: &E,
+        now_ms: EpochMs,
+    ) -> Result<Receipt, ActionError<R>>
     where
         E: DeserializeOwned + PartialEq,
     {
-        match self.put(put).await {
+        match self.put(order_id, put).await {
             Ok(()) => Ok(Receipt { at_ms: now_ms, effect: Effect::Applied }),
             Err(error) => match error.as_service_error() {
                 Some(PutItemError::ConditionalCheckFailedException(failed)) => answer_from_fence(failed.item(), effect),
@@ -284,17 +307,23 @@ impl Fences {
         }
     }
 
-    async fn put(&self, put: Put) -> Result<(), SdkError<PutItemError>> {
-        self.client
+    async fn put(&self, order_id: &OrderId, put: Put) -> Result<(), SdkError<PutItemError>> {
+        let request = self
+            .client
             .put_item()
             .table_name(put.table_name)
             .set_item(Some(put.item))
             .set_condition_expression(put.condition_expression)
             .set_expression_attribute_names(put.expression_attribute_names)
-            .set_return_values_on_condition_check_failure(put.return_values_on_condition_check_failure)
-            .send()
-            .await
-            .map(drop)
+            .set_return_values_on_condition_check_failure(put.return_values_on_condition_check_failure);
+        let mut tries = Tries::of(order_id.as_str());
+        loop {
+            let Err(error) = request.clone().send().await else { return Ok(()) };
+            let is_conflict = error.as_service_error().is_some_and(PutItemError::is_transaction_conflict_exception);
+            if !is_conflict || !tries.again().await {
+                return Err(error);
+            }
+        }
     }
 
     async fn read<E: DeserializeOwned>(
@@ -319,7 +348,7 @@ impl Fences {
     }
 
     /// The tombstone, or `None` if somebody wrote a fence since it was looked for.
-    async fn bury(&self, key: Item, now_ms: EpochMs) -> Result<Option<Receipt>, Unavailable> {
+    async fn bury(&self, order_id: &OrderId, key: Item, now_ms: EpochMs) -> Result<Option<Receipt>, Unavailable> {
         let tombstone = Fence::<()> {
             state: FenceState::Cancelled,
             effect: None,
@@ -328,7 +357,7 @@ impl Fences {
             consumed_ms: None,
             expires_at: Some(expires_at(now_ms)),
         };
-        match self.put(self.absent_put(key, &tombstone, CANCEL)?).await {
+        match self.put(order_id, self.absent_put(key, &tombstone, CANCEL)?).await {
             Ok(()) => Ok(Some(Receipt { at_ms: now_ms, effect: Effect::Nothing })),
             Err(error) if error.as_service_error().is_some_and(PutItemError::is_conditional_check_failed_exception) => {
                 Ok(None)
@@ -346,7 +375,7 @@ impl Fences {
         now_ms: EpochMs,
     ) -> Result<Option<Receipt>, Unavailable> {
         let fence = self.cancelled_update::<S>(step.fence_key(order_id), now_ms);
-        let won = self.leave_applied(fence, step.undo(order_id, effect, now_ms), CANCEL).await?;
+        let won = self.leave_applied(order_id, fence, step.undo(order_id, effect, now_ms), CANCEL).await?;
         Ok(won.then_some(Receipt { at_ms: now_ms, effect: Effect::Undone }))
     }
 
@@ -354,20 +383,16 @@ impl Fences {
     /// whether it did, or somebody else was first.
     async fn leave_applied(
         &self,
+        order_id: &OrderId,
         fence: Update,
         writes: Vec<TransactWriteItem>,
         attempted: &'static str,
     ) -> Result<bool, Unavailable> {
-        let all = std::iter::once(TransactWriteItem::builder().update(fence).build()).chain(writes);
-        match self.client.transact_write_items().set_transact_items(Some(all.collect())).send().await {
-            Ok(_) => Ok(true),
-            Err(error) => {
-                let reasons = cancellation_reasons(attempted, error)?;
-                if reasons.first().is_some_and(is_failed_condition) {
-                    return Ok(false);
-                }
-                Err(undecided(attempted, &reasons))
-            }
+        let all = std::iter::once(TransactWriteItem::builder().update(fence).build()).chain(writes).collect();
+        match self.transact(order_id, all, attempted).await? {
+            None => Ok(true),
+            Some(reasons) if reasons.first().is_some_and(is_failed_condition) => Ok(false),
+            Some(reasons) => Err(undecided(attempted, &reasons)),
         }
     }
 

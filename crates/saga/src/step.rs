@@ -1,36 +1,58 @@
-//! What a new step has to say: its effect, and how to undo it.
+//! What a new step has to say: its effect, how to undo it, and how it says no.
 
 use std::collections::HashMap;
+use std::error::Error;
+use std::future::Future;
 
 use aws_sdk_dynamodb::types::{AttributeValue, TransactWriteItem};
-use order::{EpochMs, OrderId};
+use order::{EpochMs, Order, OrderId};
 use serde::{Serialize, de::DeserializeOwned};
+use serde_json::{Map, Value};
+
+use crate::unavailable::Unavailable;
 
 /// A DynamoDB item, or the key of one.
 pub type Item = HashMap<String, AttributeValue>;
 
-/// One step of the saga. [`Fences`](crate::Fences) runs it.
-pub trait Step: Send + Sync {
-    /// What the action is asked to do.
-    type Request: Sync;
+/// How a step says no to this very order. Its `Display` is the detail that the customer reads.
+pub trait Refusal: Error + Send + Sync + 'static {
+    /// The error's name: one of those that the function's declaration lists under `refusals`.
+    fn name(&self) -> &'static str;
+
+    /// What has to reach the record as data and not in words.
+    fn details(&self) -> Map<String, Value> {
+        Map::new()
+    }
+}
+
+/// One step of the saga. [`StepFunction`](crate::StepFunction) serves it, and
+/// [`Fences`](crate::Fences) makes it safe to run twice, late, concurrently and in any order.
+pub trait Step: Send + Sync + 'static {
+    /// What the action is asked to do: the order, and what has to be read before the writes.
+    type Request: Send + Sync;
 
     /// What the action does, as its fence keeps it: all that the undo needs, for a compensation
     /// knows nothing but the order's id.
     type Effect: Serialize + DeserializeOwned + PartialEq + Send + Sync;
 
-    /// How the step says no to this very order.
-    type Refusal: Send;
+    /// How the step says no.
+    type Refusal: Refusal;
 
     /// Whether a fence may expire once it is cancelled. A tombstone that holds nothing always may.
     const CANCELLED_FENCE_EXPIRES: bool;
 
-    /// The base-table key of the order's fence: an index would be read eventually.
+    /// The base-table key of the order's fence: an index would be read eventually. The declaration's
+    /// `fence` says the same.
     fn fence_key(&self, order_id: &OrderId) -> Item;
+
+    /// What the order asks of this step. It may read what the writes' conditions are computed from; it
+    /// refuses nothing, for the order may have been served before.
+    fn request(&self, order: Order) -> impl Future<Output = Result<Self::Request, Unavailable>> + Send;
 
     /// The effect that is asked for. Pure: the same request gives the same effect.
     fn effect(&self, request: &Self::Request) -> Self::Effect;
 
-    /// The writes that have the effect, beside the fence. They go into one transaction with it, at
+    /// The writes that have the effect, besides the fence. They go into one transaction with it, at
     /// most 99, and each returns its old item when its condition fails. None is fine: the fence
     /// then is the effect, in a single put at half the cost.
     fn apply(&self, request: &Self::Request, now_ms: EpochMs) -> Vec<TransactWriteItem>;
@@ -40,13 +62,13 @@ pub trait Step: Send + Sync {
     /// again.
     fn refusal(&self, request: &Self::Request, failed: &[(usize, Option<&Item>)]) -> Option<Self::Refusal>;
 
-    /// The writes that take the effect back, beside the fence and in one transaction with it.
+    /// The writes that take the effect back, besides the fence and in one transaction with it.
     fn undo(&self, order_id: &OrderId, effect: &Self::Effect, now_ms: EpochMs) -> Vec<TransactWriteItem>;
-}
 
-/// A step whose effect is used up once the order is handed over. A fence that was consumed may
-/// expire as a cancelled one that holds nothing may.
-pub trait Consumable: Step {
-    /// The writes that use the effect up, beside the fence and in one transaction with it.
-    fn consume(&self, order_id: &OrderId, effect: &Self::Effect, now_ms: EpochMs) -> Vec<TransactWriteItem>;
+    /// The writes that use the effect up once the order is handed over, besides the fence and in one
+    /// transaction with it; for a step whose declaration has a `consumption`. A fence that was consumed
+    /// may expire as a cancelled one that holds nothing may.
+    fn consume(&self, _order_id: &OrderId, _effect: &Self::Effect, _now_ms: EpochMs) -> Vec<TransactWriteItem> {
+        Vec::new()
+    }
 }

@@ -9,9 +9,8 @@ use std::future::Future;
 use std::time::Duration;
 
 use lambda_runtime::{Diagnostic, LambdaEvent, service_fn};
-use order::Shortage;
 use serde::{Deserialize, Serialize, de::DeserializeOwned};
-use serde_json::Value;
+use serde_json::{Map, Value};
 
 use crate::unavailable::Unavailable;
 
@@ -20,51 +19,69 @@ use crate::unavailable::Unavailable;
 /// from, and not a crash, which would cancel the order.
 pub const TASK_DEADLINE: Duration = Duration::from_secs(5);
 
-/// A task function's error.
-pub trait TaskError: Error + Send + Sync + 'static {
-    /// The name that the state machine matches.
+/// An error with the name that the state machine matches.
+pub trait NamedError: Error + Send + Sync + 'static {
+    /// The name.
     fn name(&self) -> &'static str;
 
-    /// What a store had too little of, if that is the error.
-    fn shortages(&self) -> &[Shortage] {
-        &[]
+    /// What has to reach the order's record as data.
+    fn details(&self) -> Map<String, Value> {
+        Map::new()
     }
 }
 
-/// What a task says about its error, beside the error's name.
+/// A task's input that asks for nothing the task does.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("{0}")]
+pub struct InvalidInput(String);
+
+impl InvalidInput {
+    /// An input without a member that its action needs.
+    pub fn lacks(action: &str, member: &str) -> Self {
+        Self(format!("the action {action} needs {member}"))
+    }
+
+    /// An input that asks for an action that the task does not have.
+    pub fn unknown_action(action: &str, known: &[&str]) -> Self {
+        Self(format!("there is no action {action}; there are {}", known.join(", ")))
+    }
+}
+
+/// What a task says about its error, besides the error's name.
 ///
 /// A Lambda error has a name and a text, and nothing else. So what has to arrive as data goes through
 /// the state machine as JSON in that text; a text without data is sent as it is.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Told {
+pub struct ErrorMessage {
     /// In words.
     pub message: String,
-    /// In data: what a store had too little of.
-    pub shortages: Vec<Shortage>,
+    /// In data.
+    #[serde(flatten)]
+    pub details: Map<String, Value>,
 }
 
-impl Told {
+impl ErrorMessage {
     /// Reads an error's text.
     pub fn read(text: String) -> Self {
-        serde_json::from_str(&text).unwrap_or(Self { message: text, shortages: Vec::new() })
+        serde_json::from_str(&text).unwrap_or(Self { message: text, details: Map::new() })
     }
 
     fn into_text(self) -> String {
-        if self.shortages.is_empty() {
+        if self.details.is_empty() {
             return self.message;
         }
-        serde_json::to_string(&self).expect("texts and numbers are always JSON")
+        serde_json::to_string(&self).expect("texts and values are always JSON")
     }
 }
 
 /// The handler of a task function.
 pub trait Task: Send + Sync + 'static {
-    /// Its input: an enum over its actions.
+    /// Its input.
     type Input: DeserializeOwned + Send;
     /// Its output.
     type Output: Serialize;
     /// Its errors.
-    type Error: TaskError;
+    type Error: NamedError;
 
     /// Does what the input asks for. Safe to run any number of times, and to be dropped anywhere.
     fn run(&self, input: Self::Input) -> impl Future<Output = Result<Self::Output, Self::Error>> + Send;
@@ -72,7 +89,7 @@ pub trait Task: Send + Sync + 'static {
 
 /// Why a task function fails.
 #[derive(Debug, thiserror::Error)]
-pub enum TaskFailure<E: TaskError> {
+pub enum TaskFailure<E: NamedError> {
     /// The input is not one that the function takes.
     #[error("read the input of the task")]
     InvalidOrder(#[source] serde_json::Error),
@@ -87,7 +104,10 @@ pub enum TaskFailure<E: TaskError> {
     Unavailable(Unavailable),
 }
 
-impl<E: TaskError> TaskFailure<E> {
+/// The errors of serving a task, whatever the task: those of [`TaskFailure`].
+pub const SERVING_ERRORS: [&str; 3] = ["InvalidOrder", "InvalidOutput", "Unavailable"];
+
+impl<E: NamedError> TaskFailure<E> {
     /// The name that the state machine matches.
     pub fn name(&self) -> &'static str {
         match self {
@@ -98,22 +118,21 @@ impl<E: TaskError> TaskFailure<E> {
         }
     }
 
-    fn told(&self) -> Told {
-        let shortages = match self {
-            Self::Failed(error) => error.shortages().to_vec(),
-            Self::InvalidOrder(_) | Self::InvalidOutput(_) | Self::Unavailable(_) => Vec::new(),
+    fn message(&self) -> ErrorMessage {
+        let details = match self {
+            Self::Failed(error) => error.details(),
+            Self::InvalidOrder(_) | Self::InvalidOutput(_) | Self::Unavailable(_) => Map::new(),
         };
-        Told { message: chain(self), shortages }
+        ErrorMessage { message: chain(self), details }
     }
 }
 
-impl<E: TaskError> From<TaskFailure<E>> for Diagnostic {
+impl<E: NamedError> From<TaskFailure<E>> for Diagnostic {
     /// The message is the whole chain of causes: the execution's event log is where it is read.
     fn from(failure: TaskFailure<E>) -> Self {
-        Self { error_type: failure.name().to_owned(), error_message: failure.told().into_text() }
+        Self { error_type: failure.name().to_owned(), error_message: failure.message().into_text() }
     }
 }
-
 /// An error and its sources in one line.
 pub fn chain(error: &(dyn Error + 'static)) -> String {
     let mut text = error.to_string();

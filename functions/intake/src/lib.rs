@@ -6,10 +6,10 @@
 //!
 //! 1. [`request`]: the event becomes an order with an id that follows from its idempotency key, or
 //!    an answer that lists what is wrong with it.
-//! 2. [`workflow`]: the saga is started, and its end is awaited for at most 20 s.
-//! 3. [`mod@keep`]: whenever that gave no decision, the order's record says what happened, and if there
-//!    is none, it is written here.
-//! 4. [`queue`]: if DynamoDB does not answer, the order goes into the overflow queue.
+//! 2. [`workflow`](::workflow): the saga is started, and its end is awaited for at most 20 s.
+//! 3. Whenever that gave no decision, the order's record says what happened, and if there is none, it is
+//!    [written here](orders::on_record).
+//! 4. If DynamoDB does not answer, the order goes into the overflow [`queue`].
 //!
 //! [`cancel`] is the customer's cancellation, and [`fulfil`] the store's hand-over. [`finish`] waits
 //! for either.
@@ -17,23 +17,20 @@
 pub mod cancel;
 pub mod finish;
 pub mod fulfil;
-pub mod keep;
-pub mod queue;
 pub mod request;
-pub mod workflow;
 
 use api::idempotency::{IDEMPOTENCY_KEY, IDEMPOTENT_REPLAYED};
-use api::{Answer, Client, Handler, Kind, Problem, Scope};
-use aws_lambda_events::apigw::ApiGatewayProxyRequest;
+use api::handler::not_handled;
+use api::{Answer, Handler, Kind, Problem, Request};
+use clock::WallClock;
 use http::HeaderValue;
 use order::{EpochMs, Order, OrderRecord};
-use persist_order::{Orders, Written};
-use saga::{Clock, task::chain};
+use orders::{OnRecord, Orders, Written};
+use queue::Queue;
+use saga::task::chain;
+use workflow::{Ended, Workflow};
 
-use crate::keep::{Kept, keep};
-use crate::queue::Queue;
 use crate::request::{Mode, Placement};
-use crate::workflow::{Ended, Workflow};
 
 /// The function's handler.
 #[derive(Debug, Clone)]
@@ -41,12 +38,12 @@ pub struct Intake {
     orders: Orders,
     workflow: Workflow,
     overflow: Queue,
-    clock: Clock,
+    clock: WallClock,
 }
 
 impl Intake {
     /// A handler on these services.
-    pub fn new(orders: Orders, workflow: Workflow, overflow: Queue, clock: Clock) -> Self {
+    pub fn new(orders: Orders, workflow: Workflow, overflow: Queue, clock: WallClock) -> Self {
         Self { orders, workflow, overflow, clock }
     }
 
@@ -57,8 +54,8 @@ impl Intake {
             Ok(Ended::Decided(record)) => answer(&record, order, asked_ms),
             Ok(Ended::Conflict) => conflict(order),
             Err(unknown) => {
-                tracing::warn!(order_id = %order.order_id(), reason = chain(&unknown), "the saga gave no decision");
-                self.keep(order, asked_ms).await
+                tracing::warn!(order_id = %order.order_id(), reason = chain(&unknown), "the saga gave no decision; the order's record is read, or written");
+                self.put_on_record(order, asked_ms).await
             }
         }
     }
@@ -71,24 +68,24 @@ impl Intake {
             Ok(Written::Now(record)) => {
                 // The record is due already: if the start fails, recovery starts the saga.
                 if let Err(error) = self.workflow.start(order.order_id()).await {
-                    tracing::warn!(order_id = %order.order_id(), reason = chain(&error), "left to recovery");
+                    tracing::warn!(order_id = %order.order_id(), reason = chain(&error), "could not start the workflow; recovery will");
                 }
                 api::placed(&record)
             }
             Ok(Written::Before(record)) => answer(&record, order, now_ms),
             Err(error) => {
-                tracing::warn!(order_id = %order.order_id(), reason = chain(&error), "the order was not written");
+                tracing::warn!(order_id = %order.order_id(), reason = chain(&error), "the order was not written; it goes into the overflow queue");
                 self.queue(order).await
             }
         }
     }
 
-    async fn keep(&self, order: &Order, asked_ms: EpochMs) -> Answer {
-        match keep(&self.orders, order, self.clock.now_ms()).await {
-            Ok(Kept::Record(record)) => placed(&record, asked_ms),
-            Ok(Kept::Conflict) => conflict(order),
+    async fn put_on_record(&self, order: &Order, asked_ms: EpochMs) -> Answer {
+        match self.orders.put_on_record(order, self.clock.now_ms()).await {
+            Ok(OnRecord::Same(record)) => placed(&record, asked_ms),
+            Ok(OnRecord::Other) => conflict(order),
             Err(error) => {
-                tracing::warn!(order_id = %order.order_id(), reason = chain(&error), "the order was not written");
+                tracing::warn!(order_id = %order.order_id(), reason = chain(&error), "the order was not written; it goes into the overflow queue");
                 self.queue(order).await
             }
         }
@@ -98,7 +95,7 @@ impl Intake {
         match self.overflow.send(order).await {
             Ok(()) => api::queued(order.order_id()),
             Err(error) => {
-                tracing::error!(order_id = %order.order_id(), reason = chain(&error), "the order was not queued");
+                tracing::error!(order_id = %order.order_id(), reason = chain(&error), "the order was not queued either; the client is told to try again");
                 Problem::new(Kind::Unavailable).about(order.order_id()).answer()
             }
         }
@@ -106,37 +103,25 @@ impl Intake {
 }
 
 impl Handler for Intake {
-    async fn handle(&self, request: ApiGatewayProxyRequest, client: &Client, request_id: &str) -> Answer {
-        match request.resource.as_deref() {
-            Some("/orders/{orderId}/cancel") => match client.require(&[Scope::Submit, Scope::Operations]) {
-                Ok(()) => self.cancel(&request, client.reach()).await,
-                Err(problem) => problem.answer(),
-            },
-            Some("/orders/{orderId}/fulfil") => match client.require(&[Scope::Operations]) {
-                Ok(()) => self.fulfil(&request).await,
-                Err(problem) => problem.answer(),
-            },
-            _ => match client.require(&[Scope::Submit]) {
-                Ok(()) => self.submit(&request, client, request_id).await,
-                Err(problem) => problem.answer(),
-            },
+    async fn handle(&self, request: Request) -> Result<Answer, Problem> {
+        match request.route {
+            "POST /orders" => self.submit(&request).await,
+            "POST /orders/{orderId}/cancel" => self.cancel(&request).await,
+            "POST /orders/{orderId}/fulfil" => self.fulfil(&request).await,
+            route => Err(not_handled(route)),
         }
     }
 }
 
 impl Intake {
-    async fn submit(&self, request: &ApiGatewayProxyRequest, client: &Client, request_id: &str) -> Answer {
-        match request::read(request, client, request_id) {
-            Err(problem) => problem.answer(),
-            Ok(Placement { order, key, mode }) => {
-                let answer = match mode {
-                    Mode::Wait => self.place(&order).await,
-                    Mode::RespondAsync => self.accept(&order).await,
-                };
-                // Also on 503: whoever sent no key needs it to ask again.
-                answer.with(IDEMPOTENCY_KEY, key.as_str())
-            }
-        }
+    async fn submit(&self, request: &Request) -> Result<Answer, Problem> {
+        let Placement { order, key, mode } = request::read(&request.event, &request.caller, &request.id)?;
+        let answer = match mode {
+            Mode::Wait => self.place(&order).await,
+            Mode::RespondAsync => self.accept(&order).await,
+        };
+        // Also on 503: a client that sent no key needs it to ask again.
+        Ok(answer.with(IDEMPOTENCY_KEY, key.as_str()))
     }
 }
 

@@ -1,19 +1,23 @@
 //! The `intake` Lambda function.
 
-use api::{Clients, access::CLIENTS_VARIABLE};
-use intake::queue::{OVERFLOW_VARIABLE, Queue};
-use intake::{Intake, workflow, workflow::Workflow};
-use persist_order::{Orders, orders};
-use saga::{Clock, aws};
+use api::Callers;
+use clock::WallClock;
+use declarations::{CALLERS_VARIABLE, WORKFLOW_VARIABLE, queue_variable, table_variable};
+use intake::Intake;
+use orders::Orders;
+use queue::Queue;
+use saga::aws;
+use workflow::Workflow;
 
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> Result<(), lambda_runtime::Error> {
     lambda_runtime::tracing::init_default_subscriber();
-    let clients: Clients = aws::setting(CLIENTS_VARIABLE)?.parse()?;
+    let callers: Callers = aws::setting(CALLERS_VARIABLE)?.parse()?;
     let config = aws::config().await;
-    let table = aws::setting(orders::TABLE_VARIABLE)?;
-    let workflow = Workflow::new(&config, aws::setting(workflow::STATE_MACHINE_VARIABLE)?);
-    let queue = Queue::new(aws_sdk_sqs::Client::new(&config), aws::setting(OVERFLOW_VARIABLE)?);
+    let table = aws::setting(&table_variable(orders::table::TABLE))?;
+    let workflow = Workflow::new(&config, aws::setting(WORKFLOW_VARIABLE)?);
+    let overflow = Queue::new(aws_sdk_sqs::Client::new(&config), aws::setting(&queue_variable("overflow"))?);
     let (client, ()) = tokio::join!(aws::dynamodb(&config, &table, Orders::absent_key()), workflow.warm_up());
-    api::serve(Intake::new(Orders::new(client, table), workflow, queue, Clock::System), clients).await
+    let intake = Intake::new(Orders::new(client, table), workflow, overflow, WallClock::System);
+    api::serve(env!("CARGO_PKG_NAME"), intake, callers).await
 }

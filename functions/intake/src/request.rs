@@ -1,7 +1,7 @@
 //! From an API Gateway event to an order with an id.
 
 use api::idempotency::key_in_header;
-use api::{Client, Kind, Problem, body};
+use api::{Caller, Kind, Problem, body};
 use aws_lambda_events::apigw::ApiGatewayProxyRequest;
 use http::HeaderMap;
 use order::request::{OrderRequest, RequestError, parse};
@@ -31,7 +31,7 @@ pub enum Mode {
 ///
 /// # Errors
 /// The problem to answer with.
-pub fn read(request: &ApiGatewayProxyRequest, client: &Client, request_id: &str) -> Result<Placement, Problem> {
+pub fn read(request: &ApiGatewayProxyRequest, caller: &Caller, request_id: &str) -> Result<Placement, Problem> {
     let headers = api::headers(request);
     let body = body::text(request, headers)?;
     let header_key = key_in_header(headers);
@@ -55,10 +55,10 @@ pub fn read(request: &ApiGatewayProxyRequest, client: &Client, request_id: &str)
         Some(key) => key,
         None => request_id.parse().map_err(|_| Problem::new(Kind::Unavailable))?,
     };
-    client.require_customer(&draft.customer_id)?;
-    let order_id = OrderId::derive(&client.tenant, &key);
+    caller.require_customer(&draft.customer_id)?;
+    let order_id = OrderId::derive(&caller.tenant, &key);
     // The reader has checked every rule by its field already.
-    let order = Order::place(order_id, client.tenant.clone(), draft)
+    let order = Order::place(order_id, caller.tenant.clone(), draft)
         .map_err(|rule| invalid(vec![Violation::at("", rule.to_string())]))?;
     Ok(Placement { order, key, mode: mode(headers) })
 }

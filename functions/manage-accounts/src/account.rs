@@ -1,7 +1,6 @@
 //! `GET /accounts/{customerId}`: a customer's account as it stands.
 
-use api::{Amount, Answer, Kind, Problem};
-use aws_lambda_events::apigw::ApiGatewayProxyRequest;
+use api::{Amount, Answer, Kind, Problem, Request};
 use order::{Currency, CustomerId};
 use serde::Serialize;
 
@@ -21,7 +20,7 @@ struct AccountView {
 impl ManageAccounts {
     /// # Cost
     /// One read unit, also for 304 and 404.
-    pub(crate) async fn account(&self, request: &ApiGatewayProxyRequest) -> Result<Answer, Problem> {
+    pub(crate) async fn account(&self, request: &Request) -> Result<Answer, Problem> {
         let customer_id = customer(request)?;
         let account = self.journal.account(&customer_id).await.map_err(|error| unavailable(&error))?;
         let account = account.ok_or_else(|| Problem::new(Kind::AccountNotFound))?;
@@ -33,6 +32,6 @@ impl ManageAccounts {
             on_hold: account.on_hold,
             receivable: amount(account.receivable_minor),
         };
-        Ok(Answer::resource(&view, api::headers(request)))
+        Ok(Answer::resource(&view, request.headers()))
     }
 }

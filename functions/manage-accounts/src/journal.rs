@@ -3,12 +3,12 @@
 //! The journal knows an order by its entries alone: one that was never posted has none, and neither has
 //! one that does not exist.
 
-use api::{Amount, Answer, Kind, Problem, Time};
-use aws_lambda_events::apigw::ApiGatewayProxyRequest;
+use api::parameters::order_id;
+use api::{Amount, Answer, Problem, Request, Time};
 use http::StatusCode;
 use order::{Currency, CustomerId, EpochMs, OrderId};
-use post_accounting::Entry;
-use post_accounting::entries::Entries;
+use ::journal::Entry;
+use ::journal::entries::Entries;
 use serde::Serialize;
 
 use crate::{ManageAccounts, unavailable};
@@ -54,10 +54,8 @@ struct LineView<'a> {
 impl ManageAccounts {
     /// # Cost
     /// Two read units.
-    pub(crate) async fn journal(&self, request: &ApiGatewayProxyRequest) -> Result<Answer, Problem> {
-        // What is no order id names no order either.
-        let order_id = request.path_parameters.get("orderId").and_then(|text| text.parse().ok());
-        let order_id: OrderId = order_id.ok_or_else(|| Problem::new(Kind::OrderNotFound))?;
+    pub(crate) async fn journal(&self, request: &Request) -> Result<Answer, Problem> {
+        let order_id = order_id(&request.event)?;
         let entries = self.journal.entries(&order_id).await;
         let Entries { posting, reversal } = entries.map_err(|error| unavailable(&error).about(&order_id))?;
         let posting = posting.iter().map(|entry| view(EntryKind::Posting, entry));

@@ -6,18 +6,17 @@
 //! | `terms` | `GET` and `PUT /accounts/{customerId}/terms` |
 //! | `journal` | `GET /orders/{orderId}/journal` |
 //!
-//! What the items of the table are, and which writes are safe beside the orders', is
-//! [`post_accounting`]'s to know.
+//! What the items of the table are, and which writes are safe while orders move them, is the crate
+//! `journal`'s to know.
 
 mod account;
 mod journal;
 mod terms;
 
-use api::{Answer, Client, Handler, Kind, Parameters, Problem, Scope};
-use aws_lambda_events::apigw::ApiGatewayProxyRequest;
-use http::Method;
+use ::journal::Journal;
+use api::handler::not_handled;
+use api::{Answer, Handler, Kind, Parameters, Problem, Request};
 use order::CustomerId;
-use post_accounting::Journal;
 use saga::{Unavailable, task::chain};
 
 /// The function's handler.
@@ -31,33 +30,29 @@ impl ManageAccounts {
     pub fn new(journal: Journal) -> Self {
         Self { journal }
     }
+}
 
-    async fn answer(&self, request: &ApiGatewayProxyRequest, client: &Client) -> Result<Answer, Problem> {
-        client.require(&[Scope::Operations])?;
-        match request.resource.as_deref() {
-            Some("/orders/{orderId}/journal") => self.journal(request).await,
-            Some("/accounts/{customerId}") => self.account(request).await,
-            _ if request.http_method == Method::PUT => self.set_terms(request).await,
-            _ => self.terms(request).await,
+impl Handler for ManageAccounts {
+    async fn handle(&self, request: Request) -> Result<Answer, Problem> {
+        match request.route {
+            "GET /accounts/{customerId}" => self.account(&request).await,
+            "GET /accounts/{customerId}/terms" => self.terms(&request).await,
+            "PUT /accounts/{customerId}/terms" => self.set_terms(&request).await,
+            "GET /orders/{orderId}/journal" => self.journal(&request).await,
+            route => Err(not_handled(route)),
         }
     }
 }
 
-impl Handler for ManageAccounts {
-    async fn handle(&self, request: ApiGatewayProxyRequest, client: &Client, _request_id: &str) -> Answer {
-        self.answer(&request, client).await.unwrap_or_else(|problem| problem.answer())
-    }
-}
-
 /// The customer that a path names, if that is all there is.
-fn customer(request: &ApiGatewayProxyRequest) -> Result<CustomerId, Problem> {
-    let mut parameters = Parameters::of(request);
+fn customer(request: &Request) -> Result<CustomerId, Problem> {
+    let mut parameters = Parameters::of(&request.event);
     let customer_id = parameters.path("customerId");
     let violations = parameters.violations();
     customer_id.filter(|_| violations.is_empty()).ok_or_else(|| Problem::of(violations))
 }
 
 fn unavailable(error: &Unavailable) -> Problem {
-    tracing::warn!(reason = chain(error), "the journal was not reached");
+    tracing::warn!(reason = chain(error), "could not reach the journal; the client is told to try again");
     Problem::new(Kind::StoreUnavailable)
 }

@@ -1,15 +1,16 @@
 //! The `manage-accounts` Lambda function.
 
-use api::{Clients, access::CLIENTS_VARIABLE};
+use api::Callers;
+use declarations::{CALLERS_VARIABLE, table_variable};
+use journal::{Journal, absent_key};
 use manage_accounts::ManageAccounts;
-use post_accounting::{Journal, journal::TABLE_VARIABLE};
 use saga::aws;
 
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> Result<(), lambda_runtime::Error> {
     lambda_runtime::tracing::init_default_subscriber();
-    let clients: Clients = aws::setting(CLIENTS_VARIABLE)?.parse()?;
-    let table = aws::setting(TABLE_VARIABLE)?;
-    let client = aws::dynamodb(&aws::config().await, &table, Journal::absent_key()).await;
-    api::serve(ManageAccounts::new(Journal::new(client, table)), clients).await
+    let callers: Callers = aws::setting(CALLERS_VARIABLE)?.parse()?;
+    let table = aws::setting(&table_variable(journal::table::TABLE))?;
+    let client = aws::dynamodb(&aws::config().await, &table, absent_key()).await;
+    api::serve(env!("CARGO_PKG_NAME"), ManageAccounts::new(Journal::new(client, table)), callers).await
 }

@@ -4,13 +4,12 @@
 //! The terms are a resource of their own within the account, with a version of their own: the account's
 //! changes with every invoice, and an invoice is no reason to set terms again.
 
-use api::{Amount, Answer, Kind, Precondition, Problem, body};
-use aws_lambda_events::apigw::ApiGatewayProxyRequest;
+use api::{Amount, Answer, Kind, Precondition, Problem, Request, body};
 use http::{StatusCode, header};
-use order::fields::{Fields, Need};
+use order::validation::{Fields, Presence};
 use order::{Currency, CustomerId, Violation};
-use post_accounting::AccountTerms;
-use post_accounting::terms::SettingTerms;
+use ::journal::AccountTerms;
+use ::journal::terms::SettingTerms;
 use serde::Serialize;
 use serde_json::value::RawValue;
 
@@ -73,11 +72,11 @@ impl Wanted<'_> {
 impl ManageAccounts {
     /// # Cost
     /// One read unit, also for 304 and 404.
-    pub(crate) async fn terms(&self, request: &ApiGatewayProxyRequest) -> Result<Answer, Problem> {
+    pub(crate) async fn terms(&self, request: &Request) -> Result<Answer, Problem> {
         let customer_id = customer(request)?;
         let account = self.journal.account(&customer_id).await.map_err(|error| unavailable(&error))?;
         let account = account.ok_or_else(|| Problem::new(Kind::AccountNotFound))?;
-        Ok(Answer::resource(&TermsView::of(&customer_id, &account.terms()), api::headers(request)))
+        Ok(Answer::resource(&TermsView::of(&customer_id, &account.terms()), request.headers()))
     }
 
     /// # Idempotency
@@ -87,9 +86,9 @@ impl ManageAccounts {
     ///
     /// # Cost
     /// One read unit and one write unit.
-    pub(crate) async fn set_terms(&self, request: &ApiGatewayProxyRequest) -> Result<Answer, Problem> {
-        let headers = api::headers(request);
-        let text = body::text(request, headers)?;
+    pub(crate) async fn set_terms(&self, request: &Request) -> Result<Answer, Problem> {
+        let headers = request.headers();
+        let text = body::text(&request.event, headers)?;
         let (customer_id, wanted) = read(request, &text)?;
         let precondition = Precondition::of(headers)?;
         for _ in 0..MAX_LOOKS {
@@ -119,7 +118,7 @@ impl ManageAccounts {
     }
 }
 
-fn read<'a>(request: &ApiGatewayProxyRequest, text: &'a str) -> Result<(CustomerId, Wanted<'a>), Problem> {
+fn read<'a>(request: &Request, text: &'a str) -> Result<(CustomerId, Wanted<'a>), Problem> {
     let raw: &RawValue = serde_json::from_str(text).map_err(|error| body::malformed(&error))?;
     let customer_id = customer(request);
     let mut violations = Vec::new();
@@ -132,7 +131,7 @@ fn read<'a>(request: &ApiGatewayProxyRequest, text: &'a str) -> Result<(Customer
 
 /// `None` only after at least one violation was noted.
 fn read_wanted<'a>(mut fields: Fields<'a, '_>) -> Option<Wanted<'a>> {
-    let currency = fields.text::<Currency>("currency", Need::Optional);
+    let currency = fields.text::<Currency>("currency", Presence::Optional);
     let credit_limit = fields.take_required("creditLimit");
     let credit_limit = credit_limit.filter(|raw| match currency {
         Some(currency) => fields.amount("creditLimit", raw, currency).is_some(),

@@ -1,14 +1,13 @@
 //! `POST /stores/{storeId}/stock/{sku}/adjustments`: more or less of an article, and why.
 
 use api::idempotency::{IDEMPOTENT_REPLAYED, required_key};
-use api::{Answer, Client, Kind, Parameters, Problem, StockView, Time, body};
-use aws_lambda_events::apigw::ApiGatewayProxyRequest;
+use api::{Answer, Kind, Parameters, Problem, Request, StockView, Time, body};
 use http::{HeaderValue, StatusCode};
-use order::fields::{Fields, Need};
+use order::validation::{Fields, Presence};
 use order::{AdjustmentId, IdempotencyKey, Note, Sku, StoreId, Violation};
-use reserve_inventory::adjustment::AdjustError;
-use reserve_inventory::keeping::MAX_ON_HAND;
-use reserve_inventory::{Adjustment, AdjustmentReason};
+use inventory::adjustment::AdjustError;
+use inventory::stock::MAX_ON_HAND;
+use inventory::{Adjustment, AdjustmentReason};
 use saga::Unavailable;
 use serde::Serialize;
 use serde_json::value::RawValue;
@@ -47,9 +46,9 @@ impl ManageStock {
     ///
     /// # Cost
     /// Four write units, or five for an article that is new, and a read unit.
-    pub(crate) async fn adjust(&self, request: &ApiGatewayProxyRequest, client: &Client) -> Result<Answer, Problem> {
+    pub(crate) async fn adjust(&self, request: &Request) -> Result<Answer, Problem> {
         let (key, adjustment) = read(request)?;
-        let id = AdjustmentId::derive(&client.tenant, &key);
+        let id = AdjustmentId::derive(&request.caller.tenant, &key);
         let asked_ms = self.clock.now_ms();
         let record = self.stocks.adjust(&id, &adjustment, asked_ms).await.map_err(|error| match error {
             AdjustError::OtherContent => Problem::new(Kind::IdempotencyConflict),
@@ -87,11 +86,11 @@ fn unknown(error: &Unavailable) -> Problem {
     unavailable(error).detail("whether the stock was adjusted is unknown; send it again with the same key")
 }
 
-fn read(request: &ApiGatewayProxyRequest) -> Result<(IdempotencyKey, Adjustment), Problem> {
-    let headers = api::headers(request);
-    let text = body::text(request, headers)?;
+fn read(request: &Request) -> Result<(IdempotencyKey, Adjustment), Problem> {
+    let headers = request.headers();
+    let text = body::text(&request.event, headers)?;
     let raw: &RawValue = serde_json::from_str(&text).map_err(|error| body::malformed(&error))?;
-    let mut parameters = Parameters::of(request);
+    let mut parameters = Parameters::of(&request.event);
     let article = article(&mut parameters);
     let mut violations = parameters.violations();
     let key = required_key(headers).map_err(|violation| violations.push(violation)).ok();
@@ -108,8 +107,8 @@ fn read(request: &ApiGatewayProxyRequest) -> Result<(IdempotencyKey, Adjustment)
 fn read_content(mut fields: Fields<'_, '_>) -> Option<Content> {
     let difference = fields.take_required("difference");
     let difference = difference.and_then(|raw| fields.whole("difference", raw, -MAX_ON_HAND..=MAX_ON_HAND));
-    let reason = fields.choice("reason", Need::Required, "must be RECEIVED, LOST or COUNTED");
-    let note = fields.text("note", Need::Optional);
+    let reason = fields.choice("reason", Presence::Required, "must be RECEIVED, LOST or COUNTED");
+    let note = fields.text("note", Presence::Optional);
     // A sign that contradicts the reason is a slip, and would move the stock the wrong way.
     match (difference, reason) {
         (Some(0), _) => fields.refuse("difference", "must not be 0"),

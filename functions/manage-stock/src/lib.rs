@@ -6,47 +6,43 @@
 //! | `set` | `GET` and `PUT /stores/{storeId}/stock/{sku}` |
 //! | `adjust` | `POST /stores/{storeId}/stock/{sku}/adjustments` |
 //!
-//! What the items of the table are, and which writes are safe beside the orders', is
-//! [`reserve_inventory`]'s to know.
+//! What the items of the table are, and which writes are safe while orders move them, is
+//! [`inventory`]'s to know.
 
 mod adjust;
 mod list;
 mod set;
 
-use api::{Answer, Client, Handler, Kind, Parameters, Problem, Scope, StockView};
-use aws_lambda_events::apigw::ApiGatewayProxyRequest;
-use http::Method;
+use api::handler::not_handled;
+use api::{Answer, Handler, Kind, Parameters, Problem, Request, StockView};
+use clock::WallClock;
+use inventory::{Stock, Stocks};
 use order::{Sku, StoreId};
-use reserve_inventory::{Stock, Stocks};
-use saga::{Clock, Unavailable, task::chain};
+use saga::{Unavailable, task::chain};
 
 /// The function's handler.
 #[derive(Debug, Clone)]
 pub struct ManageStock {
     stocks: Stocks,
-    clock: Clock,
+    clock: WallClock,
 }
 
 impl ManageStock {
     /// A handler on the given stock.
-    pub fn new(stocks: Stocks, clock: Clock) -> Self {
+    pub fn new(stocks: Stocks, clock: WallClock) -> Self {
         Self { stocks, clock }
-    }
-
-    async fn answer(&self, request: &ApiGatewayProxyRequest, client: &Client) -> Result<Answer, Problem> {
-        client.require(&[Scope::Operations])?;
-        match request.resource.as_deref() {
-            Some("/stores/{storeId}/stock") => self.list(request, client).await,
-            Some("/stores/{storeId}/stock/{sku}/adjustments") => self.adjust(request, client).await,
-            _ if request.http_method == Method::PUT => self.set(request).await,
-            _ => self.read(request).await,
-        }
     }
 }
 
 impl Handler for ManageStock {
-    async fn handle(&self, request: ApiGatewayProxyRequest, client: &Client, _request_id: &str) -> Answer {
-        self.answer(&request, client).await.unwrap_or_else(|problem| problem.answer())
+    async fn handle(&self, request: Request) -> Result<Answer, Problem> {
+        match request.route {
+            "GET /stores/{storeId}/stock" => self.list(&request).await,
+            "GET /stores/{storeId}/stock/{sku}" => self.read(&request).await,
+            "PUT /stores/{storeId}/stock/{sku}" => self.set(&request).await,
+            "POST /stores/{storeId}/stock/{sku}/adjustments" => self.adjust(&request).await,
+            route => Err(not_handled(route)),
+        }
     }
 }
 
@@ -63,6 +59,6 @@ fn view(stock: Stock) -> StockView {
 }
 
 fn unavailable(error: &Unavailable) -> Problem {
-    tracing::warn!(reason = chain(error), "the stock was not reached");
+    tracing::warn!(reason = chain(error), "could not reach the stock; the client is told to try again");
     Problem::new(Kind::StoreUnavailable)
 }

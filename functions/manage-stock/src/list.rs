@@ -1,13 +1,12 @@
 //! `GET /stores/{storeId}/stock`: what a store keeps, or what of it is low.
 
 use api::parameters::count;
-use api::seal::{self, NotACursor};
-use api::{Answer, Client, Parameters, Problem, StockView};
-use aws_lambda_events::apigw::ApiGatewayProxyRequest;
+use api::cursor::{self, NotACursor};
+use api::{Answer, Caller, Parameters, Problem, Request, StockView};
 use http::StatusCode;
 use order::{Sku, StoreId};
-use reserve_inventory::keeping::MAX_ON_HAND;
-use reserve_inventory::listing::MAX_PAGE_SIZE;
+use inventory::stock::MAX_ON_HAND;
+use inventory::listing::MAX_PAGE_SIZE;
 use serde::Serialize;
 
 use crate::{ManageStock, unavailable, view};
@@ -38,22 +37,22 @@ struct PageView {
 
 impl ManageStock {
     /// # Cost
-    /// What [`Stocks::list`](reserve_inventory::Stocks::list) costs.
-    pub(crate) async fn list(&self, request: &ApiGatewayProxyRequest, client: &Client) -> Result<Answer, Problem> {
-        let Query { store_id, below, limit, after, list } = read(Parameters::of(request), client)?;
+    /// What [`Stocks::list`](inventory::Stocks::list) costs.
+    pub(crate) async fn list(&self, request: &Request) -> Result<Answer, Problem> {
+        let Query { store_id, below, limit, after, list } = read(Parameters::of(&request.event), &request.caller)?;
         let page = self.stocks.list(&store_id, below, after, limit).await.map_err(|error| unavailable(&error))?;
-        let next_cursor = page.next.map(|sku| cursor(&sku, &list));
+        let next_cursor = page.next.map(|sku| encode(&sku, &list));
         let stock = page.stock.into_iter().map(view).collect();
         Ok(Answer::json(StatusCode::OK, &PageView { stock, next_cursor }))
     }
 }
 
-fn read(mut parameters: Parameters, client: &Client) -> Result<Query, Problem> {
+fn read(mut parameters: Parameters, caller: &Caller) -> Result<Query, Problem> {
     let store_id: Option<StoreId> = parameters.path("storeId");
     let below = parameters.query("availableBelow", |text| count(text, MAX_ON_HAND));
     let limit = parameters.query("limit", |text| count(text, MAX_PAGE_SIZE)).unwrap_or(DEFAULT_PAGE_SIZE);
     // The list in full, with whom it is for: a cursor is good for nothing else.
-    let list = format!("stock of {store_id:?} below {below:?} for {}", client.tenant);
+    let list = format!("stock of {store_id:?} below {below:?} for {}", caller.tenant);
     // Whether a cursor belongs to this list is known only once the list is.
     let right = parameters.are_right();
     let after = parameters.query("cursor", |text| if right { place(text, &list).map(Some) } else { Ok(None) });
@@ -65,14 +64,14 @@ fn read(mut parameters: Parameters, client: &Client) -> Result<Query, Problem> {
     }
 }
 
-fn cursor(sku: &Sku, list: &str) -> String {
+fn encode(sku: &Sku, list: &str) -> String {
     let mut place = vec![VERSION];
     place.extend(sku.as_str().bytes());
-    seal::seal(place, list)
+    cursor::encode(place, list)
 }
 
 fn place(text: &str, list: &str) -> Result<Sku, NotACursor> {
-    match seal::open(text, list)?.split_first() {
+    match cursor::decode(text, list)?.split_first() {
         Some((&VERSION, sku)) => str::from_utf8(sku).ok().and_then(|sku| sku.parse().ok()).ok_or(NotACursor),
         _ => Err(NotACursor),
     }
@@ -86,15 +85,15 @@ mod tests {
     fn a_cursor_is_read_as_it_was_written_and_in_its_own_list_only() {
         for sku in ["A", &"x".repeat(64)] {
             let sku: Sku = sku.parse().unwrap();
-            let text = cursor(&sku, "list");
+            let text = encode(&sku, "list");
             assert_eq!(place(&text, "list"), Ok(sku));
             assert_eq!(place(&text, "other"), Err(NotACursor));
             // As openapi.yaml has it.
             assert!((19..=103).contains(&text.len()), "{text}");
         }
         assert_eq!(place("", "list"), Err(NotACursor));
-        assert_eq!(place(&seal::seal(Vec::new(), "list"), "list"), Err(NotACursor));
-        assert_eq!(place(&seal::seal(vec![VERSION], "list"), "list"), Err(NotACursor));
-        assert_eq!(place(&seal::seal(vec![VERSION, b'#'], "list"), "list"), Err(NotACursor));
+        assert_eq!(place(&cursor::encode(Vec::new(), "list"), "list"), Err(NotACursor));
+        assert_eq!(place(&cursor::encode(vec![VERSION], "list"), "list"), Err(NotACursor));
+        assert_eq!(place(&cursor::encode(vec![VERSION, b'#'], "list"), "list"), Err(NotACursor));
     }
 }

@@ -1,15 +1,18 @@
 //! The `manage-stock` Lambda function.
 
-use api::{Clients, access::CLIENTS_VARIABLE};
+use api::Callers;
+use clock::WallClock;
+use declarations::{CALLERS_VARIABLE, table_variable};
+use inventory::{Stocks, absent_key};
 use manage_stock::ManageStock;
-use reserve_inventory::{Inventory, Stocks, stock::TABLE_VARIABLE};
-use saga::{Clock, aws};
+use saga::aws;
 
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> Result<(), lambda_runtime::Error> {
     lambda_runtime::tracing::init_default_subscriber();
-    let clients: Clients = aws::setting(CLIENTS_VARIABLE)?.parse()?;
-    let table = aws::setting(TABLE_VARIABLE)?;
-    let client = aws::dynamodb(&aws::config().await, &table, Inventory::absent_key()).await;
-    api::serve(ManageStock::new(Stocks::new(client, table), Clock::System), clients).await
+    let callers: Callers = aws::setting(CALLERS_VARIABLE)?.parse()?;
+    let table = aws::setting(&table_variable(inventory::table::TABLE))?;
+    let client = aws::dynamodb(&aws::config().await, &table, absent_key()).await;
+    let stock = ManageStock::new(Stocks::new(client, table), WallClock::System);
+    api::serve(env!("CARGO_PKG_NAME"), stock, callers).await
 }

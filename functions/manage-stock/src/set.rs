@@ -1,12 +1,11 @@
 //! `GET /stores/{storeId}/stock/{sku}`, and `PUT`, which sets what is on hand if nobody has changed the
 //! stock since it was read.
 
-use api::{Answer, Kind, Parameters, Precondition, Problem, StockView, body};
-use aws_lambda_events::apigw::ApiGatewayProxyRequest;
+use api::{Answer, Kind, Parameters, Precondition, Problem, Request, StockView, body};
 use http::{StatusCode, header};
-use order::fields::Fields;
+use order::validation::Fields;
 use order::{Sku, StoreId};
-use reserve_inventory::keeping::{MAX_ON_HAND, Setting};
+use inventory::stock::{MAX_ON_HAND, Setting};
 use serde_json::value::RawValue;
 
 use crate::{ManageStock, article, unavailable, view};
@@ -26,15 +25,15 @@ struct Wanted {
 impl ManageStock {
     /// # Cost
     /// One read unit, also for 304 and 404.
-    pub(crate) async fn read(&self, request: &ApiGatewayProxyRequest) -> Result<Answer, Problem> {
-        let mut parameters = Parameters::of(request);
+    pub(crate) async fn read(&self, request: &Request) -> Result<Answer, Problem> {
+        let mut parameters = Parameters::of(&request.event);
         let article = article(&mut parameters);
         let violations = parameters.violations();
         let article = article.filter(|_| violations.is_empty());
         let (store_id, sku) = article.ok_or_else(|| Problem::of(violations))?;
         let stock = self.stocks.read(&store_id, &sku).await.map_err(|error| unavailable(&error))?;
         let stock = stock.ok_or_else(|| Problem::new(Kind::StockNotFound))?;
-        Ok(Answer::resource(&view(stock), api::headers(request)))
+        Ok(Answer::resource(&view(stock), request.headers()))
     }
 
     /// # Idempotency
@@ -43,7 +42,7 @@ impl ManageStock {
     ///
     /// # Cost
     /// One read unit, and one write unit, or two for an article that is new.
-    pub(crate) async fn set(&self, request: &ApiGatewayProxyRequest) -> Result<Answer, Problem> {
+    pub(crate) async fn set(&self, request: &Request) -> Result<Answer, Problem> {
         let wanted = read(request)?;
         for _ in 0..MAX_LOOKS {
             let stock = self.stocks.read(&wanted.store_id, &wanted.sku).await.map_err(|error| unavailable(&error))?;
@@ -79,11 +78,11 @@ pub(crate) fn reserved(stock: StockView) -> Problem {
     Problem::new(Kind::StockReserved).detail(detail).stock(stock)
 }
 
-fn read(request: &ApiGatewayProxyRequest) -> Result<Wanted, Problem> {
-    let headers = api::headers(request);
-    let text = body::text(request, headers)?;
+fn read(request: &Request) -> Result<Wanted, Problem> {
+    let headers = request.headers();
+    let text = body::text(&request.event, headers)?;
     let raw: &RawValue = serde_json::from_str(&text).map_err(|error| body::malformed(&error))?;
-    let mut parameters = Parameters::of(request);
+    let mut parameters = Parameters::of(&request.event);
     let article = article(&mut parameters);
     let mut violations = parameters.violations();
     let on_hand = Fields::read(raw, "", &mut violations).and_then(|mut fields| {

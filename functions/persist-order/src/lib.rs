@@ -4,18 +4,15 @@
 //! answers with the record as it stands afterwards, whoever wrote it: the workflow goes where the
 //! record's status says.
 
-pub mod handover;
-pub mod orders;
-pub mod pages;
-pub mod work;
-
-use order::{EpochMs, InvalidOrder, Order, OrderId, OrderRecord, Reason, Receipt, Receipts, Status, StoreId};
-use saga::{Clock, Task, TaskError, Unavailable, task::Told};
+use clock::WallClock;
+use declarations::{Function, Step};
+use order::{
+    EpochMs, InvalidOrder, Order, OrderId, OrderRecord, Reason, Shortage, Status, StepReceipts, StoreId,
+};
+use orders::{Canceller, Closing, Orders, RECOVER_AFTER_MS, Written};
+use saga::task::ErrorMessage;
+use saga::{NamedError, Task, Unavailable};
 use serde::Deserialize;
-
-pub use orders::{Canceller, Closing, Orders, Written};
-pub use pages::{Listing, Position};
-pub use work::OpenOrder;
 
 /// What the function is asked to do.
 #[derive(Debug, Clone, PartialEq, Deserialize)]
@@ -36,8 +33,8 @@ pub enum Input {
         order_id: OrderId,
         /// The order's store, which picks it from now on.
         store_id: StoreId,
-        /// What the steps did.
-        receipts: Receipts,
+        /// What the steps did, all of them.
+        receipts: StepReceipts,
     },
     /// `PENDING`, or nothing at all, becomes `CANCELLING`.
     Cancel {
@@ -53,32 +50,49 @@ pub enum Input {
     Close {
         /// Whose saga this is.
         order_id: OrderId,
-        /// What the compensations did.
-        receipts: UndoReceipts,
+        /// What the compensations did, all of them: a roll-back is complete or it is not closed.
+        receipts: StepReceipts,
     },
     /// `FULFILLING` becomes `FULFILLED`.
     Complete {
         /// Whose saga this is.
         order_id: OrderId,
-        /// What the consumption did.
-        receipts: ConsumeReceipts,
+        /// What the consumptions did, all of them: a fulfilment is complete or it is not called so.
+        receipts: StepReceipts,
     },
 }
 
-/// The receipts of a roll-back, all of them: it is complete or it is not closed.
-#[derive(Debug, Clone, PartialEq, Deserialize)]
-pub struct UndoReceipts {
-    /// Of the accounting step's compensation.
-    pub reverse_accounting: Receipt,
-    /// Of the inventory step's compensation.
-    pub release_inventory: Receipt,
+impl Input {
+    /// Checks that the receipts of every step are there, and no others: an order that lacks one would be called
+    /// confirmed, cancelled or fulfilled while a step knows nothing of it.
+    ///
+    /// # Errors
+    /// [`PersistError::InvalidOrder`], which names the steps.
+    pub fn check(&self) -> Result<(), PersistError> {
+        match self {
+            Self::Persist { .. } | Self::Cancel { .. } => Ok(()),
+            Self::Confirm { receipts, .. } => check_receipts("an action", receipts, |_| true),
+            Self::Close { receipts, .. } => check_receipts("a compensation", receipts, |_| true),
+            Self::Complete { receipts, .. } => {
+                check_receipts("a consumption", receipts, |step| step.consumption.is_some())
+            }
+        }
+    }
 }
 
-/// The receipts of a fulfilment, all of them: it is complete or it is not called so.
-#[derive(Debug, Clone, PartialEq, Deserialize)]
-pub struct ConsumeReceipts {
-    /// Of the inventory step's consumption.
-    pub consume_inventory: Receipt,
+fn check_receipts(what: &str, receipts: &StepReceipts, has_one: fn(&Step) -> bool) -> Result<(), PersistError> {
+    let steps = declarations::steps().iter().filter(|(_, step)| has_one(step));
+    let expected: Vec<&str> = steps.map(|(Function { name, .. }, _)| name.as_str()).collect();
+    let missing: Vec<&str> = expected.iter().copied().filter(|name| !receipts.contains_key(*name)).collect();
+    let unknown: Vec<&str> = receipts.keys().map(String::as_str).filter(|name| !expected.contains(name)).collect();
+    if missing.is_empty() && unknown.is_empty() {
+        return Ok(());
+    }
+    let list = |names: &[&str]| if names.is_empty() { "none".to_owned() } else { names.join(", ") };
+    let (missing, unknown) = (list(&missing), list(&unknown));
+    Err(PersistError::InvalidOrder(format!(
+        "the receipts must be those of every step with {what}; missing: {missing}; unknown: {unknown}"
+    )))
 }
 
 /// A failed task as a Catch sees it.
@@ -93,13 +107,16 @@ pub struct Failure {
 }
 
 impl Failure {
+    /// The reason behind the error. The names of refusals are declared by their steps; every other error says
+    /// nothing about the order.
     fn reason(&self) -> Reason {
-        Reason::of_error(&self.error)
+        let refusal = declarations::refusals().find(|(name, _)| *name == self.error);
+        refusal.map_or(Reason::StepFailed, |(_, refusal)| Reason::Refused(refusal.reason.clone()))
     }
 
-    /// The step's own words about this order, which the client may read, with what it was short of.
-    /// Those of a crash are for the log alone.
-    fn told(&self) -> Option<Told> {
+    /// The step's own words about this order, which the client may read, and its data. Those of a crash are for
+    /// the log alone.
+    fn message(&self) -> Option<ErrorMessage> {
         #[derive(Deserialize)]
         #[serde(rename_all = "camelCase")]
         struct LambdaError {
@@ -110,17 +127,25 @@ impl Failure {
             return None;
         }
         let error: LambdaError = serde_json::from_str(&self.cause).ok()?;
-        Some(Told::read(error.error_message))
+        Some(ErrorMessage::read(error.error_message))
     }
 
     /// How the cancellation that it leads to is put on record.
     fn closing(&self, now_ms: EpochMs) -> Closing {
-        let (detail, shortages) = match self.told() {
-            Some(Told { message, shortages }) => (Some(message.chars().take(MAX_DETAIL_CHARS).collect()), shortages),
+        let (detail, shortages) = match self.message() {
+            Some(ErrorMessage { message, details }) => {
+                (Some(message.chars().take(MAX_DETAIL_CHARS).collect()), shortages(&details))
+            }
             None => (None, Vec::new()),
         };
         Closing { reason: self.reason(), detail, shortages, now_ms }
     }
+}
+
+/// What the store had too little of, if that is what a refusal's data says.
+fn shortages(details: &serde_json::Map<String, serde_json::Value>) -> Vec<Shortage> {
+    let shortages = details.get("shortages").and_then(|shortages| Vec::deserialize(shortages).ok());
+    shortages.unwrap_or_default()
 }
 
 /// The longest detail of a cancellation that is stored: it shares the record's write units.
@@ -143,7 +168,7 @@ pub enum PersistError {
     Unavailable(#[from] Unavailable),
 }
 
-impl TaskError for PersistError {
+impl NamedError for PersistError {
     fn name(&self) -> &'static str {
         self.into()
     }
@@ -159,12 +184,12 @@ impl From<InvalidOrder> for PersistError {
 #[derive(Debug, Clone)]
 pub struct PersistOrder {
     orders: Orders,
-    clock: Clock,
+    clock: WallClock,
 }
 
 impl PersistOrder {
     /// A handler on the given records.
-    pub fn new(orders: Orders, clock: Clock) -> Self {
+    pub fn new(orders: Orders, clock: WallClock) -> Self {
         Self { orders, clock }
     }
 
@@ -174,7 +199,7 @@ impl PersistOrder {
         };
         is_about(&order_id, &order)?;
         let now_ms = self.clock.now_ms();
-        let record = match self.orders.put_pending(&order, now_ms, now_ms + orders::RECOVER_AFTER_MS).await? {
+        let record = match self.orders.put_pending(&order, now_ms, now_ms + RECOVER_AFTER_MS).await? {
             Written::Now(record) | Written::Before(record) => record,
         };
         same_content(record, &order)
@@ -184,7 +209,7 @@ impl PersistOrder {
         &self,
         order_id: &OrderId,
         store_id: &StoreId,
-        receipts: &Receipts,
+        receipts: &StepReceipts,
     ) -> Result<OrderRecord, PersistError> {
         let record = self.orders.confirm(order_id, store_id, receipts, self.clock.now_ms()).await?;
         record.ok_or_else(|| unknown(order_id))
@@ -222,7 +247,7 @@ impl PersistOrder {
         }
     }
 
-    async fn close(&self, order_id: &OrderId, receipts: &UndoReceipts) -> Result<OrderRecord, PersistError> {
+    async fn close(&self, order_id: &OrderId, receipts: &StepReceipts) -> Result<OrderRecord, PersistError> {
         let record = self.orders.close(order_id, receipts, self.clock.now_ms()).await?;
         let record = record.ok_or_else(|| unknown(order_id))?;
         match record.status {
@@ -231,8 +256,8 @@ impl PersistOrder {
         }
     }
 
-    async fn complete(&self, order_id: &OrderId, receipts: &ConsumeReceipts) -> Result<OrderRecord, PersistError> {
-        let record = self.orders.complete(order_id, &receipts.consume_inventory, self.clock.now_ms()).await?;
+    async fn complete(&self, order_id: &OrderId, receipts: &StepReceipts) -> Result<OrderRecord, PersistError> {
+        let record = self.orders.complete(order_id, receipts, self.clock.now_ms()).await?;
         let record = record.ok_or_else(|| unknown(order_id))?;
         match record.status {
             Status::Fulfilled => Ok(record),
@@ -247,6 +272,7 @@ impl Task for PersistOrder {
     type Error = PersistError;
 
     async fn run(&self, input: Input) -> Result<OrderRecord, PersistError> {
+        input.check()?;
         match input {
             Input::Persist { order_id, order } => self.persist(order_id, order).await,
             Input::Confirm { order_id, store_id, receipts } => self.confirm(&order_id, &store_id, &receipts).await,

@@ -1,12 +1,15 @@
 //! The `persist-order` Lambda function.
 
-use persist_order::{Orders, PersistOrder, orders::TABLE_VARIABLE};
-use saga::{Clock, aws, task};
+use clock::WallClock;
+use declarations::table_variable;
+use orders::Orders;
+use persist_order::PersistOrder;
+use saga::{aws, task};
 
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> Result<(), lambda_runtime::Error> {
     lambda_runtime::tracing::init_default_subscriber();
-    let table = aws::setting(TABLE_VARIABLE)?;
+    let table = aws::setting(&table_variable(orders::table::TABLE))?;
     let client = aws::dynamodb(&aws::config().await, &table, Orders::absent_key()).await;
-    task::serve(PersistOrder::new(Orders::new(client, table), Clock::System)).await
+    task::serve(PersistOrder::new(Orders::new(client, table), WallClock::System)).await
 }

@@ -1,47 +1,13 @@
-//! A customer's account: the terms of its invoices, and what it owes.
+//! What an invoice does to its customer's account.
 
 use aws_sdk_dynamodb::types::{AttributeValue, ReturnValuesOnConditionCheckFailure, TransactWriteItem, Update};
+use journal::Account;
 use order::{Currency, CustomerId, Order};
-use saga::Item;
-use serde::{Deserialize, Serialize};
-
-/// A customer's account, as stored beside its key.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Account {
-    /// Whose account it is.
-    pub customer_id: CustomerId,
-    /// The currency of its amounts.
-    pub currency: Currency,
-    /// The most that the customer may owe.
-    pub credit_limit_minor: i64,
-    /// Whether it takes no new invoices.
-    pub on_hold: bool,
-    /// What the customer owes: the sum of the invoices that stand.
-    pub receivable_minor: i64,
-}
-
-impl Account {
-    /// Its terms.
-    pub fn terms(&self) -> AccountTerms {
-        let Self { currency, credit_limit_minor, on_hold, .. } = *self;
-        AccountTerms { currency, credit_limit_minor, on_hold }
-    }
-}
-
-/// What a customer may buy on invoice. The receivable is none of it: that follows from the journal.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct AccountTerms {
-    /// The currency of the account's amounts, for good.
-    pub currency: Currency,
-    /// The most that the customer may owe.
-    pub credit_limit_minor: i64,
-    /// Whether the account takes no new invoices.
-    pub on_hold: bool,
-}
+use saga::{Item, Refusal};
 
 /// How accounting says no to an order.
-#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-pub enum Refusal {
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error, strum::IntoStaticStr, strum::VariantNames)]
+pub enum AccountRefusal {
     /// The invoice would take the customer beyond the limit.
     #[error("the order exceeds what is left of the credit limit of {customer_id}")]
     CreditLimitExceeded {
@@ -70,6 +36,12 @@ pub enum Refusal {
         /// The order's.
         ordered: Currency,
     },
+}
+
+impl Refusal for AccountRefusal {
+    fn name(&self) -> &'static str {
+        self.into()
+    }
 }
 
 /// The write that raises a customer's receivable by an order's total, if the account allows it.
@@ -113,22 +85,22 @@ pub(crate) fn lower(table: &str, key: Item, total_minor: i64) -> TransactWriteIt
 
 /// What the account, as it was when the condition failed, says against the order. `None` if it says
 /// nothing: its terms changed after they were read, and another look may find them right.
-pub(crate) fn refusal(order: &Order, old: Option<&Item>) -> Option<Refusal> {
+pub(crate) fn refusal(order: &Order, old: Option<&Item>) -> Option<AccountRefusal> {
     let customer_id = order.customer_id.clone();
     let Some(old) = old.filter(|item| !item.is_empty()) else {
-        return Some(Refusal::UnknownAccount { customer_id });
+        return Some(AccountRefusal::UnknownAccount { customer_id });
     };
     let account: Account = serde_dynamo::from_item(old.clone()).ok()?;
     if account.on_hold {
-        return Some(Refusal::AccountOnHold { customer_id });
+        return Some(AccountRefusal::AccountOnHold { customer_id });
     }
     if account.currency != order.currency {
-        return Some(Refusal::CurrencyMismatch { customer_id, account: account.currency, ordered: order.currency });
+        return Some(AccountRefusal::CurrencyMismatch { customer_id, account: account.currency, ordered: order.currency });
     }
     let exceeded = account.receivable_minor > account.credit_limit_minor - order.total_minor;
-    exceeded.then_some(Refusal::CreditLimitExceeded { customer_id })
+    exceeded.then_some(AccountRefusal::CreditLimitExceeded { customer_id })
 }
 
-pub(crate) fn number(value: i64) -> AttributeValue {
+fn number(value: i64) -> AttributeValue {
     AttributeValue::N(value.to_string())
 }

@@ -4,135 +4,97 @@
 //! receivable in the same transaction. Nothing is ever edited: reversing adds an entry that cancels
 //! the first one out.
 //!
-//! | module | knows |
-//! |---|---|
-//! | [`journal`] | the table, and the step |
-//! | [`account`] | what an invoice does to its customer's account |
-//! | [`terms`] | reading an account, and setting its terms |
-//! | [`entries`] | the entries of an order |
+//! [`account`] knows what an invoice does to its customer's account.
 
 pub mod account;
-pub mod entries;
-pub mod journal;
-pub mod terms;
 
-use order::{Order, OrderId, PaymentTerms, Receipt};
-use saga::{ActionError, CancelError, Clock, Fences, Task, TaskError, Unavailable};
-use serde::Deserialize;
+use aws_sdk_dynamodb::types::{Put, TransactWriteItem};
+use journal::{Entry, Journal, Reversal, account_key, posting_key, reversal_key};
+use order::{EpochMs, Order, OrderId, PaymentTerms};
+use saga::{Item, Step, Unavailable};
 
-pub use account::{Account, AccountTerms, Refusal};
-pub use journal::{Entry, EntryLine, Journal, Posting};
+pub use account::AccountRefusal;
 
-/// What the function is asked to do.
-#[derive(Debug, Clone, PartialEq, Deserialize)]
-#[serde(tag = "action", rename_all = "snake_case")]
-pub enum Input {
-    /// Post the order.
-    Post {
-        /// The order.
-        order: Box<Order>,
-    },
-    /// Reverse its posting, or see to it that it can no longer be posted.
-    Reverse {
-        /// The order's id: the fence knows the rest.
-        order_id: OrderId,
-    },
-}
-
-/// The errors of the function, by the names that the state machine matches.
-#[derive(Debug, thiserror::Error, strum::IntoStaticStr, strum::VariantNames)]
-pub enum PostError {
-    /// See [`Refusal::CreditLimitExceeded`]. Final.
-    #[error(transparent)]
-    CreditLimitExceeded(Refusal),
-    /// See [`Refusal::AccountOnHold`]. Final.
-    #[error(transparent)]
-    AccountOnHold(Refusal),
-    /// See [`Refusal::UnknownAccount`]. Final.
-    #[error(transparent)]
-    UnknownAccount(Refusal),
-    /// See [`Refusal::CurrencyMismatch`]. Final.
-    #[error(transparent)]
-    CurrencyMismatch(Refusal),
-    /// The order was reversed before it was posted. Final.
-    #[error("the order was reversed before it was posted")]
-    SagaCancelled,
-    /// The order's posting says something else. Final.
-    #[error("the order was posted with other content")]
-    OtherContent,
-    /// Nothing is decided.
-    #[error(transparent)]
-    Unavailable(#[from] Unavailable),
-}
-
-impl TaskError for PostError {
-    fn name(&self) -> &'static str {
-        self.into()
-    }
-}
-
-impl From<ActionError<Refusal>> for PostError {
-    fn from(error: ActionError<Refusal>) -> Self {
-        match error {
-            ActionError::Refused(refusal) => match refusal {
-                Refusal::CreditLimitExceeded { .. } => Self::CreditLimitExceeded(refusal),
-                Refusal::AccountOnHold { .. } => Self::AccountOnHold(refusal),
-                Refusal::UnknownAccount { .. } => Self::UnknownAccount(refusal),
-                Refusal::CurrencyMismatch { .. } => Self::CurrencyMismatch(refusal),
-            },
-            ActionError::Cancelled => Self::SagaCancelled,
-            ActionError::OtherContent => Self::OtherContent,
-            ActionError::Unavailable(error) => Self::Unavailable(error),
-        }
-    }
-}
-
-impl From<CancelError> for PostError {
-    fn from(error: CancelError) -> Self {
-        match error {
-            // Nothing consumes a posting: whatever says so is not what this step wrote.
-            CancelError::Consumed => Self::OtherContent,
-            CancelError::Unavailable(error) => Self::Unavailable(error),
-        }
-    }
-}
-
-/// The function's handler.
+/// The accounting step.
 #[derive(Debug, Clone)]
 pub struct PostAccounting {
     journal: Journal,
-    fences: Fences,
-    clock: Clock,
+    table: String,
+}
+
+/// What the step is asked to post.
+#[derive(Debug, Clone)]
+pub struct Posting {
+    /// The order.
+    pub order: Order,
+    /// The customer's credit limit as it was read, 0 for a customer without an account; `None` for a prepaid
+    /// order.
+    pub credit_limit_minor: Option<i64>,
 }
 
 impl PostAccounting {
-    /// A handler on the journal in `table`.
-    pub fn new(client: aws_sdk_dynamodb::Client, table: &str, clock: Clock) -> Self {
-        Self { journal: Journal::new(client.clone(), table), fences: Fences::new(client, table), clock }
-    }
-
-    async fn post(&self, order: Order) -> Result<Receipt, PostError> {
-        let now_ms = self.clock.now_ms();
-        let terms = match order.payment_terms {
-            PaymentTerms::Prepaid => None,
-            PaymentTerms::Invoice => Some(self.journal.read_terms(&order.customer_id).await?),
-        };
-        let posting = Posting { order, terms };
-        Ok(self.fences.apply(&self.journal, posting.order.order_id(), &posting, now_ms).await?)
+    /// The step on the journal in `table`.
+    pub fn new(client: aws_sdk_dynamodb::Client, table: impl Into<String>) -> Self {
+        let table = table.into();
+        Self { journal: Journal::new(client, &table), table }
     }
 }
 
-impl Task for PostAccounting {
-    type Input = Input;
-    type Output = Receipt;
-    type Error = PostError;
+impl Step for PostAccounting {
+    type Request = Posting;
+    type Effect = Entry;
+    type Refusal = AccountRefusal;
 
-    async fn run(&self, input: Input) -> Result<Receipt, PostError> {
-        match input {
-            Input::Post { order } => self.post(*order).await,
-            Input::Reverse { order_id } => {
-                Ok(self.fences.cancel(&self.journal, &order_id, self.clock.now_ms()).await?)
+    /// Journal entries are kept for good; only a tombstone, which posts nothing, expires.
+    const CANCELLED_FENCE_EXPIRES: bool = false;
+
+    fn fence_key(&self, order_id: &OrderId) -> Item {
+        posting_key(order_id)
+    }
+
+    /// Reads the limit that an invoice's condition is computed from, strongly consistent. A missing account is
+    /// no refusal yet: the order may have been posted before, and its fence says so.
+    async fn request(&self, order: Order) -> Result<Posting, Unavailable> {
+        let credit_limit_minor = match order.payment_terms {
+            PaymentTerms::Prepaid => None,
+            PaymentTerms::Invoice => {
+                let account = self.journal.account(&order.customer_id).await?;
+                Some(account.map_or(0, |account| account.credit_limit_minor))
             }
-        }
+        };
+        Ok(Posting { order, credit_limit_minor })
+    }
+
+    fn effect(&self, posting: &Posting) -> Entry {
+        (&posting.order).into()
+    }
+
+    fn apply(&self, Posting { order, credit_limit_minor }: &Posting, _now_ms: EpochMs) -> Vec<TransactWriteItem> {
+        let raise = |limit_minor| account::raise(&self.table, account_key(&order.customer_id), order, limit_minor);
+        credit_limit_minor.map(raise).into_iter().collect()
+    }
+
+    fn refusal(&self, posting: &Posting, failed: &[(usize, Option<&Item>)]) -> Option<AccountRefusal> {
+        failed.iter().find_map(|(_, old)| account::refusal(&posting.order, *old))
+    }
+
+    fn undo(&self, order_id: &OrderId, entry: &Entry, now_ms: EpochMs) -> Vec<TransactWriteItem> {
+        let reversal = Reversal { effect: entry.reversed(), reversed_ms: now_ms };
+        let mut item: Item = serde_dynamo::to_item(reversal).expect("an entry is a map of plain values");
+        item.extend(reversal_key(order_id));
+        let put = Put::builder()
+            .table_name(&self.table)
+            .set_item(Some(item))
+            // An entry is written once. The fence beside it holds already, and this keeps a mistake
+            // in it from overwriting history.
+            .condition_expression("attribute_not_exists(pk)")
+            .build()
+            .expect("a put with a table and an item is complete");
+        let reversal = TransactWriteItem::builder().put(put).build();
+        let lower = entry
+            .invoiced
+            .as_ref()
+            .map(|customer_id| account::lower(&self.table, account_key(customer_id), entry.receivable_minor()));
+        std::iter::once(reversal).chain(lower).collect()
     }
 }

@@ -1,8 +1,8 @@
-//! The cursor of a list of orders: the last order's key, [sealed](api::seal).
+//! The cursor of a list of orders: the last order's key, as [`api::cursor`] encodes it.
 
-use api::seal::{self, NotACursor};
+use api::cursor::{self, NotACursor};
 use order::{EpochMs, OrderId};
-use persist_order::Position;
+use orders::Position;
 
 /// The layout, first in every cursor: a release that changes it refuses the ones before.
 const VERSION: u8 = 1;
@@ -19,7 +19,7 @@ pub fn encode(position: &Position, list: &str) -> String {
     bytes.extend(position.sort_ms.to_be_bytes());
     bytes.push(position.partition);
     bytes.extend(id_bytes(&position.order_id));
-    seal::seal(bytes, list)
+    cursor::encode(bytes, list)
 }
 
 /// The place that a cursor stands for. Each place has one cursor only: every other text is refused.
@@ -27,7 +27,7 @@ pub fn encode(position: &Position, list: &str) -> String {
 /// # Errors
 /// [`NotACursor`].
 pub fn decode(text: &str, list: &str) -> Result<Position, NotACursor> {
-    let bytes: [u8; PLACE_BYTES] = seal::open(text, list)?.try_into().map_err(|_| NotACursor)?;
+    let bytes: [u8; PLACE_BYTES] = cursor::decode(text, list)?.try_into().map_err(|_| NotACursor)?;
     if bytes[0] != VERSION {
         return Err(NotACursor);
     }

@@ -10,9 +10,9 @@ pub mod cursor;
 pub mod list;
 mod order;
 
-use api::{Answer, Client, Handler};
-use aws_lambda_events::apigw::ApiGatewayProxyRequest;
-use persist_order::Orders;
+use api::handler::not_handled;
+use api::{Answer, Handler, Problem, Request};
+use orders::Orders;
 
 use crate::list::Resource;
 
@@ -30,14 +30,14 @@ impl QueryOrders {
 }
 
 impl Handler for QueryOrders {
-    async fn handle(&self, request: ApiGatewayProxyRequest, client: &Client, _request_id: &str) -> Answer {
-        let resource = match request.resource.as_deref() {
-            Some("/customers/{customerId}/orders") => Resource::OfCustomer,
-            Some("/stores/{storeId}/orders") => Resource::OfStore,
-            Some("/counties/{countyId}/orders") => Resource::OfCounty,
-            Some("/orders") => Resource::Work,
-            _ => return self.order(&request, client).await,
-        };
-        self.list(resource, &request, client).await
+    async fn handle(&self, request: Request) -> Result<Answer, Problem> {
+        match request.route {
+            "GET /orders/{orderId}" => self.order(&request).await,
+            "GET /customers/{customerId}/orders" => self.list(Resource::OfCustomer, &request).await,
+            "GET /stores/{storeId}/orders" => self.list(Resource::OfStore, &request).await,
+            "GET /counties/{countyId}/orders" => self.list(Resource::OfCounty, &request).await,
+            "GET /orders" => self.list(Resource::Work, &request).await,
+            route => Err(not_handled(route)),
+        }
     }
 }

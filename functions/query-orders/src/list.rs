@@ -5,13 +5,12 @@
 use std::ops::RangeInclusive;
 
 use api::parameters::{Parameters, count, millis, time};
-use api::seal::NotACursor;
-use api::{Answer, Client, Kind, OrderView, Problem, Scope};
-use aws_lambda_events::apigw::ApiGatewayProxyRequest;
+use api::cursor::NotACursor;
+use api::{Answer, Caller, Kind, OrderView, Problem, Request};
 use http::StatusCode;
 use order::{EpochMs, OrderRecord, Status, StoreId};
-use persist_order::pages::MAX_PAGE_SIZE;
-use persist_order::{Listing, Position};
+use orders::pagination::MAX_PAGE_SIZE;
+use orders::{Listing, Position};
 use saga::{Unavailable, task::chain};
 use serde::Serialize;
 
@@ -67,27 +66,19 @@ impl QueryOrders {
     /// A page of a list.
     ///
     /// # Cost
-    /// What [`Orders::list`](persist_order::Orders::list) costs, and one read unit per 4 KiB of each
+    /// What [`Orders::list`](orders::Orders::list) costs, and one read unit per 4 KiB of each
     /// order; for the open orders up to [`MAX_ROUNDS`] times as much.
-    pub(crate) async fn list(&self, resource: Resource, request: &ApiGatewayProxyRequest, client: &Client) -> Answer {
-        let scope = match resource {
-            Resource::OfCustomer => Scope::Read,
-            Resource::OfStore | Resource::OfCounty | Resource::Work => Scope::Operations,
-        };
-        let query = client.require(&[scope]).and_then(|()| read(resource, Parameters::of(request), client));
-        let query = match query {
-            Ok(query) => query,
-            Err(problem) => return problem.answer(),
-        };
+    pub(crate) async fn list(&self, resource: Resource, request: &Request) -> Result<Answer, Problem> {
+        let query = read(resource, Parameters::of(&request.event), &request.caller)?;
         match self.find(&query).await {
             Ok((records, next)) => {
                 let next_cursor = next.map(|position| cursor::encode(&position, &query.list));
                 let orders = records.iter().map(OrderView::from).collect();
-                Answer::json(StatusCode::OK, &PageView { orders, next_cursor })
+                Ok(Answer::json(StatusCode::OK, &PageView { orders, next_cursor }))
             }
             Err(error) => {
-                tracing::warn!(listing = ?query.listing, reason = chain(&error), "the orders were not listed");
-                Problem::new(Kind::StoreUnavailable).answer()
+                tracing::warn!(listing = ?query.listing, reason = chain(&error), "could not list the orders; the client is told to try again");
+                Err(Problem::new(Kind::StoreUnavailable))
             }
         }
     }
@@ -123,10 +114,10 @@ impl QueryOrders {
     }
 }
 
-fn read(resource: Resource, mut parameters: Parameters, client: &Client) -> Result<Query, Problem> {
+fn read(resource: Resource, mut parameters: Parameters, caller: &Caller) -> Result<Query, Problem> {
     let mut status = None;
     let listing = match resource {
-        Resource::OfCustomer => parameters.path("customerId").map(|id| Listing::Customer(client.tenant.clone(), id)),
+        Resource::OfCustomer => parameters.path("customerId").map(|id| Listing::Customer(caller.tenant.clone(), id)),
         Resource::OfStore => parameters.path("storeId").map(Listing::Store),
         Resource::OfCounty => parameters.path("countyId").map(Listing::County),
         Resource::Work => {
@@ -135,7 +126,7 @@ fn read(resource: Resource, mut parameters: Parameters, client: &Client) -> Resu
         }
     };
     if let Some(Listing::Customer(_, customer_id)) = &listing {
-        client.require_customer(customer_id)?;
+        caller.require_customer(customer_id)?;
     }
     let from = parameters.query("from", time);
     let to = parameters.query("to", time);
@@ -145,7 +136,7 @@ fn read(resource: Resource, mut parameters: Parameters, client: &Client) -> Resu
     // `to` is not in the range itself, so that ranges can be joined without a gap.
     let placed = from.map_or(0, millis)..=to.map_or(EpochMs::MAX, |to| millis(to) - 1);
     let limit = parameters.query("limit", |text| count(text, MAX_PAGE_SIZE)).unwrap_or(DEFAULT_PAGE_SIZE);
-    let list = list_name(listing.as_ref(), &placed, status, client);
+    let list = list_name(listing.as_ref(), &placed, status, caller);
     // Whether a cursor belongs to this list is known only once the list is.
     let right = parameters.are_right();
     let after = parameters.query("cursor", |text| match &listing {
@@ -209,9 +200,9 @@ fn list_name(
     listing: Option<&Listing>,
     placed: &RangeInclusive<EpochMs>,
     status: Option<Status>,
-    client: &Client,
+    caller: &Caller,
 ) -> String {
-    format!("{listing:?} {placed:?} {status:?} {}", client.tenant)
+    format!("{listing:?} {placed:?} {status:?} {}", caller.tenant)
 }
 
 /// Whether there can be such a place at all: whoever computes cursors gets a refusal as well.

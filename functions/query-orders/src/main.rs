@@ -1,15 +1,16 @@
 //! The `query-orders` Lambda function.
 
-use api::{Clients, access::CLIENTS_VARIABLE};
-use persist_order::{Orders, orders::TABLE_VARIABLE};
+use api::Callers;
+use declarations::{CALLERS_VARIABLE, table_variable};
+use orders::Orders;
 use query_orders::QueryOrders;
 use saga::aws;
 
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> Result<(), lambda_runtime::Error> {
     lambda_runtime::tracing::init_default_subscriber();
-    let clients: Clients = aws::setting(CLIENTS_VARIABLE)?.parse()?;
-    let table = aws::setting(TABLE_VARIABLE)?;
+    let callers: Callers = aws::setting(CALLERS_VARIABLE)?.parse()?;
+    let table = aws::setting(&table_variable(orders::table::TABLE))?;
     let client = aws::dynamodb(&aws::config().await, &table, Orders::absent_key()).await;
-    api::serve(QueryOrders::new(Orders::new(client, table)), clients).await
+    api::serve(env!("CARGO_PKG_NAME"), QueryOrders::new(Orders::new(client, table)), callers).await
 }

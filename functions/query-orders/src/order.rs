@@ -1,7 +1,7 @@
 //! `GET /orders/{orderId}`: an order as it stands.
 
-use api::{Answer, Client, Kind, Problem, Scope};
-use aws_lambda_events::apigw::ApiGatewayProxyRequest;
+use api::parameters::order_id;
+use api::{Answer, Kind, Problem, Request};
 use saga::task::chain;
 
 use crate::QueryOrders;
@@ -13,22 +13,16 @@ impl QueryOrders {
     ///
     /// # Cost
     /// One read unit per 4 KiB of the order, also for 304 and 404.
-    pub(crate) async fn order(&self, request: &ApiGatewayProxyRequest, client: &Client) -> Answer {
-        if let Err(problem) = client.require(&[Scope::Submit, Scope::Read, Scope::Operations]) {
-            return problem.answer();
-        }
-        // What is no order id names no order either.
-        let Some(order_id) = request.path_parameters.get("orderId").and_then(|text| text.parse().ok()) else {
-            return Problem::new(Kind::OrderNotFound).answer();
-        };
+    pub(crate) async fn order(&self, request: &Request) -> Result<Answer, Problem> {
+        let order_id = order_id(&request.event)?;
         match self.orders.read(&order_id).await {
-            Ok(Some(record)) if client.reach().has(&record.order) => {
-                api::stored_unless_known(&record, api::headers(request))
+            Ok(Some(record)) if request.caller.reach().has(&record.order) => {
+                Ok(api::stored_unless_known(&record, request.headers()))
             }
-            Ok(_) => Problem::new(Kind::OrderNotFound).about(&order_id).answer(),
+            Ok(_) => Err(Problem::new(Kind::OrderNotFound).about(&order_id)),
             Err(error) => {
-                tracing::warn!(%order_id, reason = chain(&error), "the order was not read");
-                Problem::new(Kind::StoreUnavailable).about(&order_id).answer()
+                tracing::warn!(%order_id, reason = chain(&error), "could not read the order; the client is told to try again");
+                Err(Problem::new(Kind::StoreUnavailable).about(&order_id))
             }
         }
     }

@@ -1,8 +1,7 @@
 //! One order: its attempts, their limit, and what comes after it.
 
 use order::{EpochMs, OrderId, Reason, Status};
-use persist_order::orders::RECOVER_AFTER_MS;
-use persist_order::{Canceller, Closing, OpenOrder};
+use orders::{Canceller, Closing, OpenOrder, RECOVER_AFTER_MS};
 use saga::{Unavailable, task::chain};
 use serde::Serialize;
 
@@ -18,7 +17,7 @@ const MAX_DELAY_MS: EpochMs = 60 * 60 * 1000;
 /// What became of an order that recovery looked at.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize)]
 #[serde(rename_all = "snake_case")]
-pub enum Taken {
+pub enum RecoveryOutcome {
     /// Its saga was started.
     Started,
     /// Its attempt was counted, and its saga could not be started. It comes up again.
@@ -48,11 +47,11 @@ impl RecoverOrders {
     ///
     /// # Idempotency
     /// Of any number of recoveries at once, one takes it.
-    pub(crate) async fn take_due(&self, order_id: &OrderId, due_by_ms: EpochMs) -> Taken {
+    pub(crate) async fn take_due(&self, order_id: &OrderId, due_by_ms: EpochMs) -> RecoveryOutcome {
         let taken = match self.orders.read_open(order_id).await {
             Ok(Some(open)) if open.due_ms <= due_by_ms && open.parked_at_ms.is_none() => self.take(&open).await,
             // The index was behind.
-            Ok(_) => Ok(Taken::NotOurs),
+            Ok(_) => Ok(RecoveryOutcome::NotOurs),
             Err(error) => Err(error),
         };
         taken.unwrap_or_else(|error| unavailable(order_id, &error))
@@ -62,26 +61,26 @@ impl RecoverOrders {
     ///
     /// # Idempotency
     /// Any number of times.
-    pub async fn take_up(&self, order_id: &OrderId) -> Taken {
+    pub async fn take_up(&self, order_id: &OrderId) -> RecoveryOutcome {
         let taken = async {
-            let Some(open) = self.orders.read_open(order_id).await? else { return Ok(Taken::NotOurs) };
+            let Some(open) = self.orders.read_open(order_id).await? else { return Ok(RecoveryOutcome::NotOurs) };
             let next_due_ms = self.now_ms() + delay_ms(0);
             if !self.orders.take_up(&open, next_due_ms).await? {
-                return Ok(Taken::NotOurs);
+                return Ok(RecoveryOutcome::NotOurs);
             }
-            Ok(self.start(order_id, Taken::Started).await)
+            Ok(self.start(order_id, RecoveryOutcome::Started).await)
         };
         taken.await.unwrap_or_else(|error| unavailable(order_id, &error))
     }
 
-    async fn take(&self, open: &OpenOrder) -> Result<Taken, Unavailable> {
+    async fn take(&self, open: &OpenOrder) -> Result<RecoveryOutcome, Unavailable> {
         let order_id = open.record.order.order_id();
         if open.record.attempts < MAX_ATTEMPTS {
             let next_due_ms = self.now_ms() + delay_ms(open.record.attempts);
             if !self.orders.count_attempt(open, next_due_ms).await? {
-                return Ok(Taken::NotOurs);
+                return Ok(RecoveryOutcome::NotOurs);
             }
-            return Ok(self.start(order_id, Taken::Started).await);
+            return Ok(self.start(order_id, RecoveryOutcome::Started).await);
         }
         match open.record.status {
             Status::Pending => self.give_up(open).await,
@@ -92,45 +91,45 @@ impl RecoverOrders {
     }
 
     /// Forward did not work, so back: with attempts of its own, for the status is a new one.
-    async fn give_up(&self, open: &OpenOrder) -> Result<Taken, Unavailable> {
+    async fn give_up(&self, open: &OpenOrder) -> Result<RecoveryOutcome, Unavailable> {
         let order_id = open.record.order.order_id();
         let closing =
             Closing { reason: Reason::Unavailable, detail: None, shortages: Vec::new(), now_ms: self.now_ms() };
         match self.orders.cancel(order_id, Canceller::Recovery(open.due_ms), &closing).await? {
-            Some(record) if record.status == Status::Cancelling => Ok(self.start(order_id, Taken::GivenUp).await),
-            _ => Ok(Taken::NotOurs),
+            Some(record) if record.status == Status::Cancelling => Ok(self.start(order_id, RecoveryOutcome::GivenUp).await),
+            _ => Ok(RecoveryOutcome::NotOurs),
         }
     }
 
     /// What was decided could not be carried out, so a person has to look. The message goes first: a second
     /// one is harmless, a missing one is not.
-    async fn park(&self, open: &OpenOrder) -> Result<Taken, Unavailable> {
+    async fn park(&self, open: &OpenOrder) -> Result<RecoveryOutcome, Unavailable> {
         let order_id = open.record.order.order_id();
         let parked_at_ms = self.now_ms();
         let message =
             ParkedMessage { order_id, status: open.record.status, attempts: open.record.attempts, parked_at_ms };
         if let Err(error) = self.parked.send(&message).await {
-            tracing::error!(%order_id, reason = chain(&error), "the order was not parked, for nobody could be told");
-            return Ok(Taken::Unavailable);
+            tracing::error!(%order_id, reason = chain(&error), "not parked: the alarm message could not be sent; the next run tries again");
+            return Ok(RecoveryOutcome::Unavailable);
         }
         tracing::error!(%order_id, attempts = open.record.attempts, status = %open.record.status, "the order is parked: it cannot be finished");
-        Ok(if self.orders.park(open, parked_at_ms).await? { Taken::Parked } else { Taken::NotOurs })
+        Ok(if self.orders.park(open, parked_at_ms).await? { RecoveryOutcome::Parked } else { RecoveryOutcome::NotOurs })
     }
 
-    async fn start(&self, order_id: &OrderId, taken: Taken) -> Taken {
+    async fn start(&self, order_id: &OrderId, taken: RecoveryOutcome) -> RecoveryOutcome {
         match self.workflow.start(order_id).await {
             Ok(()) => taken,
             Err(error) => {
-                tracing::warn!(%order_id, reason = chain(&error), "the saga was not started");
-                Taken::NotStarted
+                tracing::warn!(%order_id, reason = chain(&error), "could not start the workflow; the next attempt will");
+                RecoveryOutcome::NotStarted
             }
         }
     }
 }
 
-fn unavailable(order_id: &OrderId, error: &Unavailable) -> Taken {
-    tracing::warn!(%order_id, reason = chain(error), "the order could not be taken up");
-    Taken::Unavailable
+fn unavailable(order_id: &OrderId, error: &Unavailable) -> RecoveryOutcome {
+    tracing::warn!(%order_id, reason = chain(error), "could not read or change the order; the next run tries again");
+    RecoveryOutcome::Unavailable
 }
 
 /// When an order is due again after this many attempts: beyond the life of the execution that is

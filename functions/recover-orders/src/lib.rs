@@ -20,19 +20,16 @@ pub mod run;
 use std::time::Duration;
 
 use aws_lambda_events::sqs::SqsEvent;
-use intake::queue::Queue;
-use intake::workflow::Workflow;
+use clock::WallClock;
 use order::{EpochMs, OrderId};
-use persist_order::Orders;
-use saga::Clock;
+use orders::Orders;
+use queue::Queue;
 use serde::{Deserialize, Serialize};
+use workflow::Workflow;
 
-pub use due::{MAX_ATTEMPTS, Taken};
+pub use due::{MAX_ATTEMPTS, RecoveryOutcome};
 pub use overflow::Batch;
 pub use run::Report;
-
-/// The URL of the queue of parked orders comes from this variable on Lambda.
-pub const PARKED_VARIABLE: &str = "PARKED_QUEUE_URL";
 
 /// How long a run goes on at most. The function's own limit is a little longer.
 pub const RUN_TIME: Duration = Duration::from_secs(50);
@@ -69,7 +66,7 @@ pub enum Output {
     /// To the schedule.
     Recover(Report),
     /// To an operator.
-    TakeUp(Taken),
+    TakeUp(RecoveryOutcome),
 }
 
 /// The function's handler.
@@ -78,12 +75,12 @@ pub struct RecoverOrders {
     orders: Orders,
     workflow: Workflow,
     parked: Queue,
-    clock: Clock,
+    clock: WallClock,
 }
 
 impl RecoverOrders {
     /// A handler on these services.
-    pub fn new(orders: Orders, workflow: Workflow, parked: Queue, clock: Clock) -> Self {
+    pub fn new(orders: Orders, workflow: Workflow, parked: Queue, clock: WallClock) -> Self {
         Self { orders, workflow, parked, clock }
     }
 

@@ -4,7 +4,7 @@
 use order::EpochMs;
 use serde_json::{Value, json};
 
-use crate::{Output, Taken};
+use crate::{Output, RecoveryOutcome};
 
 /// The namespace of the metrics.
 pub const NAMESPACE: &str = "OrderSaga";
@@ -17,11 +17,11 @@ const DIMENSION: (&str, &str) = ("FunctionName", "AWS_LAMBDA_FUNCTION_NAME");
 pub fn emit(output: &Output, now_ms: EpochMs) {
     let metrics = match output {
         Output::Recover(report) => vec![
-            ("OrdersRecovered", report.count_of(Taken::Started)),
-            ("OrdersGivenUp", report.count_of(Taken::GivenUp)),
+            ("OrdersRecovered", report.count_of(RecoveryOutcome::Started)),
+            ("OrdersGivenUp", report.count_of(RecoveryOutcome::GivenUp)),
             ("OrdersLeft", report.left),
             ("OrdersParked", report.parked),
-            ("RecoveryFailures", report.failed_looks + report.count_of(Taken::Unavailable)),
+            ("RecoveryFailures", report.failed_looks + report.count_of(RecoveryOutcome::Unavailable)),
         ],
         Output::Overflow(batch) => vec![
             ("OverflowConflicts", batch.conflicts),

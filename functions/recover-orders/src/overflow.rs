@@ -2,8 +2,8 @@
 
 use aws_lambda_events::sqs::{SqsEvent, SqsMessage};
 use futures_util::{StreamExt, stream};
-use intake::keep::{Kept, keep};
 use order::Order;
+use orders::OnRecord;
 use saga::{Unavailable, task::chain};
 use serde::Serialize;
 
@@ -63,13 +63,13 @@ impl RecoverOrders {
         let mut batch = Batch::default();
         for (item_identifier, kept) in done.await {
             match kept {
-                Ok(Kept::Record(_)) => {}
-                Ok(Kept::Conflict) => {
-                    tracing::warn!(message_id = item_identifier, "an order was dropped: its key stands for another");
+                Ok(OnRecord::Same(_)) => {}
+                Ok(OnRecord::Other) => {
+                    tracing::warn!(message_id = item_identifier, "an order was dropped: its key stands for another order");
                     batch.conflicts += 1;
                 }
                 Err(error) => {
-                    tracing::warn!(message_id = item_identifier, reason = chain(&error), "the message is not done");
+                    tracing::warn!(message_id = item_identifier, reason = chain(&error), "the message is not done; SQS hands it over again");
                     batch.batch_item_failures.push(BatchItemFailure { item_identifier });
                 }
             }
@@ -77,16 +77,16 @@ impl RecoverOrders {
         batch
     }
 
-    async fn work_off_one(&self, message: &SqsMessage) -> Result<Kept, NotDone> {
+    async fn work_off_one(&self, message: &SqsMessage) -> Result<OnRecord, NotDone> {
         let order: Order =
             serde_json::from_str(message.body.as_deref().unwrap_or_default()).map_err(NotDone::Poison)?;
-        let kept = keep(&self.orders, &order, self.now_ms()).await?;
-        if let Kept::Record(record) = &kept
+        let kept = self.orders.put_on_record(&order, self.now_ms()).await?;
+        if let OnRecord::Same(record) = &kept
             && record.status.is_open()
         {
             // The record is due at once: if the start fails, the schedule's next run starts it.
             if let Err(error) = self.workflow.start(order.order_id()).await {
-                tracing::warn!(order_id = %order.order_id(), reason = chain(&error), "left to the next run");
+                tracing::warn!(order_id = %order.order_id(), reason = chain(&error), "could not start the workflow; the next run will");
             }
         }
         Ok(kept)

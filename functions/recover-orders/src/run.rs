@@ -5,12 +5,12 @@ use std::time::Duration;
 
 use futures_util::{StreamExt, stream};
 use order::{EpochMs, OrderId};
-use persist_order::work::SHARDS;
+use orders::work::SHARDS;
 use saga::task::chain;
 use serde::Serialize;
 
 use crate::RecoverOrders;
-use crate::due::Taken;
+use crate::due::RecoveryOutcome;
 
 /// How many orders are taken up at once. Each costs two requests and a start of the workflow.
 const CONCURRENCY: usize = 16;
@@ -19,7 +19,7 @@ const CONCURRENCY: usize = 16;
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
 pub struct Report {
     /// How many orders came to what.
-    pub taken: BTreeMap<Taken, u64>,
+    pub taken: BTreeMap<RecoveryOutcome, u64>,
     /// How many due orders the run did not get to; the next one goes on with them.
     pub left: u64,
     /// How many orders are parked in all. It has an alarm, since a message in the parked queue does
@@ -30,12 +30,12 @@ pub struct Report {
 }
 
 impl Report {
-    fn count(&mut self, taken: Taken) {
+    fn count(&mut self, taken: RecoveryOutcome) {
         *self.taken.entry(taken).or_default() += 1;
     }
 
     /// How many orders came to this.
-    pub fn count_of(&self, taken: Taken) -> u64 {
+    pub fn count_of(&self, taken: RecoveryOutcome) -> u64 {
         self.taken.get(&taken).copied().unwrap_or_default()
     }
 }
@@ -105,7 +105,7 @@ impl RecoverOrders {
                 .map(|order_id| async move {
                     match take {
                         Take::Due(due_by_ms) => self.take_due(&order_id, due_by_ms).await,
-                        Take::Open { skips } if skips(&order_id) => Taken::NotOurs,
+                        Take::Open { skips } if skips(&order_id) => RecoveryOutcome::NotOurs,
                         Take::Open { .. } => self.take_up(&order_id).await,
                     }
                 })
@@ -121,6 +121,6 @@ impl RecoverOrders {
 }
 
 fn look_failed(error: &saga::Unavailable, report: &mut Report) {
-    tracing::warn!(reason = chain(error), "the work index could not be read");
+    tracing::warn!(reason = chain(error), "could not read the work index; the next run looks again");
     report.failed_looks += 1;
 }

@@ -3,51 +3,17 @@
 //! A reservation moves stock from `available` to `reserved`, for every line of the order or for
 //! none, and is itself the order's fence. Releasing it moves the stock back. Consuming it takes the
 //! stock off the books: the goods have left the store.
-//!
-//! | module | knows |
-//! |---|---|
-//! | [`stock`] | the table, and the step |
-//! | [`keeping`] | reading stock, and setting it |
-//! | [`adjustment`] | changing it by a difference |
-//! | [`listing`] | a store's stock, page by page |
 
-pub mod adjustment;
-pub mod keeping;
-pub mod listing;
-pub mod stock;
+use aws_sdk_dynamodb::types::builders::UpdateBuilder;
+use aws_sdk_dynamodb::types::{AttributeValue, ReturnValuesOnConditionCheckFailure, TransactWriteItem, Update};
+use inventory::{Reservation, ReservedLine, reservation_key, stock_key};
+use order::{EpochMs, Order, OrderId, OrderLine, Shortage, Sku, StoreId};
+use saga::{Item, Refusal, Step, Unavailable};
+use serde_json::{Map, Value, json};
 
-use order::{Order, OrderId, Receipt, Shortage, Sku, StoreId};
-use saga::{ActionError, CancelError, Clock, ConsumeError, Fences, Task, TaskError, Unavailable};
-use serde::Deserialize;
-
-pub use adjustment::{Adjustment, AdjustmentReason, AdjustmentRecord};
-pub use keeping::Stocks;
-pub use stock::{Inventory, Reservation, ReservedLine, Stock};
-
-/// What the function is asked to do.
-#[derive(Debug, Clone, PartialEq, Deserialize)]
-#[serde(tag = "action", rename_all = "snake_case")]
-pub enum Input {
-    /// Hold the order's stock.
-    Reserve {
-        /// The order.
-        order: Box<Order>,
-    },
-    /// Give it back, or see to it that it can no longer be held.
-    Release {
-        /// The order's id: the fence knows the rest.
-        order_id: OrderId,
-    },
-    /// Take it off the books, for it was handed over.
-    Consume {
-        /// The order's id: the fence knows the rest.
-        order_id: OrderId,
-    },
-}
-
-/// Why the inventory step fails.
-#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-pub enum Refusal {
+/// How the inventory says no to an order.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error, strum::IntoStaticStr, strum::VariantNames)]
+pub enum StockRefusal {
     /// The store has less than was ordered.
     #[error("{store_id} has {available} of {sku}, and {quantity} were ordered")]
     OutOfStock {
@@ -74,104 +40,131 @@ pub enum Refusal {
     },
 }
 
-/// The errors of the function, by the names that the state machine matches.
-#[derive(Debug, thiserror::Error, strum::IntoStaticStr, strum::VariantNames)]
-pub enum ReserveError {
-    /// See [`Refusal::OutOfStock`]. Final.
-    #[error(transparent)]
-    OutOfStock(Refusal),
-    /// See [`Refusal::UnknownSku`]. Final.
-    #[error(transparent)]
-    UnknownSku(Refusal),
-    /// The order was released before it was reserved. Final.
-    #[error("the order was released before it was reserved")]
-    SagaCancelled,
-    /// The order's reservation holds other lines. Final.
-    #[error("the order's reservation holds other lines")]
-    OtherContent,
-    /// The order's stock was handed over before it was released: nothing was given back. Final.
-    #[error("the order's stock was handed over before it was released")]
-    AlreadyConsumed,
-    /// The order that is handed over holds no stock. Final.
-    #[error("the order is handed over and holds no stock")]
-    NotReserved,
-    /// Nothing is decided.
-    #[error(transparent)]
-    Unavailable(#[from] Unavailable),
-}
-
-impl TaskError for ReserveError {
+impl Refusal for StockRefusal {
     fn name(&self) -> &'static str {
         self.into()
     }
 
-    fn shortages(&self) -> &[Shortage] {
-        match self {
-            Self::OutOfStock(Refusal::OutOfStock { shortages, .. })
-            | Self::UnknownSku(Refusal::UnknownSku { shortages, .. }) => shortages,
-            _ => &[],
-        }
+    fn details(&self) -> Map<String, Value> {
+        let (Self::OutOfStock { shortages, .. } | Self::UnknownSku { shortages, .. }) = self;
+        Map::from_iter([("shortages".to_owned(), json!(shortages))])
     }
 }
 
-impl From<ActionError<Refusal>> for ReserveError {
-    fn from(error: ActionError<Refusal>) -> Self {
-        match error {
-            ActionError::Refused(refusal @ Refusal::OutOfStock { .. }) => Self::OutOfStock(refusal),
-            ActionError::Refused(refusal @ Refusal::UnknownSku { .. }) => Self::UnknownSku(refusal),
-            ActionError::Cancelled => Self::SagaCancelled,
-            ActionError::OtherContent => Self::OtherContent,
-            ActionError::Unavailable(error) => Self::Unavailable(error),
-        }
-    }
-}
-
-impl From<CancelError> for ReserveError {
-    fn from(error: CancelError) -> Self {
-        match error {
-            CancelError::Consumed => Self::AlreadyConsumed,
-            CancelError::Unavailable(error) => Self::Unavailable(error),
-        }
-    }
-}
-
-impl From<ConsumeError> for ReserveError {
-    fn from(error: ConsumeError) -> Self {
-        match error {
-            ConsumeError::NotApplied => Self::NotReserved,
-            ConsumeError::Unavailable(error) => Self::Unavailable(error),
-        }
-    }
-}
-
-/// The function's handler.
+/// The inventory step.
 #[derive(Debug, Clone)]
 pub struct ReserveInventory {
-    inventory: Inventory,
-    fences: Fences,
-    clock: Clock,
+    table: String,
 }
 
 impl ReserveInventory {
-    /// A handler on the inventory in `table`.
-    pub fn new(client: aws_sdk_dynamodb::Client, table: &str, clock: Clock) -> Self {
-        Self { inventory: Inventory::new(table), fences: Fences::new(client, table), clock }
+    /// The step on the inventory in `table`.
+    pub fn new(table: impl Into<String>) -> Self {
+        Self { table: table.into() }
+    }
+
+    fn hold(&self, store_id: &StoreId, line: &ReservedLine) -> TransactWriteItem {
+        let update = self
+            .update(store_id, line)
+            .update_expression("SET available = available - :quantity, reserved = reserved + :quantity")
+            // Available stock never goes below zero, however many orders reach for it at once. An
+            // article that the store does not keep has no `available` at all, and fails likewise.
+            .condition_expression("available >= :quantity");
+        write(update)
+    }
+
+    fn give_back(&self, store_id: &StoreId, line: &ReservedLine) -> TransactWriteItem {
+        let update = self
+            .update(store_id, line)
+            .update_expression("SET available = available + :quantity, reserved = reserved - :quantity")
+            // The fence says that this order's stock is in there. If it is not, someone has changed
+            // the stock by hand: better an order that cannot be closed, and alarms, than stock out
+            // of nothing.
+            .condition_expression("reserved >= :quantity");
+        write(update)
+    }
+
+    fn hand_over(&self, store_id: &StoreId, line: &ReservedLine) -> TransactWriteItem {
+        let update = self
+            .update(store_id, line)
+            .update_expression("SET reserved = reserved - :quantity")
+            // As in `give_back`: what the books do not hold cannot leave them.
+            .condition_expression("reserved >= :quantity");
+        write(update)
+    }
+
+    fn update(&self, store_id: &StoreId, line: &ReservedLine) -> UpdateBuilder {
+        Update::builder()
+            .table_name(&self.table)
+            .set_key(Some(stock_key(store_id, &line.sku)))
+            .expression_attribute_values(":quantity", AttributeValue::N(line.quantity.to_string()))
+            .return_values_on_condition_check_failure(ReturnValuesOnConditionCheckFailure::AllOld)
     }
 }
 
-impl Task for ReserveInventory {
-    type Input = Input;
-    type Output = Receipt;
-    type Error = ReserveError;
+impl Step for ReserveInventory {
+    type Request = Order;
+    type Effect = Reservation;
+    type Refusal = StockRefusal;
 
-    async fn run(&self, input: Input) -> Result<Receipt, ReserveError> {
-        let now_ms = self.clock.now_ms();
-        match input {
-            Input::Reserve { order } => {
-                Ok(self.fences.apply(&self.inventory, order.order_id(), &order, now_ms).await?)
-            }
-            Input::Release { order_id } => Ok(self.fences.cancel(&self.inventory, &order_id, now_ms).await?),
-            Input::Consume { order_id } => Ok(self.fences.consume(&self.inventory, &order_id, now_ms).await?),
-        }
+    /// The order record and the journal tell an order's story; its released reservation adds nothing.
+    const CANCELLED_FENCE_EXPIRES: bool = true;
+
+    fn fence_key(&self, order_id: &OrderId) -> Item {
+        reservation_key(order_id)
     }
+
+    async fn request(&self, order: Order) -> Result<Order, Unavailable> {
+        Ok(order)
+    }
+
+    fn effect(&self, order: &Order) -> Reservation {
+        order.into()
+    }
+
+    fn apply(&self, order: &Order, _now_ms: EpochMs) -> Vec<TransactWriteItem> {
+        let Reservation { store_id, lines } = order.into();
+        lines.iter().map(|line| self.hold(&store_id, line)).collect()
+    }
+
+    /// The first line that the store cannot serve says why; all of them are listed.
+    fn refusal(&self, order: &Order, failed: &[(usize, Option<&Item>)]) -> Option<StockRefusal> {
+        let short: Vec<Short<'_>> =
+            failed.iter().filter_map(|(index, old)| short(order.lines.get(*index)?, *old)).collect();
+        let shortage =
+            |(line, available): &Short<'_>| Shortage { sku: line.sku.clone(), available: available.unwrap_or(0) };
+        let shortages = short.iter().map(shortage).collect();
+        let (line, available) = short.first()?;
+        let (store_id, sku) = (order.store_id.clone(), line.sku.clone());
+        Some(match *available {
+            None => StockRefusal::UnknownSku { store_id, sku, shortages },
+            Some(available) => {
+                StockRefusal::OutOfStock { store_id, sku, quantity: line.quantity, available, shortages }
+            }
+        })
+    }
+
+    fn undo(&self, _order_id: &OrderId, held: &Reservation, _now_ms: EpochMs) -> Vec<TransactWriteItem> {
+        held.lines.iter().map(|line| self.give_back(&held.store_id, line)).collect()
+    }
+
+    fn consume(&self, _order_id: &OrderId, held: &Reservation, _now_ms: EpochMs) -> Vec<TransactWriteItem> {
+        held.lines.iter().map(|line| self.hand_over(&held.store_id, line)).collect()
+    }
+}
+
+/// A line that the store cannot serve, and how many of its article there are; `None` for an article that the
+/// store does not keep.
+type Short<'a> = (&'a OrderLine, Option<i64>);
+
+/// What the old stock item says against a line; nothing, if there is enough.
+fn short<'a>(line: &'a OrderLine, old: Option<&Item>) -> Option<Short<'a>> {
+    let Some(old) = old.filter(|item| !item.is_empty()) else { return Some((line, None)) };
+    let available = old.get("available")?.as_n().ok()?.parse().ok()?;
+    (available < i64::from(line.quantity)).then_some((line, Some(available)))
+}
+
+fn write(update: UpdateBuilder) -> TransactWriteItem {
+    let update = update.build().expect("an update with a table, a key and an expression is complete");
+    TransactWriteItem::builder().update(update).build()
 }

@@ -1,0 +1,214 @@
+//! Adjustments: stock that came in, got lost or was counted otherwise, by a difference.
+//!
+//! A difference is added to whatever the stock is when it arrives, so it minds no order that moves
+//! stock at the same time. The adjustment's record is written in the same transaction: whoever sends
+//! it again finds the record, and moves nothing. Records are kept for good. They are the store's book
+//! of what changed beside its orders, and there are few of them; one that expired would let a late
+//! repetition count twice.
+
+use aws_sdk_dynamodb::types::{
+    AttributeValue, CancellationReason, Put, ReturnValuesOnConditionCheckFailure, TransactWriteItem, Update,
+};
+use order::{AdjustmentId, EpochMs, Note, Sku, StoreId};
+use saga::conflict::Tries;
+use saga::transaction::{cancellation_reasons, is_failed_condition, is_undecided, undecided};
+use saga::{Item, Unavailable};
+use serde::{Deserialize, Serialize};
+
+use crate::stock::{MAX_ON_HAND, Stocks, stock_of};
+use crate::table::{Stock, key, stock_key};
+
+const ATTEMPTED: &str = "adjust the stock";
+
+/// Why stock is adjusted.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, strum::EnumString)]
+#[serde(rename_all = "SCREAMING_SNAKE_CASE")]
+#[strum(serialize_all = "SCREAMING_SNAKE_CASE")]
+pub enum AdjustmentReason {
+    /// It came in. The only one that may be an article's first.
+    Received,
+    /// It is gone: broken, stolen, spoilt.
+    Lost,
+    /// There is more or less of it than was thought.
+    Counted,
+}
+
+/// An adjustment.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Adjustment {
+    /// The store.
+    pub store_id: StoreId,
+    /// The article.
+    pub sku: Sku,
+    /// How many more there are, or less if it is negative. Never zero.
+    pub difference: i64,
+    /// Why.
+    pub reason: AdjustmentReason,
+    /// What whoever adjusts it has to say about it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub note: Option<Note>,
+}
+
+/// An adjustment's record, as stored beside its key.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct AdjustmentRecord {
+    /// The adjustment. Within a map of its own: store and article at the top of an item are the keys
+    /// of the stock's index.
+    pub adjustment: Adjustment,
+    /// When it was made.
+    pub adjusted_ms: EpochMs,
+}
+
+/// Why an adjustment is not made.
+#[derive(Debug, thiserror::Error)]
+pub enum AdjustError {
+    /// The key was used for another adjustment.
+    #[error("the key was used for another adjustment")]
+    OtherContent,
+    /// The store does not keep the article.
+    #[error("the store does not keep the article")]
+    UnknownSku,
+    /// Open orders would hold more than there is.
+    #[error("open orders would hold more than there is")]
+    Reserved(Stock),
+    /// There is more than anybody can have: a slip, or somebody who tries how far it goes.
+    #[error("there are more than {MAX_ON_HAND} already")]
+    TooMuch(Stock),
+    /// Nothing is decided.
+    #[error(transparent)]
+    Unavailable(#[from] Unavailable),
+}
+
+impl Stocks {
+    /// Makes an adjustment. The first receipt of an article has the store keep it.
+    ///
+    /// # Idempotency
+    /// The same adjustment under the same id again answers with the first one's record, and moves
+    /// nothing.
+    ///
+    /// # Cost
+    /// Four write units, as transactions cost, and one for the index if the article is new. A try that
+    /// meets another transaction costs as much, and a read unit.
+    ///
+    /// # Errors
+    /// [`AdjustError`].
+    pub async fn adjust(
+        &self,
+        id: &AdjustmentId,
+        adjustment: &Adjustment,
+        now_ms: EpochMs,
+    ) -> Result<AdjustmentRecord, AdjustError> {
+        let record = AdjustmentRecord { adjustment: adjustment.clone(), adjusted_ms: now_ms };
+        let writes = vec![self.put(id, &record)?, self.add(adjustment)];
+        let mut tries = Tries::of(id.as_str());
+        loop {
+            let transaction = self.client.transact_write_items().set_transact_items(Some(writes.clone()));
+            let Err(error) = transaction.send().await else { return Ok(record) };
+            match read_reasons(adjustment, &cancellation_reasons(ATTEMPTED, error)?) {
+                // No workflow tries this again, so it is done here. That is safe: the record tells
+                // whether a try before has succeeded.
+                error @ Err(AdjustError::Unavailable(Unavailable::Cancelled { .. })) => {
+                    if !tries.again().await {
+                        return error;
+                    }
+                }
+                read => return read,
+            }
+            // What was in the way may have been this very adjustment, sent twice at once.
+            if let Some(made) = self.made(id).await? {
+                return same(made, adjustment);
+            }
+        }
+    }
+
+    async fn made(&self, id: &AdjustmentId) -> Result<Option<AdjustmentRecord>, Unavailable> {
+        let get = self.client.get_item().table_name(&self.table).set_key(Some(adjustment_key(id)));
+        let answer = get.consistent_read(true).send().await.map_err(|error| Unavailable::call(ATTEMPTED, error))?;
+        answer.item.map(record_of).transpose()
+    }
+
+    fn put(&self, id: &AdjustmentId, record: &AdjustmentRecord) -> Result<TransactWriteItem, Unavailable> {
+        let mut item: Item =
+            serde_dynamo::to_item(record).map_err(|source| Unavailable::Unreadable { attempted: ATTEMPTED, source })?;
+        item.extend(adjustment_key(id));
+        let put = Put::builder()
+            .table_name(&self.table)
+            .set_item(Some(item))
+            // Made once, however often it is sent.
+            .condition_expression("attribute_not_exists(pk)")
+            .return_values_on_condition_check_failure(ReturnValuesOnConditionCheckFailure::AllOld)
+            .build()
+            .expect("a put with a table and an item is complete");
+        Ok(TransactWriteItem::builder().put(put).build())
+    }
+
+    fn add(&self, adjustment: &Adjustment) -> TransactWriteItem {
+        let Adjustment { store_id, sku, difference, reason, .. } = adjustment;
+        let number = |value: i64| AttributeValue::N(value.to_string());
+        let update = Update::builder()
+            .table_name(&self.table)
+            .set_key(Some(stock_key(store_id, sku)))
+            .expression_attribute_values(":difference", number(*difference))
+            .return_values_on_condition_check_failure(ReturnValuesOnConditionCheckFailure::AllOld);
+        let update = if *reason == AdjustmentReason::Received {
+            update
+                // What is received is kept, known before or not. Naming the keys again changes nothing
+                // about an item that has them, and so costs no write of the index.
+                .update_expression(
+                    "SET store_id = :store, sku = :sku, reserved = if_not_exists(reserved, :none), \
+                     available = if_not_exists(available, :none) + :difference",
+                )
+                .condition_expression("attribute_not_exists(available) OR available <= :most")
+                .expression_attribute_values(":most", number(MAX_ON_HAND))
+                .expression_attribute_values(":store", AttributeValue::S(store_id.to_string()))
+                .expression_attribute_values(":sku", AttributeValue::S(sku.to_string()))
+                .expression_attribute_values(":none", number(0))
+        } else {
+            update
+                .update_expression("SET available = available + :difference")
+                // Orders hold the rest: what is available never goes below zero. An article that the
+                // store does not keep has no `available` at all, and fails likewise.
+                .condition_expression("available BETWEEN :least AND :most")
+                .expression_attribute_values(":least", number((-difference).max(0)))
+                // What is taken away may be taken from however much there is.
+                .expression_attribute_values(":most", number(if *difference > 0 { MAX_ON_HAND } else { i64::MAX }))
+        };
+        let update = update.build().expect("an update with a table, a key and an expression is complete");
+        TransactWriteItem::builder().update(update).build()
+    }
+}
+
+/// The key of an adjustment's record.
+pub fn adjustment_key(id: &AdjustmentId) -> Item {
+    key(format!("ADJUSTMENT#{id}"))
+}
+
+/// Reads why an adjustment's transaction was cancelled: its record first, for it may say that this
+/// very adjustment was made before; then what decides nothing; the stock last.
+fn read_reasons(adjustment: &Adjustment, reasons: &[CancellationReason]) -> Result<AdjustmentRecord, AdjustError> {
+    if let Some(reason) = reasons.first().filter(|reason| is_failed_condition(reason)) {
+        let item = reason.item().ok_or(Unavailable::Contended { attempted: ATTEMPTED })?.clone();
+        return same(record_of(item)?, adjustment);
+    }
+    if !reasons.iter().any(is_undecided)
+        && let Some(reason) = reasons.get(1).filter(|reason| is_failed_condition(reason))
+    {
+        return Err(match reason.item().filter(|item| !item.is_empty()) {
+            None => AdjustError::UnknownSku,
+            Some(item) => {
+                let stock = stock_of(item.clone(), ATTEMPTED)?;
+                if stock.available > MAX_ON_HAND { AdjustError::TooMuch(stock) } else { AdjustError::Reserved(stock) }
+            }
+        });
+    }
+    Err(undecided(ATTEMPTED, reasons).into())
+}
+
+fn record_of(item: Item) -> Result<AdjustmentRecord, Unavailable> {
+    serde_dynamo::from_item(item).map_err(|source| Unavailable::Unreadable { attempted: ATTEMPTED, source })
+}
+
+/// The record, if it is this adjustment's.
+fn same(made: AdjustmentRecord, adjustment: &Adjustment) -> Result<AdjustmentRecord, AdjustError> {
+    if made.adjustment == *adjustment { Ok(made) } else { Err(AdjustError::OtherContent) }
+}

@@ -1,0 +1,115 @@
+//! A store's stock, article by article.
+
+use std::collections::BTreeMap;
+
+use aws_sdk_dynamodb::types::AttributeValue;
+use order::{Sku, StoreId};
+use saga::{Item, Unavailable, batch};
+
+use crate::stock::{Stocks, stock_of};
+use crate::table::{Stock, stock_key};
+
+/// The index of stock by store. Only keys are in it, and those of an item never change: an order
+/// that moves stock writes nothing to it.
+pub const INDEX: &str = "stock_by_store";
+
+/// The most articles of a page: as many as are read by key at once.
+pub const MAX_PAGE_SIZE: usize = batch::MAX_ITEMS;
+
+/// How many parts of the index are looked through for one page: what is available is not in it. Past
+/// that the page is short, and the next one goes on.
+const MAX_ROUNDS: usize = 5;
+
+/// A part of a store's stock.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Page {
+    /// The articles, by their ids.
+    pub stock: Vec<Stock>,
+    /// The article that the list goes on behind, if it does.
+    pub next: Option<Sku>,
+}
+
+impl Stocks {
+    /// A store's articles behind `after`, at most `limit` of them ([`MAX_PAGE_SIZE`] at most); only
+    /// those with less than `below` available, if that is given.
+    ///
+    /// A walk from page to page sees each article that the store kept when it began once. The index
+    /// is eventually consistent: an article of the last moment may not be in it yet. Numbers are read
+    /// strongly.
+    ///
+    /// # Cost
+    /// For each of up to five rounds half a read unit per 4 KiB of keys, and one read unit per article.
+    ///
+    /// # Errors
+    /// [`Unavailable`].
+    pub async fn list(
+        &self,
+        store_id: &StoreId,
+        below: Option<i64>,
+        after: Option<Sku>,
+        limit: usize,
+    ) -> Result<Page, Unavailable> {
+        let mut stock = Vec::new();
+        let mut after = after;
+        for _ in 0..MAX_ROUNDS {
+            let (skus, more) = self.keys(store_id, after.as_ref(), limit).await?;
+            let mut found = self.read_many(store_id, &skus).await?;
+            let last = skus.len().saturating_sub(1);
+            for (at, sku) in skus.into_iter().enumerate() {
+                let item = found.remove(&sku);
+                stock.extend(item.filter(|item| below.is_none_or(|below| item.available < below)));
+                if stock.len() == limit {
+                    return Ok(Page { stock, next: (more || at < last).then_some(sku) });
+                }
+                after = Some(sku);
+            }
+            if !more {
+                return Ok(Page { stock, next: None });
+            }
+        }
+        Ok(Page { stock, next: after })
+    }
+
+    /// The next articles of the index, and whether there are more behind them.
+    async fn keys(
+        &self,
+        store_id: &StoreId,
+        after: Option<&Sku>,
+        limit: usize,
+    ) -> Result<(Vec<Sku>, bool), Unavailable> {
+        let query = self
+            .client
+            .query()
+            .table_name(&self.table)
+            .index_name(INDEX)
+            .key_condition_expression("store_id = :store")
+            .expression_attribute_values(":store", AttributeValue::S(store_id.to_string()))
+            .set_exclusive_start_key(after.map(|sku| index_key(store_id, sku)))
+            // One more than is shown: it tells whether the list goes on.
+            .limit(i32::try_from(limit + 1).unwrap_or(i32::MAX));
+        let page = query.send().await.map_err(|error| Unavailable::call("list the stock", error))?;
+        let mut skus: Vec<Sku> =
+            page.items().iter().filter_map(|item| item.get("sku")?.as_s().ok()?.parse().ok()).collect();
+        let more = skus.len() > limit || page.last_evaluated_key.is_some();
+        skus.truncate(limit);
+        Ok((skus, more))
+    }
+
+    async fn read_many(&self, store_id: &StoreId, skus: &[Sku]) -> Result<BTreeMap<Sku, Stock>, Unavailable> {
+        const ATTEMPTED: &str = "read the listed stock";
+        let keys = skus.iter().map(|sku| stock_key(store_id, sku)).collect();
+        let items = batch::read_all(&self.client, &self.table, keys, ATTEMPTED).await?;
+        let stock = items.into_iter().map(|item| {
+            let stock = stock_of(item, ATTEMPTED)?;
+            Ok((stock.sku.clone(), stock))
+        });
+        stock.collect()
+    }
+}
+
+fn index_key(store_id: &StoreId, sku: &Sku) -> Item {
+    let mut key = stock_key(store_id, sku);
+    key.insert("store_id".to_owned(), AttributeValue::S(store_id.to_string()));
+    key.insert("sku".to_owned(), AttributeValue::S(sku.to_string()));
+    key
+}

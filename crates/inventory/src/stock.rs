@@ -1,0 +1,145 @@
+//! The stock as operations keep it: read, and set to what was counted.
+//!
+//! Orders move stock at the same time. So nothing here writes a number that was read before without
+//! the condition that it still is that number.
+
+use aws_sdk_dynamodb::Client;
+use aws_sdk_dynamodb::operation::put_item::PutItemError;
+use aws_sdk_dynamodb::operation::update_item::UpdateItemError;
+use aws_sdk_dynamodb::types::{AttributeValue, ReturnValuesOnConditionCheckFailure};
+use order::{Sku, StoreId};
+use saga::{Item, Unavailable};
+
+use crate::table::{Stock, stock_key};
+
+/// The most that stock is set to, adjusted by at once, or can be while it is still added to: a million
+/// millions. So it is always far from where a JSON number is no longer exact.
+pub const MAX_ON_HAND: i64 = 1_000_000_000_000;
+
+/// The stock in a table, as operations keep it.
+#[derive(Debug, Clone)]
+pub struct Stocks {
+    pub(crate) client: Client,
+    pub(crate) table: String,
+}
+
+/// What came of setting stock.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Setting {
+    /// It is as it was to be.
+    Done(Stock),
+    /// It was changed since it was read.
+    Changed,
+    /// Open orders hold more than that of it, which stands as told.
+    Reserved(Stock),
+}
+
+impl Stocks {
+    /// The stock in `table`.
+    pub fn new(client: Client, table: impl Into<String>) -> Self {
+        Self { client, table: table.into() }
+    }
+
+    /// An article's stock, strongly consistent; `None` if the store does not keep it.
+    ///
+    /// # Cost
+    /// One read unit.
+    ///
+    /// # Errors
+    /// [`Unavailable`].
+    pub async fn read(&self, store_id: &StoreId, sku: &Sku) -> Result<Option<Stock>, Unavailable> {
+        const ATTEMPTED: &str = "read the stock";
+        let key = stock_key(store_id, sku);
+        let get = self.client.get_item().table_name(&self.table).set_key(Some(key)).consistent_read(true);
+        let answer = get.send().await.map_err(|error| Unavailable::call(ATTEMPTED, error))?;
+        answer.item.map(|item| stock_of(item, ATTEMPTED)).transpose()
+    }
+
+    /// Has a store keep an article that it did not keep, with this much on hand.
+    ///
+    /// # Idempotency
+    /// A try of this call whose answer was lost is [`Setting::Done`], and so is stock that somebody
+    /// else created with this very number, and of which nothing is reserved or gone yet.
+    ///
+    /// # Cost
+    /// Two write units, one of them for the index.
+    ///
+    /// # Errors
+    /// [`Unavailable`].
+    pub async fn create(&self, store_id: &StoreId, sku: &Sku, on_hand: i64) -> Result<Setting, Unavailable> {
+        const ATTEMPTED: &str = "create the stock";
+        let stock = Stock { store_id: store_id.clone(), sku: sku.clone(), available: on_hand, reserved: 0 };
+        let mut item: Item =
+            serde_dynamo::to_item(&stock).map_err(|source| Unavailable::Unreadable { attempted: ATTEMPTED, source })?;
+        item.extend(stock_key(store_id, sku));
+        let put = self
+            .client
+            .put_item()
+            .table_name(&self.table)
+            .set_item(Some(item))
+            // Of two clerks who create it at once with other numbers, the second one is told.
+            .condition_expression("attribute_not_exists(pk)")
+            .return_values_on_condition_check_failure(ReturnValuesOnConditionCheckFailure::AllOld);
+        match put.send().await {
+            Ok(_) => Ok(Setting::Done(stock)),
+            Err(error) => match error.as_service_error() {
+                Some(PutItemError::ConditionalCheckFailedException(failed)) => found(failed.item(), stock, ATTEMPTED),
+                _ => Err(Unavailable::call(ATTEMPTED, error)),
+            },
+        }
+    }
+
+    /// Sets what is on hand, if the stock still is as it was `read`.
+    ///
+    /// # Idempotency
+    /// A try of this call whose answer was lost is [`Setting::Done`], and nothing is written if there is
+    /// that much on hand already.
+    ///
+    /// # Cost
+    /// One write unit. No index is written: no key changes.
+    ///
+    /// # Errors
+    /// [`Unavailable`].
+    pub async fn set(&self, read: &Stock, on_hand: i64) -> Result<Setting, Unavailable> {
+        const ATTEMPTED: &str = "set the stock";
+        if read.on_hand() == on_hand {
+            return Ok(Setting::Done(read.clone()));
+        }
+        if on_hand < read.reserved {
+            return Ok(Setting::Reserved(read.clone()));
+        }
+        let set = Stock { available: on_hand - read.reserved, ..read.clone() };
+        let number = |value: i64| AttributeValue::N(value.to_string());
+        let update = self
+            .client
+            .update_item()
+            .table_name(&self.table)
+            .set_key(Some(stock_key(&read.store_id, &read.sku)))
+            .update_expression("SET available = :set")
+            // What is set follows from what was read: an order that moved stock since then would be
+            // undone by it, and a delivery that came in since would be lost.
+            .condition_expression("available = :available AND reserved = :reserved")
+            .expression_attribute_values(":set", number(set.available))
+            .expression_attribute_values(":available", number(read.available))
+            .expression_attribute_values(":reserved", number(read.reserved))
+            .return_values_on_condition_check_failure(ReturnValuesOnConditionCheckFailure::AllOld);
+        match update.send().await {
+            Ok(_) => Ok(Setting::Done(set)),
+            Err(error) => match error.as_service_error() {
+                Some(UpdateItemError::ConditionalCheckFailedException(failed)) => found(failed.item(), set, ATTEMPTED),
+                _ => Err(Unavailable::call(ATTEMPTED, error)),
+            },
+        }
+    }
+}
+
+/// What a failed condition found: perhaps exactly what was to be set, by a try whose answer was lost. The
+/// same number on hand is not enough: an order that was handed over meanwhile can lead to it, too.
+fn found(old: Option<&Item>, wanted: Stock, attempted: &'static str) -> Result<Setting, Unavailable> {
+    let Some(old) = old.filter(|item| !item.is_empty()) else { return Ok(Setting::Changed) };
+    Ok(if stock_of(old.clone(), attempted)? == wanted { Setting::Done(wanted) } else { Setting::Changed })
+}
+
+pub(crate) fn stock_of(item: Item, attempted: &'static str) -> Result<Stock, Unavailable> {
+    serde_dynamo::from_item(item).map_err(|source| Unavailable::Unreadable { attempted, source })
+}

@@ -1,0 +1,82 @@
+//! The inventory table: stock by store and article, the orders' reservations, and the adjustments.
+//!
+//! | item | key `pk` | attributes |
+//! |---|---|---|
+//! | stock | `STOCK#<store>#<sku>` | `store_id`, `sku`, `available`, `reserved`; on hand is their sum |
+//! | reservation | `ORDER#<order id>` | a fence whose effect is a [`Reservation`] |
+//! | adjustment | `ADJUSTMENT#<adjustment id>` | an [`AdjustmentRecord`](crate::adjustment::AdjustmentRecord) |
+//!
+//! The index `stock_by_store` has the keys of the stock items, and of nothing else: no other item has
+//! `store_id` and `sku` at its top.
+
+use aws_sdk_dynamodb::types::AttributeValue;
+use order::{Order, OrderId, OrderLine, Sku, StoreId};
+use saga::Item;
+use serde::{Deserialize, Serialize};
+
+/// The table's name, as it declares itself.
+pub const TABLE: &str = "inventory";
+
+/// What an order holds.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Reservation {
+    /// The store whose stock it is.
+    pub store_id: StoreId,
+    /// How much of what.
+    pub lines: Vec<ReservedLine>,
+}
+
+/// How much of one article an order holds.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ReservedLine {
+    /// The article.
+    pub sku: Sku,
+    /// How many.
+    pub quantity: u32,
+}
+
+impl From<&Order> for Reservation {
+    fn from(order: &Order) -> Self {
+        let line = |line: &OrderLine| ReservedLine { sku: line.sku.clone(), quantity: line.quantity };
+        Self { store_id: order.store_id.clone(), lines: order.lines.iter().map(line).collect() }
+    }
+}
+
+/// Stock of one article in one store, as stored beside its key.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Stock {
+    /// The store.
+    pub store_id: StoreId,
+    /// The article.
+    pub sku: Sku,
+    /// How many can still be reserved. Never negative.
+    pub available: i64,
+    /// How many open reservations hold.
+    pub reserved: i64,
+}
+
+impl Stock {
+    /// How many there are.
+    pub fn on_hand(&self) -> i64 {
+        self.available + self.reserved
+    }
+}
+
+/// The key of an article's stock in a store.
+pub fn stock_key(store_id: &StoreId, sku: &Sku) -> Item {
+    key(format!("STOCK#{store_id}#{sku}"))
+}
+
+/// The key of an order's reservation.
+pub fn reservation_key(order_id: &OrderId) -> Item {
+    key(format!("ORDER#{order_id}"))
+}
+
+/// The key of an item that never exists.
+pub fn absent_key() -> Item {
+    key("-".to_owned())
+}
+
+pub(crate) fn key(pk: String) -> Item {
+    Item::from([("pk".to_owned(), AttributeValue::S(pk))])
+}

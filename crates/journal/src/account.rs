@@ -1,0 +1,43 @@
+//! A customer's account: the terms of its invoices, and what it owes.
+
+use aws_sdk_dynamodb::types::AttributeValue;
+use order::{Currency, CustomerId};
+use serde::{Deserialize, Serialize};
+
+/// A customer's account, as stored beside its key.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Account {
+    /// Whose account it is.
+    pub customer_id: CustomerId,
+    /// The currency of its amounts.
+    pub currency: Currency,
+    /// The most that the customer may owe.
+    pub credit_limit_minor: i64,
+    /// Whether it takes no new invoices.
+    pub on_hold: bool,
+    /// What the customer owes: the sum of the invoices that stand.
+    pub receivable_minor: i64,
+}
+
+impl Account {
+    /// Its terms.
+    pub fn terms(&self) -> AccountTerms {
+        let Self { currency, credit_limit_minor, on_hold, .. } = *self;
+        AccountTerms { currency, credit_limit_minor, on_hold }
+    }
+}
+
+/// What a customer may buy on invoice. The receivable is none of it: that follows from the journal.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct AccountTerms {
+    /// The currency of the account's amounts, for good.
+    pub currency: Currency,
+    /// The most that the customer may owe.
+    pub credit_limit_minor: i64,
+    /// Whether the account takes no new invoices.
+    pub on_hold: bool,
+}
+
+pub(crate) fn number(value: i64) -> AttributeValue {
+    AttributeValue::N(value.to_string())
+}

@@ -1,0 +1,45 @@
+//! The entries of an order, as the journal has them.
+
+use order::{EpochMs, OrderId};
+use saga::fence::Fence;
+use saga::{Item, Unavailable};
+use serde::de::DeserializeOwned;
+
+use crate::table::{Entry, Journal, Reversal, posting_key, reversal_key};
+
+const ATTEMPTED: &str = "read the order's journal";
+
+/// What an order's entries are.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Entries {
+    /// The posting, and when it was posted.
+    pub posting: Option<(Entry, EpochMs)>,
+    /// The reversal, and when it was written.
+    pub reversal: Option<(Entry, EpochMs)>,
+}
+
+impl Journal {
+    /// The entries of an order, strongly consistent; none for an order that was never posted.
+    ///
+    /// # Cost
+    /// Two read units.
+    ///
+    /// # Errors
+    /// [`Unavailable`].
+    pub async fn entries(&self, order_id: &OrderId) -> Result<Entries, Unavailable> {
+        // The reversal first: whoever sees one sees the posting too, which is older and stays.
+        let reversal: Option<Reversal> = self.entry(reversal_key(order_id)).await?;
+        let posting: Option<Fence<Entry>> = self.entry(posting_key(order_id)).await?;
+        Ok(Entries {
+            posting: posting.and_then(|fence| fence.effect.zip(fence.applied_ms)),
+            reversal: reversal.map(|reversal| (reversal.effect, reversal.reversed_ms)),
+        })
+    }
+
+    async fn entry<T: DeserializeOwned>(&self, key: Item) -> Result<Option<T>, Unavailable> {
+        let get = self.client.get_item().table_name(&self.table).set_key(Some(key)).consistent_read(true);
+        let answer = get.send().await.map_err(|error| Unavailable::call(ATTEMPTED, error))?;
+        let read = answer.item.map(serde_dynamo::from_item).transpose();
+        read.map_err(|source| Unavailable::Unreadable { attempted: ATTEMPTED, source })
+    }
+}

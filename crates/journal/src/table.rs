@@ -1,0 +1,119 @@
+//! The journal table: the orders' entries, and the customers' accounts.
+//!
+//! | item | key `pk` | key `sk` | attributes |
+//! |---|---|---|---|
+//! | posting | `ORDER#<order id>` | `POSTING` | a fence whose effect is an [`Entry`] |
+//! | reversal | `ORDER#<order id>` | `REVERSAL` | `effect`, the posting's entry with its signs turned |
+//! | account | `ACCOUNT#<customer>` | `TERMS` | an [`Account`](crate::Account) |
+
+use aws_sdk_dynamodb::Client;
+use aws_sdk_dynamodb::types::AttributeValue;
+use order::{Currency, CustomerId, EpochMs, Order, OrderId, PaymentTerms};
+use saga::Item;
+use serde::{Deserialize, Serialize};
+
+/// The table's name, as it declares itself.
+pub const TABLE: &str = "journal";
+
+/// The ledger account that prepaid orders are paid into.
+pub const CASH: &str = "CASH";
+
+/// The ledger account of what customers owe on invoice.
+pub const RECEIVABLES: &str = "RECEIVABLES";
+
+/// The ledger account of what was sold.
+pub const SALES: &str = "SALES";
+
+/// A journal entry: its lines add up to zero.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Entry {
+    /// The currency of its amounts.
+    pub currency: Currency,
+    /// The customer whose receivable it changes, for an order on invoice.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub invoiced: Option<CustomerId>,
+    /// The lines.
+    pub lines: Vec<EntryLine>,
+}
+
+/// One line of an entry.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct EntryLine {
+    /// The ledger account.
+    pub account: String,
+    /// Debits are positive, credits negative.
+    pub amount_minor: i64,
+}
+
+impl From<&Order> for Entry {
+    fn from(order: &Order) -> Self {
+        let (account, invoiced) = match order.payment_terms {
+            PaymentTerms::Prepaid => (CASH, None),
+            PaymentTerms::Invoice => (RECEIVABLES, Some(order.customer_id.clone())),
+        };
+        let line = |account: &str, amount_minor| EntryLine { account: account.to_owned(), amount_minor };
+        let lines = vec![line(account, order.total_minor), line(SALES, -order.total_minor)];
+        Self { currency: order.currency, invoiced, lines }
+    }
+}
+
+impl Entry {
+    /// The entry that cancels this one out.
+    #[must_use]
+    pub fn reversed(&self) -> Self {
+        let turn = |line: &EntryLine| EntryLine { account: line.account.clone(), amount_minor: -line.amount_minor };
+        Self { lines: self.lines.iter().map(turn).collect(), ..self.clone() }
+    }
+
+    /// How much it raises the customer's receivable by.
+    pub fn receivable_minor(&self) -> i64 {
+        self.lines.iter().filter(|line| line.account == RECEIVABLES).map(|line| line.amount_minor).sum()
+    }
+}
+
+/// A reversal as stored, beside its key.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Reversal {
+    /// The posting's entry with its signs turned.
+    pub effect: Entry,
+    /// When it was written.
+    pub reversed_ms: EpochMs,
+}
+
+/// The journal.
+#[derive(Debug, Clone)]
+pub struct Journal {
+    pub(crate) client: Client,
+    pub(crate) table: String,
+}
+
+impl Journal {
+    /// The journal in `table`.
+    pub fn new(client: Client, table: impl Into<String>) -> Self {
+        Self { client, table: table.into() }
+    }
+}
+
+/// The key of a customer's account.
+pub fn account_key(customer_id: &CustomerId) -> Item {
+    key(format!("ACCOUNT#{customer_id}"), "TERMS")
+}
+
+/// The key of an order's posting.
+pub fn posting_key(order_id: &OrderId) -> Item {
+    key(format!("ORDER#{order_id}"), "POSTING")
+}
+
+/// The key of the reversal of an order's posting.
+pub fn reversal_key(order_id: &OrderId) -> Item {
+    key(format!("ORDER#{order_id}"), "REVERSAL")
+}
+
+/// The key of an item that never exists.
+pub fn absent_key() -> Item {
+    key("-".to_owned(), "-")
+}
+
+fn key(pk: String, sk: &str) -> Item {
+    Item::from([("pk".to_owned(), AttributeValue::S(pk)), ("sk".to_owned(), AttributeValue::S(sk.to_owned()))])
+}

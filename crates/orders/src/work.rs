@@ -1,0 +1,206 @@
+//! The work index: which orders are open, when recovery may take them up, which are parked, and which
+//! wait to be picked.
+//!
+//! An open order stands in one of 16 partitions `OPEN#<shard>`, sorted by `due_ms`. Recovery counts
+//! its attempt and moves `due_ms` in one compare-and-set on the status and the due time as it read
+//! them, so two recoveries at once take an order once between them. An order that cannot be finished
+//! moves to the partition `PARKED`, out of recovery's way and in sight of its alarm.
+//!
+//! A confirmed order stands in one of its store's 16 partitions `PICK#<store>#<shard>`, sorted by when
+//! it was confirmed, until it is handed over or cancelled. Nothing is due there.
+
+use aws_sdk_dynamodb::operation::query::builders::QueryFluentBuilder;
+use aws_sdk_dynamodb::operation::update_item::UpdateItemError;
+use aws_sdk_dynamodb::operation::update_item::builders::UpdateItemFluentBuilder;
+use aws_sdk_dynamodb::types::Select;
+use order::{EpochMs, OrderId, OrderRecord};
+use saga::{Item, Unavailable};
+
+use crate::table::{Orders, number, open_work, record_of, status_value, string};
+
+/// The index.
+pub const INDEX: &str = "work_by_due";
+
+/// The partition of the work index that parked orders stand in.
+pub const PARKED_WORK: &str = "PARKED";
+
+/// The shards of the partitions: the last digit of the order id.
+pub const SHARDS: [&str; 16] = ["0", "1", "2", "3", "4", "5", "6", "7", "8", "9", "a", "b", "c", "d", "e", "f"];
+
+/// How many orders one page of the index holds at most.
+const PAGE_SIZE: i32 = 100;
+
+/// How many pages are counted at most: a count beyond them is an alarm already.
+const MAX_COUNT_PAGES: usize = 20;
+
+/// An open order with its place in the work index, as read.
+#[derive(Debug, Clone, PartialEq)]
+pub struct OpenOrder {
+    /// The record.
+    pub record: OrderRecord,
+    /// When it is due.
+    pub due_ms: EpochMs,
+    /// When it was parked, if it is.
+    pub parked_at_ms: Option<EpochMs>,
+}
+
+/// A page of due orders.
+#[derive(Debug, Clone, PartialEq)]
+pub struct DuePage {
+    /// The orders, longest due first.
+    pub order_ids: Vec<OrderId>,
+    /// Where the next page begins, if there is one.
+    pub next: Option<Item>,
+}
+
+impl Orders {
+    /// The open orders of a shard that are due by `due_by_ms`, a page at a time. The index is read
+    /// eventually consistent: an order may be missing, or not be open any more.
+    ///
+    /// # Cost
+    /// Half a read unit per 4 KiB of keys.
+    ///
+    /// # Errors
+    /// [`Unavailable`].
+    pub async fn due(&self, shard: &str, due_by_ms: EpochMs, start: Option<Item>) -> Result<DuePage, Unavailable> {
+        const ATTEMPTED: &str = "look for due orders";
+        let query = self.query_work(&format!("OPEN#{shard}"), due_by_ms).limit(PAGE_SIZE);
+        let page =
+            query.set_exclusive_start_key(start).send().await.map_err(|error| Unavailable::call(ATTEMPTED, error))?;
+        let order_id = |item: &Item| item.get("order_id")?.as_s().ok()?.parse().ok();
+        Ok(DuePage { order_ids: page.items().iter().filter_map(order_id).collect(), next: page.last_evaluated_key })
+    }
+
+    /// How many open orders of a shard are due by `due_by_ms`.
+    ///
+    /// # Cost, errors
+    /// As [`Orders::due`].
+    pub async fn count_due(&self, shard: &str, due_by_ms: EpochMs) -> Result<u64, Unavailable> {
+        self.count(&format!("OPEN#{shard}"), due_by_ms).await
+    }
+
+    /// How many orders are parked.
+    ///
+    /// # Cost, errors
+    /// As [`Orders::due`].
+    pub async fn count_parked(&self) -> Result<u64, Unavailable> {
+        self.count(PARKED_WORK, EpochMs::MAX).await
+    }
+
+    async fn count(&self, work: &str, due_by_ms: EpochMs) -> Result<u64, Unavailable> {
+        let mut count = 0;
+        let mut start = None;
+        for _ in 0..MAX_COUNT_PAGES {
+            let query = self.query_work(work, due_by_ms).select(Select::Count).set_exclusive_start_key(start);
+            let page = query.send().await.map_err(|error| Unavailable::call("count the open orders", error))?;
+            count += u64::from(page.count().unsigned_abs());
+            start = page.last_evaluated_key;
+            if start.is_none() {
+                break;
+            }
+        }
+        Ok(count)
+    }
+
+    fn query_work(&self, work: &str, due_by_ms: EpochMs) -> QueryFluentBuilder {
+        self.client
+            .query()
+            .table_name(&self.table)
+            .index_name(INDEX)
+            .key_condition_expression("#work = :work AND due_ms <= :due_by")
+            .expression_attribute_names("#work", "work")
+            .expression_attribute_values(":work", string(work))
+            .expression_attribute_values(":due_by", number(due_by_ms))
+    }
+
+    /// Reads an order with its place in the work index, strongly consistent; `None` if it is not
+    /// open.
+    ///
+    /// # Cost
+    /// One read unit per 4 KiB.
+    ///
+    /// # Errors
+    /// [`Unavailable`].
+    pub async fn read_open(&self, order_id: &OrderId) -> Result<Option<OpenOrder>, Unavailable> {
+        const ATTEMPTED: &str = "read the open order";
+        let get = self.client.get_item().table_name(&self.table).set_key(Some(Self::key(order_id)));
+        let answer = get.consistent_read(true).send().await.map_err(|error| Unavailable::call(ATTEMPTED, error))?;
+        let Some(item) = answer.item else { return Ok(None) };
+        let time = |name: &str| item.get(name)?.as_n().ok()?.parse().ok();
+        let (due_ms, parked_at_ms) = (time("due_ms"), time("parked_at_ms"));
+        let record = record_of(item, ATTEMPTED)?;
+        Ok(due_ms.filter(|_| record.status.is_open()).map(|due_ms| OpenOrder { record, due_ms, parked_at_ms }))
+    }
+
+    /// Counts an attempt at an order and moves its due time, if nobody has since it was read.
+    ///
+    /// # Idempotency
+    /// Of any number at once, and of any number with the same reading, one succeeds.
+    ///
+    /// # Cost
+    /// One write unit per KiB, and two for the new due time in the work index: 3.
+    ///
+    /// # Errors
+    /// [`Unavailable`].
+    pub async fn count_attempt(&self, open: &OpenOrder, next_due_ms: EpochMs) -> Result<bool, Unavailable> {
+        let update = self
+            .update_as_read(open)
+            .update_expression("SET attempts = attempts + :one, due_ms = :next")
+            .expression_attribute_values(":one", number(1))
+            .expression_attribute_values(":next", number(next_due_ms));
+        won(update, "count the attempt at the order").await
+    }
+
+    /// Moves an order out of recovery's way, if nobody has touched it since it was read.
+    ///
+    /// # Idempotency, cost, errors
+    /// As [`Orders::count_attempt`].
+    pub async fn park(&self, open: &OpenOrder, now_ms: EpochMs) -> Result<bool, Unavailable> {
+        let update = self
+            .update_as_read(open)
+            .update_expression("SET #work = :parked, due_ms = :now, parked_at_ms = :now, updated_ms = :now")
+            .expression_attribute_names("#work", "work")
+            .expression_attribute_values(":parked", string(PARKED_WORK))
+            .expression_attribute_values(":now", number(now_ms));
+        won(update, "park the order").await
+    }
+
+    /// Takes an order up again, parked or not: its attempts begin anew, and it is due at
+    /// `next_due_ms`.
+    ///
+    /// # Idempotency, cost, errors
+    /// As [`Orders::count_attempt`].
+    pub async fn take_up(&self, open: &OpenOrder, next_due_ms: EpochMs) -> Result<bool, Unavailable> {
+        let update = self
+            .update_as_read(open)
+            .update_expression("SET #work = :open, due_ms = :next, attempts = :none REMOVE parked_at_ms")
+            .expression_attribute_names("#work", "work")
+            .expression_attribute_values(":open", string(&open_work(open.record.order.order_id())))
+            .expression_attribute_values(":next", number(next_due_ms))
+            .expression_attribute_values(":none", number(0));
+        won(update, "take the order up again").await
+    }
+
+    fn update_as_read(&self, open: &OpenOrder) -> UpdateItemFluentBuilder {
+        self.client
+            .update_item()
+            .table_name(&self.table)
+            .set_key(Some(Self::key(open.record.order.order_id())))
+            // Whoever moved the due time took the order; whoever moved the status made another
+            // order of it, with attempts of its own.
+            .condition_expression("#status = :status AND due_ms = :due")
+            .expression_attribute_names("#status", "status")
+            .expression_attribute_values(":status", status_value(open.record.status))
+            .expression_attribute_values(":due", number(open.due_ms))
+    }
+}
+
+async fn won(update: UpdateItemFluentBuilder, attempted: &'static str) -> Result<bool, Unavailable> {
+    match update.send().await {
+        Ok(_) => Ok(true),
+        Err(error) if error.as_service_error().is_some_and(UpdateItemError::is_conditional_check_failed_exception) => {
+            Ok(false)
+        }
+        Err(error) => Err(Unavailable::call(attempted, error)),
+    }
+}

@@ -1,0 +1,119 @@
+//! Another try for a write that met somebody else's transaction.
+//!
+//! DynamoDB queues nothing: of two transactions on one item at the same time it cancels the later one, and a
+//! single write likewise. That says nothing about the order, and is over within milliseconds. So it is tried
+//! again here, where the other side's few milliseconds can be waited for, and not after the whole seconds of
+//! the workflow's retries.
+
+use std::hash::{DefaultHasher, Hash, Hasher};
+use std::time::Duration;
+
+use aws_sdk_dynamodb::types::CancellationReason;
+use tokio::time::Instant;
+
+use crate::transaction::is_failed_condition;
+
+/// The most tries, the first one included.
+const MAX_TRIES: u32 = 8;
+
+/// The longest delay before the second try; each further one may be twice as long.
+const FIRST_DELAY: Duration = Duration::from_millis(25);
+
+/// The longest delay of all.
+const MAX_DELAY: Duration = Duration::from_millis(400);
+
+/// The most that all delays come to.
+const MAX_SLEEP: Duration = Duration::from_millis(1600);
+
+/// No try begins later than this after the first one: a call may take 2.2 s, and the task has to answer
+/// within 5 s.
+const LAST_START: Duration = Duration::from_millis(2600);
+
+/// Whether nothing but other transactions was in a transaction's way.
+pub fn is_conflict(reasons: &[CancellationReason]) -> bool {
+    let conflicts = reasons.iter().filter(|reason| reason.code() == Some("TransactionConflict")).count();
+    let others = reasons.iter().any(|reason| {
+        is_failed_condition(reason) || !matches!(reason.code(), None | Some("None" | "TransactionConflict"))
+    });
+    conflicts > 0 && !others
+}
+
+/// The tries of one write.
+#[derive(Debug)]
+pub struct Tries {
+    started: Instant,
+    made: u32,
+    slept: Duration,
+    /// Spreads the delays of those who met each other; a hash and not chance, so that a run can be repeated.
+    spread: u64,
+}
+
+impl Tries {
+    /// The first try of a write on behalf of `id`.
+    pub fn of(id: &str) -> Self {
+        Self { started: Instant::now(), made: 1, slept: Duration::ZERO, spread: hash(id) }
+    }
+
+    /// Waits for the next try. `false` if there have been enough.
+    pub async fn again(&mut self) -> bool {
+        let delay = self.delay();
+        if self.made >= MAX_TRIES
+            || self.slept + delay > MAX_SLEEP
+            || self.started.elapsed() + delay > LAST_START
+        {
+            return false;
+        }
+        tokio::time::sleep(delay).await;
+        self.made += 1;
+        self.slept += delay;
+        true
+    }
+
+    /// Anything from nothing to the longest delay of this try, as
+    /// [full jitter](https://aws.amazon.com/blogs/architecture/exponential-backoff-and-jitter/) has it.
+    fn delay(&self) -> Duration {
+        let longest = (FIRST_DELAY * 2_u32.pow(self.made - 1)).min(MAX_DELAY);
+        let share = hash(&(self.spread, self.made)) % 1001;
+        longest * u32::try_from(share).unwrap_or_default() / 1000
+    }
+}
+
+fn hash<T: Hash + ?Sized>(value: &T) -> u64 {
+    let mut hasher = DefaultHasher::new();
+    value.hash(&mut hasher);
+    hasher.finish()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test(start_paused = true)]
+    async fn the_tries_end_in_time_whoever_makes_them() {
+        for id in ["a", "b", "0123456789abcdef0123456789abcdef"] {
+            let started = Instant::now();
+            let mut tries = Tries::of(id);
+            while tries.again().await {}
+            assert!(tries.made <= MAX_TRIES && tries.made > 4, "{}", tries.made);
+            assert!(started.elapsed() <= MAX_SLEEP, "{:?}", started.elapsed());
+        }
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_slow_store_leaves_no_time_for_another_try() {
+        let mut tries = Tries::of("a");
+        tokio::time::sleep(LAST_START).await;
+        assert!(!tries.again().await);
+    }
+
+    #[test]
+    fn only_a_conflict_alone_is_tried_again() {
+        let reasons = |codes: &[&str]| -> Vec<CancellationReason> {
+            codes.iter().map(|code| CancellationReason::builder().code(*code).build()).collect()
+        };
+        assert!(is_conflict(&reasons(&["None", "TransactionConflict"])));
+        assert!(!is_conflict(&reasons(&["None", "None"])));
+        assert!(!is_conflict(&reasons(&["TransactionConflict", "ConditionalCheckFailed"])));
+        assert!(!is_conflict(&reasons(&["TransactionConflict", "ThrottlingError"])));
+    }
+}

@@ -32,6 +32,9 @@ pub const RECOVER_AFTER_MS: EpochMs = 300_000;
 /// The table's name, as it declares itself.
 pub const TABLE: &str = "orders";
 
+/// The longest detail of a cancellation that is stored: it shares the record's write units.
+pub const MAX_DETAIL_CHARS: usize = 300;
+
 /// What a conditional put found.
 #[derive(Debug, Clone, PartialEq)]
 pub enum Written {

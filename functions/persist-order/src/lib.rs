@@ -9,6 +9,7 @@ use declarations::{Function, Step};
 use order::{
     EpochMs, InvalidOrder, Order, OrderId, OrderRecord, Reason, Shortage, Status, StepReceipts, StoreId,
 };
+use orders::table::MAX_DETAIL_CHARS;
 use orders::{Canceller, Closing, Orders, RECOVER_AFTER_MS, Written};
 use saga::task::ErrorMessage;
 use saga::{NamedError, Task, Unavailable};
@@ -147,9 +148,6 @@ fn shortages(details: &serde_json::Map<String, serde_json::Value>) -> Vec<Shorta
     let shortages = details.get("shortages").and_then(|shortages| Vec::deserialize(shortages).ok());
     shortages.unwrap_or_default()
 }
-
-/// The longest detail of a cancellation that is stored: it shares the record's write units.
-pub const MAX_DETAIL_CHARS: usize = 300;
 
 /// Why an action on the record fails.
 #[derive(Debug, thiserror::Error, strum::IntoStaticStr, strum::VariantNames)]

@@ -4,15 +4,14 @@ use std::collections::BTreeMap;
 
 use aws_sdk_dynamodb::types::AttributeValue;
 use order::{CustomerId, EpochMs, OrderId, OrderRecord, Sku, StoreId};
-use post_accounting::journal::{RECEIVABLES, Reversal};
-use post_accounting::{Account, Entry};
-use reserve_inventory::{AdjustmentRecord, Reservation, Stock};
+use inventory::{AdjustmentRecord, Reservation, Stock};
+use journal::table::RECEIVABLES;
+use journal::{Account, Entry, Reversal};
+use local_stack::seed::seeded_mark;
+use local_stack::{DEAD_LETTER_QUEUE, OVERFLOW_QUEUE};
 use saga::Item;
 use saga::fence::{Fence, FenceState};
 use serde::de::DeserializeOwned;
-
-use crate::seed::seeded_mark;
-use crate::stack::{DEAD_LETTER_QUEUE, OVERFLOW_QUEUE};
 
 /// An order as the orders table holds it.
 #[derive(Debug)]
@@ -27,11 +26,22 @@ pub struct StoredOrder {
     pub is_parked: bool,
 }
 
+/// A fence, whatever its step's effect is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct StoredFence {
+    /// Where it stands.
+    pub state: FenceState,
+    /// Whether the action ever had an effect; a tombstone has none.
+    pub has_effect: bool,
+}
+
 /// Everything that the tables say.
 #[derive(Debug, Default)]
 pub struct Books {
     /// The order records.
     pub orders: BTreeMap<OrderId, StoredOrder>,
+    /// Every step's fences: where each stands, by the step's name.
+    pub fences: BTreeMap<String, BTreeMap<OrderId, StoredFence>>,
     /// The inventory step's fences.
     pub reservations: BTreeMap<OrderId, Fence<Reservation>>,
     /// The stock.
@@ -66,6 +76,27 @@ impl Books {
             }
             None => self.unreadable.push(format!("orders item {name}")),
         }
+    }
+
+    /// Adds an item if it is a step's fence, as the step declares where it is.
+    pub fn add_fence(&mut self, table: &str, item: &Item) {
+        for (function, step) in declarations::steps().iter().filter(|(_, step)| step.fence.table == table) {
+            let ids = step.fence.key.iter().map(|(name, pattern)| placeholder(pattern, &text(item, name)));
+            let Some(ids) = ids.collect::<Option<Vec<_>>>() else { continue };
+            let Some(order_id) = ids.into_iter().flatten().next().and_then(|id| id.parse().ok()) else { continue };
+            match read::<Fence<serde_json::Value>>(item.clone()) {
+                Some(Fence { state, effect, .. }) => {
+                    let fence = StoredFence { state, has_effect: effect.is_some() };
+                    self.fences.entry(function.name.clone()).or_default().insert(order_id, fence);
+                }
+                None => self.unreadable.push(format!("{table} item of the order {order_id}, a fence of {}", function.name)),
+            }
+        }
+    }
+
+    /// Where an order's fence of a step stands.
+    pub fn fence(&self, step: &str, order_id: &OrderId) -> Option<StoredFence> {
+        self.fences.get(step)?.get(order_id).copied()
     }
 
     /// Adds an item of the inventory table.
@@ -165,6 +196,15 @@ fn insert<K: Ord, T: DeserializeOwned>(map: &mut BTreeMap<K, T>, key: Option<K>,
 
 fn read<T: DeserializeOwned>(item: Item) -> Option<T> {
     serde_dynamo::from_item(item).ok()
+}
+
+/// What stands in `text` for the `{order_id}` of `pattern`, nothing if the pattern has none; `None` if the text
+/// does not have the pattern's form.
+fn placeholder(pattern: &str, text: &str) -> Option<Option<String>> {
+    match pattern.split_once("{order_id}") {
+        Some((before, after)) => text.strip_prefix(before)?.strip_suffix(after).map(|id| Some(id.to_owned())),
+        None => (pattern == text).then_some(None),
+    }
 }
 
 fn text(item: &Item, name: &str) -> String {

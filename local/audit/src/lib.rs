@@ -6,25 +6,25 @@
 mod books;
 mod report;
 
-use order::{Effect, OrderRecord, Reason, Status};
-use persist_order::orders::{open_work, pick_work};
-use persist_order::work::PARKED_WORK;
-use post_accounting::Entry;
-use reserve_inventory::{AdjustmentRecord, Reservation};
+use declarations::{Function, Step};
+use order::{Effect, OrderRecord, Reason, Status, StepReceipts};
+use inventory::{AdjustmentRecord, Reservation};
+use journal::Entry;
+use local_aws::{DynamoDb, MESSAGES_TABLE, SnapshotError};
+use orders::table::{open_work, pick_work};
+use orders::work::PARKED_WORK;
 use saga::fence::{Fence, FenceState};
 
-pub use books::{Books, StoredOrder};
+pub use books::{Books, StoredFence, StoredOrder};
 pub use report::{Finding, Invariant, Report};
-
-use crate::aws::{DynamoDb, MESSAGES_TABLE, SnapshotError, TableNames};
 
 /// Audits the tables of a stack. It blocks while it reads them.
 ///
 /// # Errors
 /// [`SnapshotError`], if a table cannot be read at all.
-pub fn run(store: &DynamoDb, tables: &TableNames) -> Result<Report, SnapshotError> {
+pub fn run(store: &DynamoDb) -> Result<Report, SnapshotError> {
     let mut books = Books::default();
-    read(store, tables, &mut books)?;
+    read(store, &mut books)?;
     Ok(check(&books))
 }
 
@@ -32,17 +32,17 @@ pub fn run(store: &DynamoDb, tables: &TableNames) -> Result<Report, SnapshotErro
 ///
 /// # Errors
 /// [`SnapshotError`], if a table cannot be read at all.
-pub fn read(store: &DynamoDb, tables: &TableNames, books: &mut Books) -> Result<(), SnapshotError> {
-    let [orders, inventory, journal] = tables.all();
-    store.read_all(&[orders, inventory, journal, MESSAGES_TABLE], |table, item| {
-        if table == MESSAGES_TABLE {
-            books.add_message(&item);
-        } else if table == tables.orders {
-            books.add_order(item);
-        } else if table == tables.inventory {
-            books.add_inventory(item);
-        } else {
-            books.add_journal(item);
+pub fn read(store: &DynamoDb, books: &mut Books) -> Result<(), SnapshotError> {
+    let declared = declarations::tables().keys().map(String::as_str);
+    let all: Vec<&str> = declared.chain([MESSAGES_TABLE]).collect();
+    store.read_all(&all, |table, item| {
+        books.add_fence(table, &item);
+        match table {
+            MESSAGES_TABLE => books.add_message(&item),
+            orders::table::TABLE => books.add_order(item),
+            inventory::table::TABLE => books.add_inventory(item),
+            journal::table::TABLE => books.add_journal(item),
+            _ => {}
         }
     })
 }
@@ -54,6 +54,7 @@ pub fn check(books: &Books) -> Report {
         let at = format!("order {order_id}");
         check_work(&at, order, &mut report);
         check_decision(&at, &order.record, &mut report);
+        check_fences(&at, &order.record, books, &mut report);
         check_effects(&at, &order.record, books, &mut report);
     }
     for item in &books.unreadable {
@@ -104,6 +105,54 @@ fn check_decision(at: &str, record: &OrderRecord, report: &mut Report) {
     }
 }
 
+/// I2 of every step, whatever its effect is: its fence stands where the order's status says. A fence that is
+/// cancelled or consumed may have expired.
+fn check_fences(at: &str, record: &OrderRecord, books: &Books, report: &mut Report) {
+    let status = record.status;
+    for (function, step) in declarations::steps() {
+        let fence = books.fence(&function.name, record.order.order_id());
+        let state = fence.map(|fence| fence.state);
+        let is_consumable = step.consumption.is_some();
+        let is_right = match status {
+            Status::Pending | Status::Cancelling => state != Some(FenceState::Consumed),
+            Status::Confirmed => state == Some(FenceState::Applied),
+            Status::Fulfilling if is_consumable => matches!(state, Some(FenceState::Applied | FenceState::Consumed)),
+            Status::Fulfilled if is_consumable => matches!(state, None | Some(FenceState::Consumed)),
+            Status::Fulfilling | Status::Fulfilled => state == Some(FenceState::Applied),
+            Status::Cancelled => matches!(state, None | Some(FenceState::Cancelled)),
+        };
+        if !is_right {
+            let found = state.map_or("none", <&str>::from);
+            report.find(Invariant::I2, at, format!("is {status}, and its fence of {} is {found}", function.name));
+        }
+        let missing = missing_receipts(record, function, step);
+        if !missing.is_empty() {
+            let what = format!("is {status} without the receipt of {}'s {}", function.name, missing.join(" and "));
+            report.find(Invariant::I2, at, what);
+        }
+    }
+}
+
+/// The actions of a step whose receipts the order's status demands, and its record lacks.
+fn missing_receipts<'a>(record: &OrderRecord, function: &Function, step: &'a Step) -> Vec<&'a str> {
+    let has = |receipts: &StepReceipts| receipts.contains_key(&function.name);
+    let receipts = &record.receipts;
+    let mut missing = Vec::new();
+    if matches!(record.status, Status::Confirmed | Status::Fulfilling | Status::Fulfilled) && !has(&receipts.applied) {
+        missing.push(step.action.name.as_str());
+    }
+    if record.status == Status::Cancelled && !has(&receipts.undone) {
+        missing.push(&step.compensation.name);
+    }
+    if let Some(consumption) = &step.consumption
+        && record.status == Status::Fulfilled
+        && !has(&receipts.consumed)
+    {
+        missing.push(&consumption.name);
+    }
+    missing
+}
+
 /// I2: confirmed everywhere, rolled back everywhere, or fulfilled once.
 fn check_effects(at: &str, record: &OrderRecord, books: &Books, report: &mut Report) {
     let order_id = record.order.order_id();
@@ -147,7 +196,8 @@ fn check_effects(at: &str, record: &OrderRecord, books: &Books, report: &mut Rep
 /// Whether a fulfilled order's stock is consumed. Its fence expires; what is left then is the record's
 /// receipt, and that the stock holds nothing for the order any more (I3).
 fn is_consumed(record: &OrderRecord, books: &Books) -> bool {
-    let is_receipt_there = record.receipts.consume_inventory.is_some_and(|receipt| receipt.effect == Effect::Consumed);
+    let receipt = record.receipts.consumed.get("reserve-inventory");
+    let is_receipt_there = receipt.is_some_and(|receipt| receipt.effect == Effect::Consumed);
     let fence = books.reservations.get(record.order.order_id());
     let is_fence_right = |fence: &Fence<Reservation>| {
         fence.state == FenceState::Consumed && fence.effect == Some((&record.order).into())
@@ -157,13 +207,15 @@ fn is_consumed(record: &OrderRecord, books: &Books) -> bool {
 
 /// I2, from the other side: no service knows an order that the record does not.
 fn check_orphans(books: &Books, report: &mut Report) {
-    for order_id in books.reservations.keys().filter(|id| !books.orders.contains_key(*id)) {
-        if books.reservations[order_id].state != FenceState::Cancelled {
-            report.find(Invariant::I2, &format!("order {order_id}"), "holds or has consumed stock and has no record");
+    for (step, fences) in &books.fences {
+        let orphans = fences.iter().filter(|(id, _)| !books.orders.contains_key(*id));
+        for (order_id, fence) in orphans.filter(|(_, fence)| fence.state != FenceState::Cancelled) {
+            let what = format!("has a fence of {step} that is {}, and no record", <&str>::from(fence.state));
+            report.find(Invariant::I2, &format!("order {order_id}"), what);
         }
     }
     for order_id in books.postings.keys().filter(|id| !books.orders.contains_key(*id)) {
-        if books.net_minor(order_id) != 0 || books.postings[order_id].state == FenceState::Applied {
+        if books.net_minor(order_id) != 0 {
             report.find(Invariant::I2, &format!("order {order_id}"), "is posted and has no record");
         }
     }

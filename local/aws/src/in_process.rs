@@ -10,7 +10,7 @@ use aws_smithy_runtime_api::client::runtime_components::RuntimeComponents;
 use aws_smithy_types::body::SdkBody;
 
 use super::layer::{Outcome, Unanswered};
-use super::service::Answer;
+use super::service::ServiceAnswer;
 use super::services::Services;
 
 /// An HTTP client for the AWS SDK that hands each request to [`Services`] in this process.
@@ -126,7 +126,7 @@ enum DeliveryError {
     NotAnAwsJsonCall,
 }
 
-async fn deliver(services: &Services, request: &HttpRequest) -> Result<Answer, DeliveryError> {
+async fn deliver(services: &Services, request: &HttpRequest) -> Result<ServiceAnswer, DeliveryError> {
     let target = request.headers().get("x-amz-target");
     let (Some(target), Some(body)) = (target, request.body().bytes()) else {
         return Err(DeliveryError::NotAnAwsJsonCall);
@@ -135,7 +135,7 @@ async fn deliver(services: &Services, request: &HttpRequest) -> Result<Answer, D
     Ok(outcome?)
 }
 
-fn to_response(answer: Answer) -> Result<HttpResponse, ConnectorError> {
+fn to_response(answer: ServiceAnswer) -> Result<HttpResponse, ConnectorError> {
     let mut response = http::Response::new(SdkBody::from(answer.body));
     *response.status_mut() = answer.status;
     *response.headers_mut() = answer.headers;

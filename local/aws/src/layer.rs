@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use serde_json::Value;
 
-use super::service::{Answer, Api, BoxFuture, Service};
+use super::service::{ServiceAnswer, Api, BoxFuture, Service};
 
 /// One call of a service, as a [`Layer`] sees it.
 #[derive(Debug, Clone, PartialEq)]
@@ -33,7 +33,7 @@ pub enum Unanswered {
 }
 
 /// What a caller receives.
-pub type Outcome = Result<Answer, Unanswered>;
+pub type Outcome = Result<ServiceAnswer, Unanswered>;
 
 /// A layer between callers and services.
 ///

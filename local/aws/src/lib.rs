@@ -20,7 +20,6 @@
 //! limits (inject them), the sweep of expired items (call [`DynamoDb::sweep_expired`]), a queue's
 //! retention, and the checksum header `x-amz-crc32`, which the Rust SDK does not read.
 
-mod clock;
 mod conflicts;
 mod dynamodb;
 mod endpoint;
@@ -33,15 +32,14 @@ mod tables;
 mod tally;
 mod wire_error;
 
-pub use clock::WallClock;
 pub use conflicts::ConflictingTransactions;
 pub use dynamodb::{DynamoDb, Item, SnapshotError, StoreError};
 pub use endpoint::endpoint;
 pub use in_process::InProcess;
 pub use layer::{Call, Layer, Next, Outcome, Unanswered};
-pub use service::{Answer, Api, BoxFuture, Service};
+pub use service::{ServiceAnswer, Api, BoxFuture, Service};
 pub use services::Services;
-pub use sqs::{MESSAGES_TABLE, QueueError, QueueSpec, Received, Redrive, Sqs, default_queues, queue_url};
-pub use tables::{TableError, TableNames, create_missing};
+pub use sqs::{MESSAGES_TABLE, QueueError, QueueSpec, Received, Redrive, Sqs, declared_queues, local_name, queue_url};
+pub use tables::{TableError, create_missing};
 pub use tally::{Tally, Usage};
 pub use wire_error::{CancellationReason, WireError};

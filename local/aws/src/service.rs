@@ -54,7 +54,7 @@ impl fmt::Display for Api {
 
 /// A service's answer to one call, as it goes over the wire.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Answer {
+pub struct ServiceAnswer {
     /// 200, or the status of the error that `body` holds.
     pub status: StatusCode,
     /// The headers; always with a content type.
@@ -63,7 +63,7 @@ pub struct Answer {
     pub body: Vec<u8>,
 }
 
-impl Answer {
+impl ServiceAnswer {
     /// The content type of AWS JSON 1.0, which all three services speak.
     const JSON: HeaderValue = HeaderValue::from_static("application/x-amz-json-1.0");
 
@@ -107,5 +107,5 @@ impl Answer {
 pub trait Service: Send + Sync + fmt::Debug {
     /// Answers one call of `operation` (for example `PutItem`) with its JSON `body`. A failure is
     /// an answer too: one with the service's error in it.
-    fn call<'a>(&'a self, operation: &'a str, body: &'a [u8]) -> BoxFuture<'a, Answer>;
+    fn call<'a>(&'a self, operation: &'a str, body: &'a [u8]) -> BoxFuture<'a, ServiceAnswer>;
 }

@@ -88,7 +88,7 @@ impl Layer for Tally {
         }
         Box::pin(async move {
             let outcome = next.apply(&call).await;
-            let answer = outcome.as_ref().map(super::Answer::json);
+            let answer = outcome.as_ref().map(super::ServiceAnswer::json);
             self.count(&call.operation, &answer.unwrap_or_default());
             outcome
         })

@@ -10,14 +10,14 @@ use http::header::{HeaderName, HeaderValue};
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value, json};
 
-use super::service::{Answer, Api};
+use super::service::{ServiceAnswer, Api};
 
 /// The header in which SQS repeats its error under the name that its old query protocol used. The
 /// SDK prefers it to the type in the body.
 /// <https://smithy.io/2.0/aws/protocols/aws-query-protocol.html#awsquerycompatible-trait>
 const QUERY_ERROR: HeaderName = HeaderName::from_static("x-amzn-query-error");
 
-/// An error answer under construction; `Answer::from` finishes it.
+/// An error answer under construction; `ServiceAnswer::from` finishes it.
 #[derive(Debug, Clone, PartialEq)]
 pub struct WireError {
     status: StatusCode,
@@ -221,7 +221,7 @@ impl WireError {
     }
 }
 
-impl From<WireError> for Answer {
+impl From<WireError> for ServiceAnswer {
     fn from(error: WireError) -> Self {
         let body = json!(error.body).to_string().into_bytes();
         let answer = Self::new(error.status, body);

@@ -6,8 +6,8 @@ use anstream::println;
 use anstyle::{AnsiColor, Style};
 use comfy_table::{ContentArrangement, Table, presets};
 
-use crate::audit::{self, Report};
-use crate::aws::{DynamoDb, SnapshotError, StoreError, TableNames};
+use local_audit::Report;
+use local_aws::{DynamoDb, SnapshotError, StoreError};
 
 /// Check the invariants on the tables of a data directory.
 #[derive(Debug, clap::Args)]
@@ -36,7 +36,7 @@ pub enum AuditError {
 /// # Errors
 /// [`AuditError`].
 pub fn run(args: &Args) -> Result<bool, AuditError> {
-    let report = audit::run(&DynamoDb::open_existing(&args.data)?, &TableNames::default())?;
+    let report = local_audit::run(&DynamoDb::open_existing(&args.data)?)?;
     if args.json {
         println!("{}", serde_json::json!(report));
     } else {

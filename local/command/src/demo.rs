@@ -6,7 +6,7 @@ use std::time::Duration;
 use anstream::{eprintln, println};
 use anstyle::Style;
 use api::idempotency::IDEMPOTENCY_KEY;
-use api::{Client, Handler};
+use api::Caller;
 use comfy_table::{ContentArrangement, Table, presets};
 use http::{HeaderMap, HeaderValue, Method, header};
 use order::OrderId;
@@ -15,14 +15,16 @@ use serde::Serialize;
 use serde_json::{Value, json};
 use tokio::sync::Notify;
 
-use crate::audit::{self, Books, Report};
-use crate::aws::{BoxFuture, SnapshotError};
-use crate::command::audit::print;
-use crate::front;
-use crate::seed::{Seed, SeedError};
-use crate::stack::lambda::{Function, Functions, Invocation, InvocationLayer, Invoked};
-use crate::stack::{self, Options, Stack, StackError};
-use crate::trace::Trace;
+use local_audit::{Books, Report};
+use local_aws::{BoxFuture, SnapshotError};
+use local_explorer::trace::Trace;
+use local_stack::functions::Invoked;
+use local_stack::gateway::{self, PathParameters};
+use local_stack::lambda::{Functions, Invocation, InvocationLayer};
+use local_stack::seed::{Seed, SeedError};
+use local_stack::{self as stack, Options, Stack, StackError};
+
+use crate::audit::print;
 
 /// Run sample orders through the workflow, and show their way and what became of them.
 #[derive(Debug, Default, clap::Args)]
@@ -145,7 +147,7 @@ pub async fn run(args: Args) -> Result<bool, DemoError> {
     let late = Arc::new(LateReservation::default());
     let stack = Stack::open(Options { invocations: Some(late.clone()), ..Options::in_memory()? })?;
     let client = aws_sdk_dynamodb::Client::new(&stack::config(&stack.services));
-    Seed::sample()?.store(&client, &stack.tables).await?;
+    Seed::sample()?.store(&client).await?;
 
     let mut all_shown = Vec::new();
     for (index, scenario) in scenarios().iter().enumerate() {
@@ -160,8 +162,8 @@ pub async fn run(args: Args) -> Result<bool, DemoError> {
     }
 
     let mut books = Books::default();
-    audit::read(&stack.store, &stack.tables, &mut books)?;
-    let report = audit::check(&books);
+    local_audit::read(&stack.store, &mut books)?;
+    let report = local_audit::check(&books);
     let is_well = report.holds && all_shown.iter().all(|shown| shown.as_expected);
     if args.json {
         println!("{}", json!({ "orders": all_shown, "audit": report }));
@@ -184,8 +186,8 @@ async fn show(stack: &Stack, late: &LateReservation, scenario: &Scenario) -> Sho
     let seen = stack.executions.all().len();
     let clients: Vec<_> = (0..scenario.clients)
         .map(|_| {
-            let (intake, event) = (Arc::clone(&stack.intake), event(scenario));
-            tokio::spawn(async move { intake.handle(event, &Client::of_an_open_api(), "demo").await })
+            let (stack, event) = (stack.clone(), event(scenario));
+            tokio::spawn(async move { stack.answer(event, &Caller::of_an_open_api(), "demo").await })
         })
         .collect();
     let mut answers = Vec::new();
@@ -212,7 +214,7 @@ fn event(scenario: &Scenario) -> aws_lambda_events::apigw::ApiGatewayProxyReques
         (header::CONTENT_TYPE, HeaderValue::from_static("application/json")),
         (IDEMPOTENCY_KEY, HeaderValue::from_static(scenario.key)),
     ]);
-    front::event(Method::POST, "/orders", headers, front::PathParameters::new(), scenario.body.to_string().as_bytes())
+    gateway::event(Method::POST, "/orders", headers, PathParameters::new(), scenario.body.to_string().as_bytes())
 }
 
 fn print_shown(shown: &Shown) {
@@ -249,7 +251,7 @@ fn print_records(books: &Books) {
             short(order_id),
             record.order.customer_id.to_string(),
             record.status.to_string(),
-            record.reason.map(|reason| reason.to_string()).unwrap_or_default(),
+            record.reason.as_ref().map(ToString::to_string).unwrap_or_default(),
             held(books, order_id),
             journal(books, order_id, record.order.currency),
         ]);
@@ -320,11 +322,11 @@ const HOLD: Duration = Duration::from_millis(8500);
 impl InvocationLayer for LateReservation {
     fn around<'a>(&'a self, invocation: Invocation, functions: &'a Functions) -> BoxFuture<'a, Invoked> {
         Box::pin(async move {
-            let is_late = invocation.function == Function::ReserveInventory && self.disarm();
+            let is_late = invocation.function == "reserve-inventory" && self.disarm();
             if is_late {
                 tokio::time::sleep(HOLD).await;
             }
-            let invoked = functions.invoke(invocation.function, invocation.payload).await;
+            let invoked = functions.invoke(&invocation.function, invocation.payload).await;
             if is_late {
                 let landing = invoked.as_ref().err().map_or("it was applied", |error| error.error.as_str()).to_owned();
                 *self.landing.lock().unwrap_or_else(PoisonError::into_inner) = Some(landing);

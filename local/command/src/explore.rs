@@ -8,8 +8,8 @@ use comfy_table::{Table, presets};
 use serde_json::{Value, json};
 use strum::VariantArray;
 
-use crate::explore::search::Found;
-use crate::explore::{Failure, Fault, Ground, OrderKind, Run, RunError, Search, Wiring, fault};
+use local_explorer::search::Found;
+use local_explorer::{Failure, Fault, Ground, OrderKind, Run, RunError, Search, Wiring, fault};
 
 /// Let every fault happen at every point of an order, and check what is left.
 #[derive(Debug, clap::Args)]

@@ -1,4 +1,4 @@
-//! The subcommands of `order-saga`.
+//! The `order-saga` command: its subcommands.
 
 pub mod audit;
 pub mod demo;

@@ -10,8 +10,8 @@ use serde_json::json;
 use engine::lint::{self, Leg, Policy, Report, Way, Work};
 use engine::{LoadError, MissingPlaceholder, StateMachine};
 
-use crate::policy;
-use crate::stack::{DEFINITION, fill};
+use local_stack::{fill, policy, problems};
+use statemachine::DEFINITION;
 
 /// Check the saga's definition: retries, catches and timeouts, that every step is compensated, how
 /// long an execution can take, and how large its payloads become.
@@ -39,6 +39,9 @@ pub enum LintError {
     /// The definition calls functions that the saga does not have.
     #[error("fill in the definition's placeholders")]
     Placeholder(#[from] MissingPlaceholder),
+    /// The functions' declarations contradict each other, or their handlers.
+    #[error("the functions' declarations are wrong:\n  {}", .0.join("\n  "))]
+    Declarations(Vec<String>),
     /// The definition is no JSON.
     #[error("read the definition")]
     Json(#[source] LoadError),
@@ -57,7 +60,11 @@ enum Checked {
 /// [`LintError`].
 pub async fn run(args: &Args) -> Result<bool, LintError> {
     let definition = args.file.as_deref().map_or_else(|| Ok(DEFINITION.to_owned()), read)?;
-    let policy = policy::policy();
+    let problems = problems();
+    if !problems.is_empty() {
+        return Err(LintError::Declarations(problems));
+    }
+    let policy = policy();
     let checked = check(&definition, &policy).await?;
     if args.json {
         println!("{}", to_json(&checked));
@@ -203,7 +210,7 @@ mod tests {
     use super::*;
 
     async fn text(definition: &str) -> String {
-        let policy = policy::policy();
+        let policy = policy();
         let checked = check(definition, &policy).await.unwrap();
         strip_str(&to_text(&checked, &policy)).to_string()
     }
@@ -236,7 +243,7 @@ mod tests {
     #[tokio::test]
     async fn findings_are_machine_readable() {
         let definition = DEFINITION.replace(r#""TimeoutSeconds": 270"#, r#""TimeoutSeconds": 271"#);
-        let json = to_json(&check(&definition, &policy::policy()).await.unwrap());
+        let json = to_json(&check(&definition, &policy()).await.unwrap());
         assert_eq!(json["passes"], false);
         assert_eq!(json["findings"][0]["state"], serde_json::Value::Null);
         assert_eq!(json["findings"][0]["field"], "TimeoutSeconds");
@@ -245,8 +252,8 @@ mod tests {
 
     #[tokio::test]
     async fn what_is_no_definition_is_not_checked() {
-        let unknown = check("{\"a\": \"${ShipOrderFunctionArn}\"}", &policy::policy()).await;
+        let unknown = check("{\"a\": \"${ShipOrderFunctionArn}\"}", &policy()).await;
         assert!(matches!(unknown, Err(LintError::Placeholder(_))));
-        assert!(matches!(check("{", &policy::policy()).await, Err(LintError::Json(_))));
+        assert!(matches!(check("{", &policy()).await, Err(LintError::Json(_))));
     }
 }

@@ -5,7 +5,7 @@ use std::process::ExitCode;
 
 use anstream::eprintln;
 use clap::Parser;
-use local::command::{self, Cli, Command};
+use order_saga::{Cli, Command};
 use tracing_subscriber::EnvFilter;
 
 /// A local order is mostly small allocations, by the SDK's requests above all; the system's allocator
@@ -21,7 +21,7 @@ async fn main() -> ExitCode {
     let filter = EnvFilter::try_from_default_env().unwrap_or_else(|_| EnvFilter::new(level));
     let ansi = std::io::stderr().is_terminal();
     tracing_subscriber::fmt().with_env_filter(filter).with_ansi(ansi).with_writer(std::io::stderr).init();
-    match command::run(cli).await {
+    match order_saga::run(cli).await {
         Ok(code) => code,
         Err(error) => {
             eprintln!("error: {}", saga::task::chain(&error));

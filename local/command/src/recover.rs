@@ -5,11 +5,11 @@ use std::time::Duration;
 
 use anstream::println;
 use order::OrderId;
-use recover_orders::{Report, Taken};
+use recover_orders::{Report, RecoveryOutcome};
 use saga::Unavailable;
 
-use crate::aws::{DynamoDb, StoreError};
-use crate::stack::{Options, Stack, StackError, schedule};
+use local_aws::{DynamoDb, StoreError};
+use local_stack::{Options, Stack, StackError, schedule};
 
 /// Take up open orders now, or one order whether it is due or not, parked or not.
 ///
@@ -67,12 +67,12 @@ pub async fn run(args: Args) -> Result<bool, RecoverError> {
         None => still_open(&stack).await?,
     };
     print(&args, &report, still_open);
-    Ok(still_open == 0 && report.count_of(Taken::Unavailable) == 0)
+    Ok(still_open == 0 && report.count_of(RecoveryOutcome::Unavailable) == 0)
 }
 
 async fn still_open(stack: &Stack) -> Result<u64, Unavailable> {
     let mut open = stack.orders.count_parked().await?;
-    for shard in persist_order::work::SHARDS {
+    for shard in orders::work::SHARDS {
         open += stack.orders.count_due(shard, order::EpochMs::MAX).await?;
     }
     Ok(open)
@@ -94,13 +94,13 @@ fn print(args: &Args, report: &Report, still_open: u64) {
     }
 }
 
-fn words(taken: Taken) -> &'static str {
+fn words(taken: RecoveryOutcome) -> &'static str {
     match taken {
-        Taken::Started => "taken up",
-        Taken::NotStarted => "not started; the next run takes them up",
-        Taken::GivenUp => "given up after too many attempts, and being cancelled",
-        Taken::Parked => "parked: they cannot be finished, and need a person",
-        Taken::NotOurs => "decided already, or taken by somebody else",
-        Taken::Unavailable => "not reached: the store did not answer",
+        RecoveryOutcome::Started => "taken up",
+        RecoveryOutcome::NotStarted => "not started; the next run takes them up",
+        RecoveryOutcome::GivenUp => "given up after too many attempts, and being cancelled",
+        RecoveryOutcome::Parked => "parked: they cannot be finished, and need a person",
+        RecoveryOutcome::NotOurs => "decided already, or taken by somebody else",
+        RecoveryOutcome::Unavailable => "not reached: the store did not answer",
     }
 }

@@ -8,15 +8,15 @@ use std::time::Duration;
 use std::{fs, io};
 
 use anstream::eprintln;
-use api::Clients;
-use api::access::NotClients;
+use api::Callers;
+use api::authorization::NotCallers;
 use tokio::net::TcpListener;
 use tokio::signal;
 
-use crate::front::{self, Front};
-use crate::rate;
-use crate::seed::{Seed, SeedError};
-use crate::stack::{self, Options, Stack, StackError, schedule};
+use local_http::front::{self, Front};
+use local_http::rate;
+use local_stack::seed::{Seed, SeedError};
+use local_stack::{self as stack, Options, Stack, StackError, schedule};
 
 /// Serve the order API on this machine.
 #[derive(Debug, clap::Args)]
@@ -42,7 +42,7 @@ pub struct Args {
 }
 
 /// The clients of a stack that is given none.
-const SAMPLE_CLIENTS: &str = include_str!("../sample-clients.json");
+const SAMPLE_CLIENTS: &str = include_str!("sample-clients.json");
 
 const FILE_FORMS: &str = r#"The stock file:
   {"stock": [{"storeId": "main", "sku": "LAPTOP001", "onHand": 100}],
@@ -70,7 +70,7 @@ pub enum ServeError {
     },
     /// It is not of the right form.
     #[error("the clients file is not of the form that `order-saga serve --help` shows")]
-    Clients(#[source] NotClients),
+    Clients(#[source] NotCallers),
     /// The address cannot be listened on.
     #[error("listen on {address}; choose another address with --listen")]
     Listen {
@@ -95,13 +95,13 @@ pub async fn run(args: Args) -> Result<(), ServeError> {
         Some(path) => Seed::read(path)?,
         None => Seed::sample()?,
     };
-    let clients = Arc::new(clients(args.clients.as_deref())?);
+    let callers = Arc::new(callers(args.clients.as_deref())?);
     let options = match &args.data {
         Some(dir) => Options::in_dir(dir)?,
         None => Options::in_memory()?,
     };
     let stack = Stack::open(options)?;
-    seed.store(&aws_sdk_dynamodb::Client::new(&stack::config(&stack.services)), &stack.tables).await?;
+    seed.store(&aws_sdk_dynamodb::Client::new(&stack::config(&stack.services))).await?;
     let listener =
         TcpListener::bind(args.listen).await.map_err(|source| ServeError::Listen { address: args.listen, source })?;
     let address = listener.local_addr().unwrap_or(args.listen);
@@ -113,7 +113,7 @@ pub async fn run(args: Args) -> Result<(), ServeError> {
          \"totalAmount\":1299.99}}'\n"
     );
     let background = schedule::spawn(&stack);
-    let router = front::router(Front { stack, clients });
+    let router = front::router(Front { stack, callers });
     let router = match args.requests_per_second {
         Some(requests_per_second) => rate::limited(router, requests_per_second),
         None => router,
@@ -128,7 +128,7 @@ pub async fn run(args: Args) -> Result<(), ServeError> {
     Ok(())
 }
 
-fn clients(path: Option<&Path>) -> Result<Clients, ServeError> {
+fn callers(path: Option<&Path>) -> Result<Callers, ServeError> {
     let text = match path {
         Some(path) => {
             &fs::read_to_string(path).map_err(|source| ServeError::ClientsFile { path: path.to_owned(), source })?

@@ -2,24 +2,24 @@
 
 use aws_lambda_events::apigw::ApiGatewayProxyRequest;
 use order::{OrderRecord, Reason, Status};
-use reserve_inventory::stock::Stock;
+use inventory::Stock;
 use saga::fence::FenceState;
 use serde_json::Value;
-use engine::EventKind;
+use engine::{Event, EventKind};
 
 use super::fault::{Fault, FaultKind};
 use super::kinds::{ON_HAND, OrderKind};
-use super::world::Client;
-use crate::audit::{self, Books};
-use crate::stack::step_functions::Execution;
+use super::world::Exchange;
+use local_audit::Books;
+use local_stack::step_functions::Execution;
 
 /// What a run left behind.
 #[derive(Debug)]
-pub struct Rest {
+pub struct Aftermath {
     /// The tables.
     pub books: Books,
     /// Everybody who was answered.
-    pub clients: Vec<Client>,
+    pub clients: Vec<Exchange>,
     /// All executions.
     pub executions: Vec<Execution>,
     /// How many messages ended with the dead letters.
@@ -29,9 +29,9 @@ pub struct Rest {
 }
 
 /// Every invariant that is broken, with what breaks it.
-pub fn run(kind: OrderKind, faults: &[Fault], rest: &Rest) -> Vec<String> {
-    let Rest { books, clients, executions, dead_letters, dropped } = rest;
-    let report = audit::check(books);
+pub fn run(kind: OrderKind, faults: &[Fault], rest: &Aftermath) -> Vec<String> {
+    let Aftermath { books, clients, executions, dead_letters, dropped } = rest;
+    let report = local_audit::check(books);
     let mut violations: Vec<String> = report
         .findings
         .iter()
@@ -71,7 +71,7 @@ pub fn run(kind: OrderKind, faults: &[Fault], rest: &Rest) -> Vec<String> {
 }
 
 /// I6: what the caller was told is what the records say, about what the caller sent.
-fn contradiction(client: &Client, record: Option<&OrderRecord>, was_dropped: bool) -> Option<String> {
+fn contradiction(client: &Exchange, record: Option<&OrderRecord>, was_dropped: bool) -> Option<String> {
     let http_status = client.answer.status.as_u16();
     let body: Value = serde_json::from_str(&client.answer.body).unwrap_or_default();
     if http_status == 503 || http_status == 404 {
@@ -130,7 +130,7 @@ fn sent_same(request: &ApiGatewayProxyRequest, record: &OrderRecord) -> bool {
 
 /// I7: an order that no step refuses and nobody cancels is confirmed, and fulfilled if the store was told
 /// so; one that a step refuses is not.
-fn health(kind: OrderKind, faults: &[Fault], clients: &[Client], record: Option<&OrderRecord>) -> Option<String> {
+fn health(kind: OrderKind, faults: &[Fault], clients: &[Exchange], record: Option<&OrderRecord>) -> Option<String> {
     let Some(record) = record else {
         let was_accepted = clients.iter().any(|client| client.answer.status.is_success());
         return was_accepted.then(|| "an accepted order is gone".to_owned());
@@ -151,7 +151,7 @@ fn health(kind: OrderKind, faults: &[Fault], clients: &[Client], record: Option<
         .then(|| "a step refuses the order, and it is confirmed".to_owned())
 }
 
-fn is_fulfilment(client: &Client) -> bool {
+fn is_fulfilment(client: &Exchange) -> bool {
     client.request.resource.as_deref() == Some(FULFIL)
 }
 
@@ -196,13 +196,28 @@ fn stopped_compensation(execution: &Execution) -> Option<String> {
         let is_left = events.iter().any(|other| {
             other.id > event.id && matches!(&other.kind, EventKind::StateExited { state: left, .. } if left == state)
         });
-        (!is_left && (&**state == "ReleaseInventory" || &**state == "ReverseAccounting"))
+        (!is_left && is_compensation(&events, state))
             .then(|| format!("P3  {state} was stopped in the middle of its work by the other branch"))
     })
 }
 
+/// Whether this state asks a step's function for its compensation.
+fn is_compensation(events: &[Event], entered: &str) -> bool {
+    let arguments = events.iter().find_map(|event| match &event.kind {
+        EventKind::TaskScheduled { state, parameters, .. } if &**state == entered => Some(parameters),
+        _ => None,
+    });
+    let Some(arguments) = arguments else { return false };
+    let function = arguments["FunctionName"].as_str().and_then(|arn| arn.rsplit(':').next());
+    let action = arguments["Payload"]["action"].as_str();
+    let steps = declarations::steps().iter();
+    steps.into_iter().any(|(declared, step)| {
+        function == Some(declared.name.as_str()) && action == Some(step.compensation.name.as_str())
+    })
+}
+
 /// What a client was told, for people.
-pub fn told(client: &Client) -> String {
+pub fn told(client: &Exchange) -> String {
     let body: Value = serde_json::from_str(&client.answer.body).unwrap_or_default();
     let words = ["status", "reason", "type"].map(|member| body[member].as_str().unwrap_or_default().to_owned());
     let words = words.into_iter().filter(|word| !word.is_empty()).collect::<Vec<_>>().join(" ");

@@ -5,7 +5,7 @@ use std::str::FromStr;
 
 use strum::{EnumString, IntoStaticStr, VariantArray};
 
-use crate::aws::Api;
+use local_aws::Api;
 
 /// The number of a point, counted from 0 in the order in which a run reaches them.
 pub type PointNumber = u32;

@@ -1,6 +1,6 @@
 //! The kinds of order that are explored.
 
-use api::Client;
+use api::Caller;
 use api::idempotency::IDEMPOTENCY_KEY;
 use aws_lambda_events::apigw::ApiGatewayProxyRequest;
 use http::{HeaderMap, HeaderName, HeaderValue, Method, header};
@@ -9,7 +9,7 @@ use serde_json::{Value, json};
 use strum::{Display, EnumString, VariantArray};
 
 use super::fault::FaultKind;
-use crate::front::{PathParameters, event};
+use local_stack::gateway::{PathParameters, event};
 
 /// A kind of order.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Display, EnumString, VariantArray)]
@@ -101,7 +101,7 @@ impl OrderKind {
     /// The id of every explored order.
     pub fn order_id() -> OrderId {
         let key = KEY.parse().expect("the key is a valid one");
-        OrderId::derive(&Client::of_an_open_api().tenant, &key)
+        OrderId::derive(&Caller::of_an_open_api().tenant, &key)
     }
 
     /// The customer's cancellation.

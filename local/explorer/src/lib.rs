@@ -16,6 +16,7 @@ pub mod kinds;
 pub mod run;
 pub mod search;
 pub mod store;
+pub mod trace;
 pub mod world;
 
 pub use fault::{Fault, FaultKind, Point};

@@ -5,23 +5,24 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use order::EpochMs;
-use persist_order::orders::open_work;
+use orders::table::open_work;
 use recover_orders::RUN_TIME;
 use serde_json::json;
 use engine::{Random, StateMachine};
 use tempfile::TempDir;
 use tokio::runtime::Builder;
 
-use super::check::{self, Rest};
+use super::check::{self, Aftermath};
 use super::fault::{Fault, Point};
 use super::kinds::OrderKind;
 use super::store::Faults;
-use super::world::{Client, World};
-use crate::audit::{self, Books};
-use crate::aws::{DynamoDb, Layer, SnapshotError};
-use crate::seed::{Seed, SeedError};
-use crate::stack::schedule::{RECOVERY_PERIOD, poll_overflow};
-use crate::stack::{self, DEAD_LETTER_QUEUE, DEFINITION, OVERFLOW_QUEUE, Options, Stack, StackError};
+use super::world::{Exchange, World};
+use local_audit::Books;
+use local_aws::{DynamoDb, Layer, SnapshotError};
+use local_stack::seed::{Seed, SeedError};
+use local_stack::schedule::{poll_overflow, recovery_period};
+use local_stack::{self as stack, DEAD_LETTER_QUEUE, OVERFLOW_QUEUE, Options, Stack, StackError};
+use statemachine::DEFINITION;
 use crate::trace::Trace;
 
 /// When every run begins: the same moment, so that every run is the same each time.
@@ -114,7 +115,7 @@ impl Ground {
         let stack = Stack::open(Options::with_machine(store, machine.clone()))?;
         let client = aws_sdk_dynamodb::Client::new(&stack::config(&stack.services));
         let seed = Seed::parse(&kind.seed())?;
-        Builder::new_current_thread().enable_time().build()?.block_on(seed.store(&client, &stack.tables))?;
+        Builder::new_current_thread().enable_time().build()?.block_on(seed.store(&client))?;
         stack.store.save(&dir.path().join(TABLES_FILE)).map_err(StackError::from)?;
         Ok(Self { kind, wiring: wiring.clone(), machine, dir })
     }
@@ -161,7 +162,7 @@ impl Ground {
         world.end();
 
         let dead_letters = stack.queues.len(DEAD_LETTER_QUEUE).await.unwrap_or_default();
-        let rest = Rest { books: read(&stack)?, clients, executions: stack.executions.all(), dead_letters, dropped };
+        let rest = Aftermath { books: read(&stack)?, clients, executions: stack.executions.all(), dead_letters, dropped };
         let traces: Vec<_> = rest.executions.iter().map(|execution| Trace::of(&execution.history.events())).collect();
         let mut violations = check::run(*kind, faults, &rest);
         if !is_at_rest {
@@ -194,7 +195,7 @@ async fn come_to_rest(
     stack: &Stack,
     world: &World,
     wiring: &Wiring,
-    clients: &mut Vec<Client>,
+    clients: &mut Vec<Exchange>,
     dropped: &mut u64,
 ) -> Result<bool, RunError> {
     for _ in 0..MAX_RECOVERIES {
@@ -207,10 +208,10 @@ async fn come_to_rest(
         }
         // Recovery keeps looking while its own table is out, and sees nothing. That is left out, for
         // there is no end to it.
-        let due_ms = due_ms.max(world.out_until_ms(&stack.tables.orders).unwrap_or(due_ms));
+        let due_ms = due_ms.max(world.out_until_ms(orders::table::TABLE).unwrap_or(due_ms));
         let wait_ms = (due_ms - stack.clock.now_ms()).max(0).unsigned_abs();
         // Recovery comes once a minute, and finds what has become due since.
-        let period_ms = u64::try_from(RECOVERY_PERIOD.as_millis()).unwrap_or(u64::MAX);
+        let period_ms = u64::try_from(recovery_period().as_millis()).unwrap_or(u64::MAX);
         tokio::time::sleep(Duration::from_millis(wait_ms.next_multiple_of(period_ms).max(period_ms))).await;
         recover(stack, stack.clock.now_ms()).await;
         settle(stack).await;
@@ -250,7 +251,7 @@ async fn work_off(stack: &Stack, wiring: &Wiring) -> u64 {
 /// When something has to be done next, if anything is left to do.
 fn next_due_ms(stack: &Stack, queued: usize) -> Option<EpochMs> {
     let key = json!({ "order_id": { "S": OrderKind::order_id() } });
-    let item = stack.store.item(&stack.tables.orders.as_str().into(), &key);
+    let item = stack.store.item(&orders::table::TABLE.into(), &key);
     let work = open_work(&OrderKind::order_id());
     let open = item.filter(|item| item["work"]["S"].as_str() == Some(&work));
     let due_ms = open.and_then(|item| item["due_ms"]["N"].as_str()?.parse().ok());
@@ -260,6 +261,6 @@ fn next_due_ms(stack: &Stack, queued: usize) -> Option<EpochMs> {
 
 fn read(stack: &Stack) -> Result<Books, RunError> {
     let mut books = Books::default();
-    audit::read(&stack.store, &stack.tables, &mut books)?;
+    local_audit::read(&stack.store, &mut books)?;
     Ok(books)
 }

@@ -6,7 +6,7 @@ use serde_json::{Value, json};
 
 use super::fault::{FaultKind, Point};
 use super::world::World;
-use crate::aws::{Api, BoxFuture, Call, CancellationReason, DynamoDb, Layer, Next, Outcome, Unanswered, WireError};
+use local_aws::{Api, BoxFuture, Call, CancellationReason, DynamoDb, Layer, Next, Outcome, Unanswered, WireError};
 
 /// The layer before the services through which the world goes wrong.
 #[derive(Debug)]

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-use api::{Answer, Handler};
+use api::{Answer, Caller};
 use aws_lambda_events::apigw::ApiGatewayProxyRequest;
 use order::EpochMs;
 use engine::TaskError;
@@ -13,9 +13,10 @@ use tokio::task::JoinHandle;
 
 use super::fault::{Fault, FaultKind, Point, PointNumber};
 use super::kinds::OrderKind;
-use crate::aws::BoxFuture;
-use crate::stack::Stack;
-use crate::stack::lambda::{Functions, Invocation, InvocationLayer, Invoked, lambda_error};
+use local_aws::BoxFuture;
+use local_stack::Stack;
+use local_stack::functions::{Invoked, lambda_error};
+use local_stack::lambda::{Functions, Invocation, InvocationLayer};
 
 /// How long an outage of a table lasts.
 const OUTAGE: Duration = Duration::from_mins(15);
@@ -23,9 +24,9 @@ const OUTAGE: Duration = Duration::from_mins(15);
 /// How long a long one lasts: beyond recovery's attempts forward, and within those back.
 const LONG_OUTAGE: Duration = Duration::from_hours(6);
 
-/// Somebody who was answered.
+/// A request that was answered.
 #[derive(Debug)]
-pub struct Client {
+pub struct Exchange {
     /// What was sent.
     pub request: ApiGatewayProxyRequest,
     /// What came back.
@@ -49,7 +50,7 @@ struct State {
     held: Vec<Held>,
     /// Until when a table answers nobody.
     outages: BTreeMap<String, EpochMs>,
-    callers: Vec<JoinHandle<Client>>,
+    callers: Vec<JoinHandle<Exchange>>,
 }
 
 /// A hung invocation.
@@ -92,24 +93,18 @@ impl World {
         self.lock().points.clone()
     }
 
-    /// The faults whose points were never reached.
-    pub fn unused(&self) -> Vec<Fault> {
-        self.lock().plan.values().copied().collect()
-    }
-
     /// Lets somebody send a request.
     pub fn call(&self, request: ApiGatewayProxyRequest) {
         let Some(stack) = self.stack() else { return };
-        let intake = Arc::clone(&stack.intake);
         let caller = tokio::spawn(async move {
-            let answer = intake.handle(request.clone(), &api::Client::of_an_open_api(), "explorer").await;
-            Client { request, answer }
+            let answer = stack.answer(request.clone(), &Caller::of_an_open_api(), "explorer").await;
+            Exchange { request, answer }
         });
         self.lock().callers.push(caller);
     }
 
     /// Waits until everybody who sent something is answered.
-    pub async fn clients(&self) -> Vec<Client> {
+    pub async fn clients(&self) -> Vec<Exchange> {
         let mut clients = Vec::new();
         loop {
             let callers = std::mem::take(&mut self.lock().callers);
@@ -234,28 +229,28 @@ impl InvocationLayer for World {
         Box::pin(async move {
             let Invocation { function, payload, execution, state, attempt, .. } = invocation;
             let point = Point::Invocation { state: state.to_string(), attempt };
-            let Some(fault) = self.arrive(point).await else { return functions.invoke(function, payload).await };
+            let Some(fault) = self.arrive(point).await else { return functions.invoke(&function, payload).await };
             match fault.kind {
                 FaultKind::NotDelivered => Err(TaskError::new("Lambda.ServiceException", "not delivered")),
                 FaultKind::Throttled => Err(TaskError::new("Lambda.TooManyRequestsException", "throttled")),
                 FaultKind::CrashedBefore => Err(out_of_memory()),
                 FaultKind::CrashedAfter => {
-                    let _ = functions.invoke(function, payload).await;
+                    let _ = functions.invoke(&function, payload).await;
                     Err(out_of_memory())
                 }
                 FaultKind::AnswerLost => {
-                    let _ = functions.invoke(function, payload).await;
+                    let _ = functions.invoke(&function, payload).await;
                     Err(TaskError::new("Lambda.ClientExecutionTimeoutException", "the answer was lost"))
                 }
                 FaultKind::DeliveredTwice => {
-                    let first = functions.invoke(function, payload.clone()).await;
-                    let _ = functions.invoke(function, payload).await;
+                    let first = functions.invoke(&function, payload.clone()).await;
+                    let _ = functions.invoke(&function, payload).await;
                     first
                 }
                 FaultKind::Hung => {
                     let (opened, landed) = self.hold(fault.lands.unwrap_or(super::fault::AT_THE_END));
                     let _ = opened.await;
-                    let invoked = functions.invoke(function, payload).await;
+                    let invoked = functions.invoke(&function, payload).await;
                     let _ = landed.send(());
                     invoked
                 }
@@ -265,9 +260,9 @@ impl InvocationLayer for World {
                 }
                 FaultKind::ExecutionTwice => {
                     self.start_beside(&execution);
-                    functions.invoke(function, payload).await
+                    functions.invoke(&function, payload).await
                 }
-                _ => functions.invoke(function, payload).await,
+                _ => functions.invoke(&function, payload).await,
             }
         })
     }

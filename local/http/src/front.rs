@@ -1,26 +1,23 @@
 //! The HTTP front: requests become API Gateway's events, and the handlers' answers come back.
 
-use std::collections::HashMap;
 use std::sync::Arc;
 
-use api::{Answer, Client, Clients, Handler, Kind, Problem};
-use aws_lambda_events::apigw::{ApiGatewayProxyRequest, ApiGatewayProxyResponse};
+use api::{Answer, Caller, Callers, Kind, Problem};
+use aws_lambda_events::apigw::ApiGatewayProxyResponse;
 use axum::Router;
 use axum::body::{Body, to_bytes};
 use axum::extract::rejection::PathRejection;
 use axum::extract::{Path, Request, State};
 use axum::response::{IntoResponse, Response};
-use axum::routing::{get, post};
-use base64::Engine as _;
-use base64::prelude::BASE64_STANDARD;
+use axum::routing::{MethodFilter, get, on, post};
 use http::{HeaderMap, HeaderName, Method, StatusCode, header};
+use local_aws::BoxFuture;
+use local_stack::Stack;
+use local_stack::gateway::{PathParameters, event, set_query};
 use recover_orders::{Command, Event};
 use uuid::Uuid;
 
-use crate::audit;
-use crate::aws::BoxFuture;
 use crate::docs;
-use crate::stack::Stack;
 
 /// The largest payload that API Gateway takes: 10 MB.
 /// <https://docs.aws.amazon.com/apigateway/latest/developerguide/api-gateway-execution-service-limits-table.html>
@@ -28,9 +25,6 @@ const MAX_PAYLOAD_BYTES: usize = 10 * 1000 * 1000;
 
 /// The header that a client's key stands in.
 const API_KEY: HeaderName = HeaderName::from_static("x-api-key");
-
-/// The values of the placeholders in a resource's path.
-pub type PathParameters = HashMap<String, String>;
 
 /// The path parameters of a request, unless their bytes are no text.
 type RequestPath = Result<Path<PathParameters>, PathRejection>;
@@ -42,31 +36,21 @@ pub struct Front {
     pub stack: Stack,
     /// Who may call it, by API key. A request with no key at all may do everything: this is a
     /// machine of one's own.
-    pub clients: Arc<Clients>,
+    pub callers: Arc<Callers>,
 }
 
-/// The order API, its description as data and as a page, and `/_local/…` for whoever runs the stack.
+/// The order API, its description as data and as a page, and `/_local/…` for the stack's operator.
 pub fn router(front: Front) -> Router {
-    let intake = |resource| to(resource, |stack| &stack.intake);
-    let query_orders = |resource| to(resource, |stack| &stack.query_orders);
-    let manage_stock = |resource| to(resource, |stack| &stack.manage_stock);
-    let manage_accounts = |resource| to(resource, |stack| &stack.manage_accounts);
-    let (article, terms) = ("/stores/{storeId}/stock/{sku}", "/accounts/{customerId}/terms");
-    let adjustments = "/stores/{storeId}/stock/{sku}/adjustments";
-    Router::new()
-        .route("/orders", get(query_orders("/orders")).post(intake("/orders")))
-        .route("/orders/{orderId}", get(query_orders("/orders/{orderId}")))
-        .route("/orders/{orderId}/cancel", post(intake("/orders/{orderId}/cancel")))
-        .route("/orders/{orderId}/fulfil", post(intake("/orders/{orderId}/fulfil")))
-        .route("/customers/{customerId}/orders", get(query_orders("/customers/{customerId}/orders")))
-        .route("/stores/{storeId}/orders", get(query_orders("/stores/{storeId}/orders")))
-        .route("/counties/{countyId}/orders", get(query_orders("/counties/{countyId}/orders")))
-        .route("/stores/{storeId}/stock", get(manage_stock("/stores/{storeId}/stock")))
-        .route(article, get(manage_stock(article)).put(manage_stock(article)))
-        .route(adjustments, post(manage_stock(adjustments)))
-        .route("/accounts/{customerId}", get(manage_accounts("/accounts/{customerId}")))
-        .route(terms, get(manage_accounts(terms)).put(manage_accounts(terms)))
-        .route("/orders/{orderId}/journal", get(manage_accounts("/orders/{orderId}/journal")))
+    let mut router = Router::new();
+    for (_, route, _) in declarations::routes() {
+        let Some((method, resource)) = route.split_once(' ') else { continue };
+        let Ok(filter) = method.parse::<Method>().map_err(drop).and_then(|method| MethodFilter::try_from(method).map_err(drop))
+        else {
+            continue;
+        };
+        router = router.route(resource, on(filter, to(resource)));
+    }
+    router
         .route("/openapi.yaml", get(description))
         .route("/docs", get(docs))
         .route("/_local/audit", get(audit))
@@ -77,15 +61,12 @@ pub fn router(front: Front) -> Router {
         .with_state(front)
 }
 
-/// Has a function of the stack answer the requests for a resource.
-fn to<H: Handler>(
-    resource: &'static str,
-    function: fn(&Stack) -> &Arc<H>,
-) -> impl Fn(State<Front>, RequestPath, Request) -> BoxFuture<'static, Response> + Clone {
+/// Has the function that declares a resource's route answer the requests for it.
+fn to(resource: &'static str) -> impl Fn(State<Front>, RequestPath, Request) -> BoxFuture<'static, Response> + Clone {
     move |State(front), path, request| {
         // Bytes that are no text are no identifier, as an empty one is none.
         let path_parameters = path.map(|Path(path_parameters)| path_parameters).unwrap_or_default();
-        Box::pin(async move { call(&front, function(&front.stack), resource, path_parameters, request).await })
+        Box::pin(async move { call(front, resource, path_parameters, request).await })
     }
 }
 
@@ -107,7 +88,7 @@ async fn docs() -> Response {
 /// The audit of a running stack, as `order-saga audit --json` prints it for one that is at rest.
 async fn audit(State(Front { stack, .. }): State<Front>) -> Response {
     // It reads whole tables, and blocks while it does.
-    match tokio::task::spawn_blocking(move || audit::run(&stack.store, &stack.tables)).await {
+    match tokio::task::spawn_blocking(move || local_audit::run(&stack.store)).await {
         Ok(Ok(report)) => respond(Answer::json(StatusCode::OK, &report)),
         Ok(Err(error)) => {
             tracing::error!(reason = saga::task::chain(&error), "the audit could not read the tables");
@@ -132,16 +113,10 @@ async fn take_up(State(Front { stack, .. }): State<Front>, path: RequestPath) ->
     respond(Answer::json(StatusCode::OK, &stack.recover_orders.handle(command).await))
 }
 
-async fn call<H: Handler>(
-    front: &Front,
-    handler: &Arc<H>,
-    resource: &str,
-    path_parameters: PathParameters,
-    request: Request,
-) -> Response {
+async fn call(front: Front, resource: &str, path_parameters: PathParameters, request: Request) -> Response {
     let (parts, body) = request.into_parts();
-    let client = match client(front, &parts.headers) {
-        Ok(client) => client,
+    let caller = match caller(&front, &parts.headers) {
+        Ok(caller) => caller,
         Err(problem) => return respond(problem.answer()),
     };
     let Ok(body) = to_bytes(body, MAX_PAYLOAD_BYTES).await else {
@@ -151,8 +126,7 @@ async fn call<H: Handler>(
     let mut event = event(parts.method, resource, parts.headers, path_parameters, &body);
     set_query(&mut event, parts.uri.query().unwrap_or_default());
     // Like a function, it works on when its caller hangs up.
-    let handler = Arc::clone(handler);
-    match tokio::spawn(async move { handler.handle(event, &client, &request_id).await }).await {
+    match tokio::spawn(async move { front.stack.answer(event, &caller, &request_id).await }).await {
         Ok(answer) => respond(answer),
         // What API Gateway answers for a function that crashes.
         Err(_) => {
@@ -165,55 +139,11 @@ async fn call<H: Handler>(
 ///
 /// # Errors
 /// The problem to answer with, if the key is nobody's.
-fn client(front: &Front, headers: &HeaderMap) -> Result<Client, Problem> {
+fn caller(front: &Front, headers: &HeaderMap) -> Result<Caller, Problem> {
     match headers.get(API_KEY) {
-        None => Ok(Client::of_an_open_api()),
-        Some(api_key) => front.clients.client(api_key.to_str().ok()).cloned(),
+        None => Ok(Caller::of_an_open_api()),
+        Some(api_key) => front.callers.caller(api_key.to_str().ok()).cloned(),
     }
-}
-
-/// The event that API Gateway makes of a request to a REST API with proxy integration.
-/// <https://docs.aws.amazon.com/apigateway/latest/developerguide/set-up-lambda-proxy-integrations.html>
-pub fn event(
-    method: Method,
-    resource: &str,
-    headers: HeaderMap,
-    path_parameters: PathParameters,
-    body: &[u8],
-) -> ApiGatewayProxyRequest {
-    let path = path_parameters
-        .iter()
-        .fold(resource.to_owned(), |path, (name, value)| path.replace(&format!("{{{name}}}"), value));
-    let mut event = ApiGatewayProxyRequest::default();
-    event.resource = Some(resource.to_owned());
-    event.path = Some(path);
-    event.http_method = method.clone();
-    event.multi_value_headers = headers.clone();
-    event.headers = headers;
-    event.path_parameters = path_parameters;
-    event.request_context.resource_path = Some(resource.to_owned());
-    event.request_context.http_method = method;
-    event.request_context.stage = Some("local".to_owned());
-    if let Ok(text) = std::str::from_utf8(body) {
-        event.body = (!text.is_empty()).then(|| text.to_owned());
-    } else {
-        event.body = Some(BASE64_STANDARD.encode(body));
-        event.is_base64_encoded = true;
-    }
-    event
-}
-
-/// Gives an event its query: decoded, and for a parameter that was sent twice with its last value in
-/// the one map and with all of them in the other, as API Gateway does.
-pub fn set_query(event: &mut ApiGatewayProxyRequest, query: &str) {
-    let mut all = HashMap::<String, Vec<String>>::new();
-    for (name, value) in form_urlencoded::parse(query.as_bytes()) {
-        all.entry(name.into_owned()).or_default().push(value.into_owned());
-    }
-    let last: HashMap<String, Vec<String>> =
-        all.iter().map(|(name, values)| (name.clone(), values.last().cloned().into_iter().collect())).collect();
-    event.query_string_parameters = last.into();
-    event.multi_value_query_string_parameters = all.into();
 }
 
 const INTERNAL_ERROR: &str = r#"{"message": "Internal server error"}"#;

@@ -5,53 +5,15 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
-use aws_types::SdkConfig;
-use lambda_runtime::Diagnostic;
-use persist_order::{Orders, PersistOrder};
-use post_accounting::PostAccounting;
-use reserve_inventory::ReserveInventory;
-use saga::{Clock, Task};
-use serde_json::{Value, json};
 use engine::{TaskError, TaskRequest, TaskRunner};
+use local_aws::BoxFuture;
+use serde_json::{Value, json};
 
-use crate::aws::{BoxFuture, TableNames};
+use crate::functions::{Invoked, TaskHandler, lambda_error};
 
-/// The functions' time limit, as they are deployed with. It is longer than the deadline that a
-/// handler keeps by itself, and shorter than the `TimeoutSeconds` of the states that call it.
-pub const FUNCTION_TIMEOUT: Duration = Duration::from_secs(6);
-
-/// A task function of the saga.
-#[derive(
-    Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, strum::Display, strum::EnumString, strum::VariantArray,
-)]
-#[strum(serialize_all = "kebab-case")]
-pub enum Function {
-    /// The order record.
-    PersistOrder,
-    /// The inventory step.
-    ReserveInventory,
-    /// The accounting step.
-    PostAccounting,
-}
-
-impl Function {
-    /// The placeholder that stands for its ARN in the definition.
-    pub fn placeholder(self) -> &'static str {
-        match self {
-            Self::PersistOrder => "PersistOrderFunctionArn",
-            Self::ReserveInventory => "ReserveInventoryFunctionArn",
-            Self::PostAccounting => "PostAccountingFunctionArn",
-        }
-    }
-
-    /// Its ARN on a local stack.
-    pub fn arn(self) -> String {
-        format!("arn:aws:lambda:us-east-1:000000000000:function:{self}")
-    }
-
-    fn by_arn(arn: &str) -> Option<Self> {
-        arn.rsplit(':').next()?.parse().ok()
-    }
+/// The ARN of a function on a local stack.
+pub fn function_arn(name: &str) -> String {
+    format!("arn:aws:lambda:us-east-1:000000000000:function:{name}")
 }
 
 /// One invocation of a task function.
@@ -59,79 +21,56 @@ impl Function {
 pub struct Invocation {
     /// Counts the invocations of one stack from 0 on.
     pub number: u64,
-    /// The function.
-    pub function: Function,
+    /// The function's name.
+    pub function: String,
     /// The state that invokes it.
     pub state: Arc<str>,
     /// The execution's ARN.
     pub execution: Arc<str>,
-    /// How often the state has tried before.
+    /// How many times the state has tried before.
     pub attempt: u32,
     /// What the function is given.
     pub payload: Value,
 }
-
-/// What Step Functions sees of an invocation: the payload, or a named error.
-pub type Invoked = Result<Value, TaskError>;
 
 /// Stands between the state machine and the functions, and decides what becomes of an invocation.
 ///
 /// It runs in the invocation's own task, which a state that times out does not end: an invocation
 /// that is held back here lands later, as a late one on Lambda does.
 pub trait InvocationLayer: Send + Sync + fmt::Debug {
-    /// Decides what becomes of `invocation`; `functions` applies it as often as it is asked to.
+    /// Decides what becomes of `invocation`; `functions` applies it as many times as it is asked to.
     fn around<'a>(&'a self, invocation: Invocation, functions: &'a Functions) -> BoxFuture<'a, Invoked>;
 }
 
 /// The task functions.
 #[derive(Debug)]
 pub struct Functions {
-    persist_order: PersistOrder,
-    reserve_inventory: ReserveInventory,
-    post_accounting: PostAccounting,
+    tasks: Vec<TaskHandler>,
 }
 
 impl Functions {
-    /// The handlers, each with a client of its own, as each function has.
-    pub fn new(config: &SdkConfig, tables: &TableNames, clock: Clock) -> Self {
-        let client = || aws_sdk_dynamodb::Client::new(config);
-        Self {
-            persist_order: PersistOrder::new(Orders::new(client(), &tables.orders), clock),
-            reserve_inventory: ReserveInventory::new(client(), &tables.inventory, clock),
-            post_accounting: PostAccounting::new(client(), &tables.journal, clock),
-        }
+    /// The functions with these handlers.
+    pub fn new(tasks: Vec<TaskHandler>) -> Self {
+        Self { tasks }
     }
 
     /// Invokes a function.
     ///
     /// # Errors
-    /// The function's own error, by its name; `Sandbox.Timedout` past its time limit.
-    pub async fn invoke(&self, function: Function, payload: Value) -> Invoked {
-        let invoked = async {
-            match function {
-                Function::PersistOrder => run(&self.persist_order, payload).await,
-                Function::ReserveInventory => run(&self.reserve_inventory, payload).await,
-                Function::PostAccounting => run(&self.post_accounting, payload).await,
-            }
+    /// The function's own error, by its name; `Sandbox.Timedout` past its declared time limit, and
+    /// `Lambda.ResourceNotFoundException` for a function that does not exist.
+    pub async fn invoke(&self, function: &str, payload: Value) -> Invoked {
+        let Some(task) = self.tasks.iter().find(|task| task.name() == function) else {
+            let cause = format!("Function not found: {function}");
+            return Err(TaskError::new("Lambda.ResourceNotFoundException", cause));
         };
-        tokio::time::timeout(FUNCTION_TIMEOUT, invoked).await.unwrap_or_else(|_| {
-            let message = format!("Task timed out after {} seconds", FUNCTION_TIMEOUT.as_secs());
+        let seconds = declarations::function(function).map_or(0, |function| function.timeout.seconds);
+        let invoked = tokio::time::timeout(Duration::from_secs(seconds.into()), task.invoke(payload)).await;
+        invoked.unwrap_or_else(|_| {
+            let message = format!("Task timed out after {seconds} seconds");
             Err(lambda_error("Sandbox.Timedout", &message))
         })
     }
-}
-
-async fn run<T: Task>(task: &T, payload: Value) -> Invoked {
-    saga::task::invoke(task, payload).await.map_err(|failure| {
-        let Diagnostic { error_type, error_message } = failure.into();
-        lambda_error(&error_type, &error_message)
-    })
-}
-
-/// An error of a function, with the cause that Lambda makes of it.
-pub fn lambda_error(error_type: &str, error_message: &str) -> TaskError {
-    let cause = json!({ "errorMessage": error_message, "errorType": error_type });
-    TaskError::new(error_type, cause.to_string())
 }
 
 /// Lambda, as a state machine's Task states reach it.
@@ -152,13 +91,9 @@ impl Lambda {
 impl TaskRunner for Lambda {
     async fn run(&self, task: TaskRequest) -> Invoked {
         let arn = task.arguments["FunctionName"].as_str().unwrap_or_default();
-        let Some(function) = Function::by_arn(arn) else {
-            let cause = format!("Functions.ResourceNotFoundException: Function not found: {arn}");
-            return Err(TaskError::new("Lambda.ResourceNotFoundException", cause));
-        };
         let invocation = Invocation {
             number: self.invocations.fetch_add(1, Ordering::Relaxed),
-            function,
+            function: arn.rsplit(':').next().unwrap_or_default().to_owned(),
             state: task.state,
             execution: task.execution,
             attempt: task.attempt,
@@ -169,7 +104,7 @@ impl TaskRunner for Lambda {
         let invoked = tokio::spawn(async move {
             match layer {
                 Some(layer) => layer.around(invocation, &functions).await,
-                None => functions.invoke(invocation.function, invocation.payload).await,
+                None => functions.invoke(&invocation.function, invocation.payload).await,
             }
         });
         let payload = match invoked.await {

@@ -1,7 +1,19 @@
 //! The whole system in one process: the shipped definition, the shipped handlers, and AWS's APIs.
+//!
+//! | module | knows |
+//! |---|---|
+//! | [`functions`] | the handlers of the declared functions |
+//! | [`gateway`] | API Gateway: which function answers a request |
+//! | [`lambda`] | the task functions, invoked as Step Functions invokes Lambda |
+//! | [`step_functions`] | the Step Functions API, with the engine behind it |
+//! | [`schedule`] | what AWS does by itself: the schedule, and the polling of queues |
+//! | [`seed`] | the stock and the accounts that a new stack begins with |
 
+pub mod functions;
+pub mod gateway;
 pub mod lambda;
 pub mod schedule;
+pub mod seed;
 pub mod step_functions;
 
 use std::path::Path;
@@ -9,29 +21,22 @@ use std::sync::Arc;
 
 use aws_sdk_dynamodb::config::{BehaviorVersion, Credentials, Region, SharedCredentialsProvider};
 use aws_types::SdkConfig;
-use intake::{Intake, queue::Queue, workflow::Workflow};
-use manage_accounts::ManageAccounts;
-use manage_stock::ManageStock;
-use order::EpochMs;
-use persist_order::Orders;
-use post_accounting::Journal;
-use query_orders::QueryOrders;
-use recover_orders::RecoverOrders;
-use reserve_inventory::Stocks;
-use saga::Clock;
-use engine::{LoadError, MissingPlaceholder, Random, StateMachine, TokioClock};
-use strum::VariantArray;
-
-use crate::aws::{
-    Api, DynamoDb, InProcess, Layer, Services, Sqs, StoreError, TableError, TableNames, WallClock, create_missing,
-    default_queues, queue_url,
+use clock::WallClock;
+use engine::lint::Policy;
+use engine::{MissingPlaceholder, Random, StateMachine, TokioClock};
+use local_aws::{
+    Api, DynamoDb, InProcess, Layer, Services, Sqs, StoreError, TableError, create_missing, declared_queues, queue_url,
 };
+use order::EpochMs;
+use orders::Orders;
+use queue::Queue;
+use recover_orders::RecoverOrders;
+use statemachine::{DEFINITION, DefinitionError};
+use workflow::Workflow;
 
-use lambda::{Function, Functions, InvocationLayer, Lambda};
-use step_functions::{Executions, StepFunctions, machine_arn};
-
-/// The definition that is deployed.
-pub const DEFINITION: &str = include_str!("../../../../statemachine/order-saga.asl.json");
+use functions::ApiHandler;
+use lambda::{Functions, InvocationLayer, Lambda, function_arn};
+use step_functions::{Executions, StepFunctions};
 
 /// The overflow queue's name on a local stack.
 pub const OVERFLOW_QUEUE: &str = "order-overflow";
@@ -51,15 +56,15 @@ pub enum StackError {
     /// The tables cannot be used.
     #[error(transparent)]
     Tables(#[from] TableError),
-    /// The definition has placeholders that this stack has no value for.
-    #[error("fill in the definition's placeholders")]
-    Placeholder(#[from] MissingPlaceholder),
-    /// The definition is refused.
-    #[error("load the definition of the state machine")]
-    Definition(#[from] LoadError),
+    /// The definition cannot be used.
+    #[error(transparent)]
+    Definition(#[from] DefinitionError),
+    /// Handlers and declarations do not agree.
+    #[error("the functions cannot be served:\n  {}", .0.join("\n  "))]
+    Functions(Vec<String>),
 }
 
-/// What a stack is made of, beside the shipped code.
+/// What a stack is made of, besides the shipped code.
 #[derive(Debug)]
 pub struct Options {
     /// Where the data is.
@@ -90,7 +95,7 @@ impl Options {
         Self {
             store,
             machine,
-            origin_ms: Clock::System.now_ms(),
+            origin_ms: WallClock::System.now_ms(),
             random: Random::from_entropy(),
             layers: Vec::new(),
             invocations: None,
@@ -117,22 +122,14 @@ impl Options {
 /// The whole system.
 #[derive(Debug, Clone)]
 pub struct Stack {
-    /// `POST /orders`.
-    pub intake: Arc<Intake>,
-    /// `GET /orders/{orderId}`, and the lists.
-    pub query_orders: Arc<QueryOrders>,
-    /// The stock, for operations.
-    pub manage_stock: Arc<ManageStock>,
-    /// The customers' accounts and the journal, for operations.
-    pub manage_accounts: Arc<ManageAccounts>,
+    /// The functions behind API Gateway.
+    pub apis: Arc<Vec<ApiHandler>>,
     /// The schedule's and the overflow queue's function.
     pub recover_orders: Arc<RecoverOrders>,
     /// The queues, for the part of Lambda that polls them.
     pub queues: Sqs,
     /// The data, for those who look at it from outside.
     pub store: DynamoDb,
-    /// The tables' names.
-    pub tables: TableNames,
     /// Step Functions, for those who start an execution beside another.
     pub step_functions: Arc<StepFunctions<Lambda>>,
     /// The executions.
@@ -142,7 +139,7 @@ pub struct Stack {
     /// The state machine, to start sagas from outside.
     pub workflow: Workflow,
     /// The time as everything here sees it.
-    pub clock: Clock,
+    pub clock: WallClock,
     /// DynamoDB, Step Functions and SQS, to be served to others.
     pub services: Services,
 }
@@ -154,63 +151,74 @@ impl Stack {
     /// [`StackError`].
     pub fn open(options: Options) -> Result<Self, StackError> {
         let Options { store, machine, origin_ms, random, layers, invocations } = options;
-        let tables = TableNames::default();
-        create_missing(&store, &tables)?;
-        let clock = Clock::tokio(origin_ms);
-        let queue_clock = WallClock::starting_at(origin_ms.unsigned_abs());
-        let queues = Sqs::open(store.clone(), queue_clock, default_queues())?;
+        create_missing(&store)?;
+        let clock = WallClock::starting_at(origin_ms);
+        let queues = Sqs::open(store.clone(), clock, declared_queues())?;
         let services = layers.into_iter().fold(Services::new(), Services::with_layer);
         let services = services.with(Api::DynamoDb, Arc::new(store.clone())).with(Api::Sqs, Arc::new(queues.clone()));
 
-        let functions = Functions::new(&config(&services), &tables, clock);
+        let tasks = functions::tasks(&config(&services), clock);
         let engine_clock = TokioClock::starting_at(origin_ms);
-        let step_functions = StepFunctions::new(machine, Lambda::new(functions, invocations), engine_clock, random);
+        let lambda = Lambda::new(Functions::new(tasks.clone()), invocations);
+        let step_functions = StepFunctions::new(machine, lambda, engine_clock, random);
         let executions = step_functions.executions();
         let step_functions = Arc::new(step_functions);
         let services = services.with(Api::StepFunctions, Arc::<StepFunctions<Lambda>>::clone(&step_functions));
 
         let config = config(&services);
-        let client = aws_sdk_dynamodb::Client::new(&config);
-        let orders = Orders::new(client.clone(), &tables.orders);
-        let stocks = Stocks::new(client.clone(), &tables.inventory);
-        let workflow = Workflow::new(&config, machine_arn());
-        let queue = |name| Queue::new(aws_sdk_sqs::Client::new(&config), queue_url(name));
-        let recovery = RecoverOrders::new(orders.clone(), workflow.clone(), queue(PARKED_QUEUE), clock);
+        let used = functions::Services::new(&config, clock);
+        let apis = functions::apis(&used);
+        let problems = functions::problems(&tasks, &apis);
+        if !problems.is_empty() {
+            return Err(StackError::Functions(problems));
+        }
+        let parked = Queue::new(aws_sdk_sqs::Client::new(&config), queue_url(PARKED_QUEUE));
+        let recovery = RecoverOrders::new(used.orders.clone(), used.workflow.clone(), parked, clock);
         Ok(Self {
-            intake: Arc::new(Intake::new(orders.clone(), workflow.clone(), queue(OVERFLOW_QUEUE), clock)),
-            query_orders: Arc::new(QueryOrders::new(orders.clone())),
-            manage_stock: Arc::new(ManageStock::new(stocks, clock)),
-            manage_accounts: Arc::new(ManageAccounts::new(Journal::new(client, &tables.journal))),
+            apis: Arc::new(apis),
             recover_orders: Arc::new(recovery),
             queues,
             store,
-            tables,
             step_functions,
             executions,
-            orders,
-            workflow,
+            orders: used.orders,
+            workflow: used.workflow,
             clock,
             services,
         })
     }
 }
 
-/// Loads a definition whose placeholders are the functions' ARNs.
+/// What the definition is held to: whether a function takes a payload is asked of its handler.
+pub fn policy() -> Policy {
+    let tasks = functions::tasks(&config(&Services::new()), WallClock::System);
+    statemachine::policy::policy(Arc::new(move |name, payload| {
+        let task = tasks.iter().find(|task| task.name() == name);
+        task.ok_or_else(|| format!("local/stack/src/functions.rs has no handler for {name}"))?.check_payload(payload)
+    }))
+}
+
+/// What the declarations, and the handlers and the declarations, do not agree on: each names the file to change.
+pub fn problems() -> Vec<String> {
+    let config = config(&Services::new());
+    let apis = functions::apis(&functions::Services::new(&config, WallClock::System));
+    functions::problems(&functions::tasks(&config, WallClock::System), &apis)
+}
+
+/// Loads a definition whose placeholders are the functions' local ARNs.
 ///
 /// # Errors
-/// [`StackError::Placeholder`] and [`StackError::Definition`].
+/// [`StackError::Definition`].
 pub fn load(definition: &str) -> Result<StateMachine, StackError> {
-    Ok(StateMachine::load(&fill(definition)?)?)
+    Ok(statemachine::load(definition, function_arn)?)
 }
 
 /// The definition with the functions' local ARNs.
 ///
 /// # Errors
-/// [`MissingPlaceholder`], if it names another function.
+/// [`MissingPlaceholder`], if it names a function that no folder declares.
 pub fn fill(definition: &str) -> Result<String, MissingPlaceholder> {
-    engine::fill(definition, |name| {
-        Function::VARIANTS.iter().find(|function| function.placeholder() == name).map(|function| function.arn())
-    })
+    statemachine::fill(definition, function_arn)
 }
 
 /// The clients' configuration: the one they have on Lambda, but for where requests go.

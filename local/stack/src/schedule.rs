@@ -4,23 +4,29 @@
 use std::time::Duration;
 
 use aws_lambda_events::sqs::{SqsEvent, SqsMessage};
-use recover_orders::{Batch, RUN_TIME, Report, Taken};
+use local_aws::{QueueError, Received};
+use recover_orders::{Batch, RUN_TIME, Report, RecoveryOutcome};
 use tokio::task::{JoinHandle, JoinSet};
 use tokio::time::{MissedTickBehavior, interval};
 
-use crate::aws::{QueueError, Received};
-use crate::stack::{OVERFLOW_QUEUE, Stack};
+use crate::{OVERFLOW_QUEUE, Stack};
 
-/// How often recovery runs: often enough that an order whose start was lost is decided within a
-/// minute, and so cheap when there is nothing to do that it does not matter.
-pub const RECOVERY_PERIOD: Duration = Duration::from_mins(1);
+/// How often recovery runs, as its function declares.
+pub fn recovery_period() -> Duration {
+    let schedule = declarations::function("recover-orders").and_then(|function| function.schedule.as_ref());
+    let minutes = schedule.map_or(1, |schedule| schedule.every_minutes.get());
+    Duration::from_mins(minutes.into())
+}
 
-/// How often open orders are looked for after a start, and how many times.
+/// How often, and how many times, open orders are looked for after a start.
 const START_ROUND_PERIOD: Duration = Duration::from_secs(10);
 const START_ROUNDS: u32 = 5;
 
-/// How many messages the poller hands over at once: what SQS gives at most in one receive.
-const BATCH: usize = 10;
+/// How many messages the poller hands over at once, as the function declares.
+fn batch() -> usize {
+    let receives = declarations::function("recover-orders").and_then(|function| function.receives.get("overflow"));
+    receives.map_or(1, |receives| usize::try_from(receives.batch).unwrap_or(1))
+}
 
 /// How long one receive waits for messages: SQS's own limit.
 const RECEIVE_WAIT: Duration = Duration::from_secs(20);
@@ -45,7 +51,7 @@ async fn recover_forever(stack: &Stack) {
         rounds.tick().await;
         report(&take_up_all(stack).await);
     }
-    let mut ticks = interval(RECOVERY_PERIOD);
+    let mut ticks = interval(recovery_period());
     ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
     loop {
         ticks.tick().await;
@@ -60,7 +66,7 @@ pub async fn take_up_all(stack: &Stack) -> Report {
 }
 
 fn report(report: &Report) {
-    let has_taken = report.taken.keys().any(|taken| *taken != Taken::NotOurs);
+    let has_taken = report.taken.keys().any(|taken| *taken != RecoveryOutcome::NotOurs);
     if has_taken || report.left > 0 || report.parked > 0 {
         tracing::info!(taken = ?report.taken, left = report.left, parked = report.parked, "recovery");
     }
@@ -85,7 +91,7 @@ async fn poll_forever(stack: &Stack) {
 /// # Errors
 /// [`QueueError`].
 pub async fn poll_overflow(stack: &Stack, wait: Duration) -> Result<Option<Batch>, QueueError> {
-    let received = stack.queues.receive(OVERFLOW_QUEUE, BATCH, wait).await?;
+    let received = stack.queues.receive(OVERFLOW_QUEUE, batch(), wait).await?;
     if received.is_empty() {
         return Ok(None);
     }

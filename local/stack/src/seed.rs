@@ -11,14 +11,13 @@ use std::path::{Path, PathBuf};
 use aws_sdk_dynamodb::Client;
 use aws_sdk_dynamodb::operation::put_item::PutItemError;
 use aws_sdk_dynamodb::types::AttributeValue;
-use order::{Currency, CustomerId, MAX_AMOUNT_MINOR, Sku, StoreId};
-use post_accounting::{Account, Journal};
-use reserve_inventory::{Inventory, stock::Stock};
+use inventory::stock::MAX_ON_HAND;
+use inventory::{Stock, stock_key};
+use journal::{Account, account_key};
+use order::{Currency, CustomerId, Sku, StoreId};
 use saga::{Item, Unavailable};
 use serde::Deserialize;
 use serde_json::value::RawValue;
-
-use crate::aws::TableNames;
 
 /// The sample that a stack begins with if it is given no file.
 pub const SAMPLE: &str = include_str!("sample-stock.json");
@@ -115,9 +114,9 @@ impl Seed {
                 let rule = format!("is {} of {} again", stock.sku, stock.store_id);
                 return Err(SeedError::Value { place: format!("stock[{index}]"), rule });
             }
-            if !(0..=MAX_AMOUNT_MINOR).contains(&stock.on_hand) {
+            if !(0..=MAX_ON_HAND).contains(&stock.on_hand) {
                 let place = format!("stock[{index}].onHand");
-                return Err(SeedError::Value { place, rule: format!("must be 0 to {MAX_AMOUNT_MINOR}") });
+                return Err(SeedError::Value { place, rule: format!("must be 0 to {MAX_ON_HAND}") });
             }
             Ok::<_, SeedError>(Stock {
                 store_id: stock.store_id,
@@ -153,19 +152,19 @@ impl Seed {
     ///
     /// # Errors
     /// [`SeedError::Store`].
-    pub async fn store(&self, client: &Client, tables: &TableNames) -> Result<(), SeedError> {
+    pub async fn store(&self, client: &Client) -> Result<(), SeedError> {
         let mark = seeded_mark();
-        let seeded = client.get_item().table_name(&tables.inventory).set_key(Some(mark.clone())).consistent_read(true);
+        let seeded = client.get_item().table_name(inventory::table::TABLE).set_key(Some(mark.clone())).consistent_read(true);
         if seeded.send().await.map_err(|error| Unavailable::call(READ, error))?.item.is_some() {
             return Ok(());
         }
         for stock in &self.stock {
-            put_new(client, &tables.inventory, Inventory::stock_key(&stock.store_id, &stock.sku), stock).await?;
+            put_new(client, inventory::table::TABLE, stock_key(&stock.store_id, &stock.sku), stock).await?;
         }
         for account in &self.accounts {
-            put_new(client, &tables.journal, Journal::account_key(&account.customer_id), account).await?;
+            put_new(client, journal::table::TABLE, account_key(&account.customer_id), account).await?;
         }
-        put_new(client, &tables.inventory, mark, &serde_json::Map::new()).await?;
+        put_new(client, inventory::table::TABLE, mark, &serde_json::Map::new()).await?;
         Ok(())
     }
 }
@@ -207,7 +206,7 @@ mod tests {
     #[test]
     fn a_wrong_value_is_named_with_its_place() {
         let error = Seed::parse(r#"{"stock":[{"storeId":"main","sku":"A","onHand":-1}]}"#).unwrap_err();
-        assert_eq!(error.to_string(), "the stock file's stock[0].onHand must be 0 to 9007199254740991");
+        assert_eq!(error.to_string(), "the stock file's stock[0].onHand must be 0 to 1000000000000");
         let text = r#"{"accounts":[{"customerId":"a","creditLimit":0.001,"currency":"USD"}]}"#;
         assert!(Seed::parse(text).unwrap_err().to_string().contains("accounts[0].creditLimit"));
         assert!(Seed::parse(r#"{"stocks":[]}"#).is_err());

@@ -11,7 +11,7 @@ use tokio::sync::{Semaphore, watch};
 use tokio::task::AbortHandle;
 use uuid::Uuid;
 
-use crate::aws::{Answer, BoxFuture, Service, WireError};
+use local_aws::{BoxFuture, Service, ServiceAnswer, WireError};
 
 /// The state machine's name on a local stack.
 pub const MACHINE_NAME: &str = "order-saga";
@@ -163,7 +163,7 @@ impl<R: TaskRunner + 'static> StepFunctions<R> {
         Ok((request.name.unwrap_or_else(|| Uuid::new_v4().to_string()), input))
     }
 
-    async fn start_sync(&self, body: &[u8]) -> Result<Answer, WireError> {
+    async fn start_sync(&self, body: &[u8]) -> Result<ServiceAnswer, WireError> {
         let (name, input) = Self::read(body)?;
         let input_text = input.to_string();
         let mut execution = self.spawn(name, input, None);
@@ -191,14 +191,14 @@ impl<R: TaskRunner + 'static> StepFunctions<R> {
                 answer[member] = text.as_str().into();
             }
         }
-        Ok(Answer::ok(&answer))
+        Ok(ServiceAnswer::ok(&answer))
     }
 
-    fn start(&self, body: &[u8]) -> Result<Answer, WireError> {
+    fn start(&self, body: &[u8]) -> Result<ServiceAnswer, WireError> {
         let (name, input) = Self::read(body)?;
         let started_ms = engine::Clock::now_ms(&self.clock);
         let execution = self.spawn(name, input, Some(Arc::clone(&self.turns)));
-        Ok(Answer::ok(&json!({ "executionArn": execution.arn, "startDate": epoch_seconds(started_ms) })))
+        Ok(ServiceAnswer::ok(&json!({ "executionArn": execution.arn, "startDate": epoch_seconds(started_ms) })))
     }
 }
 
@@ -219,14 +219,14 @@ struct StartRequest {
 }
 
 impl<R: TaskRunner + std::fmt::Debug + 'static> Service for StepFunctions<R> {
-    fn call<'a>(&'a self, operation: &'a str, body: &'a [u8]) -> BoxFuture<'a, Answer> {
+    fn call<'a>(&'a self, operation: &'a str, body: &'a [u8]) -> BoxFuture<'a, ServiceAnswer> {
         Box::pin(async move {
             let answer = match operation {
                 "StartSyncExecution" => self.start_sync(body).await,
                 "StartExecution" => self.start(body),
                 _ => Err(WireError::unknown_operation(operation)),
             };
-            answer.unwrap_or_else(Answer::from)
+            answer.unwrap_or_else(ServiceAnswer::from)
         })
     }
 }

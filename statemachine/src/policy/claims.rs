@@ -5,7 +5,7 @@ use serde_json::Value;
 use engine::Status::Succeeded;
 use engine::lint::{Answered, Performance, Verdict};
 
-use super::{REFUSED, TRANSIENT};
+use super::{TRANSIENT, refused};
 
 /// What this execution contradicts.
 pub(super) fn judge(performance: &Performance<'_>) -> Vec<Verdict> {
@@ -78,11 +78,18 @@ fn action(answered: &Answered) -> Option<&str> {
 }
 
 fn is_compensation(answered: &Answered) -> bool {
-    matches!(action(answered), Some("reverse" | "release"))
+    declarations::steps().iter().any(|(function, step)| calls(answered, &function.name, &step.compensation.name))
 }
 
 fn is_fulfilment(answered: &Answered) -> bool {
-    matches!(action(answered), Some("consume" | "complete"))
+    let is_consumption = declarations::steps().iter().any(|(function, step)| {
+        step.consumption.as_ref().is_some_and(|consumption| calls(answered, &function.name, &consumption.name))
+    });
+    is_consumption || action(answered) == Some("complete")
+}
+
+fn calls(answered: &Answered, function: &str, action: &str) -> bool {
+    answered.call.as_ref().is_some_and(|call| call.function == function && call.action == action)
 }
 
 /// The status of the record that the state was answered with.
@@ -95,7 +102,7 @@ fn failure(answered: &Answered) -> Option<&str> {
 }
 
 fn is_refusal(error: &str) -> bool {
-    REFUSED.contains(&error)
+    refused().any(|name| name == error)
 }
 
 fn is_unknown_failure(answered: &Answered) -> bool {
@@ -103,77 +110,4 @@ fn is_unknown_failure(answered: &Answered) -> bool {
         is_refusal(error) || TRANSIENT.contains(&error) || engine::lint::TRANSIENT_LAMBDA_ERRORS.contains(&error)
     };
     failure(answered).is_some_and(|error| !is_known(error))
-}
-
-#[cfg(test)]
-mod tests {
-    use engine::StateMachine;
-    use engine::lint;
-
-    use crate::policy::policy;
-    use crate::stack::{DEFINITION, fill};
-
-    /// The claims that the shipped definition contradicts once `from` is replaced by `to`.
-    async fn contradicted(from: &str, to: &str) -> Vec<String> {
-        assert!(DEFINITION.contains(from), "{from}");
-        let definition = fill(&DEFINITION.replacen(from, to, 1)).unwrap();
-        let machine = StateMachine::load(&definition).unwrap();
-        let findings = lint::check(&machine, &policy()).await.findings;
-        let claims = findings.into_iter().filter_map(|finding| match finding.rule {
-            lint::Rule::Contradicts { claim, .. } => Some(format!("{}: {claim}", finding.state.unwrap())),
-            _ => None,
-        });
-        claims.collect()
-    }
-
-    const STATUS: &str = r#""status": "{% $states.result.Payload.status %}""#;
-
-    #[tokio::test]
-    async fn an_outcome_that_the_record_does_not_have_is_found() {
-        assert_eq!(
-            contradicted(STATUS, r#""status": "CONFIRMED""#).await,
-            [
-                "OrderConfirmed: what is not decided is not reported as a success",
-                "OrderConfirmed: the end is named after the outcome that it reports",
-            ]
-        );
-    }
-
-    #[tokio::test]
-    async fn a_roll_back_of_an_order_that_is_not_cancelling_is_found() {
-        assert_eq!(
-            contradicted(STATUS, r#""status": "CANCELLING""#).await,
-            [
-                "ReverseAccounting: a step is undone only for an order whose record says CANCELLING",
-                "ReleaseInventory: a step is undone only for an order whose record says CANCELLING",
-                "ReverseAccounting: nothing is called for an order that was found confirmed",
-                "ReleaseInventory: nothing is called for an order that was found confirmed",
-                "CloseOrder: nothing is called for an order that was found confirmed",
-                "ReverseAccounting: an order is fulfilled, and nothing else is done to it, if its record says FULFILLING",
-                "ReleaseInventory: an order is fulfilled, and nothing else is done to it, if its record says FULFILLING",
-                "CloseOrder: an order is fulfilled, and nothing else is done to it, if its record says FULFILLING",
-            ]
-        );
-    }
-
-    #[tokio::test]
-    async fn a_hand_over_of_an_order_that_is_not_fulfilling_is_found() {
-        assert_eq!(
-            contradicted(r#""Next": "OrderConfirmed""#, r#""Next": "ConsumeInventory""#).await,
-            [
-                "ConsumeInventory: nothing is called for an order that was found confirmed",
-                "ConsumeInventory: an order is fulfilled, and nothing else is done to it, if its record says FULFILLING",
-                "CompleteOrder: nothing is called for an order that was found confirmed",
-                "CompleteOrder: an order is fulfilled, and nothing else is done to it, if its record says FULFILLING",
-            ]
-        );
-    }
-
-    #[tokio::test]
-    async fn a_failure_to_persist_that_nobody_decides_on_is_found() {
-        assert_eq!(
-            contradicted(r#""Next": "CancelOrder""#, r#""Next": "OrderUnfinished""#).await,
-            ["PersistOrder: an order that could not be persisted is decided against"]
-        );
-    }
 }

@@ -2,10 +2,9 @@
 
 use order::{
     Draft, Effect, MAX_AMOUNT_MINOR, MAX_LINES, MAX_QUANTITY, Order, OrderLine, OrderRecord, PaymentTerms, Reason,
-    Receipt, Receipts, Shortage, Status,
+    Receipt, Receipts, Shortage, Status, StepReceipts,
 };
-use persist_order::MAX_DETAIL_CHARS;
-use strum::VariantArray;
+use orders::table::MAX_DETAIL_CHARS;
 
 /// The longest identifier of a customer, store, county or article.
 const MAX_ID_CHARS: usize = 64;
@@ -40,7 +39,8 @@ pub fn largest_order() -> Order {
 /// The record of the largest order in this status, with everything in it that a record can hold,
 /// whether or not an order in this status has it.
 pub fn largest_record(status: Status) -> OrderRecord {
-    let reason = Reason::VARIANTS.iter().copied().max_by_key(|reason| reason.to_string().len());
+    let refused = declarations::refusals().map(|(_, refusal)| Reason::Refused(refusal.reason.clone()));
+    let reason = refused.chain(Reason::OWN).max_by_key(|reason| reason.as_str().len());
     OrderRecord {
         order: largest_order(),
         status,
@@ -52,13 +52,7 @@ pub fn largest_record(status: Status) -> OrderRecord {
             .iter()
             .map(|line| Shortage { sku: line.sku.clone(), available: MAX_AMOUNT_MINOR })
             .collect(),
-        receipts: Receipts {
-            reserve_inventory: Some(receipt()),
-            post_accounting: Some(receipt()),
-            reverse_accounting: Some(receipt()),
-            release_inventory: Some(receipt()),
-            consume_inventory: Some(receipt()),
-        },
+        receipts: Receipts { applied: receipts(), undone: receipts(), consumed: receipts() },
         attempts: u32::MAX,
         created_ms: LAST_MS,
         updated_ms: LAST_MS,
@@ -68,6 +62,10 @@ pub fn largest_record(status: Status) -> OrderRecord {
         fulfilling_ms: Some(LAST_MS),
         fulfilled_ms: Some(LAST_MS),
     }
+}
+
+fn receipts() -> StepReceipts {
+    declarations::steps().iter().map(|(function, _)| (function.name.clone(), receipt())).collect()
 }
 
 /// The longest receipt.

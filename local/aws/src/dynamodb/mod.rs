@@ -16,7 +16,7 @@ pub use self::data_dir::StoreError;
 pub use self::snapshot::{Item, SnapshotError};
 
 use self::data_dir::DataDir;
-use super::service::{Answer, Api, BoxFuture, Service};
+use super::service::{ServiceAnswer, Api, BoxFuture, Service};
 use super::wire_error::WireError;
 
 /// The DynamoDB of one local stack. Clones share the data.
@@ -150,15 +150,15 @@ impl DynamoDb {
         dispatch::dispatch(&self.database, operation, body)
     }
 
-    fn answer(&self, operation: &str, body: &[u8]) -> Answer {
+    fn answer(&self, operation: &str, body: &[u8]) -> ServiceAnswer {
         let Ok(body) = str::from_utf8(body) else {
             return WireError::unreadable_body(Api::DynamoDb).into();
         };
         match self.dispatch(operation, body) {
-            Some(Ok(body)) => Answer::new(StatusCode::OK, body.into_bytes()),
+            Some(Ok(body)) => ServiceAnswer::new(StatusCode::OK, body.into_bytes()),
             Some(Err(error)) => {
                 let status = StatusCode::from_u16(error.status_code()).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
-                Answer::new(status, error.to_json().into_bytes())
+                ServiceAnswer::new(status, error.to_json().into_bytes())
             }
             None => WireError::unknown_operation(operation).into(),
         }
@@ -166,7 +166,7 @@ impl DynamoDb {
 }
 
 impl Service for DynamoDb {
-    fn call<'a>(&'a self, operation: &'a str, body: &'a [u8]) -> BoxFuture<'a, Answer> {
+    fn call<'a>(&'a self, operation: &'a str, body: &'a [u8]) -> BoxFuture<'a, ServiceAnswer> {
         if !self.is_on_disk() {
             return Box::pin(async move { self.answer(operation, body) });
         }

@@ -7,8 +7,8 @@ use serde_json::{Value, json};
 use uuid::Uuid;
 
 use super::Redrive;
-use crate::aws::clock::WallClock;
-use crate::aws::dynamodb::{DynamoDb, StoreError};
+use clock::WallClock;
+use crate::dynamodb::{DynamoDb, StoreError};
 
 /// The table of all messages: partition key `queue`, sort key `id`, which starts with the time sent.
 pub const TABLE: &str = "local_queues";
@@ -39,7 +39,7 @@ pub struct Received {
 
 /// What a look for messages found.
 #[derive(Debug, Default)]
-pub(super) struct Taken {
+pub(super) struct Batch {
     pub(super) messages: Vec<Received>,
     /// When the first of the messages that are hidden now comes back.
     pub(super) next_in: Option<Duration>,
@@ -64,6 +64,10 @@ struct Stored {
 }
 
 impl Messages {
+    fn now_ms(&self) -> u64 {
+        self.clock.now_ms().unsigned_abs()
+    }
+
     /// Creates the table if it is missing.
     pub(super) fn open(store: DynamoDb, clock: WallClock) -> Result<Self, StoreError> {
         let table = json!({
@@ -89,7 +93,7 @@ impl Messages {
     /// Stores a message and answers with its id.
     pub(super) fn add(&self, queue: &str, body: &str, delay: Duration) -> Result<String, StoreError> {
         let message_id = Uuid::new_v4().to_string();
-        let sent_ms = self.clock.now_ms();
+        let sent_ms = self.now_ms();
         let message = Stored {
             id: format!("{sent_ms:013}-{message_id}"),
             body: body.to_owned(),
@@ -111,9 +115,9 @@ impl Messages {
         max: usize,
         hidden_for: Duration,
         redrive: Option<&Redrive>,
-    ) -> Result<Taken, StoreError> {
-        let now_ms = self.clock.now_ms();
-        let mut taken = Taken::default();
+    ) -> Result<Batch, StoreError> {
+        let now_ms = self.now_ms();
+        let mut taken = Batch::default();
         let mut next_visible_ms = None;
         self.each(queue, |message| {
             if message.visible_at_ms > now_ms {
@@ -146,7 +150,7 @@ impl Messages {
 
     /// Shows again what receivers hold that are gone.
     pub(super) fn release(&self, queue: &str) -> Result<(), StoreError> {
-        let now_ms = self.clock.now_ms();
+        let now_ms = self.now_ms();
         let mut held = Vec::new();
         self.each(queue, |message| {
             if message.receive_count > 0 && message.visible_at_ms > now_ms {
@@ -172,7 +176,7 @@ impl Messages {
     }
 
     pub(super) fn count(&self, queue: &str) -> Result<Counts, StoreError> {
-        let now_ms = self.clock.now_ms();
+        let now_ms = self.now_ms();
         let mut counts = Counts::default();
         self.each(queue, |message| {
             if message.visible_at_ms <= now_ms {

@@ -6,13 +6,13 @@ mod wire;
 use std::sync::Arc;
 use std::time::Duration;
 
+use clock::WallClock;
 use tokio::sync::Notify;
 use tokio::time::Instant;
 
-use super::clock::WallClock;
 use super::dynamodb::{DynamoDb, StoreError};
 
-use self::messages::{Counts, Messages, Taken};
+use self::messages::{Counts, Messages, Batch};
 pub use self::messages::{Received, TABLE as MESSAGES_TABLE};
 
 /// A queue and how it treats its messages.
@@ -31,30 +31,32 @@ pub struct QueueSpec {
 pub struct Redrive {
     /// The dead-letter queue's name.
     pub to: String,
-    /// How often a message is handed out before it goes there.
+    /// How many times a message is handed out before it goes there.
     pub max_receive_count: u64,
 }
 
-/// The queues of the order saga: `order-overflow` with its dead-letter queue `order-overflow-dead`,
-/// and `orders-parked`.
-pub fn default_queues() -> Vec<QueueSpec> {
-    let plain =
-        |name: &str| QueueSpec { name: name.to_owned(), visibility_timeout: Duration::from_secs(30), redrive: None };
-    vec![
-        QueueSpec {
-            // Six times a minute, the time a function has for a batch, as AWS advises.
-            // https://docs.aws.amazon.com/lambda/latest/dg/services-sqs-configure.html
-            visibility_timeout: Duration::from_mins(6),
-            redrive: Some(Redrive {
-                to: "order-overflow-dead".to_owned(),
-                // AWS's advice is at least 5, lest throttling alone sends a message there.
-                max_receive_count: 5,
-            }),
-            ..plain("order-overflow")
-        },
-        plain("order-overflow-dead"),
-        plain("orders-parked"),
-    ]
+/// The declared queues, under their local names.
+pub fn declared_queues() -> Vec<QueueSpec> {
+    let spec = |queue: &declarations::Queue| QueueSpec {
+        name: local_name(&queue.name).to_owned(),
+        visibility_timeout: Duration::from_secs(queue.visibility_seconds.into()),
+        redrive: queue.redrive.as_ref().map(|redrive| Redrive {
+            to: local_name(&redrive.to).to_owned(),
+            max_receive_count: redrive.max_receives.into(),
+        }),
+    };
+    declarations::queues().map(spec).collect()
+}
+
+/// The name of a declared queue on a local stack. Three are named as the first release named them: data
+/// directories hold their messages under these names.
+pub fn local_name(queue: &str) -> &str {
+    match queue {
+        "overflow" => "order-overflow",
+        "overflow-dead" => "order-overflow-dead",
+        "parked" => "orders-parked",
+        other => other,
+    }
 }
 
 /// The URL that a queue of the local stack goes by.
@@ -173,7 +175,7 @@ impl Sqs {
             // Registered before the look, so that a message sent just after it is not missed.
             arrived.as_mut().enable();
             let redrive = redrive.clone();
-            let taken: Taken = self
+            let taken: Batch = self
                 .with_messages(queue, move |messages, queue| messages.take(queue, max, hidden_for, redrive.as_ref()))
                 .await?;
             if !taken.messages.is_empty() || Instant::now() >= deadline {

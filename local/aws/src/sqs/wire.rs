@@ -9,8 +9,8 @@ use serde::de::DeserializeOwned;
 use serde_json::{Map, Value, json};
 
 use super::{QueueError, Received, Sqs, queue_url};
-use crate::aws::service::{Answer, Api, BoxFuture, Service};
-use crate::aws::wire_error::WireError;
+use crate::service::{ServiceAnswer, Api, BoxFuture, Service};
+use crate::wire_error::WireError;
 
 /// The largest message: the limit of a queue that sets none of its own with Terraform's provider 5.
 const MAX_BODY_BYTES: usize = 256 * 1024;
@@ -73,10 +73,10 @@ struct GetQueueAttributes {
 }
 
 impl Service for Sqs {
-    fn call<'a>(&'a self, operation: &'a str, body: &'a [u8]) -> BoxFuture<'a, Answer> {
+    fn call<'a>(&'a self, operation: &'a str, body: &'a [u8]) -> BoxFuture<'a, ServiceAnswer> {
         Box::pin(async move {
             match self.answer(operation, body).await {
-                Ok(body) => Answer::ok(&body),
+                Ok(body) => ServiceAnswer::ok(&body),
                 Err(error) => error.into(),
             }
         })

@@ -4,7 +4,7 @@ use std::time::Duration;
 use aws_sdk_dynamodb::operation::transact_get_items::TransactGetItemsError;
 use aws_sdk_dynamodb::operation::transact_write_items::TransactWriteItemsError;
 use aws_sdk_dynamodb::types::{Get, TransactGetItem, TransactWriteItem};
-use local::aws::{ConflictingTransactions, DynamoDb};
+use local_aws::{ConflictingTransactions, DynamoDb};
 
 use crate::stack::{FENCE, Stack, number, put_fence, take, text};
 

@@ -4,8 +4,8 @@ use std::sync::Arc;
 
 use aws_sdk_dynamodb::config::{BehaviorVersion, Credentials, Region};
 use aws_sdk_dynamodb::error::{ProvideErrorMetadata, SdkError};
-use local::aws::{
-    Api, BoxFuture, Call, Layer, Next, Outcome, Services, Sqs, Unanswered, WallClock, default_queues, endpoint,
+use local_aws::{
+    Api, BoxFuture, Call, Layer, Next, Outcome, Services, Sqs, Unanswered, WallClock, declared_queues, endpoint,
     queue_url,
 };
 
@@ -31,7 +31,7 @@ fn dynamodb(url: &str) -> aws_sdk_dynamodb::Client {
 #[tokio::test]
 async fn a_client_with_an_endpoint_url_reaches_the_services() {
     let stack = Stack::in_memory();
-    let queues = Sqs::open(stack.store.clone(), WallClock::system(), default_queues()).unwrap();
+    let queues = Sqs::open(stack.store.clone(), WallClock::system(), declared_queues()).unwrap();
     let services = stack.services.clone().with(Api::Sqs, Arc::new(queues));
     let url = listen(services).await;
 

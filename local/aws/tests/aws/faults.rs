@@ -5,8 +5,8 @@ use std::time::Duration;
 use aws_sdk_dynamodb::error::{ProvideErrorMetadata, SdkError};
 use aws_sdk_dynamodb::operation::put_item::PutItemError;
 use aws_sdk_dynamodb::operation::transact_write_items::TransactWriteItemsError;
-use local::aws::{
-    Answer, Api, BoxFuture, Call, CancellationReason, InProcess, Layer, Next, Outcome, Unanswered, WireError,
+use local_aws::{
+    ServiceAnswer, Api, BoxFuture, Call, CancellationReason, InProcess, Layer, Next, Outcome, Unanswered, WireError,
 };
 use serde_json::json;
 use tokio::time::Instant;
@@ -154,13 +154,13 @@ async fn our_wire_form_of_a_failed_condition_is_the_stores_own() {
     };
     assert!(call("PutItem", &put).await.is_success());
     let item = put["Item"].clone();
-    let ours = Answer::from(WireError::conditional_check_failed(Some(item.clone())));
+    let ours = ServiceAnswer::from(WireError::conditional_check_failed(Some(item.clone())));
     let theirs = call("PutItem", &put).await;
     assert_eq!((ours.status, ours.json()), (theirs.status, theirs.json()));
 
     let transaction = json!({ "TransactItems": [{ "Put": put }] });
     let reasons = [CancellationReason::conditional_check_failed(Some(item))];
-    let ours = Answer::from(WireError::transaction_canceled(&reasons));
+    let ours = ServiceAnswer::from(WireError::transaction_canceled(&reasons));
     let theirs = call("TransactWriteItems", &transaction).await;
     assert_eq!((ours.status, ours.json()), (theirs.status, theirs.json()));
 }
@@ -169,10 +169,10 @@ async fn our_wire_form_of_a_failed_condition_is_the_stores_own() {
 async fn throttled_queues_and_executions_arrive_under_the_codes_that_the_sdk_retries() {
     let refuse = std::sync::Arc::new(RefuseAll);
     let services = Stack::in_memory().services.with_layer(refuse);
-    let store = local::aws::DynamoDb::in_memory().unwrap();
-    let clock = local::aws::WallClock::system();
-    let queues = local::aws::default_queues();
-    let sqs = local::aws::Sqs::open(store.clone(), clock, queues).unwrap();
+    let store = local_aws::DynamoDb::in_memory().unwrap();
+    let clock = local_aws::WallClock::system();
+    let queues = local_aws::declared_queues();
+    let sqs = local_aws::Sqs::open(store.clone(), clock, queues).unwrap();
     let services =
         services.with(Api::Sqs, std::sync::Arc::new(sqs)).with(Api::StepFunctions, std::sync::Arc::new(store));
     let client = InProcess::new(services.clone());

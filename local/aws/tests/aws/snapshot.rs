@@ -95,7 +95,7 @@ async fn a_snapshot_shows_one_moment_of_all_tables() {
 
 #[test]
 fn a_table_that_is_not_there_is_named() {
-    let store = local::aws::DynamoDb::in_memory().unwrap();
+    let store = local_aws::DynamoDb::in_memory().unwrap();
     let error = store.snapshot(&["orders"]).unwrap_err();
     assert!(error.to_string().contains("orders"), "{error}");
 }

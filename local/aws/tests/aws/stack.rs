@@ -7,7 +7,7 @@ use aws_sdk_dynamodb::config::retry::RetryConfig;
 use aws_sdk_dynamodb::config::timeout::TimeoutConfig;
 use aws_sdk_dynamodb::config::{BehaviorVersion, Builder};
 use aws_sdk_dynamodb::types::{AttributeValue, Put, TransactWriteItem, Update};
-use local::aws::{Api, DynamoDb, InProcess, Item, Layer, Services, TableNames, create_missing};
+use local_aws::{Api, DynamoDb, InProcess, Item, Layer, Services, TableNames, create_missing};
 
 /// The key that most tests are about.
 pub const FENCE: &str = "order#1";

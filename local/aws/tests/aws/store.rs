@@ -1,7 +1,7 @@
 use aws_sdk_dynamodb::operation::put_item::PutItemError;
 use aws_sdk_dynamodb::operation::transact_write_items::TransactWriteItemsError;
 use aws_sdk_dynamodb::types::{ReturnValue, ReturnValuesOnConditionCheckFailure};
-use local::aws::{DynamoDb, StoreError};
+use local_aws::{DynamoDb, StoreError};
 
 use crate::stack::{FENCE, Stack, number, put_fence, take, text};
 

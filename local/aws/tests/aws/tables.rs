@@ -1,7 +1,7 @@
 use std::collections::BTreeMap;
 
 use aws_sdk_dynamodb::types::{BillingMode, KeySchemaElement, ProjectionType};
-use local::aws::{DynamoDb, TableError, TableNames, create_missing};
+use local_aws::{DynamoDb, TableError, TableNames, create_missing};
 
 use crate::stack::{Stack, number, text};
 

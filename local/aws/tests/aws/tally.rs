@@ -1,6 +1,6 @@
 use std::sync::Arc;
 
-use local::aws::{DynamoDb, Tally, Usage};
+use local_aws::{DynamoDb, Tally, Usage};
 
 use crate::stack::{FENCE, Stack, number, put_fence, take, text};
 

@@ -1,0 +1,267 @@
+//! The handlers of the declared functions: the one place that says which code a function's name stands for.
+//!
+//! A new function is a line here. What a handler must agree on with its declaration is found by [`problems`].
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::fmt;
+use std::sync::Arc;
+
+use api::{Answer, Caller, Handler};
+use aws_lambda_events::apigw::ApiGatewayProxyRequest;
+use aws_sdk_dynamodb::Client;
+use aws_types::SdkConfig;
+use clock::WallClock;
+use declarations::{Function, Kind};
+use engine::TaskError;
+use intake::Intake;
+use inventory::Stocks;
+use journal::Journal;
+use lambda_runtime::Diagnostic;
+use local_aws::{BoxFuture, queue_url};
+use manage_accounts::ManageAccounts;
+use manage_stock::ManageStock;
+use orders::Orders;
+use persist_order::{PersistError, PersistOrder};
+use post_accounting::PostAccounting;
+use query_orders::QueryOrders;
+use queue::Queue;
+use reserve_inventory::ReserveInventory;
+use saga::{Item, Step, StepFunction, StepInput, Task};
+use serde::Deserialize;
+use serde_json::{Value, json};
+use strum::VariantNames;
+use workflow::Workflow;
+
+use crate::OVERFLOW_QUEUE;
+use crate::step_functions::machine_arn;
+
+/// The functions that the state machine calls, each with clients of its own.
+#[must_use]
+pub fn tasks(config: &SdkConfig, clock: WallClock) -> Vec<TaskHandler> {
+    let client = || Client::new(config);
+    vec![
+        record("persist-order", PersistOrder::new(Orders::new(client(), orders::table::TABLE), clock)),
+        step("reserve-inventory", ReserveInventory::new(inventory::table::TABLE), client(), clock),
+        step("post-accounting", PostAccounting::new(client(), journal::table::TABLE), client(), clock),
+    ]
+}
+
+/// The functions that API Gateway calls.
+#[must_use]
+pub fn apis(services: &Services) -> Vec<ApiHandler> {
+    let Services { orders, stocks, journal, workflow, overflow, clock } = services;
+    vec![
+        api("intake", Intake::new(orders.clone(), workflow.clone(), overflow.clone(), *clock)),
+        api("query-orders", QueryOrders::new(orders.clone())),
+        api("manage-stock", ManageStock::new(stocks.clone(), *clock)),
+        api("manage-accounts", ManageAccounts::new(journal.clone())),
+    ]
+}
+
+/// What the functions behind API Gateway are made of.
+#[derive(Debug, Clone)]
+pub struct Services {
+    /// The orders table.
+    pub orders: Orders,
+    /// The inventory table.
+    pub stocks: Stocks,
+    /// The journal table.
+    pub journal: Journal,
+    /// The state machine.
+    pub workflow: Workflow,
+    /// The overflow queue.
+    pub overflow: Queue,
+    /// The time.
+    pub clock: WallClock,
+}
+
+/// What Step Functions sees of an invocation: the payload, or a named error.
+pub type Invoked = Result<Value, TaskError>;
+
+impl Services {
+    /// The services that these clients reach.
+    #[must_use]
+    pub fn new(config: &SdkConfig, clock: WallClock) -> Self {
+        let client = Client::new(config);
+        Self {
+            orders: Orders::new(client.clone(), orders::table::TABLE),
+            stocks: Stocks::new(client.clone(), inventory::table::TABLE),
+            journal: Journal::new(client, journal::table::TABLE),
+            workflow: Workflow::new(config, machine_arn()),
+            overflow: Queue::new(aws_sdk_sqs::Client::new(config), queue_url(OVERFLOW_QUEUE)),
+            clock,
+        }
+    }
+}
+
+type Invoke = dyn Fn(Value) -> BoxFuture<'static, Invoked> + Send + Sync;
+type Check = dyn Fn(&Value) -> Result<(), String> + Send + Sync;
+type FenceKey = dyn Fn(&order::OrderId) -> Item + Send + Sync;
+
+/// The handler of a function that the state machine calls.
+#[derive(Clone)]
+pub struct TaskHandler {
+    name: &'static str,
+    invoke: Arc<Invoke>,
+    check_payload: Arc<Check>,
+    /// The refusals that its code has.
+    refusals: BTreeSet<&'static str>,
+    /// Of a step: the key of an order's fence.
+    fence_key: Option<Arc<FenceKey>>,
+}
+
+impl TaskHandler {
+    /// The function's name.
+    pub fn name(&self) -> &'static str {
+        self.name
+    }
+
+    /// Invokes it, as Lambda does but for its time limit.
+    pub fn invoke(&self, payload: Value) -> BoxFuture<'static, Invoked> {
+        (self.invoke)(payload)
+    }
+
+    /// Whether it would take this payload.
+    ///
+    /// # Errors
+    /// What it would refuse it for.
+    pub fn check_payload(&self, payload: &Value) -> Result<(), String> {
+        (self.check_payload)(payload)
+    }
+}
+
+impl fmt::Debug for TaskHandler {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("TaskHandler").field("name", &self.name).finish_non_exhaustive()
+    }
+}
+
+type Respond = dyn Fn(ApiGatewayProxyRequest, Caller, String) -> BoxFuture<'static, Answer> + Send + Sync;
+
+/// The handler of a function that API Gateway calls.
+#[derive(Clone)]
+pub struct ApiHandler {
+    name: &'static str,
+    respond: Arc<Respond>,
+}
+
+impl ApiHandler {
+    /// The function's name.
+    pub fn name(&self) -> &'static str {
+        self.name
+    }
+
+    /// Answers a request.
+    pub fn answer(&self, event: ApiGatewayProxyRequest, caller: Caller, id: String) -> BoxFuture<'static, Answer> {
+        (self.respond)(event, caller, id)
+    }
+}
+
+impl fmt::Debug for ApiHandler {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("ApiHandler").field("name", &self.name).finish_non_exhaustive()
+    }
+}
+
+fn record(name: &'static str, handler: PersistOrder) -> TaskHandler {
+    let check = |payload: &Value| {
+        let input = persist_order::Input::deserialize(payload).map_err(|error| error.to_string())?;
+        input.check().map_err(|error| error.to_string())
+    };
+    TaskHandler {
+        name,
+        invoke: invoke(handler),
+        check_payload: Arc::new(check),
+        refusals: PersistError::VARIANTS.iter().copied().filter(|name| *name != "Unavailable").collect(),
+        fence_key: None,
+    }
+}
+
+fn step<S: Step + Clone>(name: &'static str, step: S, client: Client, clock: WallClock) -> TaskHandler
+where
+    S::Refusal: VariantNames,
+{
+    let declaration = declarations::function(name).and_then(|function| function.step.as_ref());
+    let declaration = declaration.unwrap_or_else(|| panic!("functions/{name}/function.json declares no step"));
+    let keys = step.clone();
+    TaskHandler {
+        name,
+        invoke: invoke(StepFunction::new(declaration, step, client, &declaration.fence.table, clock)),
+        check_payload: Arc::new(|payload| saga::function::check_payload(declaration, payload)),
+        refusals: S::Refusal::VARIANTS.iter().copied().collect(),
+        fence_key: Some(Arc::new(move |order_id| keys.fence_key(order_id))),
+    }
+}
+
+fn invoke<T: Task>(task: T) -> Arc<Invoke> {
+    let task = Arc::new(task);
+    Arc::new(move |payload| {
+        let task = Arc::clone(&task);
+        Box::pin(async move {
+            saga::task::invoke(&*task, payload).await.map_err(|failure| {
+                let Diagnostic { error_type, error_message } = failure.into();
+                lambda_error(&error_type, &error_message)
+            })
+        })
+    })
+}
+
+fn api<H: Handler>(name: &'static str, handler: H) -> ApiHandler {
+    let function = declarations::function(name).unwrap_or_else(|| panic!("functions/{name}/function.json is missing"));
+    let handler = Arc::new(handler);
+    let respond = move |event, caller: Caller, id: String| -> BoxFuture<'static, Answer> {
+        let handler = Arc::clone(&handler);
+        Box::pin(async move { api::handler::answer(&*handler, function, event, &caller, &id).await })
+    };
+    ApiHandler { name, respond: Arc::new(respond) }
+}
+
+/// An error of a function, with the cause that Lambda makes of it.
+pub fn lambda_error(error_type: &str, error_message: &str) -> TaskError {
+    let cause = json!({ "errorMessage": error_message, "errorType": error_type });
+    TaskError::new(error_type, cause.to_string())
+}
+
+/// What the handlers and the declarations do not agree on: each names the file to change.
+pub fn problems(tasks: &[TaskHandler], apis: &[ApiHandler]) -> Vec<String> {
+    let mut problems = declarations::problems();
+    let handled: BTreeSet<&str> = tasks.iter().map(TaskHandler::name).chain(apis.iter().map(ApiHandler::name)).collect();
+    for function in declarations::functions().iter().filter(|function| function.kind != Kind::Worker) {
+        if !handled.contains(function.name.as_str()) {
+            let place = "local/stack/src/functions.rs";
+            problems.push(format!("{place}: has no handler for {}, which functions/ declares", function.name));
+        }
+    }
+    let declared: BTreeMap<&str, &Function> =
+        declarations::functions().iter().map(|function| (function.name.as_str(), function)).collect();
+    for task in tasks {
+        let Some(function) = declared.get(task.name) else { continue };
+        let of_step = function.step.iter().flat_map(|step| step.refusals.keys());
+        let of_record = function.record.iter().flat_map(|record| &record.refusals);
+        let refusals: BTreeSet<&str> = of_step.chain(of_record).map(String::as_str).collect();
+        if refusals != task.refusals {
+            let at = format!("functions/{}/function.json", task.name);
+            problems.push(format!("{at}: declares the refusals {refusals:?}, and the code has {:?}", task.refusals));
+        }
+        problems.extend(fence_problem(function, task));
+    }
+    problems
+}
+
+fn fence_problem(function: &Function, task: &TaskHandler) -> Option<String> {
+    let (step, fence_key) = (function.step.as_ref()?, task.fence_key.as_ref()?);
+    let order_id: order::OrderId = "0123456789abcdef0123456789abcdef".parse().expect("it is an order id");
+    let declared = step.fence.key.iter().map(|(name, value)| {
+        let value = value.replace("{order_id}", order_id.as_str());
+        (name.clone(), aws_sdk_dynamodb::types::AttributeValue::S(value))
+    });
+    let (declared, found) = (Item::from_iter(declared), fence_key(&order_id));
+    (declared != found).then(|| {
+        format!("functions/{}/function.json: the fence's key is {declared:?}, and the code's {found:?}", task.name)
+    })
+}
+
+/// What a step's function is sent for each of its declared actions.
+pub fn step_input(action: &str, order: Option<order::Order>, order_id: Option<order::OrderId>) -> Value {
+    json!(StepInput { action: action.to_owned(), order: order.map(Box::new), order_id })
+}

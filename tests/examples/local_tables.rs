@@ -6,8 +6,8 @@ use std::sync::Arc;
 
 use aws_sdk_dynamodb::Client;
 use aws_sdk_dynamodb::types::{KeySchemaElement, Projection, ProjectionType, TableDescription, TimeToLiveStatus};
-use local::aws::{Api, DynamoDb, Services, TableNames, create_missing};
-use local::stack::config;
+use local_aws::{Api, DynamoDb, Services, TableNames, create_missing};
+use local_stack::config;
 use serde_json::{Value, json};
 
 #[tokio::main(flavor = "current_thread")]

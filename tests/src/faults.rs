@@ -4,8 +4,9 @@ use std::collections::VecDeque;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-use local::aws::{Api, BoxFuture, Call, Layer, Next, Outcome, Services, Unanswered, WireError};
-use local::stack::lambda::{Functions, Invocation, InvocationLayer, Invoked, lambda_error};
+use local_aws::{Api, BoxFuture, Call, Layer, Next, Outcome, Services, Unanswered, WireError};
+use local_stack::functions::{Invoked, lambda_error};
+use local_stack::lambda::{Functions, Invocation, InvocationLayer};
 use serde_json::Value;
 use tokio::sync::Notify;
 
@@ -308,7 +309,7 @@ impl InvocationLayer for Mishaps {
             let mishap = self.next(&invocation.state);
             let Invocation { function, state, payload, .. } = invocation;
             match mishap {
-                None => functions.invoke(function, payload).await,
+                None => functions.invoke(&function, payload).await,
                 Some(Mishap::Fail(error)) => Err(lambda_error(error, "as the test wants it")),
                 Some(Mishap::SlowlyFail(delay, error)) => {
                     tokio::time::sleep(delay).await;
@@ -316,17 +317,17 @@ impl InvocationLayer for Mishaps {
                 }
                 Some(Mishap::Crash) => panic!("{state} crashes before it runs, as the test wants it"),
                 Some(Mishap::CrashAfter) => {
-                    functions.invoke(function, payload).await.ok();
+                    functions.invoke(&function, payload).await.ok();
                     panic!("{state} crashes after it ran, as the test wants it")
                 }
                 Some(Mishap::Late(delay)) => {
                     tokio::time::sleep(delay).await;
-                    let invoked = functions.invoke(function, payload).await;
+                    let invoked = functions.invoke(&function, payload).await;
                     lock(&self.landed).push((state.to_string(), invoked.clone()));
                     invoked
                 }
                 Some(Mishap::Unheard) => {
-                    functions.invoke(function, payload).await.ok();
+                    functions.invoke(&function, payload).await.ok();
                     std::future::pending().await
                 }
             }

@@ -1,10 +1,10 @@
 //! What operations ask of stock, accounts and the journal, in a few words.
 
-use api::{Client, Handler};
+use api::Caller;
 use aws_lambda_events::apigw::ApiGatewayProxyRequest;
 use http::{HeaderMap, HeaderName, HeaderValue, Method, header};
-use local::front::{self, PathParameters};
-use local::stack::Stack;
+use local_stack::gateway::{self, PathParameters};
+use local_stack::Stack;
 use serde_json::Value;
 
 use crate::orders::{REQUEST_ID, Reply};
@@ -16,13 +16,13 @@ pub struct Ask {
     path: String,
     headers: HeaderMap,
     body: String,
-    client: Client,
+    client: Caller,
 }
 
 /// `GET path`.
 pub fn get(path: &str) -> Ask {
     let headers = HeaderMap::from_iter([(header::CONTENT_TYPE, HeaderValue::from_static("application/json"))]);
-    Ask { method: Method::GET, path: path.to_owned(), headers, body: String::new(), client: Client::of_an_open_api() }
+    Ask { method: Method::GET, path: path.to_owned(), headers, body: String::new(), client: Caller::of_an_open_api() }
 }
 
 /// `PUT path` with a body.
@@ -76,7 +76,7 @@ impl Ask {
 
     /// By this client.
     #[must_use]
-    pub fn by(self, client: &Client) -> Self {
+    pub fn by(self, client: &Caller) -> Self {
         Self { client: client.clone(), ..self }
     }
 
@@ -87,13 +87,8 @@ impl Ask {
 
     /// Sends it to the function that answers it.
     pub async fn answer(self, stack: &Stack) -> api::Answer {
-        let (resource, _) = self.route();
         let (event, client) = (self.event(), &self.client);
-        if resource.starts_with("/stores") {
-            stack.manage_stock.handle(event, client, REQUEST_ID).await
-        } else {
-            stack.manage_accounts.handle(event, client, REQUEST_ID).await
-        }
+        stack.answer(event, client, REQUEST_ID).await
     }
 
     /// Sends it, and waits for the answer.
@@ -122,8 +117,8 @@ impl Ask {
 
     fn event(&self) -> ApiGatewayProxyRequest {
         let (resource, path) = self.route();
-        let mut event = front::event(self.method.clone(), resource, self.headers.clone(), path, self.body.as_bytes());
-        front::set_query(&mut event, self.path.split_once('?').map_or("", |(_, query)| query));
+        let mut event = gateway::event(self.method.clone(), resource, self.headers.clone(), path, self.body.as_bytes());
+        gateway::set_query(&mut event, self.path.split_once('?').map_or("", |(_, query)| query));
         event
     }
 }

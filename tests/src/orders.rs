@@ -1,12 +1,10 @@
 //! Orders in a few words, and what their clients are answered.
 
-use std::sync::Arc;
-
-use api::{Answer, Client, Handler, Scope};
+use api::{Answer, Caller, Scope};
 use aws_lambda_events::apigw::ApiGatewayProxyRequest;
 use http::{HeaderMap, HeaderName, HeaderValue, Method, header};
-use local::front::{self, PathParameters};
-use local::stack::Stack;
+use local_stack::gateway::{self, PathParameters};
+use local_stack::Stack;
 use order::{Currency, IdempotencyKey, Order, OrderId};
 use serde_json::{Value, json};
 
@@ -143,7 +141,7 @@ impl OrderBuilder {
     /// The order as the saga knows it.
     pub fn placed(&self) -> Order {
         let parsed = order::request::parse(&self.body().to_string()).expect("tests build orders that are valid");
-        Order::place(self.order_id(), Client::of_an_open_api().tenant, parsed.draft)
+        Order::place(self.order_id(), Caller::of_an_open_api().tenant, parsed.draft)
             .expect("a parsed order keeps every rule")
     }
 
@@ -166,41 +164,41 @@ impl OrderBuilder {
 /// The id of the order with this key.
 pub fn order_id(key: &str) -> OrderId {
     let key: IdempotencyKey = key.parse().expect("tests use keys that are valid");
-    OrderId::derive(&Client::of_an_open_api().tenant, &key)
+    OrderId::derive(&Caller::of_an_open_api().tenant, &key)
 }
 
 /// A `POST /orders` with any body.
 pub fn post(headers: HeaderMap, body: &[u8]) -> ApiGatewayProxyRequest {
-    front::event(Method::POST, "/orders", headers, PathParameters::new(), body)
+    gateway::event(Method::POST, "/orders", headers, PathParameters::new(), body)
 }
 
 /// Has the customer cancel an order, and waits for the answer.
 pub async fn cancel_order(stack: &Stack, order_id: &str) -> Reply {
     let path = PathParameters::from([("orderId".to_owned(), order_id.to_owned())]);
-    send(stack, front::event(Method::POST, "/orders/{orderId}/cancel", HeaderMap::new(), path, b"")).await
+    send(stack, gateway::event(Method::POST, "/orders/{orderId}/cancel", HeaderMap::new(), path, b"")).await
 }
 
 /// Has the store hand an order over, and waits for the answer.
 pub async fn fulfil_order(stack: &Stack, order_id: &str) -> Reply {
     let path = PathParameters::from([("orderId".to_owned(), order_id.to_owned())]);
-    send(stack, front::event(Method::POST, "/orders/{orderId}/fulfil", HeaderMap::new(), path, b"")).await
+    send(stack, gateway::event(Method::POST, "/orders/{orderId}/fulfil", HeaderMap::new(), path, b"")).await
 }
 
 /// A client of this tenant, with these scopes.
-pub fn client(tenant: &str, scopes: &[Scope]) -> Client {
+pub fn client(tenant: &str, scopes: &[Scope]) -> Caller {
     let tenant = tenant.parse().expect("tests use tenants that are valid");
-    Client { tenant, scopes: scopes.iter().copied().collect(), customer_id: None }
+    Caller { tenant, scopes: scopes.iter().copied().collect(), customer_id: None }
 }
 
 /// Sends an event to intake. It is worked on to its end, as by a function, whoever waits.
 pub async fn send(stack: &Stack, event: ApiGatewayProxyRequest) -> Reply {
-    send_as(&Client::of_an_open_api(), stack, event).await
+    send_as(&Caller::of_an_open_api(), stack, event).await
 }
 
 /// Sends an event of this client to intake.
-pub async fn send_as(client: &Client, stack: &Stack, event: ApiGatewayProxyRequest) -> Reply {
-    let (intake, client) = (Arc::clone(&stack.intake), client.clone());
-    let answer = tokio::spawn(async move { intake.handle(event, &client, REQUEST_ID).await }).await;
+pub async fn send_as(client: &Caller, stack: &Stack, event: ApiGatewayProxyRequest) -> Reply {
+    let (stack, client) = (stack.clone(), client.clone());
+    let answer = tokio::spawn(async move { stack.answer(event, &client, REQUEST_ID).await }).await;
     answer.expect("intake has an answer to everything").into()
 }
 

@@ -14,7 +14,7 @@ use axum::extract::{Path, State};
 use axum::response::{IntoResponse, Response};
 use axum::routing::{get, post};
 use http::StatusCode;
-use local::aws::{BoxFuture, Call, Layer, Next, Outcome, Services, endpoint};
+use local_aws::{BoxFuture, Call, Layer, Next, Outcome, Services, endpoint};
 use serde_json::{Value, json};
 use tokio::net::TcpListener;
 use tokio::process::{Child, Command};

@@ -7,14 +7,15 @@ use std::time::Duration;
 
 use aws_sdk_dynamodb::Client;
 use aws_sdk_dynamodb::types::AttributeValue;
-use local::audit::{self, Books};
-use local::aws::{Api, ConflictingTransactions, DynamoDb, InProcess, Item, Layer, Services, queue_url};
-use local::seed::Seed;
-use local::stack::lambda::{Functions, InvocationLayer};
-use local::stack::step_functions::machine_arn;
-use local::stack::{OVERFLOW_QUEUE, Options, Stack, config};
+use local_audit::{self as audit, Books};
+use local_aws::{Api, ConflictingTransactions, DynamoDb, InProcess, Item, Layer, Services, queue_url};
+use local_stack::seed::Seed;
+use local_stack::functions::tasks;
+use local_stack::lambda::{Functions, InvocationLayer};
+use local_stack::step_functions::machine_arn;
+use local_stack::{OVERFLOW_QUEUE, Options, Stack, config};
 use order::{Order, OrderId, OrderRecord, Sku, StoreId};
-use post_accounting::Journal;
+use journal::account_key;
 use saga::fence::FenceState;
 use serde_json::{Value, json};
 use engine::{EventKind, Random};
@@ -98,8 +99,8 @@ impl ShopBuilder {
         let unhindered = config(&Services::new().with(Api::DynamoDb, Arc::new(store)));
         let client = Client::new(&unhindered);
         let seed = seed(&self.stock);
-        seed.store(&client, &stack.tables).await.expect("new tables can be seeded");
-        let functions = Functions::new(&config(&stack.services), &stack.tables, stack.clock);
+        seed.store(&client).await.expect("new tables can be seeded");
+        let functions = Functions::new(tasks(&config(&stack.services), stack.clock));
         Shop { stack, functions: Arc::new(functions), client, on_hand: self.stock }
     }
 }
@@ -142,19 +143,20 @@ impl Shop {
     /// All that the tables say.
     pub fn books(&self) -> Books {
         let mut books = Books::default();
-        audit::read(&self.store, &self.tables, &mut books).expect("the tables can be read");
+        audit::read(&self.store, &mut books).expect("the tables can be read");
         books
     }
 
     /// Every item of every table, to be compared with another time's.
     pub fn items(&self) -> BTreeMap<String, Vec<Item>> {
-        self.store.snapshot(&self.tables.all()).expect("the tables can be read")
+        let tables: Vec<&str> = declarations::tables().keys().map(String::as_str).collect();
+        self.store.snapshot(&tables).expect("the tables can be read")
     }
 
     /// An order's item, its index keys included.
     pub fn item(&self, order_id: &OrderId) -> Option<Item> {
         let id = AttributeValue::S(order_id.to_string());
-        self.items().remove(&self.tables.orders)?.into_iter().find(|item| item.get("order_id") == Some(&id))
+        self.items().remove(orders::table::TABLE)?.into_iter().find(|item| item.get("order_id") == Some(&id))
     }
 
     /// When recovery may take the order up; `None` if it is neither open nor parked in the work index.
@@ -203,7 +205,7 @@ impl Shop {
 
     /// Changes one attribute of an account, as whoever keeps the accounts does.
     pub async fn set_terms(&self, customer: &str, name: &str, value: AttributeValue) {
-        set_terms(&self.client, &self.tables.journal, customer, name, value).await;
+        set_terms(&self.client, journal::table::TABLE, customer, name, value).await;
     }
 
     /// The orders in the overflow queue. They are hidden from then on.
@@ -249,7 +251,7 @@ impl Shop {
 /// Changes one attribute of an account by its own client.
 pub async fn set_terms(client: &Client, table: &str, customer: &str, name: &str, value: AttributeValue) {
     let customer = customer.parse().expect("tests use customers that are valid");
-    let update = client.update_item().table_name(table).set_key(Some(Journal::account_key(&customer)));
+    let update = client.update_item().table_name(table).set_key(Some(account_key(&customer)));
     let update = update.update_expression("SET #name = :value").expression_attribute_names("#name", name);
     update.expression_attribute_values(":value", value).send().await.expect("an account's terms can be changed");
 }

@@ -6,7 +6,7 @@ use std::io::Write as _;
 
 use api::Scope;
 use http::{HeaderName, Method, StatusCode};
-use local::docs::description;
+use local_http::docs::description;
 use serde_json::{Value, json};
 use strum::VariantArray;
 use system_tests::client::{Client, order_of};

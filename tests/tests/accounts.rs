@@ -3,9 +3,9 @@
 #![allow(clippy::unwrap_used, reason = "a test may stop at what should not happen")]
 
 use http::header::IF_NONE_MATCH;
-use local::aws::{Api, WireError};
-use local::stack::Stack;
-use local::stack::lambda::Function;
+use local_aws::{Api, WireError};
+use local_stack::Stack;
+use local_stack::lambda::Function;
 use serde_json::{Value, json};
 use system_tests::faults::{Calls, Fault, Faults, Turns};
 use system_tests::operations::{Ask, get, put};

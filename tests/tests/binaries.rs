@@ -4,12 +4,12 @@
 
 use std::sync::Arc;
 
-use local::audit::{self, Report};
-use local::aws::{Api, DynamoDb, Services, Sqs, TableNames, WallClock, create_missing, default_queues, queue_url};
-use local::seed::Seed;
-use local::stack::lambda::{Function, Invoked, lambda_error};
-use local::stack::step_functions::{Execution, Executions, StepFunctions, machine_arn};
-use local::stack::{DEFINITION, OVERFLOW_QUEUE, config, fill};
+use local_audit::{self as audit, Report};
+use local_aws::{Api, DynamoDb, Services, Sqs, TableNames, WallClock, create_missing, declared_queues, queue_url};
+use local_stack::seed::Seed;
+use local_stack::lambda::{Function, Invoked, lambda_error};
+use local_stack::step_functions::{Execution, Executions, StepFunctions, machine_arn};
+use local_stack::{DEFINITION, OVERFLOW_QUEUE, config, fill};
 use serde_json::{Value, json};
 use engine::{EventKind, Random, StateMachine, TaskRequest, TaskRunner, TokioClock};
 use system_tests::client::{LAPTOP, order_of};
@@ -120,7 +120,7 @@ impl System {
 async fn aws() -> (Services, DynamoDb) {
     let (store, tables) = (DynamoDb::in_memory().unwrap(), TableNames::default());
     create_missing(&store, &tables).unwrap();
-    let queues = Sqs::open(store.clone(), WallClock::system(), default_queues()).unwrap();
+    let queues = Sqs::open(store.clone(), WallClock::system(), declared_queues()).unwrap();
     let services = Services::new().with(Api::DynamoDb, Arc::new(store.clone())).with(Api::Sqs, Arc::new(queues));
     let client = aws_sdk_dynamodb::Client::new(&config(&services));
     Seed::sample().unwrap().store(&client, &tables).await.unwrap();

@@ -7,7 +7,7 @@ use std::path::Path;
 use std::process::Command;
 use std::time::Duration;
 
-use local::docs::{description, resolve};
+use local_http::docs::{description, resolve};
 use order_client::{
     Client, Decimal, Decision, Error, List, NewOrder, Order, PaymentTerms, Problem, ProblemKind, Reason, Retries,
     Status,

@@ -4,7 +4,7 @@
 
 use std::sync::Arc;
 
-use local::aws::{Tally, Usage};
+use local_aws::{Tally, Usage};
 use system_tests::orders::{OrderBuilder, fulfil_order, order, order_id};
 use system_tests::shops::{Shop, shop};
 

@@ -10,9 +10,9 @@ use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 use aws_sdk_dynamodb::types::AttributeValue;
 use http::StatusCode;
 use http::header::LOCATION;
-use local::audit::{self, Books};
-use local::aws::{Api, DynamoDb, Item, Services, Sqs, TableNames, WallClock, default_queues};
-use local::stack::OVERFLOW_QUEUE;
+use local_audit::{self as audit, Books};
+use local_aws::{Api, DynamoDb, Item, Services, Sqs, TableNames, WallClock, declared_queues};
+use local_stack::OVERFLOW_QUEUE;
 use order::{IdempotencyKey, OrderId, Status};
 use serde_json::{Value, json};
 use system_tests::client::{Client, IDEMPOTENCY_KEY, NoAnswer, Response, order_of};
@@ -66,7 +66,7 @@ async fn overflow(data: &Path) -> BTreeSet<OrderId> {
     let store = DynamoDb::open_existing(copy.path()).unwrap();
     let long_after = SystemTime::now().duration_since(UNIX_EPOCH).unwrap() + Duration::from_hours(1);
     let clock = WallClock::starting_at(long_after.as_millis().try_into().unwrap());
-    let queues = Sqs::open(store, clock, default_queues()).unwrap();
+    let queues = Sqs::open(store, clock, declared_queues()).unwrap();
     let mut orders = BTreeSet::new();
     loop {
         let received = queues.receive(OVERFLOW_QUEUE, 10, Duration::ZERO).await.unwrap();
@@ -307,7 +307,7 @@ impl Store {
         let copy = copy_of(self.data.path());
         let store = DynamoDb::open_existing(copy.path()).unwrap();
         let services = Services::new().with(Api::DynamoDb, Arc::new(store));
-        let client = aws_sdk_dynamodb::Client::new(&local::stack::config(&services));
+        let client = aws_sdk_dynamodb::Client::new(&local_stack::config(&services));
         let (table, key) = change.item.key();
         match change.update {
             None => drop(client.delete_item().table_name(table).set_key(Some(key)).send().await.unwrap()),

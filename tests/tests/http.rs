@@ -363,7 +363,7 @@ async fn the_description_of_the_api_is_served_as_data_and_as_a_page() {
     let (_serve, client) = serve().await;
     let description = client.get("/openapi.yaml").await;
     assert_eq!((description.status, description.header(CONTENT_TYPE)), (StatusCode::OK, "application/yaml"));
-    assert_eq!(description.body, local::docs::OPENAPI);
+    assert_eq!(description.body, local_http::docs::OPENAPI);
     let page = client.get("/docs").await;
     assert_eq!((page.status, page.header(CONTENT_TYPE)), (StatusCode::OK, "text/html; charset=utf-8"));
     assert!(String::from_utf8(page.body.to_vec()).unwrap().contains("<code>POST /orders</code>"));

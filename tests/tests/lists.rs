@@ -6,11 +6,11 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use api::parameters;
-use api::{Handler, Scope};
+use api::Scope;
 use http::{HeaderMap, Method};
-use local::aws::{BoxFuture, Call, Layer, Next, Outcome, StoreError};
-use local::front::{self, PathParameters};
-use local::stack::{Options, Stack};
+use local_aws::{BoxFuture, Call, Layer, Next, Outcome, StoreError};
+use local_stack::gateway::{self, PathParameters};
+use local_stack::{Options, Stack};
 use order::{EpochMs, Reach, Reason, Receipts, Status};
 use persist_order::{Canceller, Closing};
 use serde_json::{Value, json};
@@ -41,10 +41,10 @@ impl List {
     async fn page(self, stack: &Stack, query: &str) -> Reply {
         let names = ["customerId", "storeId", "countyId"].into_iter().filter(|name| self.resource.contains(name));
         let path: PathParameters = names.map(|name| (name.to_owned(), self.id.to_owned())).collect();
-        let mut event = front::event(Method::GET, self.resource, HeaderMap::new(), path, b"");
-        front::set_query(&mut event, &format!("{}&{query}", self.filter));
+        let mut event = gateway::event(Method::GET, self.resource, HeaderMap::new(), path, b"");
+        gateway::set_query(&mut event, &format!("{}&{query}", self.filter));
         let client = client(self.tenant, &[Scope::Read, Scope::Operations]);
-        stack.query_orders.handle(event, &client, REQUEST_ID).await.into()
+        stack.answer(event, &client, REQUEST_ID).await.into()
     }
 
     /// A walk from the first page to the last: the ids as they came.
@@ -481,14 +481,14 @@ impl Layer for ReadsOneByOne {
             }
             if self.nothing_at_all {
                 let answer = json!({ "Responses": {}, "UnprocessedKeys": unread });
-                return Ok(local::aws::Answer::ok(&answer));
+                return Ok(local_aws::Answer::ok(&answer));
             }
             let answer = next.apply(&call).await?;
             let mut body = answer.json();
             let left: BTreeMap<_, _> =
                 unread.as_object().unwrap().iter().filter(|(_, wanted)| wanted["Keys"] != json!([])).collect();
             body["UnprocessedKeys"] = json!(left);
-            Ok(local::aws::Answer::ok(&body))
+            Ok(local_aws::Answer::ok(&body))
         })
     }
 }

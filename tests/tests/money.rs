@@ -4,11 +4,11 @@
 
 use std::collections::BTreeMap;
 
-use api::{Client, Handler};
+use api::Caller;
 use http::{HeaderMap, Method};
-use local::front::{self, PathParameters};
-use local::seed::Seed;
-use local::stack::{Options, Stack, config};
+use local_stack::gateway::{self, PathParameters};
+use local_stack::seed::Seed;
+use local_stack::{Options, Stack, config};
 use order::{Currency, MAX_AMOUNT_MINOR, OrderId};
 use order_client::{Decimal, NewOrder, Order};
 use proptest::prelude::*;
@@ -61,8 +61,8 @@ fn digits(order: &str) -> (Vec<String>, String) {
 
 async fn read(stack: &Stack, order_id: &str) -> String {
     let path = PathParameters::from([("orderId".to_owned(), order_id.to_owned())]);
-    let event = front::event(Method::GET, "/orders/{orderId}", HeaderMap::new(), path, b"");
-    stack.query_orders.handle(event, &Client::of_an_open_api(), REQUEST_ID).await.body
+    let event = gateway::event(Method::GET, "/orders/{orderId}", HeaderMap::new(), path, b"");
+    stack.answer(event, &Caller::of_an_open_api(), REQUEST_ID).await.body
 }
 
 /// Places an order of these prices, and compares it at each place that it comes to.
@@ -79,7 +79,7 @@ async fn survives(stack: &Stack, number: usize, currency: Currency, prices_minor
 
     let intake = &stack.intake;
     let request_id = format!("order-{number}");
-    let placed = intake.handle(post(HeaderMap::new(), body.as_bytes()), &Client::of_an_open_api(), &request_id).await;
+    let placed = intake.handle(post(HeaderMap::new(), body.as_bytes()), &Caller::of_an_open_api(), &request_id).await;
     assert_eq!(placed.status.as_u16(), 201, "{body}: {placed:?}");
 
     let written: Vec<String> = prices_minor.iter().map(|minor| currency.decimal(*minor)).collect();
@@ -121,7 +121,7 @@ async fn ten_thousand_amounts_in_every_currency_survive_request_record_and_respo
     let articles = (0..LINES).map(|line| json!({ "storeId": "main", "sku": format!("SKU{line}"), "onHand": PRICES }));
     let seed = json!({ "stock": articles.collect::<Vec<_>>() });
     let store = aws_sdk_dynamodb::Client::new(&config(&stack.services));
-    Seed::parse(&seed.to_string()).unwrap().store(&store, &stack.tables).await.unwrap();
+    Seed::parse(&seed.to_string()).unwrap().store(&store).await.unwrap();
     // The same amounts in each run.
     let mut runner = TestRunner::new_with_rng(Config::default(), TestRng::deterministic_rng(RngAlgorithm::ChaCha));
     let prices = prop::collection::vec(amount_minor(), LINES);

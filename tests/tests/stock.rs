@@ -7,9 +7,9 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use http::header::IF_NONE_MATCH;
-use local::aws::{Api, Tally, WireError};
-use local::stack::Stack;
-use local::stack::lambda::Function;
+use local_aws::{Api, Tally, WireError};
+use local_stack::Stack;
+use local_stack::lambda::Function;
 use serde_json::{Value, json};
 use system_tests::faults::{Calls, Fault, Faults, Turns};
 use system_tests::operations::{Ask, get, post, put};
@@ -63,7 +63,7 @@ async fn all(stack: &Stack, asks: impl IntoIterator<Item = Ask>) -> Vec<Reply> {
 /// Checks the books, in which the stock of laptops is what they began with and what was adjusted.
 fn check(shop: &Shop) {
     let books = shop.books();
-    let report = local::audit::check(&books);
+    let report = local_audit::check(&books);
     assert!(report.holds, "{:#?}", report.findings);
     let of_laptops = books.adjustments.values().map(|record| &record.adjustment);
     let of_laptops = of_laptops.filter(|adjustment| adjustment.sku.as_str() == "LAPTOP001");
@@ -139,7 +139,7 @@ async fn what_is_handed_over_is_on_hand_no_more_and_no_loss() {
     assert_eq!(adjustment(-8, "LOST", "a1").send(&shop).await.http_status, 409);
     assert_eq!(adjustment(-7, "LOST", "a1").send(&shop).await.http_status, 201);
     assert_eq!(laptops(&shop).await, (0, 0, 0));
-    assert!(local::audit::check(&shop.books()).holds);
+    assert!(local_audit::check(&shop.books()).holds);
 }
 
 #[tokio::test(start_paused = true)]
@@ -526,7 +526,7 @@ async fn the_index_of_stock_has_stock_in_it_and_costs_an_order_nothing() {
     let shop = shop().behind(&tally).open().await;
     order("k1").of("LAPTOP001", 1).place_order(&shop).await;
     adjustment(1, "RECEIVED", "a1").send(&shop).await;
-    let query = shop.client.scan().table_name(&shop.tables.inventory).index_name("stock_by_store");
+    let query = shop.client.scan().table_name(inventory::table::TABLE).index_name("stock_by_store");
     let skus: BTreeSet<String> =
         query.send().await.unwrap().items().iter().map(|item| item["sku"].as_s().unwrap().clone()).collect();
     assert_eq!(skus, BTreeSet::from(["LAPTOP001", "MOUSE001"].map(str::to_owned)));
@@ -563,8 +563,8 @@ async fn an_adjustment_without_its_stock_is_found_by_the_audit() {
     let shop = shop().open().await;
     adjustment(1, "RECEIVED", "a1").send(&shop).await;
     let key = reserve_inventory::Inventory::stock_key(&"main".parse().unwrap(), &"LAPTOP001".parse().unwrap());
-    shop.client.delete_item().table_name(&shop.tables.inventory).set_key(Some(key)).send().await.unwrap();
-    let report = local::audit::check(&shop.books());
+    shop.client.delete_item().table_name(inventory::table::TABLE).set_key(Some(key)).send().await.unwrap();
+    let report = local_audit::check(&shop.books());
     let found: Vec<_> = report.findings.iter().map(|finding| finding.what.as_str()).collect();
     assert_eq!(found, ["adjusts LAPTOP001 in main, of which there is no stock"]);
 }

@@ -6,9 +6,9 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use local::aws::Api;
+use local_aws::Api;
 use order::{Effect, Reason, Status};
-use persist_order::orders::RECOVER_AFTER_MS;
+use orders::table::RECOVER_AFTER_MS;
 use serde_json::json;
 use system_tests::faults::{Calls, Fault, Faults, Mishap, Mishaps};
 use system_tests::orders::{OrderBuilder, order, order_id};

@@ -4,10 +4,10 @@
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex};
 
-use local::aws::{Answer, Api, BoxFuture, Call, Layer, Next, Outcome};
+use local_aws::{Answer, Api, BoxFuture, Call, Layer, Next, Outcome};
 use local::command::explore::story;
-use local::explore::{Ground, OrderKind, Search, Wiring};
-use local::stack::DEFINITION;
+use local_explorer::{Ground, OrderKind, Search, Wiring};
+use local_stack::DEFINITION;
 use serde_json::{Value, json};
 
 /// Searches singles, then pairs, for the first schedule that breaks an invariant, and says which it is

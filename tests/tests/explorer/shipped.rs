@@ -1,7 +1,7 @@
 //! What is shipped comes through every single fault.
 
 use local::command::explore::story;
-use local::explore::{OrderKind, Search, Wiring};
+use local_explorer::{OrderKind, Search, Wiring};
 use strum::VariantArray;
 
 fn every_single_fault_is_borne(kind: OrderKind) {

@@ -4,7 +4,7 @@ use std::fs;
 use std::path::Path;
 use std::sync::OnceLock;
 
-use api::{Client, Handler};
+use api::Caller;
 use http::{HeaderMap, HeaderName, HeaderValue, header};
 use order::request::{OrderRequest, RequestError, parse};
 use proptest::prelude::*;
@@ -111,14 +111,14 @@ fn every_request_is_answered_and_a_refused_one_touches_nothing() {
     const REFUSALS: [u16; 4] = [400, 413, 415, 422];
 
     let world = World::open();
-    let client = Client::of_an_open_api();
+    let client = Caller::of_an_open_api();
     let number = std::cell::Cell::new(0_u32);
     let no_headers = Just(HeaderMap::new());
     proptest!(cases(1_500), |(body in body(corpus()), headers in prop_oneof![2 => no_headers, 1 => headers()])| {
         number.set(number.get() + 1);
         let request_id = format!("request-{}", number.get());
         let before = world.calls();
-        let answer = world.run(world.shop.intake.handle(post(headers, &body), &client, &request_id));
+        let answer = world.run(world.shop.answer(post(headers, &body), &client, &request_id));
         let status = answer.status.as_u16();
         let answered: Value = serde_json::from_str(&answer.body).unwrap();
         if REFUSALS.contains(&status) && answered["type"] != "urn:order-saga:problem:idempotency-conflict" {

@@ -1,6 +1,6 @@
 //! Cursors that nobody handed out: sealed as ours are, for the very list, but of any place.
 
-use api::{Client, seal};
+use api::{Caller, seal};
 use order::{EpochMs, Status, StoreId};
 use persist_order::{Listing, Position};
 use proptest::prelude::*;
@@ -16,7 +16,7 @@ const OF_COUNTY: &str = "/counties/{countyId}/orders";
 const BY_STATUS: &str = "/orders";
 
 fn tenant() -> order::Tenant {
-    Client::of_an_open_api().tenant
+    Caller::of_an_open_api().tenant
 }
 
 /// The lists of orders, each with what its cursors are bound to.

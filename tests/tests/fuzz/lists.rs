@@ -1,8 +1,8 @@
 //! The lists, asked with parameters and cursors that come of real ones.
 
-use api::{Answer, Client, Handler};
+use api::{Answer, Caller};
 use http::{HeaderMap, Method};
-use local::front::{self, PathParameters};
+use local_stack::gateway::{self, PathParameters};
 use proptest::prelude::*;
 use proptest::sample::{Index, select};
 use query_orders::cursor;
@@ -42,13 +42,13 @@ const QUERIES: [&str; 7] = [
 /// A page of a list.
 pub async fn get(world: &World, (resource, name, id, filter): List, query: &str) -> Answer {
     let path = PathParameters::from([(name.to_owned(), id.to_owned())]);
-    let mut event = front::event(Method::GET, resource, HeaderMap::new(), path, b"");
-    front::set_query(&mut event, &format!("{filter}{query}"));
-    let client = Client::of_an_open_api();
+    let mut event = gateway::event(Method::GET, resource, HeaderMap::new(), path, b"");
+    gateway::set_query(&mut event, &format!("{filter}{query}"));
+    let client = Caller::of_an_open_api();
     if resource == STOCK {
-        world.shop.manage_stock.handle(event, &client, REQUEST_ID).await
+        world.shop.answer(event, &client, REQUEST_ID).await
     } else {
-        world.shop.query_orders.handle(event, &client, REQUEST_ID).await
+        world.shop.answer(event, &client, REQUEST_ID).await
     }
 }
 

@@ -1,10 +1,10 @@
 //! Adjusting stock, setting it, and setting an account's terms, with bodies that come of real ones.
 
 use api::idempotency::IDEMPOTENCY_KEY;
-use api::{Answer, Client, Handler};
+use api::{Answer, Caller};
 use http::{HeaderMap, HeaderName, HeaderValue, Method, header};
-use local::audit;
-use local::front::{self, PathParameters};
+use local_audit as audit;
+use local_stack::gateway::{self, PathParameters};
 use proptest::prelude::*;
 use proptest::sample::select;
 use serde_json::Value;
@@ -102,12 +102,12 @@ impl Operation {
 
     async fn ask(&self, world: &World, path: Path, headers: HeaderMap, body: &[u8]) -> Answer {
         let path: PathParameters = path.iter().map(|(name, id)| ((*name).to_owned(), (*id).to_owned())).collect();
-        let event = front::event(self.method.clone(), self.resource, headers, path, body);
-        let client = Client::of_an_open_api();
+        let event = gateway::event(self.method.clone(), self.resource, headers, path, body);
+        let client = Caller::of_an_open_api();
         if self.resource.starts_with("/accounts") {
-            world.shop.manage_accounts.handle(event, &client, REQUEST_ID).await
+            world.shop.answer(event, &client, REQUEST_ID).await
         } else {
-            world.shop.manage_stock.handle(event, &client, REQUEST_ID).await
+            world.shop.answer(event, &client, REQUEST_ID).await
         }
     }
 

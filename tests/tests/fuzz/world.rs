@@ -5,7 +5,7 @@ use std::hash::{BuildHasher, RandomState};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
-use local::aws::{BoxFuture, Call, Layer, Next, Outcome};
+use local_aws::{BoxFuture, Call, Layer, Next, Outcome};
 use proptest::test_runner::{Config, RngSeed};
 use system_tests::shops::{Shop, shop};
 use tokio::runtime::{Builder, Runtime};

@@ -1,7 +1,7 @@
 //! Idempotency keys.
 
 use api::Scope;
-use local::aws::Api;
+use local_aws::Api;
 use serde_json::json;
 use system_tests::faults::Faults;
 use system_tests::orders::{OrderBuilder, REQUEST_ID, client, order_without_key, send, send_as};

@@ -13,7 +13,7 @@ mod undecided;
 
 use std::time::Duration;
 
-use local::aws::{Api, WireError};
+use local_aws::{Api, WireError};
 use order::Status;
 use serde_json::json;
 use system_tests::faults::{Calls, Fault};

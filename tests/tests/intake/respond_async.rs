@@ -1,6 +1,6 @@
 //! `Prefer: respond-async`.
 
-use local::aws::Api;
+use local_aws::Api;
 use order::Status;
 use system_tests::faults::{Fault, Faults};
 use system_tests::orders::order;

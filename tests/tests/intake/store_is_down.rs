@@ -3,7 +3,7 @@
 use std::time::Duration;
 use system_tests::orders::order_id;
 
-use local::aws::{Api, WireError};
+use local_aws::{Api, WireError};
 use order::Status;
 use system_tests::faults::{Calls, Fault, Faults};
 use system_tests::shops::shop;

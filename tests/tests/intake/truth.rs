@@ -3,10 +3,10 @@
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-use api::{Client, Handler};
+use api::Caller;
 use http::{HeaderMap, Method};
-use local::aws::{BoxFuture, Call, Layer, Next, Outcome, Unanswered, WireError};
-use local::front::{self, PathParameters};
+use local_aws::{BoxFuture, Call, Layer, Next, Outcome, Unanswered, WireError};
+use local_stack::gateway::{self, PathParameters};
 use order::{Order, Status};
 use engine::Random;
 use system_tests::orders::{OrderBuilder, REQUEST_ID, Reply, order, order_id};
@@ -123,9 +123,9 @@ async fn what_the_client_is_told_can_be_read_at_once() {
     let shop = shop().open().await;
     let reply = laptop("k1").place_order(&shop).await;
     let path = PathParameters::from([("orderId".to_owned(), order_id("k1").to_string())]);
-    let event = front::event(Method::GET, "/orders/{orderId}", HeaderMap::new(), path, b"");
-    let client = Client::of_an_open_api();
-    let read: Reply = shop.query_orders.handle(event, &client, REQUEST_ID).await.into();
+    let event = gateway::event(Method::GET, "/orders/{orderId}", HeaderMap::new(), path, b"");
+    let client = Caller::of_an_open_api();
+    let read: Reply = shop.answer(event, &client, REQUEST_ID).await.into();
     assert_eq!(read.http_status, 200);
     assert_eq!(read.body, reply.body);
     assert_eq!(read.header("etag"), reply.header("etag"));

@@ -5,8 +5,8 @@ use std::time::Duration;
 use system_tests::orders::order_id;
 
 use http::StatusCode;
-use intake::workflow::DEADLINE;
-use local::aws::{Api, BoxFuture, Call, Layer, Next, Outcome, Unanswered, WireError};
+use workflow::DEADLINE;
+use local_aws::{Api, BoxFuture, Call, Layer, Next, Outcome, Unanswered, WireError};
 use order::Status;
 use system_tests::faults::{Fault, Faults, Mishap, Mishaps};
 use system_tests::orders::order;

@@ -3,7 +3,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use local::docs::{description, resolve};
+use local_http::docs::{description, resolve};
 
 use crate::{Described, array, described_by, operation, operations};
 

@@ -12,12 +12,12 @@ use std::num::NonZeroU32;
 use std::sync::Arc;
 use std::time::Duration;
 
-use api::{Answer, Client, Handler, problem};
+use api::{Answer, Caller, problem};
 use http::{HeaderMap, Method, StatusCode, header};
-use local::aws::{Api, WireError};
-use local::docs::{description, resolve};
-use local::front::{self, Front, PathParameters};
-use local::rate;
+use local_aws::{Api, WireError};
+use local_http::docs::{description, resolve};
+use local_http::front::{self, Front, PathParameters};
+use local_http::rate;
 use order::{Reason, Status};
 use persist_order::{Canceller, Closing};
 use serde_json::{Value, json};
@@ -125,7 +125,7 @@ struct Answers {
     api: Value,
     produced: BTreeSet<Described>,
     /// Who asks.
-    client: Client,
+    client: Caller,
 }
 
 impl Answers {
@@ -167,28 +167,28 @@ impl Answers {
     }
 
     async fn place(&mut self, shop: &Shop, order: &OrderBuilder) -> u16 {
-        let answer = shop.intake.handle(order.event(), &self.client, REQUEST_ID).await;
+        let answer = shop.answer(order.event(), &self.client, REQUEST_ID).await;
         self.check("POST /orders", &answer);
         answer.status.as_u16()
     }
 
     async fn place_raw(&mut self, shop: &Shop, content_type: &str, body: &[u8]) {
         let headers = HeaderMap::from_iter([(header::CONTENT_TYPE, content_type.parse().unwrap())]);
-        let answer = shop.intake.handle(post(headers, body), &self.client, REQUEST_ID).await;
+        let answer = shop.answer(post(headers, body), &self.client, REQUEST_ID).await;
         self.check("POST /orders", &answer);
     }
 
     async fn cancel(&mut self, shop: &Shop, id: &str) {
         let path = PathParameters::from([("orderId".to_owned(), id.to_owned())]);
-        let event = front::event(Method::POST, "/orders/{orderId}/cancel", HeaderMap::new(), path, b"");
-        let answer = shop.intake.handle(event, &self.client, REQUEST_ID).await;
+        let event = gateway::event(Method::POST, "/orders/{orderId}/cancel", HeaderMap::new(), path, b"");
+        let answer = shop.answer(event, &self.client, REQUEST_ID).await;
         self.check("POST /orders/{orderId}/cancel", &answer);
     }
 
     async fn fulfil(&mut self, shop: &Shop, id: &str) -> u16 {
         let path = PathParameters::from([("orderId".to_owned(), id.to_owned())]);
-        let event = front::event(Method::POST, "/orders/{orderId}/fulfil", HeaderMap::new(), path, b"");
-        let answer = shop.intake.handle(event, &self.client, REQUEST_ID).await;
+        let event = gateway::event(Method::POST, "/orders/{orderId}/fulfil", HeaderMap::new(), path, b"");
+        let answer = shop.answer(event, &self.client, REQUEST_ID).await;
         self.check("POST /orders/{orderId}/fulfil", &answer);
         answer.status.as_u16()
     }
@@ -196,9 +196,9 @@ impl Answers {
     async fn get(&mut self, shop: &Shop, resource: &str, id: &str, query: &str, headers: HeaderMap) -> Answer {
         let names = ["orderId", "customerId", "storeId", "countyId"].into_iter();
         let path = names.filter(|name| resource.contains(name)).map(|name| (name.to_owned(), id.to_owned())).collect();
-        let mut event = front::event(Method::GET, resource, headers, path, b"");
-        front::set_query(&mut event, query);
-        let answer = shop.query_orders.handle(event, &self.client, REQUEST_ID).await;
+        let mut event = gateway::event(Method::GET, resource, headers, path, b"");
+        gateway::set_query(&mut event, query);
+        let answer = shop.answer(event, &self.client, REQUEST_ID).await;
         self.check(&format!("GET {resource}"), &answer);
         answer
     }
@@ -318,7 +318,7 @@ async fn every_answer_is_described_and_every_description_comes_true() {
     let (faults, mishaps) = (Faults::none(), Mishaps::none());
     let shop = shop().behind(&faults).invoked_through(&mishaps).open().await;
     let mut answers =
-        Answers { api: description().unwrap(), produced: BTreeSet::new(), client: Client::of_an_open_api() };
+        Answers { api: description().unwrap(), produced: BTreeSet::new(), client: Caller::of_an_open_api() };
     let id = |key: &str| order_id(key).to_string();
 
     // Decided, replayed, accepted.
@@ -397,7 +397,7 @@ async fn every_answer_is_described_and_every_description_comes_true() {
     answers.get(&shop, "/orders/{orderId}", &id("k1"), "", HeaderMap::new()).await;
     answers.lists(&shop, "").await;
     Box::pin(answers.ask_everything(&shop, &id("k1"))).await;
-    answers.client = Client::of_an_open_api();
+    answers.client = Caller::of_an_open_api();
     // Nothing answers.
     faults.strike(Calls::to(Api::DynamoDb), Fault::Refuse(WireError::internal(Api::DynamoDb)));
     answers.get(&shop, "/orders/{orderId}", &id("k1"), "", HeaderMap::new()).await;
@@ -422,7 +422,7 @@ async fn every_operation_is_refused_as_it_is_described_when_there_are_too_many_r
     let router = rate::limited(front::router(front), NonZeroU32::MIN);
     let server = tokio::spawn(axum::serve(listener, router).into_future());
     let mut answers =
-        Answers { api: description().unwrap(), produced: BTreeSet::new(), client: Client::of_an_open_api() };
+        Answers { api: description().unwrap(), produced: BTreeSet::new(), client: Caller::of_an_open_api() };
     let all = described(&answers.api).into_iter().filter(|(_, status, _)| *status == 429);
     let all: BTreeSet<Described> = all.collect();
     for (operation, ..) in &all {

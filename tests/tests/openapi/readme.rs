@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use local::docs::description;
+use local_http::docs::description;
 
 use crate::{operations, statuses};
 

@@ -1,6 +1,6 @@
 //! What the description's schemas say of a value.
 
-use local::docs::{description, resolve};
+use local_http::docs::{description, resolve};
 use serde_json::{Value, json};
 
 use crate::{array, texts};

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use local::aws::{Api, WireError};
+use local_aws::{Api, WireError};
 use order::{Reason, Status};
 use system_tests::faults::{Calls, Fault, Faults, Mishap, Mishaps};
 use system_tests::orders::{cancel_order, order, order_id};

@@ -4,12 +4,12 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
-use local::aws::{Api, BoxFuture};
-use local::stack::PARKED_QUEUE;
-use local::stack::lambda::{Functions, Invocation, InvocationLayer, Invoked};
+use local_aws::{Api, BoxFuture};
+use local_stack::PARKED_QUEUE;
+use local_stack::lambda::{Functions, Invocation, InvocationLayer, Invoked};
 use order::{Reason, Status};
-use persist_order::orders::RECOVER_AFTER_MS;
-use recover_orders::{MAX_ATTEMPTS, Taken};
+use orders::table::RECOVER_AFTER_MS;
+use recover_orders::{MAX_ATTEMPTS, RecoveryOutcome};
 use system_tests::faults::{Calls, Fault, Faults, Mishap, Mishaps};
 use system_tests::orders::{order, order_id};
 use system_tests::shops::{Shop, shop};
@@ -36,7 +36,7 @@ impl InvocationLayer for Stuck {
 }
 
 fn kill_all(shop: &Shop) {
-    shop.executions.all().iter().for_each(local::stack::step_functions::Execution::kill);
+    shop.executions.all().iter().for_each(local_stack::step_functions::Execution::kill);
 }
 
 #[tokio::test(start_paused = true)]
@@ -57,7 +57,7 @@ async fn a_thousand_orders_of_dead_executions_are_decided_within_two_runs() {
     tokio::time::sleep(Duration::from_millis(RECOVER_AFTER_MS.unsigned_abs())).await;
 
     let runs = [recover(&shop).await, recover(&shop).await];
-    let started: u64 = runs.iter().map(|run| run.count_of(Taken::Started)).sum();
+    let started: u64 = runs.iter().map(|run| run.count_of(RecoveryOutcome::Started)).sum();
     assert_eq!(started, ORDERS as u64, "{runs:?}");
     assert!(runs.iter().all(|run| run.left == 0 && run.failed_looks == 0), "{runs:?}");
     let books = shop.audit();
@@ -79,7 +79,7 @@ async fn open_order(faults: &Faults, shop: &Shop) {
 }
 
 fn refused() -> Fault {
-    Fault::Refuse(local::aws::WireError::internal(Api::DynamoDb))
+    Fault::Refuse(local_aws::WireError::internal(Api::DynamoDb))
 }
 
 #[tokio::test(start_paused = true)]
@@ -87,7 +87,7 @@ async fn an_order_that_is_not_due_is_left_alone() {
     let faults = Faults::none();
     let shop = shop().behind(&faults).open().await;
     open_order(&faults, &shop).await;
-    assert_eq!(recover(&shop).await.count_of(Taken::Started), 1);
+    assert_eq!(recover(&shop).await.count_of(RecoveryOutcome::Started), 1);
     faults.heal();
     let due_ms = shop.due_ms(&order_id("k1")).unwrap();
     assert!(due_ms > shop.now_ms());
@@ -105,7 +105,7 @@ async fn each_delay_is_longer_than_the_one_before() {
         pass(&shop, shop.due_ms(&order_id("k1")).unwrap()).await;
         let began_ms = shop.now_ms();
         let run = recover(&shop).await;
-        assert_eq!(run.count_of(Taken::Started), 1, "{run:?}");
+        assert_eq!(run.count_of(RecoveryOutcome::Started), 1, "{run:?}");
         assert_eq!(shop.record(&order_id("k1")).attempts, attempts);
         delays.push(shop.due_ms(&order_id("k1")).unwrap() - began_ms);
     }
@@ -120,7 +120,7 @@ async fn an_order_that_does_not_get_forward_is_given_up_and_rolled_back() {
     let shop = shop().behind(&faults).open().await;
     open_order(&faults, &shop).await;
     let runs = recover_for(&shop, ALL_ATTEMPTS).await;
-    let given_up = runs.iter().position(|run| run.count_of(Taken::GivenUp) == 1).expect("it is given up");
+    let given_up = runs.iter().position(|run| run.count_of(RecoveryOutcome::GivenUp) == 1).expect("it is given up");
     assert_eq!(given_up, MAX_ATTEMPTS as usize, "{runs:?}");
     let record = shop.record(&order_id("k1"));
     assert_eq!((record.status, record.reason), (Status::Cancelling, Some(Reason::Unavailable)));
@@ -137,7 +137,7 @@ async fn what_cannot_be_rolled_back_is_parked_with_its_message_first() {
     let shop = shop().behind(&faults).open().await;
     open_order(&faults, &shop).await;
     // Without the message nobody would know: the order is not parked, however often recovery tries.
-    faults.strike(Calls::to(Api::Sqs), Fault::Refuse(local::aws::WireError::internal(Api::Sqs)));
+    faults.strike(Calls::to(Api::Sqs), Fault::Refuse(local_aws::WireError::internal(Api::Sqs)));
     recover_for(&shop, 2 * ALL_ATTEMPTS).await;
     let record = shop.record(&order_id("k1"));
     assert_eq!((record.status, record.attempts), (Status::Cancelling, MAX_ATTEMPTS));
@@ -146,7 +146,7 @@ async fn what_cannot_be_rolled_back_is_parked_with_its_message_first() {
     faults.heal();
     faults.strike(Calls::to(Api::DynamoDb).table("inventory"), refused());
     let runs = recover_for(&shop, ALL_ATTEMPTS).await;
-    assert_eq!(runs.iter().map(|run| run.count_of(Taken::Parked)).sum::<u64>(), 1, "{runs:?}");
+    assert_eq!(runs.iter().map(|run| run.count_of(RecoveryOutcome::Parked)).sum::<u64>(), 1, "{runs:?}");
     assert!(shop.queues.len(PARKED_QUEUE).await.unwrap() >= 1);
     // It is counted on every run, for a message does not outlive its queue's retention.
     let run = recover(&shop).await;
@@ -157,7 +157,7 @@ async fn what_cannot_be_rolled_back_is_parked_with_its_message_first() {
 
     // Its roll-back is an operator's to start, once what stopped it is mended.
     faults.heal();
-    assert_eq!(shop.recover_orders.take_up(&order_id("k1")).await, Taken::Started);
+    assert_eq!(shop.recover_orders.take_up(&order_id("k1")).await, RecoveryOutcome::Started);
     settle(&shop).await;
     assert_eq!(shop.record(&order_id("k1")).status, Status::Cancelled);
     assert_eq!(recover(&shop).await.parked, 0);
@@ -171,11 +171,11 @@ async fn a_parked_order_that_is_taken_up_again_has_all_its_attempts() {
     open_order(&faults, &shop).await;
     recover_for(&shop, 2 * ALL_ATTEMPTS).await;
     assert_eq!(recover(&shop).await.parked, 1);
-    assert_eq!(shop.recover_orders.take_up(&order_id("k1")).await, Taken::Started);
+    assert_eq!(shop.recover_orders.take_up(&order_id("k1")).await, RecoveryOutcome::Started);
     settle(&shop).await;
     assert_eq!(shop.record(&order_id("k1")).attempts, 0);
     let runs = recover_for(&shop, ALL_ATTEMPTS).await;
-    assert_eq!(runs.iter().map(|run| run.count_of(Taken::Started)).sum::<u64>(), u64::from(MAX_ATTEMPTS));
+    assert_eq!(runs.iter().map(|run| run.count_of(RecoveryOutcome::Started)).sum::<u64>(), u64::from(MAX_ATTEMPTS));
     assert_eq!(recover(&shop).await.parked, 1, "and then it is parked again");
 }
 
@@ -183,11 +183,11 @@ async fn a_parked_order_that_is_taken_up_again_has_all_its_attempts() {
 async fn an_order_whose_start_fails_comes_up_again() {
     let faults = Faults::none();
     let shop = shop().behind(&faults).open().await;
-    faults.strike(Calls::to(Api::StepFunctions), Fault::Refuse(local::aws::WireError::internal(Api::StepFunctions)));
+    faults.strike(Calls::to(Api::StepFunctions), Fault::Refuse(local_aws::WireError::internal(Api::StepFunctions)));
     order("k1").of("LAPTOP001", 1).place_order(&shop).await;
     pass(&shop, shop.due_ms(&order_id("k1")).unwrap()).await;
     let run = recover(&shop).await;
-    assert_eq!(run.count_of(Taken::NotStarted), 1);
+    assert_eq!(run.count_of(RecoveryOutcome::NotStarted), 1);
     faults.heal();
     recover_for(&shop, Duration::from_mins(10)).await;
     assert_eq!(shop.record(&order_id("k1")).status, Status::Confirmed);
@@ -201,7 +201,7 @@ async fn two_recoveries_at_once_take_an_order_once_between_them() {
     open_order(&faults, &shop).await;
     faults.heal();
     let (first, second) = tokio::join!(recover(&shop), recover(&shop));
-    assert_eq!(first.count_of(Taken::Started) + second.count_of(Taken::Started), 1, "{first:?} {second:?}");
+    assert_eq!(first.count_of(RecoveryOutcome::Started) + second.count_of(RecoveryOutcome::Started), 1, "{first:?} {second:?}");
     assert_eq!(shop.record(&order_id("k1")).status, Status::Confirmed);
     shop.audit();
 }
@@ -227,7 +227,7 @@ async fn a_run_without_time_says_what_it_left() {
     const ORDERS: u64 = 40;
     let faults = Faults::none();
     let shop = shop().behind(&faults).open().await;
-    faults.strike(Calls::to(Api::StepFunctions), Fault::Refuse(local::aws::WireError::internal(Api::StepFunctions)));
+    faults.strike(Calls::to(Api::StepFunctions), Fault::Refuse(local_aws::WireError::internal(Api::StepFunctions)));
     for number in 0..ORDERS {
         order(&format!("k{number}")).of("MOUSE001", 1).respond_async().place_order(&shop).await;
     }

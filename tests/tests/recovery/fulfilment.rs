@@ -2,11 +2,11 @@
 
 use std::time::Duration;
 
-use local::audit::{self, Books};
-use local::aws::{Api, WireError};
-use local::stack::PARKED_QUEUE;
+use local_audit::{self as audit, Books};
+use local_aws::{Api, WireError};
+use local_stack::PARKED_QUEUE;
 use order::{Order, OrderId, Status};
-use recover_orders::{MAX_ATTEMPTS, Taken};
+use recover_orders::{MAX_ATTEMPTS, RecoveryOutcome};
 use reserve_inventory::Inventory;
 use saga::Step;
 use saga::fence::FenceState;
@@ -245,14 +245,14 @@ async fn what_is_handed_over_and_cannot_be_finished_is_parked_and_never_cancelle
     assert_eq!(fulfil(&shop).await.http_status, 202);
     let runs = recover_for(&shop, 2 * ALL_ATTEMPTS).await;
     let sum = |taken| runs.iter().map(|run| run.count_of(taken)).sum::<u64>();
-    assert_eq!([Taken::Started, Taken::Parked, Taken::GivenUp].map(sum), [MAX_ATTEMPTS.into(), 1, 0], "{runs:?}");
+    assert_eq!([RecoveryOutcome::Started, RecoveryOutcome::Parked, RecoveryOutcome::GivenUp].map(sum), [MAX_ATTEMPTS.into(), 1, 0], "{runs:?}");
     assert!(shop.queues.len(PARKED_QUEUE).await.unwrap() >= 1);
     assert_eq!(status(&shop), Status::Fulfilling);
     assert!(shop.audit().orders[&order_id("k1")].is_parked);
     assert_eq!(problem(&cancel_order(&shop, order_id("k1").as_str()).await), (409, FULFILLED));
 
     faults.heal();
-    assert_eq!(shop.recover_orders.take_up(&order_id("k1")).await, Taken::Started);
+    assert_eq!(shop.recover_orders.take_up(&order_id("k1")).await, RecoveryOutcome::Started);
     settle(&shop).await;
     assert_fulfilled(&shop);
     assert_eq!(recover(&shop).await.parked, 0);
@@ -263,8 +263,8 @@ async fn what_is_handed_over_and_cannot_be_finished_is_parked_and_never_cancelle
 async fn a_hand_over_of_what_holds_no_stock_stays_open_until_it_is_parked() {
     let shop = shop().open().await;
     let order = confirmed(&shop).await;
-    let fence = Inventory::new(&shop.tables.inventory).fence_key(order.order_id());
-    shop.client.delete_item().table_name(&shop.tables.inventory).set_key(Some(fence)).send().await.unwrap();
+    let fence = Inventory::new(inventory::table::TABLE).fence_key(order.order_id());
+    shop.client.delete_item().table_name(inventory::table::TABLE).set_key(Some(fence)).send().await.unwrap();
     assert_eq!(fulfil(&shop).await.outcome(), (202, "FULFILLING", ""));
     let run = shop.resume(order.order_id()).await;
     assert_eq!(run.path, ["PersistOrder", "JoinSaga", "ConsumeInventory", "OrderUnfinished"], "it is not retried");
@@ -280,7 +280,7 @@ async fn recovery_leaves_the_pick_list_alone() {
     let items = shop.items();
     tokio::time::sleep(2 * ALL_ATTEMPTS).await;
     assert!(recover(&shop).await.taken.is_empty());
-    assert_eq!(shop.recover_orders.take_up(&order_id("k1")).await, Taken::NotOurs);
+    assert_eq!(shop.recover_orders.take_up(&order_id("k1")).await, RecoveryOutcome::NotOurs);
     assert_eq!(shop.items(), items);
 }
 

@@ -10,7 +10,7 @@ mod overflow;
 
 use std::time::Duration;
 
-use local::stack::schedule::RECOVERY_PERIOD;
+use local_stack::schedule::RECOVERY_PERIOD;
 use recover_orders::{RUN_TIME, Report};
 use system_tests::shops::Shop;
 

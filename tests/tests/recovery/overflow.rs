@@ -2,9 +2,9 @@
 
 use std::time::Duration;
 
-use local::aws::{Api, WireError};
-use local::stack::schedule::poll_overflow;
-use local::stack::{DEAD_LETTER_QUEUE, OVERFLOW_QUEUE};
+use local_aws::{Api, WireError};
+use local_stack::schedule::poll_overflow;
+use local_stack::{DEAD_LETTER_QUEUE, OVERFLOW_QUEUE};
 use order::Status;
 use system_tests::faults::{Calls, Fault, Faults};
 use system_tests::orders::{OrderBuilder, order, order_id};

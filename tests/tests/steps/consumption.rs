@@ -1,7 +1,7 @@
 //! The consumption of a reservation: once, twice, at once, and beside whatever comes late.
 
-use local::aws::Api;
-use local::stack::lambda::{Function, Functions, Invoked};
+use local_aws::Api;
+use local_stack::lambda::{Function, Functions, Invoked};
 use order::Order;
 use serde_json::json;
 use system_tests::faults::{Calls, Fault, Faults, Turns, permutations};
@@ -230,7 +230,7 @@ async fn stock_that_the_books_no_longer_hold_is_not_consumed() {
     let shop = shop().open().await;
     let order = handed_over(&shop, "k1").await;
     let key = reserve_inventory::Inventory::stock_key(&order.store_id, &order.lines[0].sku);
-    let update = shop.client.update_item().table_name(&shop.tables.inventory).set_key(Some(key));
+    let update = shop.client.update_item().table_name(inventory::table::TABLE).set_key(Some(key));
     let one = aws_sdk_dynamodb::types::AttributeValue::N("1".to_owned());
     let by_hand = update.update_expression("SET reserved = :one").expression_attribute_values(":one", one);
     by_hand.send().await.unwrap();

@@ -1,7 +1,7 @@
 //! DynamoDB's errors.
 
 use http::StatusCode;
-use local::aws::{Api, CancellationReason, WireError};
+use local_aws::{Api, CancellationReason, WireError};
 
 /// Every way in which DynamoDB says something that decides nothing.
 pub fn errors_that_decide_nothing() -> Vec<WireError> {

@@ -3,8 +3,8 @@
 use std::time::Duration;
 
 use aws_sdk_dynamodb::types::AttributeValue;
-use local::aws::{Api, CancellationReason, WireError};
-use local::stack::lambda::{Function, Invoked};
+use local_aws::{Api, CancellationReason, WireError};
+use local_stack::lambda::{Function, Invoked};
 use order::Order;
 use serde_json::{Value, json};
 use system_tests::faults::{Calls, Fault, Faults, Turns, permutations};
@@ -429,7 +429,7 @@ async fn the_fence_is_read_before_any_other_reason(step: Step) {
 
 /// The order's fence as DynamoDB's JSON has it.
 fn fence_item(shop: &Shop, step: Step, order: &Order) -> Value {
-    let table = if step.function == Function::ReserveInventory { &shop.tables.inventory } else { &shop.tables.journal };
+    let table = if step.function == Function::ReserveInventory { inventory::table::TABLE } else { journal::table::TABLE };
     let key = AttributeValue::S(format!("ORDER#{}", order.order_id()));
     let item = shop.items().remove(table).unwrap().into_iter().find(|item| item["pk"] == key).unwrap();
     item.into_iter().map(|(name, value)| (name, wire(&value))).collect()

@@ -1,6 +1,6 @@
 //! The order record once the goods are handed over: fulfil and complete.
 
-use local::stack::lambda::Invoked;
+use local_stack::lambda::Invoked;
 use order::{Order, OrderRecord, Status};
 use persist_order::{Canceller, Closing};
 use serde_json::json;
@@ -25,7 +25,7 @@ async fn fulfil(shop: &Shop, order: &Order) -> OrderRecord {
 }
 
 async fn consume(shop: &Shop, order: &Order) {
-    use local::stack::lambda::Function::ReserveInventory;
+    use local_stack::lambda::Function::ReserveInventory;
     let payload = json!({"action": "consume", "order_id": order.order_id()});
     shop.functions.invoke(ReserveInventory, payload).await.unwrap();
 }

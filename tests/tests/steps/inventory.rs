@@ -1,6 +1,6 @@
 //! What is the inventory step's own.
 
-use local::aws::{Api, CancellationReason, WireError};
+use local_aws::{Api, CancellationReason, WireError};
 use serde_json::json;
 use system_tests::faults::{Calls, Fault, Faults};
 use system_tests::orders::order;

@@ -1,8 +1,8 @@
 //! What is an invoice's own.
 
 use aws_sdk_dynamodb::types::AttributeValue;
-use local::aws::{Api, CancellationReason, WireError};
-use local::stack::{config, lambda::Invoked};
+use local_aws::{Api, CancellationReason, WireError};
+use local_stack::{config, lambda::Invoked};
 use order::Order;
 use serde_json::json;
 use system_tests::faults::{Calls, Fault, Faults, Turns};
@@ -102,7 +102,7 @@ async fn post_while(change: (&str, AttributeValue)) -> (Shop, Order, Invoked) {
     turns.play("ATA");
     let (invoked, ()) = tokio::join!(
         turns.of('A', INVOICE.run(&shop, &order)),
-        turns.of('T', set_terms(&client, &shop.tables.journal, "acme", change.0, change.1)),
+        turns.of('T', set_terms(&client, journal::table::TABLE, "acme", change.0, change.1)),
     );
     (shop, order, invoked)
 }

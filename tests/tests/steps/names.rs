@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use local::stack::DEFINITION;
+use local_stack::DEFINITION;
 use order::Reason;
 use serde_json::Value;
 use strum::VariantNames;

@@ -1,7 +1,7 @@
 //! The order record: persist, confirm, cancel, close.
 
-use local::aws::Api;
-use local::stack::lambda::{Function, Invoked};
+use local_aws::Api;
+use local_stack::lambda::{Function, Invoked};
 use order::{Order, Reason, Status};
 use serde_json::{Value, json};
 use system_tests::faults::{Calls, Fault, Faults, Turns, permutations};
@@ -185,7 +185,7 @@ async fn cancelling_twice_keeps_the_first_reason() {
     assert_eq!(cancel(&shop, &order, "States.Timeout").await.unwrap(), first);
     assert_eq!(shop.items(), before);
     // It became open anew, so recovery waits from then on.
-    let due_ms = OPENED_MS + 1000 + persist_order::orders::RECOVER_AFTER_MS;
+    let due_ms = OPENED_MS + 1000 + orders::table::RECOVER_AFTER_MS;
     assert_eq!(shop.due_ms(order.order_id()), Some(due_ms));
     shop.audit();
 }

@@ -3,9 +3,9 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use local::audit::Books;
-use local::stack::config;
-use local::stack::lambda::{Function, Functions, Invoked};
+use local_audit::Books;
+use local_stack::config;
+use local_stack::lambda::{Function, Functions, Invoked};
 use order::{Order, OrderId, PaymentTerms};
 use saga::fence::FenceState;
 use serde_json::{Value, json};

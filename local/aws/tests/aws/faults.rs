@@ -170,7 +170,7 @@ async fn throttled_queues_and_executions_arrive_under_the_codes_that_the_sdk_ret
     let refuse = std::sync::Arc::new(RefuseAll);
     let services = Stack::in_memory().services.with_layer(refuse);
     let store = local_aws::DynamoDb::in_memory().unwrap();
-    let clock = local_aws::WallClock::system();
+    let clock = clock::WallClock::system();
     let queues = local_aws::declared_queues();
     let sqs = local_aws::Sqs::open(store.clone(), clock, queues).unwrap();
     let services =

@@ -66,7 +66,8 @@ fn wrong<T: serde::de::DeserializeOwned>(root: &Path, path: &Path) -> Option<Str
 /// A function without a declaration would be deployed by nobody.
 fn undeclared(root: &Path) -> Vec<String> {
     let folders = folders(&root.join("functions")).into_iter();
-    let undeclared = folders.filter(|folder| folder.join("Cargo.toml").is_file() && !folder.join("function.json").is_file());
+    let undeclared =
+        folders.filter(|folder| folder.join("Cargo.toml").is_file() && !folder.join("function.json").is_file());
     undeclared.map(|folder| format!("{}: the function has no function.json", relative(root, &folder))).collect()
 }
 

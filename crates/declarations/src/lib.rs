@@ -76,7 +76,9 @@ pub fn queues() -> impl Iterator<Item = &'static Queue> {
 
 /// All routes, each with its function.
 pub fn routes() -> impl Iterator<Item = (&'static Function, &'static str, &'static Route)> {
-    functions().iter().flat_map(|function| function.routes.iter().map(move |(name, route)| (function, name.as_str(), route)))
+    functions()
+        .iter()
+        .flat_map(|function| function.routes.iter().map(move |(name, route)| (function, name.as_str(), route)))
 }
 
 impl Function {

@@ -8,8 +8,8 @@
 use std::sync::Arc;
 
 use divan::Bencher;
-use serde_json::{Value, json};
 use engine::{Clock, History, Random, Start, StateMachine, Status, TaskError, TaskRequest, TaskRunner, fill};
+use serde_json::{Value, json};
 use tokio::runtime::Runtime;
 
 const DEFINITION: &str = include_str!("../../../statemachine/order-saga.asl.json");

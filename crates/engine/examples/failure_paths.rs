@@ -1,11 +1,13 @@
 //! Tests a definition's failure path: `cargo run -p engine --example failure_paths`.
 
-use serde_json::json;
 use engine::mock::{Mocks, Response};
 use engine::{StateMachine, fill};
+use serde_json::json;
 
 fn main() -> Result<(), Box<dyn std::error::Error>> {
-    let definition = fill(include_str!("../../../statemachine/order-saga.asl.json"), |name| Some(format!("arn:aws:lambda:::{name}")))?;
+    let definition = fill(include_str!("../../../statemachine/order-saga.asl.json"), |name| {
+        Some(format!("arn:aws:lambda:::{name}"))
+    })?;
     let machine = StateMachine::load(&definition)?;
     // The inventory is busy twice, then accounting refuses the order for good.
     let execution = Mocks::new()

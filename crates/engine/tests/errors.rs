@@ -7,8 +7,8 @@
 
 mod support;
 
-use serde_json::{Value, json};
 use engine::{Random, Status};
+use serde_json::{Value, json};
 use support::{Ended, Script, error, execute, execute_with, machine, payload, result, task};
 
 /// A Task `T` with these fields that leads to `Done`, and whose catchers may lead to `Caught`.

@@ -6,8 +6,8 @@
 
 mod support;
 
-use serde_json::{Value, json};
 use engine::{EventKind, Random, Status};
+use serde_json::{Value, json};
 use support::{Script, error, execute, execute_with, machine, output_of, payload, result, task};
 
 const EVALUATION_ERROR: &str = "States.QueryEvaluationError";

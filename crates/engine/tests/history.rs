@@ -8,8 +8,8 @@ mod support;
 
 use std::time::Duration;
 
-use serde_json::json;
 use engine::{History, Random, Start, TokioClock};
+use serde_json::json;
 use support::{EPOCH_MS, Script, error, execute, load, machine, payload, task};
 
 /// dg/cw-logs.html: ids count up, times are strings of epoch milliseconds, payloads are JSON text.

@@ -7,8 +7,8 @@
 
 mod support;
 
-use serde_json::{Value, json};
 use engine::{LoadError, Rule, StateMachine};
+use serde_json::{Value, json};
 use support::{assert_refused, faults, load, machine, merge, task};
 
 fn pass(fields: Value) -> Value {

@@ -6,8 +6,8 @@
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
-use serde_json::{Value, json};
 use engine::{History, Random, Start, StateMachine, TaskError, TaskRequest, TaskRunner, TokioClock, fill};
+use serde_json::{Value, json};
 
 const EXECUTIONS: usize = 10_000;
 const LIMIT_BYTES: usize = 500 * 1000 * 1000;

@@ -4,9 +4,9 @@
 
 #![allow(clippy::unwrap_used)]
 
-use serde_json::{Value, json};
 use engine::mock::{MockCaseError, MockConfig, MockConfigError, Mocks, NotMocked, Response};
 use engine::{StateMachine, Status};
+use serde_json::{Value, json};
 
 /// The example of the guide.
 fn guide() -> Value {

@@ -4,8 +4,8 @@
 
 mod support;
 
-use serde_json::{Value, json};
 use engine::{History, LoadError, Random, Start, StateMachine, Status, TokioClock, fill};
+use serde_json::{Value, json};
 use support::{Answer, EPOCH_MS, Ended, Script, error, payload};
 
 const DEFINITION: &str = include_str!("../../../statemachine/order-saga.asl.json");

@@ -7,8 +7,8 @@
 
 mod support;
 
-use serde_json::{Value, json};
 use engine::Status;
+use serde_json::{Value, json};
 use support::{Ended, Script, error, execute, machine, payload, result, task};
 
 fn branch(name: &str, state: Value) -> Value {

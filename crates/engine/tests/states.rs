@@ -7,8 +7,8 @@
 
 mod support;
 
-use serde_json::{Value, json};
 use engine::{History, Random, Start, StateMachine, Status, TokioClock};
+use serde_json::{Value, json};
 use support::{EPOCH_MS, Script, execute, machine};
 
 const EVALUATION_ERROR: &str = "States.QueryEvaluationError";

@@ -13,10 +13,10 @@
 
 use serde_json::value::RawValue;
 
-use crate::validation::{Fields, Presence};
 use crate::id::{IdempotencyKey, Sku, StoreId};
 use crate::money::Currency;
 use crate::placed::{Draft, MAX_LINES, MAX_QUANTITY, OrderLine, PaymentTerms, sum_minor};
+use crate::validation::{Fields, Presence};
 use crate::violation::Violation;
 
 /// The store of a request that names none.

@@ -216,7 +216,9 @@ fn remainder(
     after: Option<&Position>,
 ) -> Option<Remainder> {
     // DynamoDB refuses a range that ends before it begins.
-    let Some(after) = after else { return (!range.is_empty()).then(|| Remainder { range: range.clone(), start: None }) };
+    let Some(after) = after else {
+        return (!range.is_empty()).then(|| Remainder { range: range.clone(), start: None });
+    };
     // Of the same millisecond, the partitions up to the order's own have been shown, those behind
     // it have not; its own goes on behind the order itself, wherever the index has it.
     let beyond = EpochMs::from(rank < after.partition);

@@ -57,10 +57,7 @@ impl Tries {
     /// Waits for the next try. `false` if there have been enough.
     pub async fn again(&mut self) -> bool {
         let delay = self.delay();
-        if self.made >= MAX_TRIES
-            || self.slept + delay > MAX_SLEEP
-            || self.started.elapsed() + delay > LAST_START
-        {
+        if self.made >= MAX_TRIES || self.slept + delay > MAX_SLEEP || self.started.elapsed() + delay > LAST_START {
             return false;
         }
         tokio::time::sleep(delay).await;

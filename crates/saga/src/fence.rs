@@ -21,7 +21,7 @@ use aws_sdk_dynamodb::types::builders::UpdateBuilder;
 use aws_sdk_dynamodb::types::{
     AttributeValue, CancellationReason, Put, ReturnValuesOnConditionCheckFailure, TransactWriteItem, Update,
 };
-use order::{Effect, EpochMs, OrderId, Receipt};
+use order::{Effect, EpochMs, Order, OrderId, Receipt};
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 
@@ -133,7 +133,7 @@ impl Fences {
     /// Runs the action: its effect and its fence in one write, if there is no fence yet.
     ///
     /// # Idempotency
-    /// The same request again answers with the first receipt and writes nothing.
+    /// The same order again answers with the first receipt and writes nothing.
     ///
     /// # Cost
     /// Two write units for the fence and for each further write of up to 1 KiB, as transactions
@@ -144,20 +144,20 @@ impl Fences {
     pub async fn apply<S: Step>(
         &self,
         step: &S,
-        order_id: &OrderId,
-        request: &S::Request,
+        order: &Order,
+        prepared: &S::Prepared,
         now_ms: EpochMs,
     ) -> Result<Receipt, ActionError<S::Refusal>> {
-        let effect = step.effect(request);
+        let (order_id, effect) = (order.order_id(), step.effect(order));
         let fence = self.applied_fence(step, order_id, &effect, now_ms)?;
-        let writes = step.apply(request, now_ms);
+        let writes = step.apply(order, prepared, now_ms);
         if writes.is_empty() {
             return self.put_alone(order_id, fence, &effect, now_ms).await;
         }
         let all: Vec<_> = std::iter::once(TransactWriteItem::builder().put(fence).build()).chain(writes).collect();
         match self.transact(order_id, all, APPLY).await? {
             None => Ok(Receipt { at_ms: now_ms, effect: Effect::Applied }),
-            Some(reasons) => read_reasons(step, request, &effect, &reasons),
+            Some(reasons) => read_reasons(step, order, &effect, &reasons),
         }
     }
 
@@ -449,7 +449,7 @@ fn expires_at(now_ms: EpochMs) -> i64 {
 /// that looks short because this order already holds it is not a refusal.
 fn read_reasons<S: Step>(
     step: &S,
-    request: &S::Request,
+    order: &Order,
     effect: &S::Effect,
     reasons: &[CancellationReason],
 ) -> Result<Receipt, ActionError<S::Refusal>> {
@@ -464,7 +464,7 @@ fn read_reasons<S: Step>(
             .filter(|(_, reason)| is_failed_condition(reason))
             .map(|(index, reason)| (index, reason.item()))
             .collect();
-        if let Some(refusal) = step.refusal(request, &failed) {
+        if let Some(refusal) = step.refusal(order, &failed) {
             return Err(ActionError::Refused(refusal));
         }
     }

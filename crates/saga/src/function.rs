@@ -163,9 +163,8 @@ impl<S: Step> Task for StepFunction<S> {
         let now_ms = self.clock.now_ms();
         match input.request(self.declaration)? {
             Request::Act(order) => {
-                let order_id = order.order_id().clone();
-                let request = self.step.request(*order).await?;
-                Ok(self.fences.apply(&self.step, &order_id, &request, now_ms).await?)
+                let prepared = self.step.prepare(&order).await?;
+                Ok(self.fences.apply(&self.step, &order, &prepared, now_ms).await?)
             }
             Request::Compensate(order_id) => Ok(self.fences.cancel(&self.step, &order_id, now_ms).await?),
             Request::Consume(order_id) => Ok(self.fences.consume(&self.step, &order_id, now_ms).await?),

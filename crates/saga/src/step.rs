@@ -28,8 +28,8 @@ pub trait Refusal: Error + Send + Sync + 'static {
 /// One step of the saga. [`StepFunction`](crate::StepFunction) serves it, and
 /// [`Fences`](crate::Fences) makes it safe to run twice, late, concurrently and in any order.
 pub trait Step: Send + Sync + 'static {
-    /// What the action is asked to do: the order, and what has to be read before the writes.
-    type Request: Send + Sync;
+    /// What has to be read before the action's writes, because their conditions are computed from it.
+    type Prepared: Send + Sync;
 
     /// What the action does, as its fence keeps it: all that the undo needs, for a compensation
     /// knows nothing but the order's id.
@@ -45,22 +45,22 @@ pub trait Step: Send + Sync + 'static {
     /// `fence` says the same.
     fn fence_key(&self, order_id: &OrderId) -> Item;
 
-    /// What the order asks of this step. It may read what the writes' conditions are computed from; it
-    /// refuses nothing, for the order may have been served before.
-    fn request(&self, order: Order) -> impl Future<Output = Result<Self::Request, Unavailable>> + Send;
+    /// The effect that the order asks for. Pure: the same order gives the same effect.
+    fn effect(&self, order: &Order) -> Self::Effect;
 
-    /// The effect that is asked for. Pure: the same request gives the same effect.
-    fn effect(&self, request: &Self::Request) -> Self::Effect;
+    /// Reads what the writes' conditions are computed from. It refuses nothing: the order may have been
+    /// served before, and its fence says so.
+    fn prepare(&self, order: &Order) -> impl Future<Output = Result<Self::Prepared, Unavailable>> + Send;
 
     /// The writes that have the effect, besides the fence. They go into one transaction with it, at
     /// most 99, and each returns its old item when its condition fails. None is fine: the fence
     /// then is the effect, in a single put at half the cost.
-    fn apply(&self, request: &Self::Request, now_ms: EpochMs) -> Vec<TransactWriteItem>;
+    fn apply(&self, order: &Order, prepared: &Self::Prepared, now_ms: EpochMs) -> Vec<TransactWriteItem>;
 
     /// What the failed conditions of [`Step::apply`] say: of each write that failed its index, and
     /// the item as it was. `None` if the items do not bear a refusal out; the action is then tried
     /// again.
-    fn refusal(&self, request: &Self::Request, failed: &[(usize, Option<&Item>)]) -> Option<Self::Refusal>;
+    fn refusal(&self, order: &Order, failed: &[(usize, Option<&Item>)]) -> Option<Self::Refusal>;
 
     /// The writes that take the effect back, besides the fence and in one transaction with it.
     fn undo(&self, order_id: &OrderId, effect: &Self::Effect, now_ms: EpochMs) -> Vec<TransactWriteItem>;

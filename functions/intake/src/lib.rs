@@ -19,8 +19,8 @@ pub mod finish;
 pub mod fulfil;
 pub mod request;
 
-use api::idempotency::{IDEMPOTENCY_KEY, IDEMPOTENT_REPLAYED};
 use api::handler::not_handled;
+use api::idempotency::{IDEMPOTENCY_KEY, IDEMPOTENT_REPLAYED};
 use api::{Answer, Handler, Kind, Problem, Request};
 use clock::WallClock;
 use http::HeaderValue;

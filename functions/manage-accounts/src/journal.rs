@@ -3,12 +3,12 @@
 //! The journal knows an order by its entries alone: one that was never posted has none, and neither has
 //! one that does not exist.
 
+use ::journal::Entry;
+use ::journal::entries::Entries;
 use api::parameters::order_id;
 use api::{Amount, Answer, Problem, Request, Time};
 use http::StatusCode;
 use order::{Currency, CustomerId, EpochMs, OrderId};
-use ::journal::Entry;
-use ::journal::entries::Entries;
 use serde::Serialize;
 
 use crate::{ManageAccounts, unavailable};

@@ -4,12 +4,12 @@
 //! The terms are a resource of their own within the account, with a version of their own: the account's
 //! changes with every invoice, and an invoice is no reason to set terms again.
 
+use ::journal::AccountTerms;
+use ::journal::terms::SettingTerms;
 use api::{Amount, Answer, Kind, Precondition, Problem, Request, body};
 use http::{StatusCode, header};
 use order::validation::{Fields, Presence};
 use order::{Currency, CustomerId, Violation};
-use ::journal::AccountTerms;
-use ::journal::terms::SettingTerms;
 use serde::Serialize;
 use serde_json::value::RawValue;
 

@@ -3,11 +3,11 @@
 use api::idempotency::{IDEMPOTENT_REPLAYED, required_key};
 use api::{Answer, Kind, Parameters, Problem, Request, StockView, Time, body};
 use http::{HeaderValue, StatusCode};
-use order::validation::{Fields, Presence};
-use order::{AdjustmentId, IdempotencyKey, Note, Sku, StoreId, Violation};
 use inventory::adjustment::AdjustError;
 use inventory::stock::MAX_ON_HAND;
 use inventory::{Adjustment, AdjustmentReason};
+use order::validation::{Fields, Presence};
+use order::{AdjustmentId, IdempotencyKey, Note, Sku, StoreId, Violation};
 use saga::Unavailable;
 use serde::Serialize;
 use serde_json::value::RawValue;

@@ -1,12 +1,12 @@
 //! `GET /stores/{storeId}/stock`: what a store keeps, or what of it is low.
 
-use api::parameters::count;
 use api::cursor::{self, NotACursor};
+use api::parameters::count;
 use api::{Answer, Caller, Parameters, Problem, Request, StockView};
 use http::StatusCode;
-use order::{Sku, StoreId};
-use inventory::stock::MAX_ON_HAND;
 use inventory::listing::MAX_PAGE_SIZE;
+use inventory::stock::MAX_ON_HAND;
+use order::{Sku, StoreId};
 use serde::Serialize;
 
 use crate::{ManageStock, unavailable, view};

@@ -3,9 +3,9 @@
 
 use api::{Answer, Kind, Parameters, Precondition, Problem, Request, StockView, body};
 use http::{StatusCode, header};
+use inventory::stock::{MAX_ON_HAND, Setting};
 use order::validation::Fields;
 use order::{Sku, StoreId};
-use inventory::stock::{MAX_ON_HAND, Setting};
 use serde_json::value::RawValue;
 
 use crate::{ManageStock, article, unavailable, view};

@@ -6,9 +6,7 @@
 
 use clock::WallClock;
 use declarations::{Function, Step};
-use order::{
-    EpochMs, InvalidOrder, Order, OrderId, OrderRecord, Reason, Shortage, Status, StepReceipts, StoreId,
-};
+use order::{EpochMs, InvalidOrder, Order, OrderId, OrderRecord, Reason, Shortage, Status, StepReceipts, StoreId};
 use orders::table::MAX_DETAIL_CHARS;
 use orders::{Canceller, Closing, Orders, RECOVER_AFTER_MS, Written};
 use saga::task::ErrorMessage;

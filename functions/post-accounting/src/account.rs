@@ -95,7 +95,11 @@ pub(crate) fn refusal(order: &Order, old: Option<&Item>) -> Option<AccountRefusa
         return Some(AccountRefusal::AccountOnHold { customer_id });
     }
     if account.currency != order.currency {
-        return Some(AccountRefusal::CurrencyMismatch { customer_id, account: account.currency, ordered: order.currency });
+        return Some(AccountRefusal::CurrencyMismatch {
+            customer_id,
+            account: account.currency,
+            ordered: order.currency,
+        });
     }
     let exceeded = account.receivable_minor > account.credit_limit_minor - order.total_minor;
     exceeded.then_some(AccountRefusal::CreditLimitExceeded { customer_id })

@@ -22,16 +22,6 @@ pub struct PostAccounting {
     table: String,
 }
 
-/// What the step is asked to post.
-#[derive(Debug, Clone)]
-pub struct Posting {
-    /// The order.
-    pub order: Order,
-    /// The customer's credit limit as it was read, 0 for a customer without an account; `None` for a prepaid
-    /// order.
-    pub credit_limit_minor: Option<i64>,
-}
-
 impl PostAccounting {
     /// The step on the journal in `table`.
     pub fn new(client: aws_sdk_dynamodb::Client, table: impl Into<String>) -> Self {
@@ -41,7 +31,9 @@ impl PostAccounting {
 }
 
 impl Step for PostAccounting {
-    type Request = Posting;
+    /// The customer's credit limit as it was read, 0 for a customer without an account; `None` for a prepaid
+    /// order.
+    type Prepared = Option<i64>;
     type Effect = Entry;
     type Refusal = AccountRefusal;
 
@@ -52,30 +44,29 @@ impl Step for PostAccounting {
         posting_key(order_id)
     }
 
+    fn effect(&self, order: &Order) -> Entry {
+        order.into()
+    }
+
     /// Reads the limit that an invoice's condition is computed from, strongly consistent. A missing account is
     /// no refusal yet: the order may have been posted before, and its fence says so.
-    async fn request(&self, order: Order) -> Result<Posting, Unavailable> {
-        let credit_limit_minor = match order.payment_terms {
-            PaymentTerms::Prepaid => None,
+    async fn prepare(&self, order: &Order) -> Result<Option<i64>, Unavailable> {
+        match order.payment_terms {
+            PaymentTerms::Prepaid => Ok(None),
             PaymentTerms::Invoice => {
                 let account = self.journal.account(&order.customer_id).await?;
-                Some(account.map_or(0, |account| account.credit_limit_minor))
+                Ok(Some(account.map_or(0, |account| account.credit_limit_minor)))
             }
-        };
-        Ok(Posting { order, credit_limit_minor })
+        }
     }
 
-    fn effect(&self, posting: &Posting) -> Entry {
-        (&posting.order).into()
-    }
-
-    fn apply(&self, Posting { order, credit_limit_minor }: &Posting, _now_ms: EpochMs) -> Vec<TransactWriteItem> {
+    fn apply(&self, order: &Order, credit_limit_minor: &Option<i64>, _now_ms: EpochMs) -> Vec<TransactWriteItem> {
         let raise = |limit_minor| account::raise(&self.table, account_key(&order.customer_id), order, limit_minor);
         credit_limit_minor.map(raise).into_iter().collect()
     }
 
-    fn refusal(&self, posting: &Posting, failed: &[(usize, Option<&Item>)]) -> Option<AccountRefusal> {
-        failed.iter().find_map(|(_, old)| account::refusal(&posting.order, *old))
+    fn refusal(&self, order: &Order, failed: &[(usize, Option<&Item>)]) -> Option<AccountRefusal> {
+        failed.iter().find_map(|(_, old)| account::refusal(order, *old))
     }
 
     fn undo(&self, order_id: &OrderId, entry: &Entry, now_ms: EpochMs) -> Vec<TransactWriteItem> {

@@ -4,8 +4,8 @@
 
 use std::ops::RangeInclusive;
 
-use api::parameters::{Parameters, count, millis, time};
 use api::cursor::NotACursor;
+use api::parameters::{Parameters, count, millis, time};
 use api::{Answer, Caller, Kind, OrderView, Problem, Request};
 use http::StatusCode;
 use order::{EpochMs, OrderRecord, Status, StoreId};

@@ -96,7 +96,9 @@ impl RecoverOrders {
         let closing =
             Closing { reason: Reason::Unavailable, detail: None, shortages: Vec::new(), now_ms: self.now_ms() };
         match self.orders.cancel(order_id, Canceller::Recovery(open.due_ms), &closing).await? {
-            Some(record) if record.status == Status::Cancelling => Ok(self.start(order_id, RecoveryOutcome::GivenUp).await),
+            Some(record) if record.status == Status::Cancelling => {
+                Ok(self.start(order_id, RecoveryOutcome::GivenUp).await)
+            }
             _ => Ok(RecoveryOutcome::NotOurs),
         }
     }

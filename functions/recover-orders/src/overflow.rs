@@ -65,11 +65,18 @@ impl RecoverOrders {
             match kept {
                 Ok(OnRecord::Same(_)) => {}
                 Ok(OnRecord::Other) => {
-                    tracing::warn!(message_id = item_identifier, "an order was dropped: its key stands for another order");
+                    tracing::warn!(
+                        message_id = item_identifier,
+                        "an order was dropped: its key stands for another order"
+                    );
                     batch.conflicts += 1;
                 }
                 Err(error) => {
-                    tracing::warn!(message_id = item_identifier, reason = chain(&error), "the message is not done; SQS hands it over again");
+                    tracing::warn!(
+                        message_id = item_identifier,
+                        reason = chain(&error),
+                        "the message is not done; SQS hands it over again"
+                    );
                     batch.batch_item_failures.push(BatchItemFailure { item_identifier });
                 }
             }

@@ -103,7 +103,7 @@ impl ReserveInventory {
 }
 
 impl Step for ReserveInventory {
-    type Request = Order;
+    type Prepared = ();
     type Effect = Reservation;
     type Refusal = StockRefusal;
 
@@ -114,15 +114,15 @@ impl Step for ReserveInventory {
         reservation_key(order_id)
     }
 
-    async fn request(&self, order: Order) -> Result<Order, Unavailable> {
-        Ok(order)
-    }
-
     fn effect(&self, order: &Order) -> Reservation {
         order.into()
     }
 
-    fn apply(&self, order: &Order, _now_ms: EpochMs) -> Vec<TransactWriteItem> {
+    async fn prepare(&self, _order: &Order) -> Result<(), Unavailable> {
+        Ok(())
+    }
+
+    fn apply(&self, order: &Order, (): &(), _now_ms: EpochMs) -> Vec<TransactWriteItem> {
         let Reservation { store_id, lines } = order.into();
         lines.iter().map(|line| self.hold(&store_id, line)).collect()
     }

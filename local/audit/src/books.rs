@@ -3,12 +3,12 @@
 use std::collections::BTreeMap;
 
 use aws_sdk_dynamodb::types::AttributeValue;
-use order::{CustomerId, EpochMs, OrderId, OrderRecord, Sku, StoreId};
 use inventory::{AdjustmentRecord, Reservation, Stock};
 use journal::table::RECEIVABLES;
 use journal::{Account, Entry, Reversal};
 use local_stack::seed::seeded_mark;
 use local_stack::{DEAD_LETTER_QUEUE, OVERFLOW_QUEUE};
+use order::{CustomerId, EpochMs, OrderId, OrderRecord, Sku, StoreId};
 use saga::Item;
 use saga::fence::{Fence, FenceState};
 use serde::de::DeserializeOwned;
@@ -27,13 +27,7 @@ pub struct StoredOrder {
 }
 
 /// A fence, whatever its step's effect is.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct StoredFence {
-    /// Where it stands.
-    pub state: FenceState,
-    /// Whether the action ever had an effect; a tombstone has none.
-    pub has_effect: bool,
-}
+pub type StoredFence = Fence<serde_json::Value>;
 
 /// Everything that the tables say.
 #[derive(Debug, Default)]
@@ -84,19 +78,18 @@ impl Books {
             let ids = step.fence.key.iter().map(|(name, pattern)| placeholder(pattern, &text(item, name)));
             let Some(ids) = ids.collect::<Option<Vec<_>>>() else { continue };
             let Some(order_id) = ids.into_iter().flatten().next().and_then(|id| id.parse().ok()) else { continue };
-            match read::<Fence<serde_json::Value>>(item.clone()) {
-                Some(Fence { state, effect, .. }) => {
-                    let fence = StoredFence { state, has_effect: effect.is_some() };
-                    self.fences.entry(function.name.clone()).or_default().insert(order_id, fence);
+            match read::<StoredFence>(item.clone()) {
+                Some(fence) => _ = self.fences.entry(function.name.clone()).or_default().insert(order_id, fence),
+                None => {
+                    self.unreadable.push(format!("{table} item of the order {order_id}, a fence of {}", function.name));
                 }
-                None => self.unreadable.push(format!("{table} item of the order {order_id}, a fence of {}", function.name)),
             }
         }
     }
 
     /// Where an order's fence of a step stands.
-    pub fn fence(&self, step: &str, order_id: &OrderId) -> Option<StoredFence> {
-        self.fences.get(step)?.get(order_id).copied()
+    pub fn fence(&self, step: &str, order_id: &OrderId) -> Option<&StoredFence> {
+        self.fences.get(step)?.get(order_id)
     }
 
     /// Adds an item of the inventory table.

@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use serde_json::Value;
 
-use super::service::{ServiceAnswer, Api, BoxFuture, Service};
+use super::service::{Api, BoxFuture, Service, ServiceAnswer};
 
 /// One call of a service, as a [`Layer`] sees it.
 #[derive(Debug, Clone, PartialEq)]

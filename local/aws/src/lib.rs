@@ -37,7 +37,7 @@ pub use dynamodb::{DynamoDb, Item, SnapshotError, StoreError};
 pub use endpoint::endpoint;
 pub use in_process::InProcess;
 pub use layer::{Call, Layer, Next, Outcome, Unanswered};
-pub use service::{ServiceAnswer, Api, BoxFuture, Service};
+pub use service::{Api, BoxFuture, Service, ServiceAnswer};
 pub use services::Services;
 pub use sqs::{MESSAGES_TABLE, QueueError, QueueSpec, Received, Redrive, Sqs, declared_queues, local_name, queue_url};
 pub use tables::{TableError, create_missing};

@@ -10,7 +10,7 @@ use http::header::{HeaderName, HeaderValue};
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value, json};
 
-use super::service::{ServiceAnswer, Api};
+use super::service::{Api, ServiceAnswer};
 
 /// The header in which SQS repeats its error under the name that its old query protocol used. The
 /// SDK prefers it to the type in the body.

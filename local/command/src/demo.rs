@@ -5,8 +5,8 @@ use std::time::Duration;
 
 use anstream::{eprintln, println};
 use anstyle::Style;
-use api::idempotency::IDEMPOTENCY_KEY;
 use api::Caller;
+use api::idempotency::IDEMPOTENCY_KEY;
 use comfy_table::{ContentArrangement, Table, presets};
 use http::{HeaderMap, HeaderValue, Method, header};
 use order::OrderId;

@@ -5,9 +5,9 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use anstream::{eprintln, println};
-use serde_json::{Value, json};
 use engine::mock::{Execution, MockCaseError, MockConfig, MockConfigError, Mocks, NotMocked};
 use engine::{EXPRESS_TIME_LIMIT, LoadError, MissingPlaceholder, StateMachine, Status};
+use serde_json::{Value, json};
 use time::OffsetDateTime;
 use time::format_description::well_known::Rfc3339;
 

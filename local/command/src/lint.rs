@@ -6,9 +6,9 @@ use std::path::{Path, PathBuf};
 use anstream::println;
 use anstyle::{AnsiColor, Style};
 use comfy_table::{CellAlignment, Table, presets};
-use serde_json::json;
 use engine::lint::{self, Leg, Policy, Report, Way, Work};
 use engine::{LoadError, MissingPlaceholder, StateMachine};
+use serde_json::json;
 
 use local_stack::{fill, policy, problems};
 use statemachine::DEFINITION;

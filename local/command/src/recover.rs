@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use anstream::println;
 use order::OrderId;
-use recover_orders::{Report, RecoveryOutcome};
+use recover_orders::{RecoveryOutcome, Report};
 use saga::Unavailable;
 
 use local_aws::{DynamoDb, StoreError};

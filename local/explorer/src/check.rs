@@ -1,11 +1,11 @@
 //! What must hold once everything is at rest.
 
 use aws_lambda_events::apigw::ApiGatewayProxyRequest;
-use order::{OrderRecord, Reason, Status};
+use engine::{Event, EventKind};
 use inventory::Stock;
+use order::{OrderRecord, Reason, Status};
 use saga::fence::FenceState;
 use serde_json::Value;
-use engine::{Event, EventKind};
 
 use super::fault::{Fault, FaultKind};
 use super::kinds::{ON_HAND, OrderKind};

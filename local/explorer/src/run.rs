@@ -4,11 +4,11 @@ use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
 
+use engine::{Random, StateMachine};
 use order::EpochMs;
 use orders::table::open_work;
 use recover_orders::RUN_TIME;
 use serde_json::json;
-use engine::{Random, StateMachine};
 use tempfile::TempDir;
 use tokio::runtime::Builder;
 
@@ -17,13 +17,13 @@ use super::fault::{Fault, Point};
 use super::kinds::OrderKind;
 use super::store::Faults;
 use super::world::{Exchange, World};
+use crate::trace::Trace;
 use local_audit::Books;
 use local_aws::{DynamoDb, Layer, SnapshotError};
-use local_stack::seed::{Seed, SeedError};
 use local_stack::schedule::{poll_overflow, recovery_period};
+use local_stack::seed::{Seed, SeedError};
 use local_stack::{self as stack, DEAD_LETTER_QUEUE, OVERFLOW_QUEUE, Options, Stack, StackError};
 use statemachine::DEFINITION;
-use crate::trace::Trace;
 
 /// When every run begins: the same moment, so that every run is the same each time.
 const ORIGIN_MS: EpochMs = 1_760_000_000_000;
@@ -162,7 +162,8 @@ impl Ground {
         world.end();
 
         let dead_letters = stack.queues.len(DEAD_LETTER_QUEUE).await.unwrap_or_default();
-        let rest = Aftermath { books: read(&stack)?, clients, executions: stack.executions.all(), dead_letters, dropped };
+        let rest =
+            Aftermath { books: read(&stack)?, clients, executions: stack.executions.all(), dead_letters, dropped };
         let traces: Vec<_> = rest.executions.iter().map(|execution| Trace::of(&execution.history.events())).collect();
         let mut violations = check::run(*kind, faults, &rest);
         if !is_at_rest {

@@ -4,8 +4,8 @@ use std::fmt;
 use std::sync::Arc;
 
 use anstyle::{AnsiColor, Style};
-use serde::Serialize;
 use engine::{Event, EventKind};
+use serde::Serialize;
 
 /// One visit to a state.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]

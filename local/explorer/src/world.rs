@@ -6,8 +6,8 @@ use std::time::Duration;
 
 use api::{Answer, Caller};
 use aws_lambda_events::apigw::ApiGatewayProxyRequest;
-use order::EpochMs;
 use engine::TaskError;
+use order::EpochMs;
 use tokio::sync::oneshot;
 use tokio::task::JoinHandle;
 

@@ -44,7 +44,8 @@ pub fn router(front: Front) -> Router {
     let mut router = Router::new();
     for (_, route, _) in declarations::routes() {
         let Some((method, resource)) = route.split_once(' ') else { continue };
-        let Ok(filter) = method.parse::<Method>().map_err(drop).and_then(|method| MethodFilter::try_from(method).map_err(drop))
+        let Ok(filter) =
+            method.parse::<Method>().map_err(drop).and_then(|method| MethodFilter::try_from(method).map_err(drop))
         else {
             continue;
         };

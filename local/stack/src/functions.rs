@@ -4,7 +4,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
-use std::sync::Arc;
+use std::sync::{Arc, LazyLock};
 
 use api::{Answer, Caller, Handler};
 use aws_lambda_events::apigw::ApiGatewayProxyRequest;
@@ -20,13 +20,14 @@ use lambda_runtime::Diagnostic;
 use local_aws::{BoxFuture, queue_url};
 use manage_accounts::ManageAccounts;
 use manage_stock::ManageStock;
+use order::{Order, OrderId};
 use orders::Orders;
 use persist_order::{PersistError, PersistOrder};
 use post_accounting::PostAccounting;
 use query_orders::QueryOrders;
 use queue::Queue;
 use reserve_inventory::ReserveInventory;
-use saga::{Item, Step, StepFunction, StepInput, Task};
+use saga::{Item, Step, StepFunction, Task};
 use serde::Deserialize;
 use serde_json::{Value, json};
 use strum::VariantNames;
@@ -96,7 +97,8 @@ impl Services {
 
 type Invoke = dyn Fn(Value) -> BoxFuture<'static, Invoked> + Send + Sync;
 type Check = dyn Fn(&Value) -> Result<(), String> + Send + Sync;
-type FenceKey = dyn Fn(&order::OrderId) -> Item + Send + Sync;
+type FenceKey = dyn Fn(&OrderId) -> Item + Send + Sync;
+type Effect = dyn Fn(&Order) -> Value + Send + Sync;
 
 /// The handler of a function that the state machine calls.
 #[derive(Clone)]
@@ -106,8 +108,14 @@ pub struct TaskHandler {
     check_payload: Arc<Check>,
     /// The refusals that its code has.
     refusals: BTreeSet<&'static str>,
-    /// Of a step: the key of an order's fence.
-    fence_key: Option<Arc<FenceKey>>,
+    step: Option<StepFacts>,
+}
+
+/// What a step says of an order without reading anything.
+#[derive(Clone)]
+struct StepFacts {
+    fence_key: Arc<FenceKey>,
+    effect: Arc<Effect>,
 }
 
 impl TaskHandler {
@@ -127,6 +135,11 @@ impl TaskHandler {
     /// What it would refuse it for.
     pub fn check_payload(&self, payload: &Value) -> Result<(), String> {
         (self.check_payload)(payload)
+    }
+
+    /// Of a step: the effect that an order asks of it, as its fence keeps it.
+    pub fn effect(&self, order: &Order) -> Option<Value> {
+        self.step.as_ref().map(|step| (step.effect)(order))
     }
 }
 
@@ -173,7 +186,7 @@ fn record(name: &'static str, handler: PersistOrder) -> TaskHandler {
         invoke: invoke(handler),
         check_payload: Arc::new(check),
         refusals: PersistError::VARIANTS.iter().copied().filter(|name| *name != "Unavailable").collect(),
-        fence_key: None,
+        step: None,
     }
 }
 
@@ -183,13 +196,17 @@ where
 {
     let declaration = declarations::function(name).and_then(|function| function.step.as_ref());
     let declaration = declaration.unwrap_or_else(|| panic!("functions/{name}/function.json declares no step"));
-    let keys = step.clone();
+    let (keys, effects) = (step.clone(), step.clone());
+    let facts = StepFacts {
+        fence_key: Arc::new(move |order_id| keys.fence_key(order_id)),
+        effect: Arc::new(move |order| json!(effects.effect(order))),
+    };
     TaskHandler {
         name,
         invoke: invoke(StepFunction::new(declaration, step, client, &declaration.fence.table, clock)),
         check_payload: Arc::new(|payload| saga::function::check_payload(declaration, payload)),
         refusals: S::Refusal::VARIANTS.iter().copied().collect(),
-        fence_key: Some(Arc::new(move |order_id| keys.fence_key(order_id))),
+        step: Some(facts),
     }
 }
 
@@ -225,7 +242,8 @@ pub fn lambda_error(error_type: &str, error_message: &str) -> TaskError {
 /// What the handlers and the declarations do not agree on: each names the file to change.
 pub fn problems(tasks: &[TaskHandler], apis: &[ApiHandler]) -> Vec<String> {
     let mut problems = declarations::problems();
-    let handled: BTreeSet<&str> = tasks.iter().map(TaskHandler::name).chain(apis.iter().map(ApiHandler::name)).collect();
+    let handled: BTreeSet<&str> =
+        tasks.iter().map(TaskHandler::name).chain(apis.iter().map(ApiHandler::name)).collect();
     for function in declarations::functions().iter().filter(|function| function.kind != Kind::Worker) {
         if !handled.contains(function.name.as_str()) {
             let place = "local/stack/src/functions.rs";
@@ -249,8 +267,8 @@ pub fn problems(tasks: &[TaskHandler], apis: &[ApiHandler]) -> Vec<String> {
 }
 
 fn fence_problem(function: &Function, task: &TaskHandler) -> Option<String> {
-    let (step, fence_key) = (function.step.as_ref()?, task.fence_key.as_ref()?);
-    let order_id: order::OrderId = "0123456789abcdef0123456789abcdef".parse().expect("it is an order id");
+    let (step, fence_key) = (function.step.as_ref()?, &task.step.as_ref()?.fence_key);
+    let order_id: OrderId = "0123456789abcdef0123456789abcdef".parse().expect("it is an order id");
     let declared = step.fence.key.iter().map(|(name, value)| {
         let value = value.replace("{order_id}", order_id.as_str());
         (name.clone(), aws_sdk_dynamodb::types::AttributeValue::S(value))
@@ -261,7 +279,14 @@ fn fence_problem(function: &Function, task: &TaskHandler) -> Option<String> {
     })
 }
 
-/// What a step's function is sent for each of its declared actions.
-pub fn step_input(action: &str, order: Option<order::Order>, order_id: Option<order::OrderId>) -> Value {
-    json!(StepInput { action: action.to_owned(), order: order.map(Box::new), order_id })
+/// The task functions with clients that reach nothing: for what they say without calling anybody.
+pub fn unconnected() -> &'static [TaskHandler] {
+    static ALL: LazyLock<Vec<TaskHandler>> =
+        LazyLock::new(|| tasks(&crate::config(&local_aws::Services::new()), WallClock::System));
+    &ALL
+}
+
+/// What an order asks of a step, as the step's fence keeps it; nothing, for a function that is no step.
+pub fn effect(step: &str, order: &Order) -> Option<Value> {
+    unconnected().iter().find(|task| task.name() == step)?.effect(order)
 }

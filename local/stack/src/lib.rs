@@ -191,9 +191,8 @@ impl Stack {
 
 /// What the definition is held to: whether a function takes a payload is asked of its handler.
 pub fn policy() -> Policy {
-    let tasks = functions::tasks(&config(&Services::new()), WallClock::System);
-    statemachine::policy::policy(Arc::new(move |name, payload| {
-        let task = tasks.iter().find(|task| task.name() == name);
+    statemachine::policy::policy(Arc::new(|name, payload| {
+        let task = functions::unconnected().iter().find(|task| task.name() == name);
         task.ok_or_else(|| format!("local/stack/src/functions.rs has no handler for {name}"))?.check_payload(payload)
     }))
 }
@@ -202,7 +201,7 @@ pub fn policy() -> Policy {
 pub fn problems() -> Vec<String> {
     let config = config(&Services::new());
     let apis = functions::apis(&functions::Services::new(&config, WallClock::System));
-    functions::problems(&functions::tasks(&config, WallClock::System), &apis)
+    functions::problems(functions::unconnected(), &apis)
 }
 
 /// Loads a definition whose placeholders are the functions' local ARNs.

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use aws_lambda_events::sqs::{SqsEvent, SqsMessage};
 use local_aws::{QueueError, Received};
-use recover_orders::{Batch, RUN_TIME, Report, RecoveryOutcome};
+use recover_orders::{Batch, RUN_TIME, RecoveryOutcome, Report};
 use tokio::task::{JoinHandle, JoinSet};
 use tokio::time::{MissedTickBehavior, interval};
 

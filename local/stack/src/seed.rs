@@ -154,7 +154,8 @@ impl Seed {
     /// [`SeedError::Store`].
     pub async fn store(&self, client: &Client) -> Result<(), SeedError> {
         let mark = seeded_mark();
-        let seeded = client.get_item().table_name(inventory::table::TABLE).set_key(Some(mark.clone())).consistent_read(true);
+        let seeded =
+            client.get_item().table_name(inventory::table::TABLE).set_key(Some(mark.clone())).consistent_read(true);
         if seeded.send().await.map_err(|error| Unavailable::call(READ, error))?.item.is_some() {
             return Ok(());
         }

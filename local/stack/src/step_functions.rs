@@ -3,10 +3,10 @@
 use std::collections::VecDeque;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
+use engine::{History, Outcome, Random, Start, StateMachine, TaskRunner, TokioClock};
 use http::StatusCode;
 use serde::Deserialize;
 use serde_json::{Value, json};
-use engine::{History, Outcome, Random, Start, StateMachine, TaskRunner, TokioClock};
 use tokio::sync::{Semaphore, watch};
 use tokio::task::AbortHandle;
 use uuid::Uuid;

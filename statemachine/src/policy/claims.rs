@@ -1,9 +1,9 @@
 //! What no execution of the order saga may contradict, beyond what holds for every saga.
 
-use order::Status;
-use serde_json::Value;
 use engine::Status::Succeeded;
 use engine::lint::{Answered, Performance, Verdict};
+use order::Status;
+use serde_json::Value;
 
 use super::{TRANSIENT, refused};
 

@@ -11,10 +11,10 @@
 
 use std::collections::BTreeMap;
 
-use serde::Deserialize;
-use serde_json::{Map, Value, json};
 use engine::StateMachine;
 use engine::mock::{Execution, MockConfig, Mocks};
+use serde::Deserialize;
+use serde_json::{Map, Value, json};
 
 /// 2026-03-14T01:59:00Z, when every execution begins.
 const EPOCH_MS: i64 = 1_773_453_540_000;

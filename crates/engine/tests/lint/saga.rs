@@ -3,9 +3,9 @@
 use std::collections::BTreeSet;
 use std::time::Duration;
 
-use serde_json::{Value, json};
 use engine::lint::{self, Call, Function, Policy, Recovery, Rehearsal, Report, Step, Won};
 use engine::{StateMachine, fill};
+use serde_json::{Value, json};
 
 const DEFINITION: &str = include_str!("../../../../statemachine/order-saga.asl.json");
 

@@ -2,8 +2,8 @@
 
 use std::time::Duration;
 
-use serde_json::json;
 use engine::lint::Verdict;
+use serde_json::json;
 
 use crate::saga::{Saga, policy};
 

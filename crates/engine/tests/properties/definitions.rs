@@ -1,10 +1,10 @@
 //! Valid definitions, with mocks for all of their Tasks.
 
+use engine::mock::{Mocks, Response};
 use proptest::collection::vec;
 use proptest::prelude::*;
 use proptest::sample::select;
 use serde_json::{Map, Value, json};
-use engine::mock::{Mocks, Response};
 
 #[derive(Debug, Clone)]
 pub struct Generated {

@@ -9,10 +9,10 @@ mod definitions;
 mod history;
 mod mutations;
 
-use proptest::prelude::*;
-use serde_json::json;
 use engine::mock::Execution;
 use engine::{LoadError, StateMachine, Status};
+use proptest::prelude::*;
+use serde_json::json;
 
 use definitions::Generated;
 use mutations::Mutation;

@@ -6,11 +6,11 @@ use std::collections::{HashMap, VecDeque};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-use serde_json::{Value, json};
 use engine::{
     EventKind, Fault, History, Outcome, Random, Rule, Start, StateMachine, TaskError, TaskRequest, TaskRunner,
     TokioClock,
 };
+use serde_json::{Value, json};
 
 /// 2026-03-14T01:59:00Z, when every execution of a test begins.
 pub const EPOCH_MS: i64 = 1_773_453_540_000;

@@ -16,7 +16,7 @@ pub use self::data_dir::StoreError;
 pub use self::snapshot::{Item, SnapshotError};
 
 use self::data_dir::DataDir;
-use super::service::{ServiceAnswer, Api, BoxFuture, Service};
+use super::service::{Api, BoxFuture, Service, ServiceAnswer};
 use super::wire_error::WireError;
 
 /// The DynamoDB of one local stack. Clones share the data.

@@ -7,8 +7,8 @@ use serde_json::{Value, json};
 use uuid::Uuid;
 
 use super::Redrive;
-use clock::WallClock;
 use crate::dynamodb::{DynamoDb, StoreError};
+use clock::WallClock;
 
 /// The table of all messages: partition key `queue`, sort key `id`, which starts with the time sent.
 pub const TABLE: &str = "local_queues";

@@ -12,7 +12,7 @@ use tokio::time::Instant;
 
 use super::dynamodb::{DynamoDb, StoreError};
 
-use self::messages::{Counts, Messages, Batch};
+use self::messages::{Batch, Counts, Messages};
 pub use self::messages::{Received, TABLE as MESSAGES_TABLE};
 
 /// A queue and how it treats its messages.

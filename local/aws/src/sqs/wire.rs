@@ -9,7 +9,7 @@ use serde::de::DeserializeOwned;
 use serde_json::{Map, Value, json};
 
 use super::{QueueError, Received, Sqs, queue_url};
-use crate::service::{ServiceAnswer, Api, BoxFuture, Service};
+use crate::service::{Api, BoxFuture, Service, ServiceAnswer};
 use crate::wire_error::WireError;
 
 /// The largest message: the limit of a queue that sets none of its own with Terraform's provider 5.

@@ -26,9 +26,9 @@ pub use largest::{largest_order, largest_record};
 /// the time between an attempt that recovery counts and the start of its execution.
 pub const CLOCK_SKEW: Duration = Duration::from_secs(30);
 
-/// The most bytes of a payload, see
-/// <https://docs.aws.amazon.com/step-functions/latest/dg/service-quotas.html>.
-const PAYLOAD_LIMIT_BYTES: usize = 256 * 1024;
+/// The longest that the longest path may take: what the machine's `TimeoutSeconds` gives. With two steps it
+/// is 189 s, and each further one adds up to 36 s.
+const MAX_PATH: Duration = Duration::from_secs(270);
 
 /// The error names that pass by themselves.
 const TRANSIENT: [&str; 1] = ["Unavailable"];
@@ -50,13 +50,21 @@ pub fn policy(takes: Arc<TakesPayload>) -> Policy {
         transient: names(TRANSIENT),
         refused: refused().map(str::to_owned).collect(),
         steps: steps.collect(),
+        repeatable: repeatable(),
         decide: Call::new(RECORD, "cancel"),
         won: Won { variable: "status".to_owned(), value: Status::Cancelling.to_string() },
         cancelled_ends: names(["OrderCancelled"]),
         recovery: Recovery { after: Duration::from_millis(RECOVER_AFTER_MS.unsigned_abs()), clock_skew: CLOCK_SKEW },
-        payload_limit_bytes: PAYLOAD_LIMIT_BYTES,
+        max_path: MAX_PATH,
+        max_payload_bytes: engine::MAX_PAYLOAD_BYTES,
         rehearsal: Rehearsal { inputs: inputs(), answers: answers(takes), judge: Box::new(claims::judge) },
     }
+}
+
+/// The calls on the way forward. Fences, and the condition on the record, make them safe to repeat.
+fn repeatable() -> BTreeSet<Call> {
+    let actions = declarations::steps().iter().map(|(function, step)| Call::new(&function.name, &step.action.name));
+    actions.chain([Call::new(RECORD, "persist")]).collect()
 }
 
 fn tasks() -> impl Iterator<Item = &'static Function> {

@@ -9,7 +9,8 @@ pub trait Clock: Send + Sync {
     /// The present time in milliseconds since the Unix epoch.
     fn now_ms(&self) -> i64;
 
-    /// Waits for `duration` of this clock's time.
+    /// Waits for `duration` of this clock's time. A wait can be asked to last for years, but no
+    /// execution sees more of it than [`EXPRESS_TIME_LIMIT`](crate::EXPRESS_TIME_LIMIT).
     fn sleep(&self, duration: Duration) -> impl Future<Output = ()> + Send;
 }
 
@@ -33,7 +34,7 @@ impl TokioClock {
     }
 }
 
-/// The longest that tokio is asked to sleep at once.
+/// The longest that tokio is asked to sleep: its timer reaches 2.2 years ahead.
 const LONGEST_SLEEP: Duration = Duration::from_hours(365 * 24);
 
 impl Clock for TokioClock {
@@ -43,12 +44,6 @@ impl Clock for TokioClock {
     }
 
     async fn sleep(&self, duration: Duration) {
-        // Tokio's timer reaches 2.2 years ahead, and a Wait may last until the year 9999.
-        let mut left = duration;
-        while left > LONGEST_SLEEP {
-            tokio::time::sleep(LONGEST_SLEEP).await;
-            left -= LONGEST_SLEEP;
-        }
-        tokio::time::sleep(left).await;
+        tokio::time::sleep(duration.min(LONGEST_SLEEP)).await;
     }
 }

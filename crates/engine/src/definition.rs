@@ -207,7 +207,7 @@ pub(crate) const MAX_SECONDS: u32 = 99_999_999;
 /// text in UTF-8: 256 KiB.
 ///
 /// See <https://docs.aws.amazon.com/step-functions/latest/dg/service-quotas.html>.
-pub(crate) const MAX_PAYLOAD_BYTES: usize = 256 * 1024;
+pub const MAX_PAYLOAD_BYTES: usize = 256 * 1024;
 
 /// The most bytes that all variables of an execution may have together as JSON texts: 10 MiB.
 ///

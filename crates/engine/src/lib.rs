@@ -22,6 +22,7 @@ mod task;
 mod template;
 
 pub use clock::{Clock, TokioClock};
+pub use definition::MAX_PAYLOAD_BYTES;
 pub use fault::{Fault, LoadError, Rule};
 pub use history::{Event, EventKind, History};
 pub use machine::StateMachine;

@@ -9,7 +9,7 @@ use crate::failure::{DATA_LIMIT_EXCEEDED, Failure, TIMEOUT};
 use crate::fault::LoadError;
 use crate::history::{EventKind, History};
 use crate::load;
-use crate::outcome::{Outcome, Start, Status};
+use crate::outcome::{EXPRESS_TIME_LIMIT, Outcome, Start, Status};
 use crate::random::Random;
 use crate::run::{Entry, Run};
 use crate::task::TaskRunner;
@@ -35,7 +35,7 @@ impl StateMachine {
         names
     }
 
-    /// The machine's `TimeoutSeconds`.
+    /// The machine's `TimeoutSeconds`. An execution may end sooner, see [`EXPRESS_TIME_LIMIT`].
     pub fn timeout(&self) -> Option<Duration> {
         self.0.timeout_s.map(|seconds| Duration::from_secs(seconds.into()))
     }
@@ -67,14 +67,11 @@ impl StateMachine {
         } else {
             let input = Arc::clone(&start.input);
             let work = run.scope(&self.0.scope, Entry::new(input), &mut cursor);
-            match self.time_limit(&start) {
-                None => Some(work.await),
-                // What ends in the very moment of the limit did not run longer than it.
-                Some(limit) => tokio::select! {
-                    biased;
-                    ended = work => Some(ended),
-                    () = clock.sleep(limit) => None,
-                },
+            tokio::select! {
+                // Work that ends at the very moment of the limit did not run longer than it.
+                biased;
+                ended = work => Some(ended),
+                () = clock.sleep(self.time_limit(start.time_limit)) => None,
             }
         };
         let stopped_ms = clock.now_ms();
@@ -92,8 +89,10 @@ impl StateMachine {
         Outcome { status, output, error, cause, started_ms, stopped_ms }
     }
 
-    fn time_limit(&self, start: &Start) -> Option<Duration> {
-        [self.timeout(), start.time_limit].into_iter().flatten().min()
+    /// When an execution ends at the latest: the smallest of the machine's `TimeoutSeconds`, a limit
+    /// of its own and that of Express.
+    pub(crate) fn time_limit(&self, own: Option<Duration>) -> Duration {
+        [self.timeout(), own].into_iter().flatten().fold(EXPRESS_TIME_LIMIT, Duration::min)
     }
 }
 

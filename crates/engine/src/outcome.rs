@@ -6,9 +6,11 @@ use std::time::Duration;
 use serde::Serialize;
 use serde_json::Value;
 
-/// The longest that Step Functions lets an Express execution run, whatever its definition says.
+/// The longest that an Express execution runs. It ends as [`Status::TimedOut`] then, whether its
+/// definition has a longer `TimeoutSeconds` or none.
 ///
-/// See <https://docs.aws.amazon.com/step-functions/latest/dg/service-quotas.html>.
+/// See <https://docs.aws.amazon.com/step-functions/latest/dg/service-quotas.html>, "Maximum execution
+/// time".
 pub const EXPRESS_TIME_LIMIT: Duration = Duration::from_mins(5);
 
 /// What an execution is started with.
@@ -26,7 +28,8 @@ pub struct Start {
     pub role_arn: Arc<str>,
     /// The input of the first state.
     pub input: Arc<Value>,
-    /// Ends the execution as timed out, like a smaller `TimeoutSeconds` of the machine.
+    /// Ends the execution as timed out after this time. It has no effect if the machine's
+    /// `TimeoutSeconds` or [`EXPRESS_TIME_LIMIT`] ends it sooner.
     pub time_limit: Option<Duration>,
 }
 
@@ -57,7 +60,8 @@ pub enum Status {
     Succeeded,
     /// A Fail state, or an error that nothing caught.
     Failed,
-    /// The machine's `TimeoutSeconds`, or the time limit it was started with.
+    /// It ran into the machine's `TimeoutSeconds`, [`EXPRESS_TIME_LIMIT`], or the time limit it was
+    /// started with.
     TimedOut,
 }
 

@@ -124,7 +124,7 @@ fn a_seed_decides_the_jitter_and_the_longest_delays_can_be_asked_for() {
     let definition = json!({"QueryLanguage": "JSONata", "StartAt": "T", "States": {"T": {
         "Type": "Task",
         "Resource": "arn:aws:states:::lambda:invoke",
-        "Retry": [{"ErrorEquals": ["E"], "IntervalSeconds": 60, "JitterStrategy": "FULL"}],
+        "Retry": [{"ErrorEquals": ["E"], "IntervalSeconds": 30, "JitterStrategy": "FULL"}],
         "End": true,
     }}});
     let machine = StateMachine::load(&definition.to_string()).unwrap();
@@ -132,5 +132,5 @@ fn a_seed_decides_the_jitter_and_the_longest_delays_can_be_asked_for() {
     let elapsed = |mocks: Mocks| mocks.execute(&machine, json!({})).unwrap().elapsed();
     assert_eq!(elapsed(mocks.clone().seeded(1)), elapsed(mocks.clone().seeded(1)));
     assert_ne!(elapsed(mocks.clone().seeded(1)), elapsed(mocks.clone().seeded(2)));
-    assert_eq!(elapsed(mocks.longest_delays()).as_secs(), 60 + 120 + 240);
+    assert_eq!(elapsed(mocks.longest_delays()).as_secs(), 30 + 60 + 120);
 }

@@ -4,15 +4,20 @@
 
 mod support;
 
-use engine::{History, LoadError, Random, Start, StateMachine, Status, TokioClock, fill};
+use engine::lint::TRANSIENT_LAMBDA_ERRORS;
+use engine::{EventKind, History, LoadError, Random, Start, StateMachine, Status, TokioClock, fill};
 use serde_json::{Value, json};
 use support::{Answer, EPOCH_MS, Ended, Script, error, payload};
 
 const DEFINITION: &str = include_str!("../../../statemachine/order-saga.asl.json");
 
-fn saga() -> Result<StateMachine, LoadError> {
+fn definition() -> Value {
     let filled = fill(DEFINITION, |name| Some(format!("arn:aws:lambda:us-east-1:000000000000:function:{name}")));
-    StateMachine::load(&filled.unwrap())
+    serde_json::from_str(&filled.unwrap()).unwrap()
+}
+
+fn saga() -> Result<StateMachine, LoadError> {
+    StateMachine::load(&definition().to_string())
 }
 
 fn order() -> Value {
@@ -45,12 +50,16 @@ fn happy() -> Script {
 }
 
 async fn run(script: &Script) -> Ended {
+    run_definition(&definition(), script).await
+}
+
+async fn run_definition(definition: &Value, script: &Script) -> Ended {
     let history = History::new();
     let clock = TokioClock::starting_at(EPOCH_MS);
     // The longest delays that the jitter can draw.
     let random = Random::fixed(1.0);
     let start = Start::new("o-1", input());
-    let outcome = saga().unwrap().execute(start, script, &clock, &history, &random).await;
+    let outcome = support::load(definition).execute(start, script, &clock, &history, &random).await;
     Ended { outcome, history }
 }
 
@@ -78,7 +87,7 @@ async fn an_order_that_every_step_accepts_is_confirmed() {
     assert_eq!(ended.path(), path);
     assert_eq!(
         script.arguments("ConfirmOrder")["Payload"]["receipts"],
-        json!({"reserve_inventory": {"reserved_ms": 1}, "post_accounting": {"posted_ms": 2}}),
+        json!({"reserve-inventory": {"reserved_ms": 1}, "post-accounting": {"posted_ms": 2}}),
     );
     let mut persisted = input();
     persisted["action"] = json!("persist");
@@ -101,7 +110,7 @@ async fn a_final_error_rolls_both_steps_back() {
     );
     assert_eq!(
         script.arguments("CloseOrder")["Payload"]["receipts"],
-        json!({"reverse_accounting": {"reversed_ms": 3}, "release_inventory": {"released_ms": 4}}),
+        json!({"post-accounting": {"reversed_ms": 3}, "reserve-inventory": {"released_ms": 4}}),
     );
 }
 
@@ -111,7 +120,8 @@ async fn a_timeout_is_compensated_like_any_unknown_failure() {
     let ended = run(&script).await;
     assert_eq!(ended.output()["status"], "CANCELLED");
     assert_eq!(script.arguments("CancelOrder")["Payload"]["failure"]["Error"], "States.Timeout");
-    assert_eq!(ended.elapsed_ms(), 8_000);
+    // Two attempts, and a second between them.
+    assert_eq!((script.attempts("ReserveInventory"), ended.elapsed_ms()), (2, 17_000));
 }
 
 #[tokio::test(start_paused = true)]
@@ -119,9 +129,9 @@ async fn a_transient_error_that_stays_leaves_the_order_open() {
     let script = happy().on("ReserveInventory", [error("Unavailable")]);
     let ended = run(&script).await;
     assert_eq!((ended.outcome.status, ended.error()), (Status::Failed, "OrderUnfinished"));
-    assert_eq!(script.attempts("ReserveInventory"), 4);
-    // Full delays of 1, 2 and 4 s.
-    assert_eq!(ended.elapsed_ms(), 7_000);
+    assert_eq!(script.attempts("ReserveInventory"), 3);
+    // Full delays of 1 and 2 s.
+    assert_eq!(ended.elapsed_ms(), 3_000);
     assert_eq!(script.attempts("CancelOrder"), 0);
 }
 
@@ -131,6 +141,209 @@ async fn a_transient_error_that_passes_confirms_the_order() {
     let ended = run(&script).await;
     assert_eq!(ended.output()["status"], "CONFIRMED");
     assert_eq!(ended.elapsed_ms(), 1_000);
+}
+
+/// The states of the way forward: what they call is safe to repeat.
+const FORWARD: [&str; 3] = ["PersistOrder", "ReserveInventory", "PostAccounting"];
+
+#[tokio::test(start_paused = true)]
+async fn what_a_function_refuses_is_not_asked_again() {
+    const EVERY_STEP: [&str; 6] =
+        ["SagaCancelled", "OtherContent", "AlreadyConsumed", "NotApplied", "InvalidOrder", "InvalidOutput"];
+    let posting = ["CreditLimitExceeded", "AccountOnHold", "UnknownAccount", "CurrencyMismatch"];
+    for (state, refusals) in [
+        ("PersistOrder", vec!["InvalidOutput"]),
+        ("ReserveInventory", [&["OutOfStock", "UnknownSku"][..], &EVERY_STEP].concat()),
+        ("PostAccounting", [&posting[..], &EVERY_STEP].concat()),
+    ] {
+        for refusal in refusals {
+            let script = happy().on(state, [error(refusal)]);
+            let ended = run(&script).await;
+            assert_eq!((script.attempts(state), ended.elapsed_ms()), (1, 0), "{state} {refusal}");
+            assert_eq!(ended.output()["status"], "CANCELLED", "{state} {refusal}");
+        }
+    }
+    for refusal in ["IdempotencyConflict", "InvalidOrder"] {
+        let script = happy().on("PersistOrder", [error(refusal)]);
+        let ended = run(&script).await;
+        assert_eq!((script.attempts("PersistOrder"), &ended.output()["status"]), (1, &json!("REFUSED")), "{refusal}");
+    }
+}
+
+/// A crash is no reason to cancel an order if it does not come again.
+#[tokio::test(start_paused = true)]
+async fn an_unknown_failure_is_tried_once_more_on_the_way_forward() {
+    for state in FORWARD {
+        for name in ["Lambda.Unknown", "States.Timeout", "Sandbox.Timedout", "Runtime.ExitError", "NoNameOfOurs"] {
+            let answer = if state == "PersistOrder" { decided("PENDING") } else { payload(json!({})) };
+            let script = happy().on(state, [error(name), answer]);
+            let ended = run(&script).await;
+            assert_eq!((&ended.output()["status"], ended.elapsed_ms()), (&json!("CONFIRMED"), 1_000), "{state} {name}");
+            let script = happy().on(state, [error(name)]);
+            let ended = run(&script).await;
+            assert_eq!((&ended.output()["status"], script.attempts(state)), (&json!("CANCELLED"), 2), "{state} {name}");
+        }
+    }
+}
+
+/// Each retrier counts its own attempts, in whatever order the errors come.
+#[tokio::test(start_paused = true)]
+async fn transient_errors_and_an_unknown_one_have_attempts_of_their_own() {
+    let (busy, crash) = (|| error("Unavailable"), || error("Lambda.Unknown"));
+    let ends = |answers: [Answer; 5]| async {
+        let script = happy().on("ReserveInventory", answers);
+        let ended = run(&script).await;
+        (ended.path().last().cloned().unwrap(), script.attempts("ReserveInventory"), ended.elapsed_ms())
+    };
+    let done = || payload(json!({}));
+    for answers in [[busy(), busy(), crash(), done(), done()], [crash(), busy(), busy(), done(), done()]] {
+        // Delays of 1 and 2 s, and of 1 s.
+        assert_eq!(ends(answers).await, ("OrderConfirmed".to_owned(), 4, 4_000));
+    }
+    let used_up = [busy(), crash(), busy(), busy(), done()];
+    assert_eq!(ends(used_up).await, ("OrderUnfinished".to_owned(), 4, 4_000));
+    let crashed_twice = [busy(), crash(), crash(), done(), done()];
+    assert_eq!(ends(crashed_twice).await, ("OrderCancelled".to_owned(), 3, 2_000));
+}
+
+/// A bad deployment delays orders and cancels none.
+#[tokio::test(start_paused = true)]
+async fn a_function_that_cannot_be_run_leaves_the_order_open() {
+    for name in TRANSIENT_LAMBDA_ERRORS {
+        for state in FORWARD {
+            let script = happy().on(state, [error(name)]);
+            let ended = run(&script).await;
+            assert_eq!((ended.error(), script.attempts(state)), ("OrderUnfinished", 3), "{state} {name}");
+            assert_eq!((script.attempts("CancelOrder"), ended.elapsed_ms()), (0, 3_000), "{state} {name}");
+        }
+    }
+}
+
+/// Nobody knows what the first attempt did or does yet, and nothing hangs on an order that waits.
+#[tokio::test(start_paused = true)]
+async fn an_unknown_failure_of_any_other_call_leaves_the_order_open_at_once() {
+    let fulfilled = || happy().on("PersistOrder", [decided("FULFILLING")]);
+    let refused = || happy().on("PostAccounting", [error("CreditLimitExceeded")]);
+    for (state, script) in [
+        ("ConfirmOrder", happy()),
+        ("CancelOrder", refused()),
+        ("ReverseAccounting", refused()),
+        ("ReleaseInventory", refused()),
+        ("CloseOrder", refused()),
+        ("ConsumeInventory", fulfilled()),
+        ("CompleteOrder", fulfilled()),
+    ] {
+        let script = script.on(state, [error("Lambda.Unknown")]);
+        let ended = run(&script).await;
+        assert_eq!((ended.error(), script.attempts(state)), ("OrderUnfinished", 1), "{state}");
+    }
+}
+
+/// The steps as branches of a roll-back: the name, the state that undoes it, and the one that gives up.
+const STEPS: [[&str; 3]; 3] = [
+    ["post-accounting", "ReverseAccounting", "LeaveAccounting"],
+    ["reserve-inventory", "ReleaseInventory", "LeaveInventory"],
+    ["book-delivery", "CancelDelivery", "LeaveDelivery"],
+];
+
+/// The definition with these branches in its roll-back, in this order.
+fn with_branches(steps: &[[&str; 3]]) -> Value {
+    let shipped = definition();
+    let template = shipped["States"]["RollBack"]["Branches"][1].to_string();
+    let branch = |[step, undo, leave]: &[&str; 3]| -> Value {
+        let [shipped_step, shipped_undo, shipped_leave] = STEPS[1];
+        let branch = template.replace(&format!("'{shipped_step}'"), &format!("'{step}'"));
+        let branch = branch.replace(&format!("\"{shipped_undo}\""), &format!("\"{undo}\""));
+        serde_json::from_str(&branch.replace(&format!("\"{shipped_leave}\""), &format!("\"{leave}\""))).unwrap()
+    };
+    let mut definition = shipped.clone();
+    definition["States"]["RollBack"]["Branches"] = steps.iter().map(branch).collect();
+    definition
+}
+
+/// Receipts are found by their step's name, wherever its branch stands and whatever the others do.
+#[tokio::test(start_paused = true)]
+async fn an_order_is_closed_with_every_receipt_or_not_at_all() {
+    let [accounting, inventory, delivery] = STEPS;
+    let shipped: Vec<Value> = definition()["States"]["RollBack"]["Branches"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|branch| branch["StartAt"].clone())
+        .collect();
+    assert_eq!(shipped, [accounting[1], inventory[1]]);
+    for steps in [
+        vec![inventory],
+        vec![accounting, inventory],
+        vec![inventory, accounting],
+        vec![delivery, inventory, accounting],
+        vec![accounting, delivery, inventory],
+    ] {
+        let definition = with_branches(&steps);
+        // Every combination of what is undone and what is not.
+        for undone in 0..1_usize << steps.len() {
+            let mut script = happy().on("PostAccounting", [error("CreditLimitExceeded")]);
+            let mut receipts = json!({});
+            for (index, [step, undo, _]) in steps.iter().enumerate() {
+                let receipt = json!({"at_ms": index, "effect": "CANCELLED"});
+                let is_undone = undone & (1 << index) != 0;
+                script = script.on(undo, [if is_undone { payload(receipt.clone()) } else { error("Unavailable") }]);
+                if is_undone {
+                    receipts[step] = receipt;
+                }
+            }
+            let ended = run_definition(&definition, &script).await;
+            assert_eq!(assigned(&ended, "RollBack", "undoReceipts"), receipts, "{steps:?} {undone:b}");
+            let all = undone + 1 == 1 << steps.len();
+            assert_eq!(assigned(&ended, "RollBack", "undone"), json!(all), "{steps:?} {undone:b}");
+            assert_eq!(script.attempts("CloseOrder"), usize::from(all), "{steps:?} {undone:b}");
+            if all {
+                assert_eq!(ended.output()["status"], "CANCELLED");
+                assert_eq!(script.arguments("CloseOrder")["Payload"]["receipts"], receipts);
+            } else {
+                assert_eq!(ended.error(), "OrderUnfinished");
+            }
+        }
+    }
+}
+
+/// What a state assigned to a variable.
+fn assigned(ended: &Ended, state: &str, variable: &str) -> Value {
+    let events = ended.history.events();
+    let found = events.iter().find_map(|event| match &event.kind {
+        EventKind::StateExited { state: exited, assigned, .. } if &**exited == state => {
+            assigned.iter().find(|(name, _)| &**name == variable).map(|(_, value)| Value::clone(value))
+        }
+        _ => None,
+    });
+    found.unwrap_or_else(|| panic!("{state} assigned no {variable}"))
+}
+
+/// Whatever a compensation answers counts, and only no answer at all does not.
+#[tokio::test(start_paused = true)]
+async fn any_answer_of_a_compensation_is_its_receipt() {
+    for receipt in [json!({}), json!(null), json!(false), json!([]), json!([1]), json!("")] {
+        let script = happy().on("PostAccounting", [error("CreditLimitExceeded")]);
+        let script = script.on("ReleaseInventory", [payload(receipt.clone())]);
+        let ended = run(&script).await;
+        assert_eq!(ended.output()["status"], "CANCELLED", "{receipt}");
+        let receipts = &script.arguments("CloseOrder")["Payload"]["receipts"];
+        assert_eq!(*receipts, json!({"post-accounting": {"reversed_ms": 3}, "reserve-inventory": receipt}));
+    }
+}
+
+/// No cause goes further than to the decision.
+#[tokio::test(start_paused = true)]
+async fn a_failed_compensation_leaves_its_step_without_a_receipt() {
+    let script = happy().on("PostAccounting", [error("CreditLimitExceeded")]).on("ReleaseInventory", [error("E")]);
+    let ended = run(&script).await;
+    let events = ended.history.events();
+    let output = events.iter().find_map(|event| match &event.kind {
+        EventKind::StateExited { state, output, .. } if &**state == "RollBack" => Some(output),
+        _ => None,
+    });
+    let expected = json!([{"step": "post-accounting", "receipt": {"reversed_ms": 3}}, {"step": "reserve-inventory"}]);
+    assert_eq!(output.map(|output| Value::clone(output)), Some(expected));
 }
 
 #[tokio::test(start_paused = true)]
@@ -172,14 +385,14 @@ async fn an_order_that_was_handed_over_is_finished_by_whoever_meets_it() {
             ["ConsumeInventory", "CompleteOrder", "OrderFulfilled"]
         );
         let receipts = &script.arguments("CompleteOrder")["Payload"]["receipts"];
-        assert_eq!(receipts["consume_inventory"], json!({"consumed_ms": 5}));
+        assert_eq!(*receipts, json!({"reserve-inventory": {"consumed_ms": 5}}));
     }
 }
 
 #[tokio::test(start_paused = true)]
 async fn nothing_that_fails_in_a_hand_over_leads_back() {
     for state in ["ConsumeInventory", "CompleteOrder"] {
-        for name in ["Unavailable", "NotReserved", "States.Timeout", "Lambda.Unknown", "InvalidOrder"] {
+        for name in ["Unavailable", "NotApplied", "States.Timeout", "Lambda.Unknown", "InvalidOrder"] {
             let script = happy().on("PersistOrder", [decided("FULFILLING")]).on(state, [error(name)]);
             let ended = run(&script).await;
             assert_eq!(ended.error(), "OrderUnfinished", "{state} {name}");

@@ -7,9 +7,11 @@
 
 mod support;
 
+use std::time::Duration;
+
 use engine::{History, Random, Start, StateMachine, Status, TokioClock};
 use serde_json::{Value, json};
-use support::{EPOCH_MS, Script, execute, machine};
+use support::{EPOCH_MS, Script, error, execute, machine, payload, task};
 
 const EVALUATION_ERROR: &str = "States.QueryEvaluationError";
 
@@ -179,17 +181,74 @@ async fn a_machine_that_takes_too_long_is_timed_out() {
     assert_eq!(execute(&definition, json!({}), &Script::new()).await.outcome.status, Status::Succeeded);
 }
 
-/// dg/service-quotas.html: five minutes for an Express execution; the caller sets it where it matters.
+/// The smallest of the machine's limit, Express's and the start's own one counts.
 #[tokio::test(start_paused = true)]
-async fn a_start_can_limit_the_time_further() {
-    let mut definition = machine(wait(json!({"Seconds": 1000})));
-    definition["TimeoutSeconds"] = json!(900);
-    let mut start = Start::new("test-1", json!({}));
-    start.time_limit = Some(engine::EXPRESS_TIME_LIMIT);
-    let clock = TokioClock::starting_at(EPOCH_MS);
-    let machine = StateMachine::load(&definition.to_string()).unwrap();
-    let outcome = machine.execute(start, &Script::new(), &clock, &History::off(), &Random::seeded(1)).await;
-    assert_eq!((outcome.status, outcome.stopped_ms - outcome.started_ms), (Status::TimedOut, 300_000));
+async fn a_start_can_limit_the_time_further_but_not_extend_it() {
+    for (machine_s, start_s, ends_s) in
+        [(None, 60, 60), (Some(50), 60, 50), (Some(900), 60, 60), (None, 600, 300), (Some(200), 600, 200)]
+    {
+        let mut definition = machine(wait(json!({"Seconds": 1000})));
+        if let Some(machine_s) = machine_s {
+            definition["TimeoutSeconds"] = json!(machine_s);
+        }
+        let mut start = Start::new("test-1", json!({}));
+        start.time_limit = Some(Duration::from_secs(start_s));
+        let clock = TokioClock::starting_at(EPOCH_MS);
+        let machine = StateMachine::load(&definition.to_string()).unwrap();
+        let outcome = machine.execute(start, &Script::new(), &clock, &History::off(), &Random::seeded(1)).await;
+        let elapsed_ms = outcome.stopped_ms - outcome.started_ms;
+        assert_eq!((outcome.status, elapsed_ms), (Status::TimedOut, ends_s * 1000), "{machine_s:?} {start_s}");
+    }
+}
+
+/// dg/service-quotas.html: five minutes for an Express execution. No Catch runs, and nothing goes on.
+#[tokio::test(start_paused = true)]
+async fn express_stops_a_task_that_is_under_way() {
+    let states = json!({
+        "T": task(json!({"Catch": [{"ErrorEquals": ["States.ALL"], "Next": "C"}], "Next": "U"})),
+        "U": task(json!({"End": true})),
+        "C": task(json!({"End": true})),
+    });
+    let script = Script::new().on("T", [payload(json!(1)).after_s(400)]).on("U", []).on("C", []);
+    let ended = execute(&machine(states), json!({}), &script).await;
+    assert_eq!(
+        (ended.outcome.status, ended.error(), ended.elapsed_ms()),
+        (Status::TimedOut, "States.Timeout", 300_000)
+    );
+    tokio::time::sleep(Duration::from_secs(400)).await;
+    assert_eq!((script.requests().len(), ended.path()), (1, vec!["T".to_owned()]));
+    assert_eq!(ended.types().last().unwrap(), "ExecutionTimedOut");
+}
+
+/// Each wait is short, and so is each attempt; together they are too long.
+#[tokio::test(start_paused = true)]
+async fn express_stops_retries_that_add_up() {
+    let retry = json!([{"ErrorEquals": ["Busy"], "IntervalSeconds": 60, "BackoffRate": 1, "MaxAttempts": 99}]);
+    let catch = json!([{"ErrorEquals": ["States.ALL"], "Next": "C"}]);
+    let states = json!({
+        "T": task(json!({"TimeoutSeconds": 30, "Retry": retry, "Catch": catch, "End": true})),
+        "C": {"Type": "Succeed"},
+    });
+    let script = Script::new().on("T", [error("Busy").after_s(10)]);
+    let ended = execute(&machine(states), json!({}), &script).await;
+    // Attempts begin every 70 s: the fifth at 280 s.
+    assert_eq!((ended.outcome.status, ended.elapsed_ms()), (Status::TimedOut, 300_000));
+    assert_eq!((script.attempts("T"), ended.path()), (5, vec!["T".to_owned()]));
+}
+
+/// Three iterations of 120 s, one after another, of which the last is stopped half-way.
+#[tokio::test(start_paused = true)]
+async fn express_stops_a_map_with_all_its_iterations() {
+    let processor = json!({"StartAt": "T", "States": {"T": task(json!({"End": true}))}});
+    let map =
+        json!({"Type": "Map", "Items": [1, 2, 3, 4], "MaxConcurrency": 1, "ItemProcessor": processor, "End": true});
+    let script = Script::new().on("T", [payload(json!(1)).after_s(120)]);
+    let ended = execute(&machine(json!({"M": map})), json!({}), &script).await;
+    assert_eq!((ended.outcome.status, ended.elapsed_ms()), (Status::TimedOut, 300_000));
+    tokio::time::sleep(Duration::from_secs(400)).await;
+    assert_eq!(script.attempts("T"), 3);
+    let succeeded = ended.types().iter().filter(|kind| *kind == "MapIterationSucceeded").count();
+    assert_eq!(succeeded, 2);
 }
 
 fn endless_loop() -> Value {
@@ -198,12 +257,12 @@ fn endless_loop() -> Value {
     machine(json!({"A": choice, "B": next("A"), "Stop": {"Type": "Succeed"}}))
 }
 
-/// A loop that takes no time ends by the machine's time limit, as it would in Step Functions.
+/// A loop that takes no time ends by the time limit, as it would in Step Functions.
 #[tokio::test(start_paused = true)]
 async fn a_loop_that_takes_no_time_comes_to_an_end() {
     let mut definition = endless_loop();
     let ended = execute(&definition, json!({"stop": false}), &Script::new()).await;
-    assert_eq!((ended.outcome.status, ended.error()), (Status::Failed, "States.Runtime"));
+    assert_eq!((ended.outcome.status, ended.elapsed_ms()), (Status::TimedOut, 300_000));
     definition["TimeoutSeconds"] = json!(60);
     let ended = execute(&definition, json!({"stop": false}), &Script::new()).await;
     assert_eq!((ended.outcome.status, ended.elapsed_ms()), (Status::TimedOut, 60_000));

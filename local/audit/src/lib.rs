@@ -7,14 +7,13 @@ mod books;
 mod report;
 
 use declarations::{Function, Step};
-use inventory::{AdjustmentRecord, Reservation};
-use journal::Entry;
+use inventory::AdjustmentRecord;
 use local_aws::{DynamoDb, MESSAGES_TABLE, SnapshotError};
 use local_stack::functions;
 use order::{Effect, OrderRecord, Reason, Status, StepReceipts};
 use orders::table::{open_work, pick_work};
 use orders::work::PARKED_WORK;
-use saga::fence::{Fence, FenceState};
+use saga::fence::FenceState;
 
 pub use books::{Books, StoredFence, StoredOrder};
 pub use report::{Finding, Invariant, Report};

@@ -130,6 +130,7 @@ fn to_text(checked: &Checked, policy: &Policy) -> String {
         line(&mut text, format_args!("{GOOD}lint passes{GOOD:#}: {states} states, {rehearsals} executions rehearsed"));
         write_times(&mut text, report, policy);
         write_payload(&mut text, report, policy);
+        write_room(&mut text, report);
     }
     text
 }
@@ -190,7 +191,7 @@ fn seconds(seconds: f64) -> String {
 
 fn write_payload(text: &mut String, report: &Report, policy: &Policy) {
     let Some(largest) = &report.largest_payload else { return };
-    let (bytes, limit_bytes) = (largest.bytes, policy.payload_limit_bytes);
+    let (bytes, limit_bytes) = (largest.bytes, policy.max_payload_bytes);
     line(
         text,
         format_args!(
@@ -201,6 +202,13 @@ fn write_payload(text: &mut String, report: &Report, policy: &Policy) {
             largest.path.join(" → "),
         ),
     );
+}
+
+fn write_room(text: &mut String, report: &Report) {
+    let Some(room) = &report.room else { return };
+    line(text, format_args!("\n{STRONG}room{STRONG:#}, for more steps"));
+    line(text, format_args!("  in time for {}, each up to {}", room.steps_in_time, seconds(room.step_s)));
+    line(text, format_args!("  in payloads for {}, each up to {} bytes", room.steps_in_bytes, room.step_bytes));
 }
 
 #[cfg(test)]

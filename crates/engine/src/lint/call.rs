@@ -2,6 +2,7 @@
 
 use std::fmt;
 
+use jsonata_core::ast::AstNode;
 use serde_json::Value;
 
 use super::policy::Policy;
@@ -65,6 +66,52 @@ fn follow<'a>(template: &'a Template, path: &[&str]) -> Option<&'a str> {
             let (_, member) = members.iter().find(|(name, _)| name == first)?;
             follow(member, rest)
         }
+        (Template::Expression(expression), _) => follow_in(expression.syntax(), path),
         _ => None,
+    }
+}
+
+/// The text at a path, if the expression's form shows it: in an object, and in an object that a
+/// `$merge` merges last, `$merge([$states.input, {'action': 'persist'}])`.
+fn follow_in<'a>(syntax: &'a AstNode, path: &[&str]) -> Option<&'a str> {
+    match (syntax, path) {
+        (AstNode::String(text), []) => Some(text),
+        (AstNode::Object(members), [first, rest @ ..]) => {
+            let is_first = |name: &AstNode| matches!(name, AstNode::String(name) if name == first);
+            let (_, member) = members.iter().find(|(name, _)| is_first(name))?;
+            follow_in(member, rest)
+        }
+        (AstNode::Function { name, args, is_builtin: true }, _) if name == "merge" => match &**args {
+            [AstNode::Array(items)] => follow_in(items.last()?, path),
+            _ => None,
+        },
+        _ => None,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn action(source: &str) -> Option<String> {
+        let syntax = jsonata_core::parser::parse(source).expect("the test parses");
+        follow_in(&syntax, &["action"]).map(str::to_owned)
+    }
+
+    #[test]
+    fn an_action_is_constant_if_the_expression_shows_it() {
+        for shown in ["{'action': 'persist', 'n': $n}", "$merge([$states.input, {'n': 1, 'action': 'persist'}])"] {
+            assert_eq!(action(shown).as_deref(), Some("persist"), "{shown}");
+        }
+        for hidden in [
+            "$states.input",
+            "{'action': $action}",
+            "{$name: 'persist'}",
+            "$merge([{'action': 'persist'}, $states.input])",
+            "$merge([$states.input, {'n': 1}])",
+            "$merge($states.input)",
+        ] {
+            assert_eq!(action(hidden), None, "{hidden}");
+        }
     }
 }

@@ -73,6 +73,26 @@ pub enum Rule {
         /// The error's name.
         error: String,
     },
+    /// A wildcard that retries what the function refused for good.
+    #[error("must come after a retrier with MaxAttempts 0 that names {}, or it repeats these refusals", .errors.join(", "))]
+    RepeatsRefusals {
+        /// The errors' names.
+        errors: Vec<String>,
+    },
+    /// A call that is safe to repeat and given up after one unknown failure.
+    #[error("must retry {} by States.ALL, for {call} is safe to repeat", .errors.join(", "))]
+    UnknownNotRetried {
+        /// The call.
+        call: String,
+        /// The failures that are not retried.
+        errors: Vec<String>,
+    },
+    /// An unknown failure that is retried more than once or not at all.
+    #[error("must be 1, so that an unknown failure is retried once, and is {found}")]
+    UnknownAttempts {
+        /// The attempts found.
+        found: u32,
+    },
     /// Retries that come no slower one after another.
     #[error("must be more than 1, so that retries back off")]
     NoBackoff,
@@ -169,6 +189,16 @@ pub enum Rule {
         worst_s: f64,
         /// The machine's limit.
         limit_s: u32,
+        /// The path.
+        path: Vec<String>,
+    },
+    /// A path that takes longer than the policy allows.
+    #[error("the path {} can take {worst_s} s, of {max_s} s allowed", .path.join(" → "))]
+    PathOverBudget {
+        /// The time of the path.
+        worst_s: f64,
+        /// The policy's limit.
+        max_s: f64,
         /// The path.
         path: Vec<String>,
     },

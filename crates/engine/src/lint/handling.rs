@@ -2,66 +2,20 @@
 
 use std::collections::BTreeSet;
 
-use super::call::function_name;
+use super::call::{Call, function_name};
+use super::errors::{REQUEST_ERRORS, TRANSIENT_LAMBDA_ERRORS, UNKNOWN_FAILURES};
 use super::finding::{Findings, Rule};
 use super::graph;
 use super::policy::{Function, Policy};
 use crate::definition::{Handling, Jitter, Kind, Machine, Retrier, State};
-use crate::failure::{ALL, Failure, RUNTIME, is_reserved};
-
-/// The errors of Lambda itself that pass: those that the Step Functions guide tells to retry, and
-/// throttling.
-///
-/// See <https://docs.aws.amazon.com/step-functions/latest/dg/sfn-best-practices.html>, "Handling
-/// transient Lambda service exceptions".
-pub const TRANSIENT_LAMBDA_ERRORS: [&str; 5] = [
-    "Lambda.ClientExecutionTimeoutException",
-    "Lambda.ServiceException",
-    "Lambda.AWSLambdaException",
-    "Lambda.SdkClientException",
-    "Lambda.TooManyRequestsException",
-];
-
-/// The other names that an invocation can fail by without the function's doing: what Lambda says of
-/// a function that crashed or took too long, and the errors of its Invoke call, behind `Lambda.`.
-///
-/// See <https://docs.aws.amazon.com/lambda/latest/api/API_Invoke.html>, "Errors".
-const OTHER_LAMBDA_ERRORS: [&str; 32] = [
-    "Lambda.Unknown",
-    "Lambda.EC2AccessDeniedException",
-    "Lambda.EC2ThrottledException",
-    "Lambda.EC2UnexpectedException",
-    "Lambda.EFSIOException",
-    "Lambda.EFSMountConnectivityException",
-    "Lambda.EFSMountFailureException",
-    "Lambda.EFSMountTimeoutException",
-    "Lambda.ENILimitReachedException",
-    "Lambda.InvalidParameterValueException",
-    "Lambda.InvalidRequestContentException",
-    "Lambda.InvalidRuntimeException",
-    "Lambda.InvalidSecurityGroupIDException",
-    "Lambda.InvalidSubnetIDException",
-    "Lambda.InvalidZipFileException",
-    "Lambda.KMSAccessDeniedException",
-    "Lambda.KMSDisabledException",
-    "Lambda.KMSInvalidStateException",
-    "Lambda.KMSNotFoundException",
-    "Lambda.RecursiveInvocationException",
-    "Lambda.RequestTooLargeException",
-    "Lambda.ResourceConflictException",
-    "Lambda.ResourceNotFoundException",
-    "Lambda.ResourceNotReadyException",
-    "Lambda.SnapStartException",
-    "Lambda.SnapStartNotReadyException",
-    "Lambda.SnapStartTimeoutException",
-    "Lambda.SubnetIPAddressLimitReachedException",
-    "Lambda.UnsupportedMediaTypeException",
-    "Runtime.ExitError",
-    "Runtime.Unknown",
-    "Sandbox.Timedout",
-];
+use crate::failure::{ALL, Failure, RUNTIME, TASK_FAILED, is_reserved};
 
 pub(super) fn check(machine: &Machine, policy: &Policy, findings: &mut Findings) {
+    for call in &policy.repeatable {
+        if !graph::states(machine).into_iter().any(|state| call.is_made_by(state, policy)) {
+            findings.at_machine("States", Rule::NeverCalled { call: call.to_string() });
+        }
+    }
     for state in graph::states(machine) {
         let Some(handling) = graph::handling(state) else { continue };
         let functions = functions(state, policy);
@@ -73,8 +27,9 @@ pub(super) fn check(machine: &Machine, policy: &Policy, findings: &mut Findings)
             findings.at_state(&state.name, "Catch", Rule::NoCatchAll);
         }
         if matches!(state.kind, Kind::Task(_)) {
-            check_retries(state, handling, policy, findings);
-            check_caught(state, handling, &functions.unwrap_or_default(), findings);
+            let functions = functions.unwrap_or_default();
+            check_retries(state, handling, &functions, policy, findings);
+            check_caught(state, handling, &functions, findings);
         }
     }
 }
@@ -111,43 +66,108 @@ fn check_names(state: &State, handling: &Handling, functions: &[&Function], find
 fn is_known(error: &str, functions: &[&Function]) -> bool {
     is_reserved(error)
         || TRANSIENT_LAMBDA_ERRORS.contains(&error)
-        || OTHER_LAMBDA_ERRORS.contains(&error)
+        || UNKNOWN_FAILURES.contains(&error)
+        || REQUEST_ERRORS.contains(&error)
         || functions.iter().any(|function| function.errors.contains(error))
 }
 
-fn check_retries(state: &State, handling: &Handling, policy: &Policy, findings: &mut Findings) {
+fn check_retries(
+    state: &State,
+    handling: &Handling,
+    functions: &[&Function],
+    policy: &Policy,
+    findings: &mut Findings,
+) {
+    let repeatable = policy.repeatable.iter().find(|call| call.is_made_by(state, policy));
+    // The one attempt more of an unknown failure is too little for a transient one.
+    let is_retried = |error: &&str| {
+        decides(error, handling)
+            .map(|index| &handling.retriers[index])
+            .is_some_and(|retrier| retrier.max_attempts > 0 && (repeatable.is_none() || retrier.error_equals != [ALL]))
+    };
     let transient = TRANSIENT_LAMBDA_ERRORS.into_iter().chain(policy.transient.iter().map(String::as_str));
-    let errors: Vec<String> = transient.filter(|error| !is_retried(error, handling)).map(str::to_owned).collect();
+    let errors: Vec<String> = transient.filter(|error| !is_retried(error)).map(str::to_owned).collect();
     if !errors.is_empty() {
         findings.at_state(&state.name, "Retry", Rule::NotRetried { errors });
     }
-    for (index, retrier) in handling.retriers.iter().enumerate() {
+    // A retrier without attempts only keeps its errors from those after it.
+    let retrying = handling.retriers.iter().enumerate().filter(|(_, retrier)| retrier.max_attempts > 0);
+    for (index, retrier) in retrying {
         let field = |name: &str| format!("Retry/{index}/{name}");
         for (position, error) in retrier.error_equals.iter().enumerate() {
-            // Wildcards match final errors too. And a task that timed out may still run: a second
-            // one beside it is no cure.
-            if !policy.is_transient(error) {
+            let is_unknown = error == ALL && repeatable.is_some();
+            // A task that timed out may still run. Only a call that is safe beside itself is repeated.
+            if !is_unknown && !policy.is_transient(error) {
                 let rule = Rule::RetriesFinal { error: error.clone() };
                 findings.at_state(&state.name, field(&format!("ErrorEquals/{position}")), rule);
             }
         }
+        check_wildcard(state, index, handling, functions, policy, findings);
         check_pace(state, retrier, field, findings);
     }
-}
-
-/// The first retrier that matches decides, also if it allows no attempt.
-fn is_retried(error: &str, handling: &Handling) -> bool {
-    let failure = Failure::new(error, "");
-    let first = handling.retriers.iter().find(|retrier| failure.matches(&retrier.error_equals));
-    first.is_some_and(|retrier| retrier.max_attempts > 0)
-}
-
-fn check_pace(state: &State, retrier: &Retrier, field: impl Fn(&str) -> String, findings: &mut Findings) {
-    if retrier.backoff_rate <= 1.0 {
-        findings.at_state(&state.name, field("BackoffRate"), Rule::NoBackoff);
+    if let Some(call) = repeatable {
+        check_repeatable(state, handling, call, findings);
     }
-    if retrier.max_delay_s.is_none() {
-        findings.at_state(&state.name, field("MaxDelaySeconds"), Rule::NoMaxDelay);
+}
+
+/// What the function said for good is not asked again: a wildcard comes after a retrier that takes the
+/// final errors and allows no attempt.
+fn check_wildcard(
+    state: &State,
+    index: usize,
+    handling: &Handling,
+    functions: &[&Function],
+    policy: &Policy,
+    findings: &mut Findings,
+) {
+    let retrier = &handling.retriers[index];
+    if !retrier.error_equals.iter().any(|error| error == ALL || error == TASK_FAILED) {
+        return;
+    }
+    let returned: BTreeSet<&String> = functions.iter().flat_map(|function| &function.errors).collect();
+    let is_repeated = |error: &str| {
+        let is_named = retrier.error_equals.iter().any(|name| name == error);
+        !policy.is_transient(error) && !is_named && decides(error, handling) == Some(index)
+    };
+    let errors: Vec<String> = returned.into_iter().filter(|error| is_repeated(error)).cloned().collect();
+    if !errors.is_empty() {
+        findings.at_state(&state.name, format!("Retry/{index}/ErrorEquals"), Rule::RepeatsRefusals { errors });
+    }
+}
+
+/// A failure that says nothing about the order is tried once more, if the call is safe to repeat.
+fn check_repeatable(state: &State, handling: &Handling, call: &Call, findings: &mut Findings) {
+    let wildcard = handling.retriers.iter().position(|retrier| retrier.error_equals == [ALL]);
+    let is_left = |error: &&str| wildcard.is_none() || decides(error, handling) != wildcard;
+    let errors: Vec<String> = UNKNOWN_FAILURES.into_iter().filter(is_left).map(str::to_owned).collect();
+    if !errors.is_empty() {
+        findings.at_state(&state.name, "Retry", Rule::UnknownNotRetried { call: call.to_string(), errors });
+    }
+    if let Some(index) = wildcard
+        && let found = handling.retriers[index].max_attempts
+        && found != 1
+    {
+        findings.at_state(&state.name, format!("Retry/{index}/MaxAttempts"), Rule::UnknownAttempts { found });
+    }
+}
+
+/// The index of the retrier that decides on an error: the first that matches, also if it allows no
+/// attempt or has none left.
+fn decides(error: &str, handling: &Handling) -> Option<usize> {
+    let failure = Failure::new(error, "");
+    handling.retriers.iter().position(|retrier| failure.matches(&retrier.error_equals))
+}
+
+/// Several attempts back off, up to a bound. One has nothing to back off from, but it comes at a
+/// random moment too.
+fn check_pace(state: &State, retrier: &Retrier, field: impl Fn(&str) -> String, findings: &mut Findings) {
+    if retrier.max_attempts > 1 {
+        if retrier.backoff_rate <= 1.0 {
+            findings.at_state(&state.name, field("BackoffRate"), Rule::NoBackoff);
+        }
+        if retrier.max_delay_s.is_none() {
+            findings.at_state(&state.name, field("MaxDelaySeconds"), Rule::NoMaxDelay);
+        }
     }
     if retrier.jitter != Jitter::Full {
         findings.at_state(&state.name, field("JitterStrategy"), Rule::NoJitter);

@@ -1,5 +1,6 @@
 //! What can be said about a saga's definition before it runs: whether it keeps the rules that make a
-//! saga one, how long it can take, and how large its payloads become.
+//! saga one, how long it can take, how large its payloads become, and how many more steps it has room
+//! for.
 //!
 //! [`check`] looks at the definition in two ways. It analyses the graph of the states, where every
 //! path counts, also those that no execution takes: times, retries, catches, variables, and whether
@@ -12,6 +13,7 @@
 mod call;
 mod choices;
 mod cycles;
+mod errors;
 mod finding;
 mod free;
 mod graph;
@@ -20,6 +22,7 @@ mod payload;
 mod policy;
 mod rehearsal;
 mod rollback;
+mod room;
 mod tasks;
 mod time;
 mod total;
@@ -31,11 +34,12 @@ use serde::Serialize;
 use crate::StateMachine;
 
 pub use call::Call;
+pub use errors::TRANSIENT_LAMBDA_ERRORS;
 pub use finding::{Finding, Rule};
-pub use handling::TRANSIENT_LAMBDA_ERRORS;
 pub use payload::{Part, Payload, largest_payload};
 pub use policy::{Answers, Function, Judge, Policy, Recovery, Rehearsal, Step, Won};
 pub use rehearsal::{Answered, Performance};
+pub use room::Room;
 pub use time::{Leg, Way, Work};
 pub use verdict::Verdict;
 
@@ -57,6 +61,9 @@ pub struct Report {
     pub rehearsals: usize,
     /// The largest payload of all rehearsals.
     pub largest_payload: Option<Payload>,
+    /// How many more steps there is room for. None, if the definition does not bound its time or has no
+    /// steps.
+    pub room: Option<Room>,
 }
 
 impl Report {
@@ -78,18 +85,20 @@ pub async fn check(machine: &StateMachine, policy: &Policy) -> Report {
     cycles::check(definition, &mut findings);
     variables::check(definition, &mut findings);
     rollback::check(definition, policy, &mut findings);
-    let ways = time::check(definition, &policy.recovery, &mut findings);
+    let ways = time::check(definition, policy, &mut findings);
     // A rehearsal of what has no end would have none either.
     let rehearsed = match &ways {
         Some(_) => rehearsal::run(machine, policy, &mut findings).await,
         None => rehearsal::Rehearsed::default(),
     };
+    let room = ways.as_ref().and_then(|ways| room::check(definition, policy, ways, &rehearsed));
     Report {
         findings: findings.into_vec(),
         states: graph::states(definition).len(),
         ways: ways.unwrap_or_default(),
         time_limit_s: definition.timeout_s,
         rehearsals: rehearsed.count,
-        largest_payload: rehearsed.largest,
+        largest_payload: rehearsed.largest.overall().cloned(),
+        room,
     }
 }

@@ -109,7 +109,7 @@ impl Largest {
     pub(super) fn made(&self) -> impl Iterator<Item = &Payload> {
         self.0.values().filter(|payload| match payload.part {
             Part::Input => false,
-            Part::Output => self.bytes(payload, Part::Input) != Some(payload.bytes),
+            Part::Output => self.bytes(&payload.state, Part::Input) != Some(payload.bytes),
             Part::Arguments | Part::Result | Part::Assign => true,
         })
     }
@@ -119,8 +119,9 @@ impl Largest {
         self.made().reduce(|largest, payload| if payload.bytes > largest.bytes { payload } else { largest })
     }
 
-    fn bytes(&self, payload: &Payload, part: Part) -> Option<usize> {
-        self.0.get(&(payload.state.clone(), part)).map(|payload| payload.bytes)
+    /// The bytes of the largest such payload of a state, if it has any.
+    pub(super) fn bytes(&self, state: &str, part: Part) -> Option<usize> {
+        self.0.get(&(state.to_owned(), part)).map(|payload| payload.bytes)
     }
 }
 

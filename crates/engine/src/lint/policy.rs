@@ -22,6 +22,9 @@ pub struct Policy {
     pub refused: BTreeSet<String>,
     /// The steps, each with its action and its compensation.
     pub steps: Vec<Step>,
+    /// The calls that are safe to repeat, even beside themselves. Each is retried once after a failure
+    /// that says nothing about the order; no other call is.
+    pub repeatable: BTreeSet<Call>,
     /// The call that decides to cancel.
     pub decide: Call,
     /// The choice that a won decision to cancel is read by.
@@ -30,8 +33,12 @@ pub struct Policy {
     pub cancelled_ends: BTreeSet<String>,
     /// When recovery takes up what an execution left open.
     pub recovery: Recovery,
-    /// The most bytes of a payload.
-    pub payload_limit_bytes: usize,
+    /// The longest that the longest path may take. Below the machine's `TimeoutSeconds` it keeps room
+    /// for further steps.
+    pub max_path: Duration,
+    /// The most bytes of a payload. Below [`MAX_PAYLOAD_BYTES`](crate::MAX_PAYLOAD_BYTES), which holds
+    /// in any case, it keeps room for further steps.
+    pub max_payload_bytes: usize,
     /// What executions are rehearsed with.
     pub rehearsal: Rehearsal,
 }

@@ -3,26 +3,27 @@
 //! A task answers with each payload that the policy knows for it, and with one error of each kind
 //! that the definition tells apart. Time does not pass, and retries are as many as are allowed.
 
-use std::collections::{BTreeSet, HashMap};
-use std::future::Future;
-use std::sync::atomic::{AtomicI64, Ordering};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::future::{Future, poll_fn};
+use std::sync::atomic::{AtomicBool, AtomicI64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
+use std::task::Poll;
 use std::time::Duration;
 
 use serde_json::{Value, json};
 
 use super::call::Call;
+use super::errors::{TRANSIENT_LAMBDA_ERRORS, UNKNOWN_FAILURES};
 use super::finding::{Findings, Rule};
-use super::handling::TRANSIENT_LAMBDA_ERRORS;
 use super::payload::{CAUSE_MARK, Largest, Payload};
 use super::policy::Policy;
 use super::{graph, verdict};
 use crate::clock::Clock;
-use crate::definition::{Handling, Machine};
-use crate::failure::{Failure, TIMEOUT};
+use crate::definition::{Handling, MAX_PAYLOAD_BYTES, Machine, text_bytes};
+use crate::failure::Failure;
 use crate::{EventKind, History, Outcome, Random, Start, StateMachine, Status, TaskError, TaskRequest, TaskRunner};
 
-/// The most executions that are rehearsed. The order saga has about two hundred.
+/// The most executions that are rehearsed. The order saga has a few hundred.
 const MAX_REHEARSALS: usize = 20_000;
 
 /// One state's answer, after all its retries.
@@ -51,12 +52,15 @@ pub struct Performance<'a> {
 #[derive(Debug, Default)]
 pub(super) struct Rehearsed {
     pub(super) count: usize,
-    pub(super) largest: Option<Payload>,
+    pub(super) largest: Largest,
+    /// The bytes of the largest answer to each call.
+    pub(super) answers: BTreeMap<Call, usize>,
 }
 
 pub(super) async fn run(machine: &StateMachine, policy: &Policy, findings: &mut Findings) -> Rehearsed {
     let mut count = 0;
     let mut largest = Largest::default();
+    let mut answers = BTreeMap::new();
     for input in &policy.rehearsal.inputs {
         let mut script = Some(Vec::new());
         while let Some(choices) = script {
@@ -66,22 +70,33 @@ pub(super) async fn run(machine: &StateMachine, policy: &Policy, findings: &mut 
             }
             let stage = Stage::new(machine.definition(), policy, choices);
             let history = History::new();
-            let clock = NoTime { limit: machine.timeout(), passed_ms: AtomicI64::new(0) };
+            let clock = NoTime::with_limit(machine.time_limit(None));
             let start = Start::new("rehearsal", input.clone());
             let outcome = machine.execute(start, &stage, &clock, &history, &Random::fixed(1.0)).await;
             count += 1;
             let acts = stage.into_acts();
             judge(&acts, &outcome, &history, policy, findings);
             largest.look_at(&history);
+            measure(&acts, &mut answers);
             script = next_script(acts);
         }
     }
-    let limit_bytes = policy.payload_limit_bytes;
+    let limit_bytes = policy.max_payload_bytes.min(MAX_PAYLOAD_BYTES);
     for Payload { bytes, state, part, path } in largest.made().filter(|payload| payload.bytes > limit_bytes) {
         let rule = Rule::PayloadTooLarge { part: part.noun(), bytes: *bytes, limit_bytes, path: path.clone() };
         findings.at_state(state, part.field(), rule);
     }
-    Rehearsed { count, largest: largest.overall().cloned() }
+    Rehearsed { count, largest, answers }
+}
+
+/// Keeps the size of the largest answer to each call.
+fn measure(acts: &[Act], answers: &mut BTreeMap<Call, usize>) {
+    for Answered { call, answer, .. } in acts.iter().map(|act| &act.answered) {
+        if let (Some(call), Ok(payload)) = (call, answer) {
+            let bytes = text_bytes(payload);
+            answers.entry(call.clone()).and_modify(|most| *most = bytes.max(*most)).or_insert(bytes);
+        }
+    }
 }
 
 /// The choices of the next execution: the last choice that has another option takes it.
@@ -146,21 +161,20 @@ impl<'a> Stage<'a> {
         answer
     }
 
-    /// One error of each kind: those that are equally transient and meet the same retrier and the
-    /// same catcher cannot be told apart. There is always one, the timeout.
+    /// One error of each kind: those that are equally transient and meet the same catcher cannot be
+    /// told apart. The retrier makes no difference, because every attempt is answered the same. There
+    /// is always one error, the timeout.
     fn errors(&self, task: &TaskRequest, call: Option<&Call>) -> Vec<String> {
         let function = call.and_then(|call| self.policy.function(&call.function));
         let own = function.into_iter().flat_map(|function| function.errors.iter().map(String::as_str));
         let handling = self.handling.get(&*task.state);
         let mut seen = BTreeSet::new();
         let mut errors = Vec::new();
-        for error in [TIMEOUT, "Lambda.Unknown"].into_iter().chain(TRANSIENT_LAMBDA_ERRORS).chain(own) {
+        for error in UNKNOWN_FAILURES.into_iter().chain(TRANSIENT_LAMBDA_ERRORS).chain(own) {
             let failure = Failure::new(error, "");
-            let retrier = handling
-                .and_then(|handling| handling.retriers.iter().position(|entry| failure.matches(&entry.error_equals)));
             let catcher = handling
                 .and_then(|handling| handling.catchers.iter().position(|entry| failure.matches(&entry.error_equals)));
-            if seen.insert((self.policy.is_transient(error), self.policy.refused.contains(error), retrier, catcher)) {
+            if seen.insert((self.policy.is_transient(error), self.policy.refused.contains(error), catcher)) {
                 errors.push(error.to_owned());
             }
         }
@@ -183,10 +197,21 @@ impl TaskRunner for Stage<'_> {
     }
 }
 
-/// A clock on which every wait is over at once, but for one that would outlast the execution.
+/// A clock on which every wait is over at once. A wait that would outlast the execution ends it.
 struct NoTime {
-    limit: Option<Duration>,
+    limit: Duration,
     passed_ms: AtomicI64,
+    /// Whether the execution has begun to wait for its time limit.
+    is_limited: AtomicBool,
+    /// Whether something in the execution waits for longer than the limit.
+    is_outlasted: AtomicBool,
+}
+
+impl NoTime {
+    fn with_limit(limit: Duration) -> Self {
+        let no = || AtomicBool::new(false);
+        Self { limit, passed_ms: AtomicI64::new(0), is_limited: no(), is_outlasted: no() }
+    }
 }
 
 impl Clock for NoTime {
@@ -195,16 +220,21 @@ impl Clock for NoTime {
     }
 
     fn sleep(&self, duration: Duration) -> impl Future<Output = ()> + Send {
-        let outlasts = self.limit.is_some_and(|limit| limit <= duration);
-        if !outlasts {
+        // Before it does anything an execution begins to wait for its time limit.
+        let is_limit = !self.is_limited.swap(true, Ordering::Relaxed);
+        let outlasts = !is_limit && duration >= self.limit;
+        if !is_limit && !outlasts {
             let passed_ms = i64::try_from(duration.as_millis()).unwrap_or(i64::MAX);
             self.passed_ms.fetch_add(passed_ms, Ordering::Relaxed);
         }
-        async move {
+        poll_fn(move |_| {
+            // The execution looks at its limit after its work, which says here that it is stuck.
             if outlasts {
-                std::future::pending::<()>().await;
+                self.is_outlasted.store(true, Ordering::Relaxed);
             }
-        }
+            let is_over = if is_limit { self.is_outlasted.load(Ordering::Relaxed) } else { !outlasts };
+            if is_over { Poll::Ready(()) } else { Poll::Pending }
+        })
     }
 }
 
@@ -250,6 +280,8 @@ fn judge_end(events: &[crate::Event], outcome: &Outcome, path: &[String], findin
         EventKind::TaskFailed { state, .. } | EventKind::TaskTimedOut { state, .. } => Some((state, "Catch")),
         _ => None,
     });
+    // But no failure ends an execution that ran into its time limit.
+    let failed = failed.filter(|_| outcome.status == Status::Failed);
     let rule = Rule::BreaksDown { error, path: path.to_vec() };
     match failed.or(last_entered.map(|(state, _)| (state, ""))) {
         Some((state, field)) => findings.at_state(state, field, rule),

@@ -9,7 +9,7 @@ use std::collections::BTreeMap;
 use serde::Serialize;
 
 use super::finding::{Findings, Rule};
-use super::policy::Recovery;
+use super::policy::{Policy, Recovery};
 use super::{cycles, graph};
 use crate::definition::{Handling, Kind, Machine, Parallel, Retrier, Scope, State, Until, Whole};
 use crate::outcome::EXPRESS_TIME_LIMIT;
@@ -70,21 +70,29 @@ const DELAYS_BOUND_S: f64 = 1_000_000.0;
 
 /// The longest way to each end, the longest of all first; `None` if the definition does not bound
 /// them.
-pub(super) fn check(machine: &Machine, recovery: &Recovery, findings: &mut Findings) -> Option<Vec<Way>> {
-    check_limit(machine, recovery, findings);
+pub(super) fn check(machine: &Machine, policy: &Policy, findings: &mut Findings) -> Option<Vec<Way>> {
+    check_limit(machine, &policy.recovery, findings);
     check_bounds(machine, findings);
     if cycles::any(machine) {
         return None;
     }
     let mut ways = ways(&machine.scope)?;
     ways.sort_by(|a, b| b.total_s.total_cmp(&a.total_s).then_with(|| a.end.cmp(&b.end)));
-    if let (Some(worst), Some(limit_s)) = (ways.first(), machine.timeout_s)
-        && worst.total_s >= f64::from(limit_s)
-    {
-        let path = worst.legs.iter().map(|leg| leg.state.clone()).collect();
-        findings.at_machine("TimeoutSeconds", Rule::PathTooLong { worst_s: worst.total_s, limit_s, path });
+    if let Some(worst) = ways.first() {
+        check_worst(worst, machine, policy, findings);
     }
     Some(ways)
+}
+
+fn check_worst(worst: &Way, machine: &Machine, policy: &Policy, findings: &mut Findings) {
+    let (worst_s, max_s) = (worst.total_s, policy.max_path.as_secs_f64());
+    let path = || worst.legs.iter().map(|leg| leg.state.clone()).collect();
+    if let Some(limit_s) = machine.timeout_s.filter(|limit_s| worst_s >= f64::from(*limit_s)) {
+        findings.at_machine("TimeoutSeconds", Rule::PathTooLong { worst_s, limit_s, path: path() });
+    }
+    if worst_s > max_s {
+        findings.at_machine("States", Rule::PathOverBudget { worst_s, max_s, path: path() });
+    }
 }
 
 fn check_limit(machine: &Machine, recovery: &Recovery, findings: &mut Findings) {
@@ -165,7 +173,7 @@ fn total_s(legs: &[Leg]) -> f64 {
 }
 
 /// `None` if the state's time has no bound.
-fn leg(state: &State) -> Option<Leg> {
+pub(super) fn leg(state: &State) -> Option<Leg> {
     let (work, total_s) = match &state.kind {
         Kind::Task(task) => {
             let Some(Whole::Constant(timeout_s)) = task.timeout else { return None };

@@ -146,8 +146,8 @@ impl Mocks {
         Self { seed: None, ..self }
     }
 
-    /// Ends executions after so long, like a smaller `TimeoutSeconds` of the machine. Express itself
-    /// stops them after [`EXPRESS_TIME_LIMIT`](crate::EXPRESS_TIME_LIMIT).
+    /// Ends executions after this time, if the machine's `TimeoutSeconds` or
+    /// [`EXPRESS_TIME_LIMIT`](crate::EXPRESS_TIME_LIMIT) does not end them sooner.
     #[must_use]
     pub fn time_limit(self, limit: Duration) -> Self {
         Self { time_limit: Some(limit), ..self }

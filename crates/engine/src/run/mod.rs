@@ -20,16 +20,16 @@ use crate::definition::{
     Choice, Condition, Fail, Kind, MAX_SECONDS, MAX_VARIABLES_BYTES, Scope, State, Text, Transition, Until, Whole,
 };
 use crate::expression::{EvaluationError, Expression};
-use crate::failure::{DATA_LIMIT_EXCEEDED, Failure, NO_CHOICE_MATCHED, RUNTIME};
+use crate::failure::{DATA_LIMIT_EXCEEDED, Failure, NO_CHOICE_MATCHED};
 use crate::history::{EventKind, History};
 use crate::load::parse_timestamp;
-use crate::outcome::{EXPRESS_TIME_LIMIT, Start};
+use crate::outcome::Start;
 use crate::random::Random;
 use crate::scene::{Scene, Variables};
 use crate::task::TaskRunner;
 
-/// The most states that one way through a scope may enter. A loop that takes no time would otherwise
-/// run until memory is full; Standard workflows end at as many events.
+/// The most states that one way through a scope may enter before it waits for its time limit. A loop
+/// that takes no time would otherwise fill the memory. Standard workflows end after as many events.
 const MAX_TRANSITIONS: u32 = 25_000;
 
 /// The most states that one execution may enter in all its scopes: more than Express has the time for.
@@ -97,7 +97,7 @@ impl<'a, R: TaskRunner, C: Clock> Run<'a, R, C> {
         let mut count = 0;
         loop {
             count += 1;
-            self.check_transitions(count).await?;
+            self.count_transition(count).await;
             let state = &scope.states[at];
             let left = self.visit(state, &entry, cursor).await?;
             if !left.assigned.is_empty() {
@@ -111,20 +111,18 @@ impl<'a, R: TaskRunner, C: Clock> Run<'a, R, C> {
         }
     }
 
-    /// `count` is that of the scope.
-    async fn check_transitions(&self, count: u32) -> Result<(), Failure> {
+    /// Lets others have the thread now and then, and stops a loop. `count` is how many states the
+    /// scope has entered.
+    async fn count_transition(&self, count: u32) {
         let all = self.transitions.fetch_add(1, Ordering::Relaxed) + 1;
         if count > MAX_TRANSITIONS || all > MAX_ALL_TRANSITIONS {
-            // In Step Functions such a loop takes time, and the time limit ends it. So it does here,
-            // if there is one below the limit of all Express executions.
-            self.clock.sleep(EXPRESS_TIME_LIMIT).await;
-            let cause = format!("The execution entered more than {} states.", count.min(all) - 1);
-            return Err(Failure::new(RUNTIME, cause));
+            // In Step Functions a loop takes time, and the time limit ends it. Here it takes none, so
+            // it waits for the limit.
+            self.clock.sleep(Duration::MAX).await;
         }
         if all.is_multiple_of(TRANSITIONS_PER_TURN) {
             tokio::task::yield_now().await;
         }
-        Ok(())
     }
 
     async fn visit(&self, state: &State, entry: &Entry, cursor: &mut u64) -> Result<Left, Failure> {

@@ -68,6 +68,9 @@ fn a_compensation_that_calls_the_action_compensates_nothing() {
         "state machine, States: no state calls reserve-inventory release",
         &rule("JoinSaga", 3),
         &rule("FollowDecision", 2),
+        "state \"ReleaseInventory\", Retry: must retry States.Timeout, Lambda.Unknown, Runtime.ExitError, \
+         Runtime.InvalidEntrypoint, Runtime.Unknown, Sandbox.Timedout by States.ALL, for reserve-inventory reserve is \
+         safe to repeat",
         "state \"ReleaseInventory\", Catch: States.Timeout must lead to persist-order cancel, and does not on the path \
          PersistOrder → JoinSaga → ReserveInventory → PostAccounting → ConfirmOrder → FollowDecision → RollBack → \
          ReverseAccounting → ReleaseInventory → LeaveInventory → CheckRollBack → OrderUnfinished",
@@ -129,7 +132,7 @@ fn what_was_undone_is_never_confirmed() {
 /// No graph shows it: the path is right, and what the expression makes of it is not.
 #[test]
 fn a_failed_compensation_that_nobody_looks_at_is_refused() {
-    let undone = json!("{% $states.result[0].undone %}");
+    let undone = json!("{% $exists($states.result[0].receipt) %}");
     let saga = Saga::shipped().with("/States/RollBack/Assign/undone", undone);
     saga.is_refused_for(&[
         "state \"ReleaseInventory\", Catch: States.Timeout must keep the execution from success, and does not on the path \
@@ -144,7 +147,9 @@ fn a_compensation_without_a_catch_stops_the_other() {
     let saga = saga.without("/States/RollBack/Branches/0/States/LeaveAccounting");
     saga.is_refused_for(&[
         r#"state "ReverseAccounting", Catch: the last catcher must catch States.ALL, alone"#,
-        r#"state "ReverseAccounting", Catch: must catch CreditLimitExceeded, InvalidOrder, SagaCancelled, Unavailable, which the function can return"#,
+        "state \"ReverseAccounting\", Catch: must catch AccountOnHold, AlreadyConsumed, CreditLimitExceeded, \
+         CurrencyMismatch, InvalidOrder, InvalidOutput, NotApplied, OtherContent, SagaCancelled, Unavailable, \
+         UnknownAccount, which the function can return",
         r#"state "ReverseAccounting", Catch: can fail its branch, which stops the other compensations: its errors are not all caught"#,
     ]);
 }
@@ -163,7 +168,7 @@ fn an_expression_that_may_fail_outside_of_any_catch_stops_the_other() {
     let cause = json!("{% $parse($states.errorOutput.Cause) %}");
     let saga = Saga::shipped()
         .with("/States/RollBack/Branches/1/States/ReleaseInventory/Catch/0/Output", cause)
-        .with("/States/RollBack/Branches/0/States/LeaveAccounting/Output", json!("{% $states.input.failure.Error %}"));
+        .with("/States/RollBack/Branches/0/States/LeaveAccounting/Output", json!("{% $states.input.receipt.at_ms %}"));
     saga.is_refused_for(&[
         "state \"ReleaseInventory\", Catch/0/Output: can fail its branch, which stops the other compensations: \
          no other catcher sees what fails in a catcher, and this expression may fail",

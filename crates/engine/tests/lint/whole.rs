@@ -1,11 +1,16 @@
 //! Wrong wholes: loops, variables, time and payloads.
 
+use std::collections::BTreeSet;
 use std::time::Duration;
 
-use engine::lint::Verdict;
+use engine::lint::{Policy, TRANSIENT_LAMBDA_ERRORS, Verdict};
 use serde_json::json;
 
 use crate::saga::{Saga, policy};
+
+/// The longest path.
+const LONGEST: &str = "PersistOrder → JoinSaga → ReserveInventory → PostAccounting → CancelOrder → FollowDecision → \
+                       RollBack → CheckRollBack → CloseOrder → OrderCancelled";
 
 #[test]
 fn a_loop_is_refused() {
@@ -70,12 +75,21 @@ fn a_variable_of_a_branch_is_not_there_after_it() {
 
 #[test]
 fn the_longest_path_stays_under_the_time_limit() {
-    let saga = Saga::shipped().with("/TimeoutSeconds", json!(234));
-    saga.is_refused_for(&[
-        "state machine, TimeoutSeconds: must be more than the 234 s that the path PersistOrder → JoinSaga → \
-         ReserveInventory → PostAccounting → CancelOrder → FollowDecision → RollBack → CheckRollBack → CloseOrder → \
-         OrderCancelled can take, and is 234",
-    ]);
+    let saga = Saga::shipped().with("/TimeoutSeconds", json!(189));
+    saga.is_refused_for(&[&format!(
+        "state machine, TimeoutSeconds: must be more than the 189 s that the path {LONGEST} can take, and is 189"
+    )]);
+}
+
+/// The policy keeps room below the time limit.
+#[test]
+fn the_longest_path_takes_no_longer_than_the_policy_allows() {
+    let with = |max_s| Policy { max_path: Duration::from_secs(max_s), ..policy() };
+    assert_eq!(Saga::shipped().found(&with(189)), BTreeSet::new());
+    Saga::shipped().is_refused_under(
+        &with(188),
+        &[&format!("state machine, States: the path {LONGEST} can take 189 s, of 188 s allowed")],
+    );
 }
 
 /// Two retriers can both be used up in one visit.
@@ -85,24 +99,16 @@ fn the_attempts_of_all_retriers_count() {
         json!({"ErrorEquals": errors, "IntervalSeconds": 1, "BackoffRate": 2, "MaxAttempts": 3,
                "MaxDelaySeconds": 4, "JitterStrategy": "FULL"})
     };
-    let aws = [
-        "ClientExecutionTimeoutException",
-        "ServiceException",
-        "AWSLambdaException",
-        "SdkClientException",
-        "TooManyRequestsException",
-    ]
-    .map(|name| format!("Lambda.{name}"));
-    let aws: Vec<&str> = aws.iter().map(String::as_str).collect();
-    let retry = json!([retrier(&["Unavailable"]), retrier(&aws)]);
+    let retry = json!([retrier(&["Unavailable"]), retrier(&TRANSIENT_LAMBDA_ERRORS)]);
     let saga = Saga::shipped()
         .with("/States/CloseOrder/Retry", retry.clone())
         .with("/States/RollBack/Branches/1/States/ReleaseInventory/Retry", retry);
     saga.is_refused_for(&[
-        // Four times 39 s, and twice 7 × 8 s + 14 s.
-        "state machine, TimeoutSeconds: must be more than the 296 s that the path PersistOrder → JoinSaga → \
-         ReserveInventory → PostAccounting → CancelOrder → FollowDecision → RollBack → CheckRollBack → CloseOrder → \
-         OrderCancelled can take, and is 270",
+        // Three times 36 s, 27 s, and twice 7 × 8 s + 14 s.
+        &format!(
+            "state machine, TimeoutSeconds: must be more than the 275 s that the path {LONGEST} can take, and is 270"
+        ),
+        &format!("state machine, States: the path {LONGEST} can take 275 s, of 200 s allowed"),
     ]);
 }
 
@@ -132,12 +138,31 @@ fn a_wait_has_a_bound() {
     let saga =
         Saga::shipped().with("/States/CoolDown", wait).with("/States/CheckRollBack/Choices/0/Next", json!("CoolDown"));
     saga.is_refused_for(&[r#"state "CoolDown", Seconds: must be a number, so that the wait has a bound"#]);
-    let wait = json!({"Type": "Wait", "Seconds": 36, "Next": "CloseOrder"});
+    let wait = json!({"Type": "Wait", "Seconds": 12, "Next": "CloseOrder"});
     saga.with("/States/CoolDown", wait).is_refused_for(&[
-        "state machine, TimeoutSeconds: must be more than the 270 s that the path PersistOrder → JoinSaga → \
+        "state machine, States: the path PersistOrder → JoinSaga → ReserveInventory → PostAccounting → CancelOrder → \
+         FollowDecision → RollBack → CheckRollBack → CoolDown → CloseOrder → OrderCancelled can take 201 s, of 200 s allowed",
+    ]);
+}
+
+/// The rehearsals, which let no time pass, come to an end there too.
+#[test]
+fn a_wait_that_outlasts_the_execution_is_found() {
+    let wait = json!({"Type": "Wait", "Seconds": 270, "Next": "CloseOrder"});
+    let saga =
+        Saga::shipped().with("/States/CoolDown", wait).with("/States/CheckRollBack/Choices/0/Next", json!("CoolDown"));
+    let policy = Policy { max_path: Duration::from_secs(500), ..policy() };
+    saga.is_refused_under(
+        &policy,
+        &[
+            "state machine, TimeoutSeconds: must be more than the 459 s that the path PersistOrder → JoinSaga → \
          ReserveInventory → PostAccounting → CancelOrder → FollowDecision → RollBack → CheckRollBack → CoolDown → \
          CloseOrder → OrderCancelled can take, and is 270",
-    ]);
+            "state \"CoolDown\": ends the execution with States.Timeout on the path PersistOrder → JoinSaga → \
+         ReserveInventory → PostAccounting → ConfirmOrder → FollowDecision → RollBack → ReverseAccounting → \
+         ReleaseInventory → CheckRollBack → CoolDown",
+        ],
+    );
 }
 
 /// The loader takes it, for the language does. The rehearsals come upon it as well.
@@ -171,31 +196,81 @@ fn a_map_has_no_bound() {
     ]);
 }
 
+/// Whatever the policy allows.
 #[test]
 fn payloads_stay_under_the_limit_of_step_functions() {
-    let both = json!({"first": "{% $states.result %}", "again": "{% $states.result %}"});
-    let saga = Saga::shipped().with("/States/RollBack/Output", both);
+    let saga = Saga::shipped().with("/States/CancelOrder/Arguments/Payload/again", json!("{% [$failure, $failure] %}"));
+    let policy = Policy { max_payload_bytes: 1024 * 1024, ..policy() };
+    saga.is_refused_under(
+        &policy,
+        &["state \"CancelOrder\", Arguments: its arguments can be 295247 bytes, of 262144 allowed, on the path \
+           PersistOrder → JoinSaga → ReserveInventory → PostAccounting → CancelOrder"],
+    );
+}
+
+#[test]
+fn payloads_stay_under_the_limit_of_the_policy() {
+    let policy = Policy { max_payload_bytes: 98_500, ..policy() };
+    Saga::shipped().is_refused_under(
+        &policy,
+        &["state \"CancelOrder\", Arguments: its arguments can be 98553 bytes, of 98500 allowed, on the path \
+           PersistOrder → JoinSaga → ReserveInventory → PostAccounting → CancelOrder"],
+    );
+}
+
+/// Two such causes in one payload are too many for the policy, and three would be for Step Functions.
+#[test]
+fn the_cause_of_a_failed_compensation_is_not_carried_on() {
+    let carried = json!("{% {'step': 'any', 'failure': $states.errorOutput} %}");
+    let saga = Saga::shipped()
+        .with("/States/RollBack/Branches/0/States/ReverseAccounting/Catch/0/Output", carried.clone())
+        .with("/States/RollBack/Branches/1/States/ReleaseInventory/Catch/0/Output", carried);
     saga.is_refused_for(&[
-        "state \"RollBack\", Output: its output can be 393593 bytes, of 262144 allowed, on the path PersistOrder → \
+        "state \"RollBack\", Output: its output can be 196783 bytes, of 131072 allowed, on the path PersistOrder → \
          JoinSaga → ReserveInventory → PostAccounting → ConfirmOrder → FollowDecision → RollBack → ReverseAccounting → \
          LeaveAccounting → ReleaseInventory → LeaveInventory",
     ]);
 }
 
-#[test]
-fn payloads_stay_under_the_limit_of_the_policy() {
+/// The limit that counts is the smaller one of the machine's and of Express's.
+#[tokio::test]
+async fn a_slower_step_leaves_less_room() {
+    let slow = |saga: Saga| saga.with("/States/PostAccounting/TimeoutSeconds", json!(20));
+    let report = slow(Saga::shipped()).check(&policy()).await;
+    let room = report.room.unwrap();
+    // 189 s, of which 36 s became 84 s; another such step ends after 321 s.
+    assert_eq!((report.ways[0].total_s, room.step_s, room.steps_in_time), (237.0, 84.0, 0));
+    for (limit_s, steps) in [(189, 0), (225, 0), (226, 1), (270, 2), (298, 3), (300, 3), (900, 3)] {
+        let report = Saga::shipped().with("/TimeoutSeconds", json!(limit_s)).check(&policy()).await;
+        assert_eq!(report.room.unwrap().steps_in_time, steps, "{limit_s}");
+    }
+    let report = Saga::shipped().without("/TimeoutSeconds").check(&policy()).await;
+    assert_eq!(report.room.unwrap().steps_in_time, 3);
+}
+
+#[tokio::test]
+async fn larger_receipts_leave_less_room() {
     let mut policy = policy();
-    policy.payload_limit_bytes = 98_500;
-    Saga::shipped().is_refused_under(
-        &policy,
-        &[
-            "state \"CancelOrder\", Arguments: its arguments can be 98553 bytes, of 98500 allowed, on the path \
-             PersistOrder → JoinSaga → ReserveInventory → PostAccounting → CancelOrder",
-            "state \"RollBack\", Output: its output can be 196787 bytes, of 98500 allowed, on the path PersistOrder → \
-             JoinSaga → ReserveInventory → PostAccounting → ConfirmOrder → FollowDecision → RollBack → \
-             ReverseAccounting → LeaveAccounting → ReleaseInventory → LeaveInventory",
-        ],
-    );
+    let answers = policy.rehearsal.answers;
+    policy.rehearsal.answers = Box::new(move |call, payload| {
+        if call.function == "post-accounting" {
+            return Ok(vec![json!({"note": "x".repeat(5_000)})]);
+        }
+        answers(call, payload)
+    });
+    let report = Saga::shipped().check(&policy).await;
+    let (room, largest) = (report.room.unwrap(), report.largest_payload.unwrap());
+    // Of its action, of its compensation, and in its branch's output.
+    assert!((15_000..15_200).contains(&room.step_bytes), "{}", room.step_bytes);
+    assert_eq!(room.steps_in_bytes, (262_144 - largest.bytes) / room.step_bytes);
+}
+
+#[tokio::test]
+async fn what_has_no_bound_has_no_room() {
+    let saga = Saga::shipped().without("/States/ReserveInventory/TimeoutSeconds");
+    assert_eq!(saga.check(&policy()).await.room, None);
+    let no_steps = Policy { steps: Vec::new(), ..policy() };
+    assert_eq!(Saga::shipped().check(&no_steps).await.room, None);
 }
 
 #[test]

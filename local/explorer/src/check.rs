@@ -136,7 +136,10 @@ fn health(kind: OrderKind, faults: &[Fault], clients: &[Exchange], record: Optio
         return was_accepted.then(|| "an accepted order is gone".to_owned());
     };
     if kind.is_healthy() {
-        let must_confirm = faults.iter().all(|fault| fault.kind.is_transient());
+        // One unknown failure is survived: its state tries once more. Two may be the end of a healthy order.
+        let unknown = faults.iter().filter(|fault| fault.kind.is_unknown_failure()).count();
+        let others_pass = faults.iter().all(|fault| fault.kind.is_transient() || fault.kind.is_unknown_failure());
+        let must_confirm = unknown == 0 && others_pass || unknown == 1 && faults.len() == 1;
         let is_asked_for = !kind.later_requests().is_empty();
         let is_right = match record.status {
             // Whoever is answered with 503 does not know whether the order was handed over.
@@ -145,7 +148,7 @@ fn health(kind: OrderKind, faults: &[Fault], clients: &[Exchange], record: Optio
             _ => false,
         };
         return (must_confirm && !is_right)
-            .then(|| format!("all faults were transient, and the order is {} {:?}", record.status, record.reason));
+            .then(|| format!("no fault was one that an order need not survive, and the order is {} {:?}", record.status, record.reason));
     }
     (kind.is_refused() && record.confirmed_ms.is_some())
         .then(|| "a step refuses the order, and it is confirmed".to_owned())

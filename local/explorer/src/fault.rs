@@ -116,6 +116,11 @@ impl FaultKind {
             && !matches!(self, Self::CustomerCancels | Self::CustomerCancelsBeside)
     }
 
+    /// Whether it is an unknown failure of an invocation. A state on the way forward tries once more after it.
+    pub fn is_unknown_failure(self) -> bool {
+        matches!(self, Self::Hung | Self::CrashedBefore | Self::CrashedAfter)
+    }
+
     /// The faults that a point can have, events aside.
     pub fn at(point: &Point) -> Vec<Self> {
         match point {

@@ -11,6 +11,7 @@ use super::{TRANSIENT, refused};
 pub(super) fn judge(performance: &Performance<'_>) -> Vec<Verdict> {
     let mut verdicts = Vec::new();
     judge_outcome(performance, &mut verdicts);
+    judge_order_of_steps(performance, &mut verdicts);
     let mut record: Option<&str> = None;
     for (index, answered) in performance.answers.iter().enumerate() {
         let mut contradicts = |claim: &str| {
@@ -34,6 +35,21 @@ pub(super) fn judge(performance: &Performance<'_>) -> Vec<Verdict> {
         record = status(answered).or(record);
     }
     verdicts
+}
+
+/// Steps run in the order of their declared positions: lists and timelines show them so.
+fn judge_order_of_steps(performance: &Performance<'_>, verdicts: &mut Vec<Verdict>) {
+    let mut latest = 0;
+    for answered in performance.answers {
+        let steps = declarations::steps().iter();
+        let step = steps.into_iter().find(|(function, step)| calls(answered, &function.name, &step.action.name));
+        let Some((function, step)) = step else { continue };
+        if step.position < latest {
+            let claim = format!("steps run in the order of their position, see functions/{}/function.json", function.name);
+            verdicts.push(Verdict { state: answered.state.to_string(), claim });
+        }
+        latest = latest.max(step.position);
+    }
 }
 
 /// What is reported is what the record said last.

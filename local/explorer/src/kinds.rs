@@ -1,28 +1,27 @@
 //! The kinds of order that are explored.
 
+use std::fmt;
+use std::str::FromStr;
+
 use api::Caller;
 use api::idempotency::IDEMPOTENCY_KEY;
 use aws_lambda_events::apigw::ApiGatewayProxyRequest;
 use http::{HeaderMap, HeaderName, HeaderValue, Method, header};
 use order::OrderId;
 use serde_json::{Value, json};
-use strum::{Display, EnumString, VariantArray};
 
 use super::fault::FaultKind;
 use local_stack::gateway::{PathParameters, event};
 
 /// A kind of order.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Display, EnumString, VariantArray)]
-#[strum(serialize_all = "kebab-case")]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum OrderKind {
     /// Paid when ordered; it takes all the stock there is.
     Prepaid,
     /// On invoice; it takes all the credit there is.
     Invoice,
-    /// More than the store has.
-    OutOfStock,
-    /// More than the credit limit.
-    OverLimit,
+    /// Refused by a step.
+    Refused(&'static RefusedKind),
     /// Cancelled by its customer, at every point.
     Cancelled,
     /// Submitted twice at once.
@@ -37,6 +36,65 @@ pub enum OrderKind {
     FulfilledOrCancelled,
 }
 
+/// A kind of order that a step refuses.
+#[derive(Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct RefusedKind {
+    /// The kind's name.
+    pub name: &'static str,
+    /// The step that refuses it.
+    pub by: &'static str,
+    /// What its client sends. The store has [`ON_HAND`] of A and of B, and the customer `buyer` a credit limit of
+    /// 50 dollars.
+    body: &'static str,
+}
+
+/// The kinds of order that steps refuse: at least one for each step that refuses any.
+const REFUSED: &[RefusedKind] = &[
+    // More than the store has.
+    RefusedKind {
+        name: "out-of-stock",
+        by: "reserve-inventory",
+        body: r#"{"customerId": "buyer", "totalAmount": 35, "items": [
+            {"productId": "B", "quantity": 1, "price": 5}, {"productId": "A", "quantity": 6, "price": 5}]}"#,
+    },
+    // More than the credit limit.
+    RefusedKind {
+        name: "over-limit",
+        by: "post-accounting",
+        body: r#"{"customerId": "buyer", "totalAmount": 55, "paymentTerms": "INVOICE", "items": [
+            {"productId": "A", "quantity": 5, "price": 5}, {"productId": "B", "quantity": 5, "price": 6}]}"#,
+    },
+];
+
+/// A text that names no kind of order.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("the kinds are {}", OrderKind::all().map(|kind| kind.to_string()).collect::<Vec<_>>().join(", "))]
+pub struct UnknownKind;
+
+impl fmt::Display for OrderKind {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Prepaid => "prepaid",
+            Self::Invoice => "invoice",
+            Self::Refused(kind) => kind.name,
+            Self::Cancelled => "cancelled",
+            Self::Twice => "twice",
+            Self::ReusedKey => "reused-key",
+            Self::Async => "async",
+            Self::Fulfilled => "fulfilled",
+            Self::FulfilledOrCancelled => "fulfilled-or-cancelled",
+        })
+    }
+}
+
+impl FromStr for OrderKind {
+    type Err = UnknownKind;
+
+    fn from_str(name: &str) -> Result<Self, UnknownKind> {
+        Self::all().find(|kind| kind.to_string() == name).ok_or(UnknownKind)
+    }
+}
+
 /// The idempotency key of every explored order.
 const KEY: &str = "explored";
 
@@ -44,6 +102,19 @@ const KEY: &str = "explored";
 pub const ON_HAND: i64 = 5;
 
 impl OrderKind {
+    /// All kinds.
+    pub fn all() -> impl Iterator<Item = Self> {
+        let refused = REFUSED.iter().map(Self::Refused);
+        [Self::Prepaid, Self::Invoice].into_iter().chain(refused).chain([
+            Self::Cancelled,
+            Self::Twice,
+            Self::ReusedKey,
+            Self::Async,
+            Self::Fulfilled,
+            Self::FulfilledOrCancelled,
+        ])
+    }
+
     /// The stock and the account that it begins with.
     pub fn seed(self) -> String {
         json!({
@@ -67,16 +138,9 @@ impl OrderKind {
                     "items": [item("A", ON_HAND), item("B", ON_HAND)], "totalAmount": 10 * ON_HAND}),
                 &[],
             )],
-            Self::OutOfStock => vec![place(
-                &json!({"customerId": "buyer", "items": [item("B", 1), item("A", ON_HAND + 1)],
-                    "totalAmount": 5 * (ON_HAND + 2)}),
-                &[],
-            )],
-            Self::OverLimit => vec![place(
-                &json!({"customerId": "buyer", "paymentTerms": "INVOICE", "items": [item("A", ON_HAND),
-                    {"productId": "B", "quantity": ON_HAND, "price": 6}], "totalAmount": 11 * ON_HAND}),
-                &[],
-            )],
+            Self::Refused(kind) => {
+                vec![place(&serde_json::from_str(kind.body).expect("a kind's body is JSON"), &[])]
+            }
             Self::Twice => vec![place(&prepaid(ON_HAND), &[]), place(&prepaid(ON_HAND), &[])],
             Self::Async => vec![place(&prepaid(ON_HAND), &[("prefer", "respond-async")])],
         }
@@ -128,7 +192,7 @@ impl OrderKind {
 
     /// Whether a step refuses it: it must not be confirmed.
     pub fn is_refused(self) -> bool {
-        matches!(self, Self::OutOfStock | Self::OverLimit)
+        matches!(self, Self::Refused(_))
     }
 }
 

@@ -20,6 +20,6 @@ pub mod trace;
 pub mod world;
 
 pub use fault::{Fault, FaultKind, Point};
-pub use kinds::OrderKind;
+pub use kinds::{OrderKind, UnknownKind};
 pub use run::{Ground, Run, RunError, Wiring};
 pub use search::{Counts, Failure, Search};

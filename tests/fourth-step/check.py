@@ -1,0 +1,345 @@
+#!/usr/bin/env python3
+"""Adds a fourth step by the guide in ARCHITECTURE.md, sees it work, and sees each edit of the guide missed.
+
+    check.py --target DIR [--keep]
+
+The step is `book-delivery`, in this folder. In a copy of the repository its folder is put beside the other
+functions, and every edit of the guide is made. Then the copy is built, its definition is linted, every single
+fault is explored, and its API is compared with its description. After that each edit is taken back in turn: a
+check has to fail, and what it says has to name the place.
+
+DIR is a cargo target folder that the copy's own is copied from, so that nothing but this repository is compiled.
+"""
+
+import argparse
+import dataclasses
+import json
+import os
+import pathlib
+import shutil
+import subprocess
+import sys
+import tempfile
+import time
+
+ROOT = pathlib.Path(__file__).resolve().parents[2]
+HERE = pathlib.Path(__file__).resolve().parent
+STEP = "book-delivery"
+FOLDER = f"functions/{STEP}"
+DEFINITION = "statemachine/order-saga.asl.json"
+
+
+# --- The edits of the guide -------------------------------------------------------------------------
+
+
+@dataclasses.dataclass
+class Edit:
+    """One edit: what it changes in a file's text, and which check says what where it is missing."""
+
+    name: str
+    file: str
+    change: object
+    check: str
+    says: str
+
+
+def after(old, new):
+    """Puts `new` behind the first `old`."""
+
+    def change(text):
+        assert old in text, f"there is no {old!r} any more"
+        return text.replace(old, old + new, 1)
+
+    return change
+
+
+def states(change):
+    """Changes the definition's states."""
+
+    def change_text(text):
+        definition = json.loads(text)
+        change(definition["States"])
+        return json.dumps(definition, indent=2)
+
+    return change_text
+
+
+def task_like(state, action, **changes):
+    """A Task as `state` is, which asks the step's function for `action`."""
+    task = json.loads(json.dumps(state))
+    task["Comment"] = f"Asks for {action}."
+    task["Arguments"]["FunctionName"] = "${BookDeliveryFunctionArn}"
+    task["Arguments"]["Payload"]["action"] = action
+    return {**task, **changes}
+
+
+def add_action(states):
+    book = task_like(states["PostAccounting"], "book", Assign={"delivery": "{% $states.result.Payload %}"})
+    final = book["Retry"][0]["ErrorEquals"]
+    book["Retry"][0]["ErrorEquals"] = ["NoDelivery", *(error for error in final if error in FINAL_ERRORS)]
+    states["BookDelivery"] = book
+    states["PostAccounting"]["Next"] = "BookDelivery"
+
+
+FINAL_ERRORS = ["SagaCancelled", "OtherContent", "AlreadyConsumed", "NotApplied", "InvalidOrder", "InvalidOutput"]
+
+
+def add_receipt(states):
+    states["ConfirmOrder"]["Arguments"]["Payload"]["receipts"][STEP] = "{% $delivery %}"
+
+
+def add_compensation(states):
+    text = json.dumps(states["RollBack"]["Branches"][0])
+    text = text.replace("ReverseAccounting", "CancelDelivery").replace("LeaveAccounting", "LeaveDelivery")
+    branch = json.loads(text.replace("'post-accounting'", f"'{STEP}'"))
+    branch["States"]["CancelDelivery"] = task_like(branch["States"]["CancelDelivery"], "cancel")
+    states["RollBack"]["Branches"].append(branch)
+
+
+def add_consumption(states):
+    assign = {"dispatch": "{% $states.result.Payload %}"}
+    states["DispatchDelivery"] = task_like(states["ConsumeInventory"], "dispatch", Assign=assign)
+    states["ConsumeInventory"]["Next"] = "DispatchDelivery"
+    states["CompleteOrder"]["Arguments"]["Payload"]["receipts"][STEP] = "{% $dispatch %}"
+
+
+EDITS = [
+    Edit("the action's state", DEFINITION, states(add_action), "lint", "delivery"),
+    Edit("the action's receipt", DEFINITION, states(add_receipt), "lint", "missing: book-delivery"),
+    Edit("the compensation's branch", DEFINITION, states(add_compensation), "lint", "book-delivery cancel"),
+    Edit("the consumption's state", DEFINITION, states(add_consumption), "lint", "missing: book-delivery"),
+    Edit(
+        "the dependency",
+        "local/stack/Cargo.toml",
+        after("[dependencies]\n", f'{STEP} = {{ path = "../../{FOLDER}" }}\n'),
+        "build",
+        "book_delivery",
+    ),
+    Edit(
+        "the handler",
+        "local/stack/src/functions.rs",
+        after(
+            '        step("post-accounting", PostAccounting::new(client(), journal::table::TABLE), client(), clock),\n',
+            '        step("book-delivery", book_delivery::BookDelivery::new("deliveries"), client(), clock),\n',
+        ),
+        "lint",
+        "local/stack/src/functions.rs: has no handler for book-delivery",
+    ),
+    Edit("the reason in the API's description", "openapi.yaml", after("        - CURRENCY_MISMATCH\n", "        - NO_DELIVERY\n"), "api", "NO_DELIVERY"),
+    Edit(
+        "the problem in the API's description",
+        "openapi.yaml",
+        after(
+            "        - urn:order-saga:problem:currency-mismatch\n",
+            "        - urn:order-saga:problem:no-delivery\n",
+        ),
+        "api",
+        "no-delivery",
+    ),
+    Edit(
+        "the problem in the answers of POST /orders",
+        "openapi.yaml",
+        after("                - currency-mismatch\n", "                - no-delivery\n"),
+        "api",
+        "no-delivery",
+    ),
+    Edit(
+        "the timeline in the API's description",
+        "openapi.yaml",
+        after(
+            "            - INVENTORY_RELEASED\n",
+            "            - DELIVERY_BOOKED\n            - DELIVERY_CANCELLED\n            - DELIVERY_DISPATCHED\n",
+        ),
+        "api",
+        "DELIVERY_BOOKED",
+    ),
+    Edit(
+        "the order that the step refuses",
+        "local/explorer/src/kinds.rs",
+        after(
+            "const REFUSED: &[RefusedKind] = &[\n",
+            "    RefusedKind {\n"
+            '        name: "no-delivery",\n'
+            '        by: "book-delivery",\n'
+            '        body: r#"{"customerId": "buyer", "countyId": "island", "totalAmount": 5, "items": [\n'
+            '            {"productId": "A", "quantity": 1, "price": 5}]}"#,\n'
+            "    },\n",
+        ),
+        "explorer",
+        "local/explorer/src/kinds.rs",
+    ),
+]
+
+# Parts of the step's own folder that are as easily forgotten.
+PARTS = [
+    ("the declaration", "function.json", None, "build", f"{FOLDER}: the function has no function.json"),
+    ("the table", "table.json", None, "lint", f"{FOLDER}/function.json: the fence is in the table deliveries"),
+    (
+        "a declared refusal",
+        "function.json",
+        lambda text: json.dumps(without(json.loads(text), "step", "refusals", "NoDelivery")),
+        "lint",
+        f"{FOLDER}/function.json: declares the refusals",
+    ),
+    (
+        "the use of its table",
+        "function.json",
+        lambda text: json.dumps(without(json.loads(text), "uses", "tables", "deliveries")),
+        "lint",
+        f"{FOLDER}/function.json: uses.tables lacks deliveries",
+    ),
+    (
+        "a place among the steps",
+        "function.json",
+        lambda text: text.replace('"position": 30', '"position": 20'),
+        "lint",
+        "the position 20 is declared by",
+    ),
+]
+
+
+def without(value, *path):
+    inner = value
+    for name in path[:-1]:
+        inner = inner[name]
+    del inner[path[-1]]
+    return value
+
+
+# --- The checks -------------------------------------------------------------------------------------
+
+
+class Copy:
+    def __init__(self, root, target):
+        self.root, self.target = root, target
+
+    def run(self, *command):
+        environment = {"CARGO_TARGET_DIR": str(self.target), "CARGO_TERM_COLOR": "never", "CARGO_INCREMENTAL": "1"}
+        done = subprocess.run(command, cwd=self.root, env={**os.environ, **environment}, text=True, capture_output=True)
+        return done.returncode, done.stdout + done.stderr
+
+    def build(self):
+        return self.run("cargo", "build", "--quiet", "--offline", "--package", "order-saga", "--bin", "order-saga")
+
+    def saga(self, *arguments):
+        code, said = self.build()
+        return (code, said) if code else self.run(str(self.target / "debug/order-saga"), *arguments)
+
+    def lint(self):
+        return self.saga("lint")
+
+    def test(self, name, *filters):
+        return self.run("cargo", "test", "--quiet", "--offline", "--package", "system-tests", "--test", name, "--", *filters)
+
+    def check(self, name):
+        return {
+            "build": self.build,
+            "lint": self.lint,
+            "api": lambda: self.test("openapi", "the_description"),
+            "explorer": lambda: self.test("explorer", "every_step_refuses_some_kind_of_order"),
+        }[name]()
+
+
+def copy_repository(destination):
+    listed = subprocess.run(
+        ["git", "ls-files", "--cached", "--others", "--exclude-standard"], cwd=ROOT, text=True, capture_output=True, check=True
+    )
+    for name in listed.stdout.splitlines():
+        source = ROOT / name
+        # Copied with a new time of change: cargo must not take the copied target's crates for these.
+        if source.is_file():
+            (destination / name).parent.mkdir(parents=True, exist_ok=True)
+            shutil.copyfile(source, destination / name)
+            shutil.copymode(source, destination / name)
+
+
+def copy_target(source, destination):
+    for part in ["deps", "build", ".fingerprint"]:
+        (destination / "debug").mkdir(parents=True, exist_ok=True)
+        subprocess.run(["cp", "-a", "--reflink=auto", source / "debug" / part, destination / "debug"], check=True)
+
+
+def apply(root, edits):
+    """Makes these edits on the files as they are in the repository."""
+    for file in sorted({edit.file for edit in EDITS}):
+        text = (ROOT / file).read_text()
+        for edit in edits:
+            if edit.file == file:
+                text = edit.change(text)
+        write(root / file, text)
+
+
+def write(path, text):
+    if not path.exists() or path.read_text() != text:
+        path.write_text(text)
+
+
+def say(started, text):
+    print(f"-- {text} ({time.monotonic() - started:.0f} s)", flush=True)
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--target", required=True, type=pathlib.Path)
+    parser.add_argument("--keep", action="store_true", help="leave the copy behind, and say where")
+    arguments = parser.parse_args()
+    started = time.monotonic()
+    work = pathlib.Path(tempfile.mkdtemp(prefix="fourth-step-"))
+    failed = []
+    try:
+        copy = Copy(work / "copy", work / "target")
+        copy_repository(copy.root)
+        copy_target(arguments.target.resolve(), copy.target)
+        shutil.copytree(HERE / STEP, copy.root / FOLDER)
+        apply(copy.root, EDITS)
+        existing = sorted({edit.file for edit in EDITS} - {DEFINITION})
+        say(started, f"{STEP} added: its folder, its states, and edits of {len(existing)} files: {', '.join(existing)}")
+        if len(existing) > 5:
+            failed.append(f"the guide touches {len(existing)} files, and five are its limit")
+
+        for what, (code, said) in [
+            ("the definition is linted", copy.lint()),
+            ("every single fault is explored", copy.saga("explore")),
+            ("the API is as it is described", copy.check("api")),
+            ("an order that it refuses is explored", copy.check("explorer")),
+        ]:
+            say(started, f"{what}: {'yes' if code == 0 else 'NO'}")
+            if code != 0:
+                failed.append(f"{what}: no\n{said[-4000:]}")
+        if not failed:
+            explored = copy.run(str(copy.target / "debug/order-saga"), "explore", "--json", "--kind", "no-delivery")[1]
+            runs = sum(fault["run"] for kind in json.loads(explored[explored.index("{") :])["kinds"] for fault in kind["faults"])
+            say(started, f"of them {runs} schedules of an order that {STEP} refuses")
+
+        missed = [(edit.name, edit.check, edit.says, lambda edit=edit: apply(copy.root, [e for e in EDITS if e is not edit])) for edit in EDITS]
+        for name, file, change, check, says in PARTS:
+
+            def take_back(file=file, change=change):
+                path = copy.root / FOLDER / file
+                path.unlink() if change is None else write(path, change(path.read_text()))
+
+            missed.append((name, check, says, take_back))
+        for name, check, says, take_back in [] if failed else missed:
+            take_back()
+            code, said = copy.check(check)
+            if code == 0 or says not in said:
+                failed.append(f"without {name}, {check} should fail and say {says!r}; it ended with {code}:\n{said[-3000:]}")
+            say(started, f"without {name}: {'noticed' if code != 0 and says in said else 'NOT NOTICED'}")
+            apply(copy.root, EDITS)
+            for part in (HERE / STEP).rglob("*"):
+                if part.is_file():
+                    write(copy.root / FOLDER / part.relative_to(HERE / STEP), part.read_text())
+    finally:
+        if arguments.keep:
+            print(f"the copy is in {work}")
+        else:
+            shutil.rmtree(work, ignore_errors=True)
+    for failure in failed:
+        print(failure)
+    if failed:
+        sys.exit(1)
+    print(f"{len(missed)} edits, each noticed where it is missing")
+
+
+if __name__ == "__main__":
+    main()

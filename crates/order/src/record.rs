@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use serde::{Deserialize, Serialize};
+use serde::{Deserialize, Deserializer, Serialize};
 
 use crate::{EpochMs, Order, Reason, Sku, Status};
 
@@ -60,24 +60,40 @@ struct StoredReceipts {
 }
 
 impl From<StoredReceipts> for Receipts {
-    /// Release 0.1 kept all receipts of its two steps in one map, each by a name of its own.
+    /// The first release kept all receipts in one map.
     fn from(stored: StoredReceipts) -> Self {
         let mut receipts =
             Self { applied: BTreeMap::new(), undone: stored.undo_receipts, consumed: stored.consumption_receipts };
         for (name, receipt) in stored.receipts {
-            let (map, step) = match name.as_str() {
-                "reserve_inventory" => (&mut receipts.applied, "reserve-inventory"),
-                "post_accounting" => (&mut receipts.applied, "post-accounting"),
-                "release_inventory" => (&mut receipts.undone, "reserve-inventory"),
-                "reverse_accounting" => (&mut receipts.undone, "post-accounting"),
-                "consume_inventory" => (&mut receipts.consumed, "reserve-inventory"),
-                step => (&mut receipts.applied, step),
+            let map = match name.as_str() {
+                "release_inventory" | "reverse_accounting" => &mut receipts.undone,
+                "consume_inventory" => &mut receipts.consumed,
+                _ => &mut receipts.applied,
             };
-            // What this release wrote by the step's name is the later word.
-            map.entry(step.to_owned()).or_insert(receipt);
+            // What stands there by the step's own name is the later word.
+            map.entry(step_of(name)).or_insert(receipt);
         }
         receipts
     }
+}
+
+/// The step that a receipt is of. The first release had a name for each receipt of its two steps.
+fn step_of(name: String) -> String {
+    match name.as_str() {
+        "reserve_inventory" | "release_inventory" | "consume_inventory" => "reserve-inventory".to_owned(),
+        "post_accounting" | "reverse_accounting" => "post-accounting".to_owned(),
+        _ => name,
+    }
+}
+
+/// Reads the receipts of some steps, also as the first release's definition sends them: an execution of it may
+/// meet today's functions.
+///
+/// # Errors
+/// Those of the deserializer.
+pub fn step_receipts<'de, D: Deserializer<'de>>(deserializer: D) -> Result<StepReceipts, D::Error> {
+    let named = StepReceipts::deserialize(deserializer)?;
+    Ok(named.into_iter().map(|(name, receipt)| (step_of(name), receipt)).collect())
 }
 
 /// An article of an order that its store had too little of.

@@ -33,6 +33,7 @@ pub enum Input {
         /// The order's store, which picks it from now on.
         store_id: StoreId,
         /// What the steps did, all of them.
+        #[serde(deserialize_with = "order::record::step_receipts")]
         receipts: StepReceipts,
     },
     /// `PENDING`, or nothing at all, becomes `CANCELLING`.
@@ -50,6 +51,7 @@ pub enum Input {
         /// Whose saga this is.
         order_id: OrderId,
         /// What the compensations did, all of them: a roll-back is complete or it is not closed.
+        #[serde(deserialize_with = "order::record::step_receipts")]
         receipts: StepReceipts,
     },
     /// `FULFILLING` becomes `FULFILLED`.
@@ -57,6 +59,7 @@ pub enum Input {
         /// Whose saga this is.
         order_id: OrderId,
         /// What the consumptions did, all of them: a fulfilment is complete or it is not called so.
+        #[serde(deserialize_with = "order::record::step_receipts")]
         receipts: StepReceipts,
     },
 }

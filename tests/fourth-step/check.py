@@ -308,7 +308,8 @@ def main():
                 failed.append(f"{what}: no\n{said[-4000:]}")
         if not failed:
             explored = copy.run(str(copy.target / "debug/order-saga"), "explore", "--json", "--kind", "no-delivery")[1]
-            runs = sum(fault["run"] for kind in json.loads(explored[explored.index("{") :])["kinds"] for fault in kind["faults"])
+            counts, _ = json.JSONDecoder().raw_decode(explored[explored.index("{") :])
+            runs = sum(fault["run"] for kind in counts["kinds"] for fault in kind["faults"])
             say(started, f"of them {runs} schedules of an order that {STEP} refuses")
 
         missed = [(edit.name, edit.check, edit.says, lambda edit=edit: apply(copy.root, [e for e in EDITS if e is not edit])) for edit in EDITS]

@@ -73,7 +73,7 @@ pub enum CommandError {
 /// [`CommandError`], if it could not do its work.
 pub async fn run(cli: Cli) -> Result<ExitCode, CommandError> {
     let is_well = match cli.command.unwrap_or_else(|| Command::Demo(demo::Args::default())) {
-        Command::Demo(args) => demo::run(args).await?,
+        Command::Demo(args) => tokio::task::block_in_place(|| demo::run(&args))?,
         Command::Serve(args) => {
             serve::run(args).await?;
             true

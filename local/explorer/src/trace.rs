@@ -99,7 +99,9 @@ impl fmt::Display for Visit {
         let width = 24_usize.saturating_sub(2 * self.depth);
         write!(f, "   {:indent$}{:width$}", "", self.state, indent = 2 * self.depth)?;
         let duration = self.duration_ms.map_or_else(String::new, |ms| match ms {
-            0..1000 => format!("{ms} ms"),
+            // A clock that jumps takes no time for what is no delay.
+            0 => String::new(),
+            1..1000 => format!("{ms} ms"),
             _ => format!("{}.{} s", ms / 1000, ms % 1000 / 100),
         });
         write!(f, "{QUIET}{duration:>8}{QUIET:#}  ")?;

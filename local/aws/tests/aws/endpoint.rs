@@ -4,9 +4,9 @@ use std::sync::Arc;
 
 use aws_sdk_dynamodb::config::{BehaviorVersion, Credentials, Region};
 use aws_sdk_dynamodb::error::{ProvideErrorMetadata, SdkError};
+use clock::WallClock;
 use local_aws::{
-    Api, BoxFuture, Call, Layer, Next, Outcome, Services, Sqs, Unanswered, WallClock, declared_queues, endpoint,
-    queue_url,
+    Api, BoxFuture, Call, Layer, Next, Outcome, Services, Sqs, Unanswered, declared_queues, endpoint, queue_url,
 };
 
 use crate::stack::{FENCE, Stack, impatient, put_fence, text};
@@ -31,7 +31,7 @@ fn dynamodb(url: &str) -> aws_sdk_dynamodb::Client {
 #[tokio::test]
 async fn a_client_with_an_endpoint_url_reaches_the_services() {
     let stack = Stack::in_memory();
-    let queues = Sqs::open(stack.store.clone(), WallClock::system(), declared_queues()).unwrap();
+    let queues = Sqs::open(stack.store.clone(), WallClock::System, declared_queues()).unwrap();
     let services = stack.services.clone().with(Api::Sqs, Arc::new(queues));
     let url = listen(services).await;
 

@@ -6,7 +6,7 @@ use aws_sdk_dynamodb::error::{ProvideErrorMetadata, SdkError};
 use aws_sdk_dynamodb::operation::put_item::PutItemError;
 use aws_sdk_dynamodb::operation::transact_write_items::TransactWriteItemsError;
 use local_aws::{
-    ServiceAnswer, Api, BoxFuture, Call, CancellationReason, InProcess, Layer, Next, Outcome, Unanswered, WireError,
+    Api, BoxFuture, Call, CancellationReason, InProcess, Layer, Next, Outcome, ServiceAnswer, Unanswered, WireError,
 };
 use serde_json::json;
 use tokio::time::Instant;
@@ -170,7 +170,7 @@ async fn throttled_queues_and_executions_arrive_under_the_codes_that_the_sdk_ret
     let refuse = std::sync::Arc::new(RefuseAll);
     let services = Stack::in_memory().services.with_layer(refuse);
     let store = local_aws::DynamoDb::in_memory().unwrap();
-    let clock = clock::WallClock::system();
+    let clock = clock::WallClock::System;
     let queues = local_aws::declared_queues();
     let sqs = local_aws::Sqs::open(store.clone(), clock, queues).unwrap();
     let services =

@@ -2,7 +2,8 @@ use std::time::Duration;
 
 use aws_sdk_sqs::error::ProvideErrorMetadata;
 use aws_sdk_sqs::types::{MessageSystemAttributeName, QueueAttributeName};
-use local_aws::{Api, DynamoDb, InProcess, QueueSpec, Redrive, Services, Sqs, WallClock, queue_url};
+use clock::WallClock;
+use local_aws::{Api, DynamoDb, InProcess, QueueSpec, Redrive, Services, Sqs, queue_url};
 use tokio::time::Instant;
 
 const HIDDEN: Duration = Duration::from_secs(30);

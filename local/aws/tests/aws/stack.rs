@@ -7,7 +7,7 @@ use aws_sdk_dynamodb::config::retry::RetryConfig;
 use aws_sdk_dynamodb::config::timeout::TimeoutConfig;
 use aws_sdk_dynamodb::config::{BehaviorVersion, Builder};
 use aws_sdk_dynamodb::types::{AttributeValue, Put, TransactWriteItem, Update};
-use local_aws::{Api, DynamoDb, InProcess, Item, Layer, Services, TableNames, create_missing};
+use local_aws::{Api, DynamoDb, InProcess, Item, Layer, Services, create_missing};
 
 /// The key that most tests are about.
 pub const FENCE: &str = "order#1";
@@ -29,7 +29,7 @@ impl Stack {
     }
 
     pub fn on(store: DynamoDb, layer: Option<Arc<dyn Layer>>) -> Self {
-        create_missing(&store, &TableNames::default()).unwrap();
+        create_missing(&store).unwrap();
         let mut services = Services::new().with(Api::DynamoDb, Arc::new(store.clone()));
         if let Some(layer) = layer {
             services = services.with_layer(layer);

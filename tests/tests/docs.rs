@@ -1,0 +1,48 @@
+//! What the documents say of the repository is so: every link leads somewhere, and whoever looks for a thing by
+//! README finds it.
+
+use std::path::{Path, PathBuf};
+
+const ROOT: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/..");
+
+fn read(path: &Path) -> String {
+    std::fs::read_to_string(path).unwrap_or_else(|error| panic!("{}: {error}", path.display()))
+}
+
+/// The relative links of a document, without their anchors.
+fn links(text: &str) -> Vec<&str> {
+    let targets = text.split("](").skip(1).filter_map(|rest| rest.split(')').next());
+    let paths = targets.filter(|target| !target.contains("://") && !target.starts_with('#'));
+    paths.map(|target| target.split('#').next().unwrap_or(target)).collect()
+}
+
+#[test]
+fn every_link_leads_to_a_file_or_a_folder() {
+    for document in ["README.md", "ARCHITECTURE.md", "terraform/README.md", "crates/engine/README.md"] {
+        let path = PathBuf::from(ROOT).join(document);
+        let text = read(&path);
+        for link in links(&text) {
+            assert!(path.with_file_name(link).exists(), "{document} links to {link}, which does not exist");
+        }
+    }
+}
+
+#[test]
+fn whoever_looks_for_a_thing_by_the_readme_finds_it() {
+    let readme = read(&Path::new(ROOT).join("README.md"));
+    let (_, section) = readme.split_once("## Where things are").unwrap();
+    for (question, found) in [
+        ("Where is an order validated?", "pub fn parse("),
+        ("Where is stock reserved and released?", "fn give_back("),
+        ("Where is the orders table read and written?", "pub async fn read("),
+        ("Where is a function's policy written?", "\"operations\""),
+        ("Where is a route declared?", "\"GET /orders/{orderId}\""),
+        ("Where is a lost answer injected?", "FaultKind::StoreAnswerLost =>"),
+        ("Where is an alarm defined?", "resource \"aws_cloudwatch_metric_alarm\""),
+        ("Where is a retry count chosen?", "\"MaxAttempts\""),
+    ] {
+        let row = section.lines().find(|line| line.contains(question)).unwrap_or_else(|| panic!("{question}"));
+        let place = links(row)[0];
+        assert!(read(&Path::new(ROOT).join(place)).contains(found), "{question} {place} does not have {found:?}");
+    }
+}

@@ -5,8 +5,8 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-use order::{OrderId, Reason, Status};
 use engine::{Event, EventKind, Random};
+use order::{OrderId, Reason, Status};
 use system_tests::orders::{Reply, order};
 use system_tests::shops::{Shop, shop};
 use tokio::task::JoinSet;
@@ -41,11 +41,12 @@ fn count(replies: &[Reply]) -> BTreeMap<(u16, &str, &str), usize> {
 /// Checks what is on record, whatever was answered.
 fn assert_sold_out(shop: &Shop) {
     let orders = shop.audit().orders;
-    let count = |status, reason| {
-        orders.values().filter(|stored| (stored.record.status, stored.record.reason) == (status, reason)).count()
+    let count = |status, reason: Option<&Reason>| {
+        let records = orders.values().map(|stored| &stored.record);
+        records.filter(|record| (record.status, record.reason.as_ref()) == (status, reason)).count()
     };
     assert_eq!(count(Status::Confirmed, None), 100);
-    assert_eq!(count(Status::Cancelled, Some(Reason::OutOfStock)), 100);
+    assert_eq!(count(Status::Cancelled, Some(&Reason::Refused("OUT_OF_STOCK".to_owned()))), 100);
     assert_eq!((orders.len(), shop.available("LAPTOP001")), (ORDERS, 0));
 }
 

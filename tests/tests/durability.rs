@@ -8,10 +8,11 @@ use std::sync::Arc;
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use aws_sdk_dynamodb::types::AttributeValue;
+use clock::WallClock;
 use http::StatusCode;
 use http::header::LOCATION;
 use local_audit::{self as audit, Books};
-use local_aws::{Api, DynamoDb, Item, Services, Sqs, TableNames, WallClock, declared_queues};
+use local_aws::{Api, DynamoDb, Item, Services, Sqs, declared_queues};
 use local_stack::OVERFLOW_QUEUE;
 use order::{IdempotencyKey, OrderId, Status};
 use serde_json::{Value, json};
@@ -46,7 +47,7 @@ fn invoice(quantity: u32) -> Value {
 
 fn books(data: &Path) -> Books {
     let mut books = Books::default();
-    audit::read(&DynamoDb::open_existing(data).unwrap(), &TableNames::default(), &mut books).unwrap();
+    audit::read(&DynamoDb::open_existing(data).unwrap(), &mut books).unwrap();
     books
 }
 

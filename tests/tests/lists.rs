@@ -8,11 +8,11 @@ use std::sync::Arc;
 use api::parameters;
 use api::Scope;
 use http::{HeaderMap, Method};
-use local_aws::{BoxFuture, Call, Layer, Next, Outcome, StoreError};
+use local_aws::{BoxFuture, Call, Layer, Next, Outcome, ServiceAnswer, StoreError};
 use local_stack::gateway::{self, PathParameters};
 use local_stack::{Options, Stack};
-use order::{EpochMs, Reach, Reason, Receipts, Status};
-use persist_order::{Canceller, Closing};
+use order::{EpochMs, Reach, Reason, Status, StepReceipts};
+use orders::{Canceller, Closing};
 use serde_json::{Value, json};
 use system_tests::orders::{REQUEST_ID, Reply, client, order, order_id};
 use system_tests::shops::{OPENED_MS, Shop, shop};
@@ -320,7 +320,7 @@ async fn the_open_orders_are_listed_by_status_longest_due_first_and_parked_ones_
     let open = stack.orders.read_open(&order_id(&keys[0])).await.unwrap().unwrap();
     assert!(stack.orders.park(&open, OPENED_MS + 1_000).await.unwrap());
     let confirmed =
-        stack.orders.confirm(&order_id(&keys[29]), &"main".parse().unwrap(), &Receipts::default(), OPENED_MS).await;
+        stack.orders.confirm(&order_id(&keys[29]), &"main".parse().unwrap(), &StepReceipts::default(), OPENED_MS).await;
     assert_eq!(confirmed.unwrap().unwrap().status, Status::Confirmed);
 
     let expected = |numbers: Vec<usize>| -> Vec<String> {
@@ -347,7 +347,7 @@ async fn confirm_all(stack: &Stack, store: &'static str, times: impl IntoIterato
 async fn confirm(stack: &Stack, key: &str, store: &str, confirmed_ms: EpochMs) -> String {
     let order = order(key).of("LAPTOP001", 1).with("storeId", store).placed();
     stack.orders.put_pending(&order, OPENED_MS, OPENED_MS).await.unwrap();
-    let confirmed = stack.orders.confirm(order.order_id(), &order.store_id, &Receipts::default(), confirmed_ms).await;
+    let confirmed = stack.orders.confirm(order.order_id(), &order.store_id, &StepReceipts::default(), confirmed_ms).await;
     assert_eq!(confirmed.unwrap().unwrap().status, Status::Confirmed);
     order.order_id().to_string()
 }
@@ -392,7 +392,7 @@ async fn the_lists_by_status_have_a_time_range_too() {
         stack.orders.put_pending(&order, at_ms, at_ms).await.unwrap();
         stack
             .orders
-            .confirm(order.order_id(), &order.store_id, &Receipts::default(), OPENED_MS + 60_000)
+            .confirm(order.order_id(), &order.store_id, &StepReceipts::default(), OPENED_MS + 60_000)
             .await
             .unwrap();
         placed.push(order.order_id().to_string());
@@ -481,14 +481,14 @@ impl Layer for ReadsOneByOne {
             }
             if self.nothing_at_all {
                 let answer = json!({ "Responses": {}, "UnprocessedKeys": unread });
-                return Ok(local_aws::Answer::ok(&answer));
+                return Ok(ServiceAnswer::ok(&answer));
             }
             let answer = next.apply(&call).await?;
             let mut body = answer.json();
             let left: BTreeMap<_, _> =
                 unread.as_object().unwrap().iter().filter(|(_, wanted)| wanted["Keys"] != json!([])).collect();
             body["UnprocessedKeys"] = json!(left);
-            Ok(local_aws::Answer::ok(&body))
+            Ok(ServiceAnswer::ok(&body))
         })
     }
 }

@@ -4,11 +4,11 @@
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex};
 
-use local_aws::{Answer, Api, BoxFuture, Call, Layer, Next, Outcome};
-use local::command::explore::story;
+use local_aws::{Api, BoxFuture, Call, Layer, Next, Outcome, ServiceAnswer};
 use local_explorer::{Ground, OrderKind, Search, Wiring};
-use local_stack::DEFINITION;
+use order_saga::explore::story;
 use serde_json::{Value, json};
+use statemachine::DEFINITION;
 
 /// Searches singles, then pairs, for the first schedule that breaks an invariant, and says which it is
 /// and what it breaks. `order-saga explore --replay` tells how the shipped system bears it.
@@ -105,7 +105,7 @@ fn the_tombstone_is_needed() {
     impl Layer for NoTombstone {
         fn around<'a>(&'a self, call: Call, next: Next<'a>) -> BoxFuture<'a, Outcome> {
             if call.operation == "PutItem" && fence(&call.body["Item"]) == Some("CANCELLED") {
-                return Box::pin(async { Ok(Answer::ok(&json!({}))) });
+                return Box::pin(async { Ok(ServiceAnswer::ok(&json!({}))) });
             }
             next.apply(&call)
         }
@@ -172,7 +172,7 @@ impl Layer for RefusalFirst {
                     }
                 }
             }
-            Ok(Answer { body: body.to_string().into_bytes(), ..answer })
+            Ok(ServiceAnswer { body: body.to_string().into_bytes(), ..answer })
         })
     }
 }
@@ -228,7 +228,7 @@ impl Layer for UndoInTwo {
 #[test]
 fn undo_in_one_transaction_is_needed() {
     assert_eq!(
-        found_by(&with_layer(|| UndoInTwo), &[OrderKind::OverLimit, OrderKind::Cancelled], "I"),
+        found_by(&with_layer(|| UndoInTwo), &[over_limit(), OrderKind::Cancelled], "I"),
         "over-limit/15:store-answer-lost"
     );
 }
@@ -244,7 +244,7 @@ fn a_branchs_own_catch_is_needed() {
             branch.as_object_mut().unwrap().remove(*leave);
         }
     });
-    assert_eq!(found_by(&wiring, &[OrderKind::OverLimit], "P3"), "over-limit/4:long-outage");
+    assert_eq!(found_by(&wiring, &[over_limit()], "P3"), "over-limit/4:long-outage");
 }
 
 #[test]
@@ -322,7 +322,7 @@ impl Layer for Believes {
                 && call.body["TableName"] == "orders"
                 && self.0.swap(false, Ordering::Relaxed)
             {
-                return Ok(Answer::ok(&json!({})));
+                return Ok(ServiceAnswer::ok(&json!({})));
             }
             let answer = next.apply(&call).await?;
             if call.operation == "GetItem" && call.body["TableName"] == "orders" {
@@ -355,7 +355,7 @@ impl Layer for NoComparison {
             match started {
                 Some(fingerprint) if call.operation == "GetItem" && body["Item"]["fingerprint"].is_object() => {
                     body["Item"]["fingerprint"]["S"] = fingerprint;
-                    Ok(Answer { body: body.to_string().into_bytes(), ..answer })
+                    Ok(ServiceAnswer { body: body.to_string().into_bytes(), ..answer })
                 }
                 _ => Ok(answer),
             }
@@ -465,7 +465,7 @@ impl Layer for KnowsNoConsumption {
             let mut body = answer.json();
             if call.operation == "GetItem" && fence(&body["Item"]) == Some("CONSUMED") {
                 body["Item"]["fence"]["S"] = "CANCELLED".into();
-                return Ok(Answer { body: body.to_string().into_bytes(), ..answer });
+                return Ok(ServiceAnswer { body: body.to_string().into_bytes(), ..answer });
             }
             Ok(answer)
         })
@@ -512,4 +512,8 @@ fn recovery_of_what_is_being_handed_over_is_needed() {
         })
     });
     assert_eq!(found_by(&wiring, &[OrderKind::Fulfilled], "I1"), "fulfilled/10:call-failed");
+}
+
+fn over_limit() -> OrderKind {
+    "over-limit".parse().unwrap()
 }

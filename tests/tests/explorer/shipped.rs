@@ -1,8 +1,9 @@
 //! What is shipped comes through every single fault.
 
-use local::command::explore::story;
+use std::collections::BTreeSet;
+
 use local_explorer::{OrderKind, Search, Wiring};
-use strum::VariantArray;
+use order_saga::explore::story;
 
 fn every_single_fault_is_borne(kind: OrderKind) {
     let wiring = Wiring::default();
@@ -26,13 +27,29 @@ fn an_order_on_invoice_bears_every_single_fault() {
 }
 
 #[test]
-fn an_order_that_is_out_of_stock_bears_every_single_fault() {
-    every_single_fault_is_borne(OrderKind::OutOfStock);
+fn an_order_that_a_step_refuses_bears_every_single_fault() {
+    OrderKind::all().filter(|kind| kind.is_refused()).for_each(every_single_fault_is_borne);
 }
 
+/// A refusal that nothing explores is a roll-back that nobody has seen.
 #[test]
-fn an_order_over_the_credit_limit_bears_every_single_fault() {
-    every_single_fault_is_borne(OrderKind::OverLimit);
+fn every_step_refuses_some_kind_of_order() {
+    let refused = OrderKind::all().filter_map(|kind| match kind {
+        OrderKind::Refused(refused) => Some((kind, refused)),
+        _ => None,
+    });
+    let mut by = BTreeSet::new();
+    for (kind, refused) in refused {
+        let run = Search { kind, wiring: &Wiring::default(), stops_at_first: false }.baseline().unwrap();
+        let step = declarations::function(refused.by).and_then(|function| function.step.as_ref()).unwrap();
+        let is_its = step.refusals.values().any(|refusal| run.answers[0].contains(&refusal.reason));
+        assert!(is_its, "local/explorer/src/kinds.rs: {kind} is not refused by {}: {:?}", refused.by, run.answers);
+        by.insert(refused.by);
+    }
+    for (function, _) in declarations::steps().iter().filter(|(_, step)| !step.refusals.is_empty()) {
+        let name = function.name.as_str();
+        assert!(by.contains(name), "local/explorer/src/kinds.rs has no kind of order that {name} refuses");
+    }
 }
 
 #[test]
@@ -68,10 +85,9 @@ fn an_order_that_is_handed_over_can_be_cancelled_at_every_point() {
 #[test]
 fn the_points_are_these() {
     let wiring = Wiring::default();
-    let points: Vec<_> = OrderKind::VARIANTS
-        .iter()
+    let points: Vec<_> = OrderKind::all()
         .map(|kind| {
-            let run = Search { kind: *kind, wiring: &wiring, stops_at_first: false }.baseline().unwrap();
+            let run = Search { kind, wiring: &wiring, stops_at_first: false }.baseline().unwrap();
             let points: Vec<_> = run.points.iter().enumerate().map(|(n, point)| format!("{n:>4}  {point}")).collect();
             format!("{kind}\n{}", points.join("\n"))
         })

@@ -1,13 +1,12 @@
-//! `openapi.yaml` against API Gateway's routes, what they pass on, and what it answers by itself, as
-//! `terraform` has them.
+//! `openapi.yaml` against the routes that the functions declare, and against what API Gateway answers by itself,
+//! as `terraform` has it.
 
 use std::collections::{BTreeMap, BTreeSet};
 
 use local_http::docs::{description, resolve};
+use serde_json::{Value, json};
 
-use crate::{Described, array, described_by, operation, operations};
-
-const LOCALS: &str = include_str!("../../../terraform/locals.tf");
+use crate::{Described, array, described_by, operation, operations, texts};
 
 /// What API Gateway answers by itself to a request of any operation; the rest of its answers is about
 /// what is no operation, or is refused by a rule that no operation has.
@@ -21,64 +20,53 @@ const OF_GATEWAY: [&str; 7] = [
     "INTEGRATION_FAILURE",
 ];
 
-/// API Gateway's routes, each with the parameters that it knows, as `locals.tf` has them.
-fn routes() -> impl Iterator<Item = (&'static str, &'static str)> {
-    let (_, routes) = LOCALS.split_once("\n  routes = {\n").unwrap();
-    let (routes, _) = routes.split_once("\n  }\n").unwrap();
-    routes.split("\n    }").filter(|route| !route.trim().is_empty()).map(|route| {
-        let (name, fields) = route.split_once("\" = {\n").unwrap();
-        let (_, parameters) = fields.split_once(" parameters = ").unwrap();
-        (name.rsplit('"').next().unwrap(), parameters)
-    })
+/// The parameters that an operation has in a place, by the description.
+fn parameters(api: &Value, of: &str, place: &str) -> BTreeSet<String> {
+    array(&operation(api, of)["parameters"])
+        .map(|parameter| resolve(api, parameter))
+        .filter(|parameter| parameter["in"] == place)
+        .map(|parameter| parameter["name"].as_str().unwrap().to_owned())
+        .collect()
 }
 
-/// The parameters that an expression of `locals.tf` stands for, each with whether API Gateway refuses
-/// requests without it.
-fn evaluate(expression: &str) -> BTreeMap<String, bool> {
-    let mut parameters = BTreeMap::new();
-    for piece in expression.split(['(', ')', '{', '}', ',']).map(str::trim) {
-        if let Some(name) = piece.strip_prefix("local.") {
-            let lines = LOCALS.lines().filter_map(|line| line.trim().strip_prefix(name)?.trim().strip_prefix("= "));
-            let definitions: Vec<&str> = lines.collect();
-            assert_eq!(definitions.len(), 1, "{piece} is defined in one line");
-            parameters.extend(evaluate(definitions[0]));
-        } else if let Some((name, must_be_sent)) = piece.split_once(" = ") {
-            parameters.insert(name.trim_matches('"').to_owned(), must_be_sent.parse().unwrap());
-        } else {
-            assert!(["", "merge"].contains(&piece), "{piece} is not understood here: {expression}");
-        }
-    }
-    parameters
+/// The scopes that the description names at an operation, any one of which will do.
+fn scopes(api: &Value, of: &str) -> BTreeSet<String> {
+    let alternatives: Vec<&Value> = array(&operation(api, of)["security"]).collect();
+    assert!(alternatives.contains(&&json!({})), "{of}: the local stack takes requests without a key");
+    let keys = alternatives.into_iter().filter(|alternative| **alternative != json!({}));
+    let scopes = keys.map(|key| {
+        let scopes = texts(&key["apiKey"]);
+        assert_eq!((key.as_object().unwrap().len(), scopes.len()), (1, 1), "{of}: {key} is one scope of a key");
+        scopes
+    });
+    scopes.flatten().collect()
 }
 
 #[test]
-fn api_gateway_has_every_route_of_the_description_and_no_other() {
+fn the_functions_declare_every_route_of_the_description_and_no_other() {
     let operations: BTreeSet<String> = operations(&description().unwrap()).collect();
-    assert_eq!(routes().map(|(route, _)| route.to_owned()).collect::<BTreeSet<_>>(), operations);
+    assert_eq!(declarations::routes().map(|(_, route, _)| route.to_owned()).collect::<BTreeSet<_>>(), operations);
 }
 
 #[test]
-fn api_gateway_knows_every_parameter_of_an_operation_and_no_other() {
+fn a_route_knows_every_parameter_of_its_operation_and_no_other() {
     let api = description().unwrap();
-    for (route, parameters) in routes() {
-        let of_gateway = evaluate(parameters);
-        let described: BTreeMap<String, bool> = array(&operation(&api, route)["parameters"])
-            .map(|parameter| resolve(&api, parameter))
-            .filter_map(|parameter| {
-                let place = match parameter["in"].as_str().unwrap() {
-                    "query" => "querystring",
-                    "path" => return None,
-                    other => other,
-                };
-                Some((format!("{place}.{}", parameter["name"].as_str().unwrap()), parameter["required"] == true))
-            })
-            .collect();
-        let names = |parameters: &BTreeMap<String, bool>| parameters.keys().cloned().collect::<BTreeSet<_>>();
-        assert_eq!(names(&of_gateway), names(&described), "{route}");
-        // It may leave it to the function to refuse what is missing, and not the other way round.
-        for (name, must_be_sent) in of_gateway {
-            assert!(!must_be_sent || described[&name], "{route}: {name} may be missing");
-        }
+    for (_, name, route) in declarations::routes() {
+        assert_eq!(route.headers, parameters(&api, name, "header"), "{name}");
+        assert_eq!(route.query, parameters(&api, name, "query"), "{name}");
+        let placeholders = name.split('{').skip(1).map(|rest| rest.split('}').next().unwrap().to_owned());
+        assert_eq!(placeholders.collect::<BTreeSet<_>>(), parameters(&api, name, "path"), "{name}");
+        let places = ["header", "query", "path"].map(|place| parameters(&api, name, place).len());
+        let all = array(&operation(&api, name)["parameters"]).count();
+        assert_eq!(places.iter().sum::<usize>(), all, "{name} has parameters in another place");
+    }
+}
+
+#[test]
+fn a_route_takes_the_scopes_of_its_operation_and_no_other() {
+    let api = description().unwrap();
+    for (_, name, route) in declarations::routes() {
+        assert_eq!(route.scopes, scopes(&api, name), "{name}");
     }
 }
 

@@ -16,10 +16,11 @@ use api::{Answer, Caller, problem};
 use http::{HeaderMap, Method, StatusCode, header};
 use local_aws::{Api, WireError};
 use local_http::docs::{description, resolve};
-use local_http::front::{self, Front, PathParameters};
+use local_http::front::{self, Front};
 use local_http::rate;
+use local_stack::gateway::{PathParameters, event, set_query};
 use order::{Reason, Status};
-use persist_order::{Canceller, Closing};
+use orders::{Canceller, Closing};
 use serde_json::{Value, json};
 use strum::VariantArray;
 use system_tests::client;
@@ -116,7 +117,8 @@ fn the_description_names_every_status_and_reason_and_no_other() {
     let api = description().unwrap();
     let statuses = Status::VARIANTS.iter().map(ToString::to_string).collect();
     assert_eq!(texts(&api["components"]["schemas"]["Status"]["enum"]), statuses);
-    let reasons = Reason::VARIANTS.iter().map(ToString::to_string).collect();
+    let of_steps = declarations::refusals().map(|(_, refusal)| refusal.reason.clone());
+    let reasons = Reason::OWN.iter().map(ToString::to_string).chain(of_steps).collect();
     assert_eq!(texts(&api["components"]["schemas"]["Reason"]["enum"]), reasons);
 }
 
@@ -180,14 +182,14 @@ impl Answers {
 
     async fn cancel(&mut self, shop: &Shop, id: &str) {
         let path = PathParameters::from([("orderId".to_owned(), id.to_owned())]);
-        let event = gateway::event(Method::POST, "/orders/{orderId}/cancel", HeaderMap::new(), path, b"");
+        let event = event(Method::POST, "/orders/{orderId}/cancel", HeaderMap::new(), path, b"");
         let answer = shop.answer(event, &self.client, REQUEST_ID).await;
         self.check("POST /orders/{orderId}/cancel", &answer);
     }
 
     async fn fulfil(&mut self, shop: &Shop, id: &str) -> u16 {
         let path = PathParameters::from([("orderId".to_owned(), id.to_owned())]);
-        let event = gateway::event(Method::POST, "/orders/{orderId}/fulfil", HeaderMap::new(), path, b"");
+        let event = event(Method::POST, "/orders/{orderId}/fulfil", HeaderMap::new(), path, b"");
         let answer = shop.answer(event, &self.client, REQUEST_ID).await;
         self.check("POST /orders/{orderId}/fulfil", &answer);
         answer.status.as_u16()
@@ -196,8 +198,8 @@ impl Answers {
     async fn get(&mut self, shop: &Shop, resource: &str, id: &str, query: &str, headers: HeaderMap) -> Answer {
         let names = ["orderId", "customerId", "storeId", "countyId"].into_iter();
         let path = names.filter(|name| resource.contains(name)).map(|name| (name.to_owned(), id.to_owned())).collect();
-        let mut event = gateway::event(Method::GET, resource, headers, path, b"");
-        gateway::set_query(&mut event, query);
+        let mut event = event(Method::GET, resource, headers, path, b"");
+        set_query(&mut event, query);
         let answer = shop.answer(event, &self.client, REQUEST_ID).await;
         self.check(&format!("GET {resource}"), &answer);
         answer
@@ -418,7 +420,7 @@ async fn every_operation_is_refused_as_it_is_described_when_there_are_too_many_r
     let shop = shop().open().await;
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let client = client::Client::new(format!("http://{}", listener.local_addr().unwrap()));
-    let front = Front { stack: shop.stack.clone(), clients: Arc::default() };
+    let front = Front { stack: shop.stack.clone(), callers: Arc::default() };
     let router = rate::limited(front::router(front), NonZeroU32::MIN);
     let server = tokio::spawn(axum::serve(listener, router).into_future());
     let mut answers =

@@ -1,8 +1,9 @@
 //! The consumption of a reservation: once, twice, at once, and beside whatever comes late.
 
 use local_aws::Api;
-use local_stack::lambda::{Function, Functions, Invoked};
-use order::Order;
+use local_stack::functions::Invoked;
+use local_stack::lambda::Functions;
+use order::{Effect, Order};
 use serde_json::json;
 use system_tests::faults::{Calls, Fault, Faults, Turns, permutations};
 use system_tests::orders::order;
@@ -11,11 +12,12 @@ use tokio::task::JoinSet;
 use tokio::time::advance;
 
 use crate::errors::errors_that_decide_nothing;
+use crate::record::do_steps;
 use crate::step::Standing::{Consumed, Done, Tombstone, Undone, Untouched};
-use crate::step::{INVENTORY, PREPAID, SECOND, error_of, instances, persist, receipt};
+use crate::step::{INVENTORY, SECOND, error_of, instances, persist, receipt, receipts};
 
 async fn consume_on(functions: &Functions, order: &Order) -> Invoked {
-    functions.invoke(Function::ReserveInventory, json!({"action": "consume", "order_id": order.order_id()})).await
+    functions.invoke("reserve-inventory", json!({"action": "consume", "order_id": order.order_id()})).await
 }
 
 async fn consume(shop: &Shop, order: &Order) -> Invoked {
@@ -26,10 +28,9 @@ async fn consume(shop: &Shop, order: &Order) -> Invoked {
 /// with its stock consumed.
 async fn handed_over(shop: &Shop, key: &str) -> Order {
     let order = INVENTORY.order(shop, key).await;
-    INVENTORY.run(shop, &order).await.unwrap();
-    PREPAID.run(shop, &order).await.unwrap();
+    do_steps(shop, &order).await;
     let id = order.order_id();
-    shop.orders.confirm(id, &order.store_id, &order::Receipts::default(), shop.now_ms()).await.unwrap();
+    shop.orders.confirm(id, &order.store_id, &receipts(Effect::Applied), shop.now_ms()).await.unwrap();
     shop.orders.fulfil(id, shop.now_ms()).await.unwrap();
     order
 }
@@ -160,7 +161,7 @@ async fn at_every_interleaving_either_the_consumption_or_the_release_has_the_sto
         if consumed.is_ok() {
             assert_eq!((error_of(released).as_str(), available), ("AlreadyConsumed", 8), "{script}");
         } else {
-            assert_eq!((error_of(consumed).as_str(), available), ("NotReserved", 10), "{script}");
+            assert_eq!((error_of(consumed).as_str(), available), ("NotApplied", 10), "{script}");
             assert_eq!(released.unwrap(), receipt(OPENED_MS, "UNDONE"), "{script}");
         }
     }
@@ -177,7 +178,7 @@ async fn what_holds_no_stock_cannot_be_consumed_and_is_left_as_it_is() {
     INVENTORY.undo(&shop, &tombstone).await.unwrap();
     for (order, standing) in [(absent, Untouched), (undone, Undone), (tombstone, Tombstone)] {
         let before = shop.items();
-        assert_eq!(error_of(consume(&shop, &order).await), "NotReserved", "{standing:?}");
+        assert_eq!(error_of(consume(&shop, &order).await), "NotApplied", "{standing:?}");
         assert_eq!(shop.items(), before, "{standing:?}");
         assert_eq!(INVENTORY.standing(&shop, &order), standing);
     }
@@ -229,7 +230,7 @@ async fn a_consumption_whose_answer_is_lost_is_recognised_on_the_next_try() {
 async fn stock_that_the_books_no_longer_hold_is_not_consumed() {
     let shop = shop().open().await;
     let order = handed_over(&shop, "k1").await;
-    let key = reserve_inventory::Inventory::stock_key(&order.store_id, &order.lines[0].sku);
+    let key = inventory::stock_key(&order.store_id, &order.lines[0].sku);
     let update = shop.client.update_item().table_name(inventory::table::TABLE).set_key(Some(key));
     let one = aws_sdk_dynamodb::types::AttributeValue::N("1".to_owned());
     let by_hand = update.update_expression("SET reserved = :one").expression_attribute_values(":one", one);

@@ -1,8 +1,8 @@
 //! The order record once the goods are handed over: fulfil and complete.
 
-use local_stack::lambda::Invoked;
+use local_stack::functions::Invoked;
 use order::{Order, OrderRecord, Status};
-use persist_order::{Canceller, Closing};
+use orders::{Canceller, Closing};
 use serde_json::json;
 use system_tests::faults::{Turns, permutations};
 use system_tests::orders::order;
@@ -10,7 +10,7 @@ use system_tests::shops::{OPENED_MS, Shop, shop};
 use tokio::time::advance;
 
 use crate::record::{cancel, close, confirm, do_steps, invoke, status};
-use crate::step::{INVENTORY, SECOND, error_of, persist, receipt};
+use crate::step::{INVENTORY, SECOND, consumption_receipts, error_of, persist, receipt};
 
 async fn confirmed(shop: &Shop, key: &str) -> Order {
     let order = order(key).of("LAPTOP001", 2).placed();
@@ -25,13 +25,12 @@ async fn fulfil(shop: &Shop, order: &Order) -> OrderRecord {
 }
 
 async fn consume(shop: &Shop, order: &Order) {
-    use local_stack::lambda::Function::ReserveInventory;
     let payload = json!({"action": "consume", "order_id": order.order_id()});
-    shop.functions.invoke(ReserveInventory, payload).await.unwrap();
+    shop.functions.invoke("reserve-inventory", payload).await.unwrap();
 }
 
 async fn complete(shop: &Shop, order: &Order) -> Invoked {
-    let receipts = json!({"consume_inventory": receipt(OPENED_MS, "CONSUMED")});
+    let receipts = consumption_receipts();
     invoke(shop, json!({"action": "complete", "order_id": order.order_id(), "receipts": receipts})).await
 }
 
@@ -66,7 +65,7 @@ async fn an_order_is_completed_once_with_its_receipt_and_leaves_the_work_index()
     consume(&shop, &order).await;
     let first = complete(&shop, &order).await.unwrap();
     assert_eq!((first["status"].as_str(), first["fulfilled_ms"].as_i64()), (Some("FULFILLED"), Some(OPENED_MS)));
-    assert_eq!(first["receipts"]["consume_inventory"], receipt(OPENED_MS, "CONSUMED"));
+    assert_eq!(first["consumption_receipts"], json!({"reserve-inventory": receipt(OPENED_MS, "CONSUMED")}));
     assert_eq!(shop.item(order.order_id()).unwrap().get("work"), None);
     let before = shop.items();
     advance(SECOND).await;

@@ -2,7 +2,8 @@
 
 use aws_sdk_dynamodb::types::AttributeValue;
 use local_aws::{Api, CancellationReason, WireError};
-use local_stack::{config, lambda::Invoked};
+use local_stack::config;
+use local_stack::functions::Invoked;
 use order::Order;
 use serde_json::json;
 use system_tests::faults::{Calls, Fault, Faults, Turns};

@@ -1,8 +1,8 @@
 //! The order record: persist, confirm, cancel, close.
 
 use local_aws::Api;
-use local_stack::lambda::{Function, Invoked};
-use order::{Order, Reason, Status};
+use local_stack::functions::Invoked;
+use order::{Effect, Order, Reason, Status};
 use serde_json::{Value, json};
 use system_tests::faults::{Calls, Fault, Faults, Turns, permutations};
 use system_tests::orders::order;
@@ -10,16 +10,14 @@ use system_tests::shops::{OPENED_MS, Shop, shop};
 use tokio::time::advance;
 
 use crate::errors::errors_that_decide_nothing;
-use crate::step::{INVENTORY, PREPAID, SECOND, error_of, persist, receipt};
+use crate::step::{SECOND, error_of, persist, receipt, receipts, with_prepaid_orders};
 
 pub async fn invoke(shop: &Shop, payload: Value) -> Invoked {
-    shop.functions.invoke(Function::PersistOrder, payload).await
+    shop.functions.invoke("persist-order", payload).await
 }
 
 pub async fn confirm(shop: &Shop, order: &Order) -> Invoked {
-    let receipts = json!({
-        "reserve_inventory": receipt(OPENED_MS, "APPLIED"), "post_accounting": receipt(OPENED_MS, "APPLIED"),
-    });
+    let receipts = receipts(Effect::Applied);
     invoke(
         shop,
         json!({"action": "confirm", "order_id": order.order_id(), "store_id": order.store_id, "receipts": receipts}),
@@ -34,9 +32,7 @@ pub async fn cancel(shop: &Shop, order: &Order, error: &str) -> Invoked {
 }
 
 pub async fn close(shop: &Shop, order: &Order) -> Invoked {
-    let receipts = json!({
-        "reverse_accounting": receipt(OPENED_MS, "NOTHING"), "release_inventory": receipt(OPENED_MS, "NOTHING"),
-    });
+    let receipts = receipts(Effect::Nothing);
     invoke(shop, json!({"action": "close", "order_id": order.order_id(), "receipts": receipts})).await
 }
 
@@ -53,11 +49,12 @@ pub fn status(invoked: Invoked) -> String {
     invoked.unwrap()["status"].as_str().unwrap().to_owned()
 }
 
-/// Both steps, as the workflow does them before it confirms: an order that is confirmed without
+/// Every step, as the workflow does them before it confirms: an order that is confirmed without
 /// them fails the audit, as it should.
 pub async fn do_steps(shop: &Shop, order: &Order) {
-    INVENTORY.run(shop, order).await.unwrap();
-    PREPAID.run(shop, order).await.unwrap();
+    for step in with_prepaid_orders() {
+        step.run(shop, order).await.unwrap();
+    }
 }
 
 #[tokio::test(start_paused = true)]
@@ -149,7 +146,7 @@ async fn an_input_that_is_none_is_an_invalid_order() {
     for payload in [json!(null), json!({}), json!({"action": "explode"}), mismatched, wrong_total] {
         assert_eq!(error_of(invoke(&shop, payload.clone()).await), "InvalidOrder", "{payload}");
     }
-    for function in [Function::ReserveInventory, Function::PostAccounting] {
+    for function in ["reserve-inventory", "post-accounting"] {
         assert_eq!(error_of(shop.functions.invoke(function, json!({"action": "?"})).await), "InvalidOrder");
     }
     assert_eq!(shop.items(), before);
@@ -265,7 +262,7 @@ async fn closing_twice_changes_nothing() {
     cancel(&shop, &order, "OutOfStock").await.unwrap();
     let first = close(&shop, &order).await.unwrap();
     assert_eq!(first["status"], "CANCELLED");
-    assert_eq!(first["receipts"]["release_inventory"], receipt(OPENED_MS, "NOTHING"));
+    assert_eq!(first["undo_receipts"]["reserve-inventory"], receipt(OPENED_MS, "NOTHING"));
     let before = shop.items();
     advance(SECOND).await;
     assert_eq!(close(&shop, &order).await.unwrap(), first);

@@ -1,45 +1,62 @@
 //! A step and what is known about it, for the tests of them all.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
 use local_audit::Books;
+use local_aws::Item;
 use local_stack::config;
-use local_stack::lambda::{Function, Functions, Invoked};
-use order::{Order, OrderId, PaymentTerms};
+use local_stack::functions::{Invoked, tasks};
+use local_stack::lambda::Functions;
+use order::{Effect, Order, OrderId, Receipt, StepReceipts};
 use saga::fence::FenceState;
 use serde_json::{Value, json};
 use system_tests::orders::{OrderBuilder, order};
-use system_tests::shops::Shop;
+use system_tests::shops::{OPENED_MS, Shop, shop};
 
 use Standing::{Consumed, Done, Tombstone, Undone, Untouched};
+
+const RESERVE_INVENTORY: &str = "reserve-inventory";
+const POST_ACCOUNTING: &str = "post-accounting";
 
 /// A step: its function, its two actions and an order for it.
 #[derive(Debug, Clone, Copy)]
 pub struct Step {
-    pub function: Function,
+    pub function: &'static str,
     pub action: &'static str,
     pub undo: &'static str,
     pub order: fn(&str) -> OrderBuilder,
 }
 
-pub const INVENTORY: Step = Step {
-    function: Function::ReserveInventory,
-    action: "reserve",
-    undo: "release",
-    order: |key| order(key).of("LAPTOP001", 2),
-};
+const PREPAID_ORDER: fn(&str) -> OrderBuilder = |key| order(key).of("LAPTOP001", 2);
+const INVOICED_ORDER: fn(&str) -> OrderBuilder = |key| order(key).of("LAPTOP001", 2).on_invoice();
 
-pub const PREPAID: Step = Step {
-    function: Function::PostAccounting,
-    action: "post",
-    undo: "reverse",
-    order: |key| order(key).of("LAPTOP001", 2),
-};
+pub const INVENTORY: Step =
+    Step { function: RESERVE_INVENTORY, action: "reserve", undo: "release", order: PREPAID_ORDER };
 
-pub const INVOICE: Step = Step { order: |key| order(key).of("LAPTOP001", 2).on_invoice(), ..PREPAID };
+pub const PREPAID: Step = Step { function: POST_ACCOUNTING, action: "post", undo: "reverse", order: PREPAID_ORDER };
 
-pub const STEPS: [Step; 3] = [INVENTORY, PREPAID, INVOICE];
+pub const INVOICE: Step = Step { order: INVOICED_ORDER, ..PREPAID };
+
+/// The declared steps, each with a prepaid order.
+pub fn with_prepaid_orders() -> impl Iterator<Item = Step> {
+    declared(PREPAID_ORDER)
+}
+
+/// The declared steps, each with an order on invoice.
+pub fn with_invoiced_orders() -> impl Iterator<Item = Step> {
+    declared(INVOICED_ORDER)
+}
+
+fn declared(order: fn(&str) -> OrderBuilder) -> impl Iterator<Item = Step> {
+    declarations::steps().iter().map(move |(function, step)| Step {
+        function: &function.name,
+        action: &step.action.name,
+        undo: &step.compensation.name,
+        order,
+    })
+}
 
 /// What a step says of an order.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -52,8 +69,13 @@ pub enum Standing {
 }
 
 impl Step {
-    pub fn is_invoice(self) -> bool {
-        (self.order)("any").placed().payment_terms == PaymentTerms::Invoice
+    /// How many requests its action makes of DynamoDB, for an order that it has not seen.
+    pub async fn requests(self) -> usize {
+        let shop = shop().open().await;
+        let order = self.order(&shop, "counted").await;
+        let before = shop.services.calls();
+        self.run(&shop, &order).await.unwrap();
+        usize::try_from(shop.services.calls() - before).unwrap()
     }
 
     /// An order that is on record, as every order is before its steps run.
@@ -82,26 +104,52 @@ impl Step {
     /// Where the order stands by the step's fence; its effect has to be there, or not, accordingly.
     pub fn standing(self, shop: &Shop, order: &Order) -> Standing {
         let books = shop.audit();
-        let id = order.order_id();
-        let (fence, effect_minor) = match self.function {
-            Function::ReserveInventory => {
-                let fence = books.reservations.get(id).map(|fence| (fence.state, fence.effect.is_some()));
-                (fence, reserved(&books, id))
-            }
-            _ => (books.postings.get(id).map(|fence| (fence.state, fence.effect.is_some())), books.net_minor(id)),
-        };
-        let (standing, expected) = match fence {
-            None => (Untouched, 0),
-            Some((FenceState::Applied, true)) => {
-                (Done, if self.function == Function::ReserveInventory { 2 } else { 20_00 })
-            }
-            Some((FenceState::Cancelled, true)) => (Undone, 0),
-            Some((FenceState::Cancelled, false)) => (Tombstone, 0),
-            Some((FenceState::Consumed, true)) => (Consumed, 0),
+        let fence = books.fence(self.function, order.order_id());
+        let standing = match fence.map(|fence| (fence.state, fence.effect.is_some())) {
+            None => Untouched,
+            Some((FenceState::Applied, true)) => Done,
+            Some((FenceState::Cancelled, true)) => Undone,
+            Some((FenceState::Cancelled, false)) => Tombstone,
+            Some((FenceState::Consumed, true)) => Consumed,
             Some((FenceState::Applied | FenceState::Consumed, false)) => panic!("an effect without content"),
         };
-        assert_eq!(effect_minor, expected, "the effect of {order:?} as {standing:?}");
+        if let Some((effect, of_order)) = self.effect(&books, order.order_id()) {
+            let expected = if standing == Done { of_order } else { 0 };
+            assert_eq!(effect, expected, "the effect of {order:?} as {standing:?}");
+        }
         standing
+    }
+
+    /// What stands of the effect, and what stands of it once the action is done; `None` for a step of which
+    /// nothing is known but its fence.
+    fn effect(self, books: &Books, order_id: &OrderId) -> Option<(i64, i64)> {
+        match self.function {
+            RESERVE_INVENTORY => Some((reserved(books, order_id), 2)),
+            POST_ACCOUNTING => Some((books.net_minor(order_id), 20_00)),
+            _ => None,
+        }
+    }
+
+    /// Whether an undone effect's fence may expire; `None` for a step of which it is not known.
+    pub fn undone_expires(self) -> Option<bool> {
+        match self.function {
+            // A released reservation tells nothing that the record does not.
+            RESERVE_INVENTORY => Some(true),
+            // A journal is kept for good.
+            POST_ACCOUNTING => Some(false),
+            _ => None,
+        }
+    }
+
+    /// The order's fence, as it is stored where the step declares it.
+    pub fn fence(self, shop: &Shop, order: &Order) -> Item {
+        let step = declarations::function(self.function).and_then(|function| function.step.as_ref()).unwrap();
+        let key: BTreeMap<&str, String> =
+            step.fence.key.iter().map(|(name, value)| (&**name, value.replace("{order_id}", order.order_id().as_str()))).collect();
+        let is_fence = |item: &Item| {
+            key.iter().all(|(name, value)| item.get(*name).is_some_and(|found| found.as_s().ok() == Some(value)))
+        };
+        shop.items().remove(&step.fence.table).unwrap().into_iter().find(is_fence).unwrap()
     }
 }
 
@@ -114,7 +162,7 @@ pub fn reserved(books: &Books, order_id: &OrderId) -> i64 {
 
 pub async fn persist(shop: &Shop, order: &Order) -> Invoked {
     let payload = json!({"action": "persist", "order_id": order.order_id(), "order": order});
-    shop.functions.invoke(Function::PersistOrder, payload).await
+    shop.functions.invoke("persist-order", payload).await
 }
 
 /// The name by which Step Functions sees a failure.
@@ -126,10 +174,24 @@ pub fn receipt(at_ms: i64, effect: &str) -> Value {
     json!({"at_ms": at_ms, "effect": effect})
 }
 
+/// A receipt of every step, as the workflow hands them over when it confirms, or when it closes.
+pub fn receipts(effect: Effect) -> StepReceipts {
+    let receipt = Receipt { at_ms: OPENED_MS, effect };
+    declarations::steps().iter().map(|(function, _)| (function.name.clone(), receipt)).collect()
+}
+
+/// A receipt of every step that has a consumption, as the workflow hands them over when it completes.
+pub fn consumption_receipts() -> StepReceipts {
+    let mut receipts = receipts(Effect::Consumed);
+    let consumes = |name: &str| declarations::steps().iter().any(|(function, step)| function.name == name && step.consumption.is_some());
+    receipts.retain(|name, _| consumes(name));
+    receipts
+}
+
 pub const SECOND: Duration = Duration::from_secs(1);
 
 /// Every caller has clients of its own, as every function instance has.
 pub fn instances(shop: &Shop, count: usize) -> Vec<Arc<Functions>> {
-    let instance = || Functions::new(&config(&shop.services), &shop.tables, shop.clock);
+    let instance = || Functions::new(tasks(&config(&shop.services), shop.clock));
     (0..count).map(|_| Arc::new(instance())).collect()
 }

@@ -4,6 +4,11 @@
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
 
+command -v cargo-lambda >/dev/null || {
+    echo "terraform/build.sh needs cargo-lambda: \`pip install cargo-lambda\`, or https://www.cargo-lambda.info/guide/installation.html" >&2
+    exit 2
+}
+
 # A zip is fetched and unpacked at each cold start.
 max_bytes=$((3 * 1024 * 1024))
 
@@ -24,6 +29,7 @@ for manifest in functions/*/Cargo.toml; do
     packages+=(--package "$function")
 done
 
+echo "building ${#functions[@]} functions for ${1:-arm64}; linking them takes some minutes"
 cargo lambda build --profile lambda "${target[@]}" --output-format zip --locked "${packages[@]}"
 
 status=0

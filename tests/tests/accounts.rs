@@ -5,7 +5,6 @@
 use http::header::IF_NONE_MATCH;
 use local_aws::{Api, WireError};
 use local_stack::Stack;
-use local_stack::lambda::Function;
 use serde_json::{Value, json};
 use system_tests::faults::{Calls, Fault, Faults, Turns};
 use system_tests::operations::{Ask, get, put};
@@ -105,7 +104,7 @@ async fn an_invoice_between_the_reading_and_the_setting_of_terms_is_kept() {
     let posting = json!({ "action": "post", "order": order("k1").of("LAPTOP001", 4).on_invoice().placed() });
     let (set, posted) = tokio::join!(
         turns.of('t', terms(90, false).if_match(&etag).send(&shop)),
-        turns.of('i', shop.functions.invoke(Function::PostAccounting, posting)),
+        turns.of('i', shop.functions.invoke("post-accounting", posting)),
     );
     assert!(posted.is_ok(), "{posted:?}");
     assert_eq!(set.http_status, 200, "{set:?}");

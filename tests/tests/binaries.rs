@@ -5,11 +5,13 @@
 use std::sync::Arc;
 
 use local_audit::{self as audit, Report};
-use local_aws::{Api, DynamoDb, Services, Sqs, TableNames, WallClock, create_missing, declared_queues, queue_url};
+use clock::WallClock;
+use local_aws::{Api, DynamoDb, Services, Sqs, create_missing, declared_queues, queue_url};
 use local_stack::seed::Seed;
-use local_stack::lambda::{Function, Invoked, lambda_error};
+use local_stack::functions::{Invoked, lambda_error};
 use local_stack::step_functions::{Execution, Executions, StepFunctions, machine_arn};
-use local_stack::{DEFINITION, OVERFLOW_QUEUE, config, fill};
+use local_stack::{OVERFLOW_QUEUE, config, fill};
+use statemachine::DEFINITION;
 use serde_json::{Value, json};
 use engine::{EventKind, Random, StateMachine, TaskRequest, TaskRunner, TokioClock};
 use system_tests::client::{LAPTOP, order_of};
@@ -44,11 +46,12 @@ impl Processes {
         }
     }
 
-    fn process(&self, function: Function) -> &LambdaFunction {
+    fn process(&self, function: &str) -> &LambdaFunction {
         match function {
-            Function::PersistOrder => &self.persist_order,
-            Function::ReserveInventory => &self.reserve_inventory,
-            Function::PostAccounting => &self.post_accounting,
+            "persist-order" => &self.persist_order,
+            "reserve-inventory" => &self.reserve_inventory,
+            "post-accounting" => &self.post_accounting,
+            other => panic!("there is no process for {other}"),
         }
     }
 }
@@ -57,7 +60,7 @@ impl TaskRunner for Processes {
     async fn run(&self, task: TaskRequest) -> Invoked {
         assert_eq!(&*task.resource, "arn:aws:states:::lambda:invoke");
         let arn = task.arguments["FunctionName"].as_str().unwrap();
-        let function: Function = arn.rsplit(':').next().unwrap().parse().unwrap();
+        let function = arn.rsplit(':').next().unwrap();
         match self.process(function).invoke(&task.arguments["Payload"]).await {
             Ok(payload) => Ok(json!({ "ExecutedVersion": "$LATEST", "Payload": payload, "StatusCode": 200 })),
             Err(error) => Err(lambda_error(&error.error_type, &error.error_message)),
@@ -108,7 +111,7 @@ impl System {
     }
 
     fn audit(&self) -> Report {
-        audit::run(&self.store, &TableNames::default()).unwrap()
+        audit::run(&self.store).unwrap()
     }
 
     fn last_execution(&self) -> Execution {
@@ -118,12 +121,12 @@ impl System {
 
 /// DynamoDB and SQS, with the sample's stock.
 async fn aws() -> (Services, DynamoDb) {
-    let (store, tables) = (DynamoDb::in_memory().unwrap(), TableNames::default());
-    create_missing(&store, &tables).unwrap();
-    let queues = Sqs::open(store.clone(), WallClock::system(), declared_queues()).unwrap();
+    let store = DynamoDb::in_memory().unwrap();
+    create_missing(&store).unwrap();
+    let queues = Sqs::open(store.clone(), WallClock::System, declared_queues()).unwrap();
     let services = Services::new().with(Api::DynamoDb, Arc::new(store.clone())).with(Api::Sqs, Arc::new(queues));
     let client = aws_sdk_dynamodb::Client::new(&config(&services));
-    Seed::sample().unwrap().store(&client, &tables).await.unwrap();
+    Seed::sample().unwrap().store(&client).await.unwrap();
     (services, store)
 }
 
@@ -324,9 +327,9 @@ async fn a_process_opens_its_connections_before_it_asks_for_work_and_serves_ever
         std::iter::once(aws_call("GetItem")).chain(invocations).collect::<Vec<_>>()
     };
     for (function, operations) in [
-        (Function::PersistOrder, &["PutItem", "UpdateItem", "PutItem", "UpdateItem"] as &[_]),
-        (Function::ReserveInventory, &["TransactWriteItems", "TransactWriteItems"]),
-        (Function::PostAccounting, &["PutItem", "PutItem"]),
+        ("persist-order", &["PutItem", "UpdateItem", "PutItem", "UpdateItem"] as &[_]),
+        ("reserve-inventory", &["TransactWriteItems", "TransactWriteItems"]),
+        ("post-accounting", &["PutItem", "PutItem"]),
     ] {
         let mut requests = system.processes.process(function).requests();
         // It may have asked for the next one, or be about to.
@@ -344,7 +347,7 @@ async fn a_process_opens_its_connections_before_it_asks_for_work_and_serves_ever
 #[tokio::test]
 async fn errors_arrive_by_the_names_that_the_definition_matches() {
     let system = System::start().await;
-    let functions = [Function::PersistOrder, Function::ReserveInventory, Function::PostAccounting];
+    let functions = ["persist-order", "reserve-inventory", "post-accounting"];
     for function in functions {
         for garbage in [json!(null), json!(7), json!("reserve"), json!({}), json!({ "action": "fly" })] {
             let error = system.processes.process(function).invoke(&garbage).await.unwrap_err();
@@ -366,7 +369,7 @@ async fn errors_arrive_by_the_names_that_the_definition_matches() {
     let order_id = json!("0123456789abcdef0123456789abcdef");
     order["order_id"] = order_id.clone();
     for (function, undo, action) in
-        [(Function::ReserveInventory, "release", "reserve"), (Function::PostAccounting, "reverse", "post")]
+        [("reserve-inventory", "release", "reserve"), ("post-accounting", "reverse", "post")]
     {
         let process = system.processes.process(function);
         let undone = process.invoke(&json!({ "action": undo, "order_id": order_id })).await.unwrap();

@@ -77,9 +77,8 @@ async fn survives(stack: &Stack, number: usize, currency: Currency, prices_minor
     let body =
         format!(r#"{{"customerId":"c","currency":"{currency}","items":[{}],"totalAmount":{total}}}"#, items.join(","));
 
-    let intake = &stack.intake;
     let request_id = format!("order-{number}");
-    let placed = intake.handle(post(HeaderMap::new(), body.as_bytes()), &Caller::of_an_open_api(), &request_id).await;
+    let placed = stack.answer(post(HeaderMap::new(), body.as_bytes()), &Caller::of_an_open_api(), &request_id).await;
     assert_eq!(placed.status.as_u16(), 201, "{body}: {placed:?}");
 
     let written: Vec<String> = prices_minor.iter().map(|minor| currency.decimal(*minor)).collect();

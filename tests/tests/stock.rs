@@ -9,7 +9,6 @@ use std::time::Duration;
 use http::header::IF_NONE_MATCH;
 use local_aws::{Api, Tally, WireError};
 use local_stack::Stack;
-use local_stack::lambda::Function;
 use serde_json::{Value, json};
 use system_tests::faults::{Calls, Fault, Faults, Turns};
 use system_tests::operations::{Ask, get, post, put};
@@ -394,7 +393,7 @@ async fn stock_that_an_order_moved_since_it_was_read_is_not_set() {
     let reservation = json!({ "action": "reserve", "order": order("k1").of("LAPTOP001", 4).placed() });
     let (set, reserved) = tokio::join!(
         turns.of('s', setting(5).if_match(&etag).send(&shop)),
-        turns.of('o', shop.functions.invoke(Function::ReserveInventory, reservation)),
+        turns.of('o', shop.functions.invoke("reserve-inventory", reservation)),
     );
     assert!(reserved.is_ok(), "{reserved:?}");
     assert_eq!((set.http_status, kind(&set)), (412, "precondition-failed"), "{set:?}");
@@ -427,7 +426,7 @@ async fn a_count_that_a_sale_has_overtaken_is_not_taken_for_set() {
     for step in
         [json!({ "action": "reserve", "order": order }), json!({ "action": "consume", "order_id": order.order_id() })]
     {
-        shop.functions.invoke(Function::ReserveInventory, step).await.unwrap();
+        shop.functions.invoke("reserve-inventory", step).await.unwrap();
     }
     let set = setting(9).if_match(&etag).send(&shop).await;
     assert_eq!((set.http_status, numbers(&set.body["stock"])), (412, (9, 0, 9)), "{set:?}");
@@ -562,7 +561,7 @@ async fn the_index_of_stock_has_stock_in_it_and_costs_an_order_nothing() {
 async fn an_adjustment_without_its_stock_is_found_by_the_audit() {
     let shop = shop().open().await;
     adjustment(1, "RECEIVED", "a1").send(&shop).await;
-    let key = reserve_inventory::Inventory::stock_key(&"main".parse().unwrap(), &"LAPTOP001".parse().unwrap());
+    let key = inventory::stock_key(&"main".parse().unwrap(), &"LAPTOP001".parse().unwrap());
     shop.client.delete_item().table_name(inventory::table::TABLE).set_key(Some(key)).send().await.unwrap();
     let report = local_audit::check(&shop.books());
     let found: Vec<_> = report.findings.iter().map(|finding| finding.what.as_str()).collect();

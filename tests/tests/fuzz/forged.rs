@@ -1,8 +1,8 @@
 //! Cursors that nobody handed out: sealed as ours are, for the very list, but of any place.
 
-use api::{Caller, seal};
+use api::{Caller, cursor as places};
 use order::{EpochMs, Status, StoreId};
-use persist_order::{Listing, Position};
+use orders::{Listing, Position};
 use proptest::prelude::*;
 use proptest::sample::select;
 use query_orders::cursor;
@@ -90,13 +90,13 @@ fn a_sealed_cursor_of_any_article_is_answered_with_a_page_or_refused() {
     let list = (STOCK, "storeId", "main", "");
     let name =
         format!("stock of {:?} below {:?} for {}", Some("main".parse::<StoreId>().unwrap()), None::<i64>, tenant());
-    assert!(is_a_page(&world, list, &seal::seal(FIRST.into(), &name)).unwrap());
+    assert!(is_a_page(&world, list, &places::encode(FIRST.into(), &name)).unwrap());
     let places = prop_oneof![
         "\u{1}[A-Za-z0-9._:@+-]{1,70}".prop_map(String::into_bytes),
         "\u{1}.{0,20}".prop_map(String::into_bytes),
         prop::collection::vec(any::<u8>(), 0..80),
     ];
     proptest!(cases(2_000), |(place in places)| {
-        is_a_page(&world, list, &seal::seal(place, &name))?;
+        is_a_page(&world, list, &places::encode(place, &name))?;
     });
 }

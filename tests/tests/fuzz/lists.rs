@@ -128,7 +128,7 @@ proptest! {
     fn each_place_has_one_cursor_only(
         sort_ms in any::<i64>(), partition in any::<u8>(), id in any::<u128>(), list in ".{0,40}", edits in edits(),
     ) {
-        let position = persist_order::Position { sort_ms, partition, order_id: format!("{id:032x}").parse().unwrap() };
+        let position = orders::Position { sort_ms, partition, order_id: format!("{id:032x}").parse().unwrap() };
         let text = cursor::encode(&position, &list);
         prop_assert_eq!(cursor::decode(&text, &list), Ok(position));
         if let Ok(changed) = String::from_utf8(edited(text.clone().into_bytes(), &edits))

@@ -122,6 +122,16 @@ fn the_description_names_every_status_and_reason_and_no_other() {
     assert_eq!(texts(&api["components"]["schemas"]["Reason"]["enum"]), reasons);
 }
 
+#[test]
+fn the_description_names_every_event_of_a_timeline_and_no_other() {
+    let api = description().unwrap();
+    let of_steps = declarations::steps().iter().flat_map(|(_, step)| step.actions()).map(|action| &action.timeline);
+    // A pending order is placed; every other status is an event by its name.
+    let of_orders = Status::VARIANTS.iter().filter(|status| **status != Status::Pending).map(ToString::to_string);
+    let events: BTreeSet<String> = of_orders.chain(["PLACED".to_owned()]).chain(of_steps.cloned()).collect();
+    assert_eq!(texts(&api["components"]["schemas"]["Moment"]["properties"]["event"]["enum"]), events);
+}
+
 /// The answers so far, each checked against its description.
 struct Answers {
     api: Value,

@@ -251,31 +251,40 @@ impl Status {
 }
 
 /// Why an order was cancelled.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "SCREAMING_SNAKE_CASE")]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(from = "String", into = "String")]
 #[non_exhaustive]
 pub enum Reason {
-    /// The store has too little of an article.
-    OutOfStock,
-    /// The store does not keep an article.
-    UnknownSku,
-    /// The customer's credit limit is too low.
-    CreditLimitExceeded,
-    /// The customer's account takes no new invoices.
-    AccountOnHold,
-    /// The customer has no account to invoice.
-    UnknownAccount,
-    /// The customer's account is in another currency.
-    CurrencyMismatch,
     /// A step failed.
     StepFailed,
     /// A service could not be reached in time.
     Unavailable,
     /// The customer cancelled it.
     CustomerRequest,
-    /// One that this client does not know.
-    #[serde(other)]
-    Unknown,
+    /// A step refused it: the step's own reason, such as `OUT_OF_STOCK`.
+    Refused(String),
+}
+
+impl From<String> for Reason {
+    fn from(name: String) -> Self {
+        match name.as_str() {
+            "STEP_FAILED" => Self::StepFailed,
+            "UNAVAILABLE" => Self::Unavailable,
+            "CUSTOMER_REQUEST" => Self::CustomerRequest,
+            _ => Self::Refused(name),
+        }
+    }
+}
+
+impl From<Reason> for String {
+    fn from(reason: Reason) -> Self {
+        match reason {
+            Reason::StepFailed => "STEP_FAILED".to_owned(),
+            Reason::Unavailable => "UNAVAILABLE".to_owned(),
+            Reason::CustomerRequest => "CUSTOMER_REQUEST".to_owned(),
+            Reason::Refused(name) => name,
+        }
+    }
 }
 
 /// When an order is paid.

@@ -73,6 +73,9 @@ impl fmt::Display for Violation {
     }
 }
 
+/// What every `type` of this API begins with.
+const PREFIX: &str = "urn:order-saga:problem:";
+
 macro_rules! kinds {
     ($($(#[$doc:meta])* $variant:ident = $name:literal,)*) => {
         /// A kind of problem, by its `type`.
@@ -81,8 +84,9 @@ macro_rules! kinds {
         #[non_exhaustive]
         pub enum ProblemKind {
             $($(#[$doc])* $variant,)*
-            /// One that this client does not know: its whole `type`.
-            Unknown(String),
+            /// Another one: a step's refusal, such as `out-of-stock`, whose order has the reason; or one that this
+            /// client does not know. Its whole `type`.
+            Other(String),
         }
 
         impl ProblemKind {
@@ -90,16 +94,16 @@ macro_rules! kinds {
             pub fn name(&self) -> &str {
                 match self {
                     $(Self::$variant => $name,)*
-                    Self::Unknown(uri) => uri,
+                    Self::Other(uri) => uri.strip_prefix(PREFIX).unwrap_or(uri),
                 }
             }
         }
 
         impl From<String> for ProblemKind {
             fn from(uri: String) -> Self {
-                match uri.strip_prefix("urn:order-saga:problem:") {
+                match uri.strip_prefix(PREFIX) {
                     $(Some($name) => Self::$variant,)*
-                    _ => Self::Unknown(uri),
+                    _ => Self::Other(uri),
                 }
             }
         }
@@ -153,18 +157,6 @@ kinds! {
     Unavailable = "unavailable",
     /// The orders cannot be read or changed at the moment.
     StoreUnavailable = "store-unavailable",
-    /// Cancelled: the store has too little of an article.
-    OutOfStock = "out-of-stock",
-    /// Cancelled: the store does not keep an article.
-    UnknownSku = "unknown-sku",
-    /// Cancelled: the customer's credit limit is too low.
-    CreditLimitExceeded = "credit-limit-exceeded",
-    /// Cancelled: the customer's account takes no new invoices.
-    AccountOnHold = "account-on-hold",
-    /// Cancelled: the customer has no account to invoice.
-    UnknownAccount = "unknown-account",
-    /// Cancelled: the customer's account is in another currency.
-    CurrencyMismatch = "currency-mismatch",
     /// Cancelled: a step failed.
     StepFailed = "step-failed",
     /// Cancelled: a service could not be reached in time.
@@ -194,6 +186,6 @@ mod tests {
     #[test]
     fn a_kind_of_a_later_release_is_kept_as_it_is() {
         let problem: Problem = serde_json::from_str(r#"{"type":"urn:other","title":"New","status":"ODD"}"#).unwrap();
-        assert_eq!(problem.kind, ProblemKind::Unknown("urn:other".to_owned()));
+        assert_eq!(problem.kind, ProblemKind::Other("urn:other".to_owned()));
     }
 }

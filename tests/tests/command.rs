@@ -2,7 +2,7 @@
 
 #![allow(clippy::unwrap_used, reason = "a test may stop at what should not happen")]
 
-use serde_json::Value;
+use serde_json::{Value, json};
 use system_tests::process::{run, stderr, stdout};
 use tempfile::NamedTempFile;
 
@@ -55,7 +55,7 @@ async fn the_demonstration_is_there_for_scripts_too() {
             (201, None),
         ]
     );
-    assert_eq!(orders[4]["lateLanding"], "SagaCancelled");
+    assert_eq!(orders[4]["lateLandings"], json!(["SagaCancelled", "SagaCancelled"]));
     let twice = &orders[5]["answers"];
     assert_eq!(twice[0]["orderId"], twice[1]["orderId"]);
     assert_eq!(demo["audit"]["holds"], true, "{demo}");

@@ -196,8 +196,8 @@ async fn a_cancelled_order_comes_with_its_problem() {
     let placed = client(&server).place(&laptop()).await.unwrap();
     let Decision::Cancelled { order, problem: Some(problem) } = placed.decision else { panic!("{placed:?}") };
     assert_eq!(
-        (order.reason, problem.reason, problem.kind),
-        (Some(Reason::Refused("OUT_OF_STOCK".to_owned())), order.reason, ProblemKind::Other("urn:order-saga:problem:out-of-stock".to_owned()))
+        (order.reason.clone(), problem.reason, problem.kind),
+        (Some(Reason::Refused("OUT_OF_STOCK".to_owned())), order.reason.clone(), ProblemKind::Other("urn:order-saga:problem:out-of-stock".to_owned()))
     );
 }
 

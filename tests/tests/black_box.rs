@@ -354,7 +354,8 @@ async fn the_client_crate_places_waits_reads_cancels_and_lists() {
 
     let refused = client.place(&order("two", 2)).await.unwrap();
     let Decision::Cancelled { order: refused, .. } = refused.decision else { panic!("{refused:?}") };
-    assert_eq!((refused.reason, refused.shortages[0].available), (Some(order_client::Reason::Refused("OUT_OF_STOCK".to_owned())), 0));
+    let out_of_stock = order_client::Reason::Refused("OUT_OF_STOCK".to_owned());
+    assert_eq!((&refused.reason, refused.shortages[0].available), (&Some(out_of_stock), 0));
     let cancelled = client.cancel(&placed.order_id).await.unwrap();
     assert_eq!(cancelled.reason, Some(order_client::Reason::CustomerRequest));
 

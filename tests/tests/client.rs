@@ -140,7 +140,7 @@ async fn an_order_is_placed_once_however_often_it_is_sent_and_is_cancelled() {
     assert_eq!(client.read_unless(&placed.order_id, &read.etag).await.unwrap(), None);
 
     let cancelled = client.cancel(&placed.order_id).await.unwrap();
-    assert_eq!((cancelled.status, cancelled.reason), (Status::Cancelled, Some(Reason::CustomerRequest)));
+    assert_eq!((cancelled.status, &cancelled.reason), (Status::Cancelled, &Some(Reason::CustomerRequest)));
     let changed = client.read_unless(&placed.order_id, &read.etag).await.unwrap().unwrap();
     assert_eq!(changed.order, cancelled);
     let Decision::Cancelled { order: known, problem: Some(problem) } = client.place(&order).await.unwrap().decision

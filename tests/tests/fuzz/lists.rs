@@ -45,11 +45,7 @@ pub async fn get(world: &World, (resource, name, id, filter): List, query: &str)
     let mut event = gateway::event(Method::GET, resource, HeaderMap::new(), path, b"");
     gateway::set_query(&mut event, &format!("{filter}{query}"));
     let client = Caller::of_an_open_api();
-    if resource == STOCK {
-        world.shop.answer(event, &client, REQUEST_ID).await
-    } else {
-        world.shop.answer(event, &client, REQUEST_ID).await
-    }
+    world.shop.answer(event, &client, REQUEST_ID).await
 }
 
 /// A world with a few orders, and a cursor of each of [`LISTS`].

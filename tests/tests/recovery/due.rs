@@ -6,7 +6,8 @@ use std::time::Duration;
 
 use local_aws::{Api, BoxFuture};
 use local_stack::PARKED_QUEUE;
-use local_stack::lambda::{Functions, Invocation, InvocationLayer, Invoked};
+use local_stack::functions::Invoked;
+use local_stack::lambda::{Functions, Invocation, InvocationLayer};
 use order::{Reason, Status};
 use orders::table::RECOVER_AFTER_MS;
 use recover_orders::{MAX_ATTEMPTS, RecoveryOutcome};
@@ -30,7 +31,7 @@ impl InvocationLayer for Stuck {
             if !self.0.load(Ordering::Relaxed) && *state == *stops_at[kind] {
                 std::future::pending::<()>().await;
             }
-            functions.invoke(function, payload).await
+            functions.invoke(&function, payload).await
         })
     }
 }
@@ -64,7 +65,8 @@ async fn a_thousand_orders_of_dead_executions_are_decided_within_two_runs() {
     assert_eq!(books.orders.len(), ORDERS);
     let confirmed = books.orders.values().filter(|order| order.record.status == Status::Confirmed).count();
     assert_eq!(confirmed, usize::try_from(ON_HAND).unwrap());
-    let refused = books.orders.values().filter(|order| order.record.reason == Some(Reason::OutOfStock)).count();
+    let out_of_stock = Some(Reason::Refused("OUT_OF_STOCK".to_owned()));
+    let refused = books.orders.values().filter(|order| order.record.reason == out_of_stock).count();
     assert_eq!(confirmed + refused, ORDERS);
 }
 

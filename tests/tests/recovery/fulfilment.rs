@@ -2,13 +2,11 @@
 
 use std::time::Duration;
 
-use local_audit::{self as audit, Books};
+use local_audit::{self as audit, Books, StoredFence};
 use local_aws::{Api, WireError};
 use local_stack::PARKED_QUEUE;
 use order::{Order, OrderId, Status};
 use recover_orders::{MAX_ATTEMPTS, RecoveryOutcome};
-use reserve_inventory::Inventory;
-use saga::Step;
 use saga::fence::FenceState;
 use system_tests::faults::{Calls, Fault, Faults, Mishap, Mishaps};
 use system_tests::orders::{Reply, cancel_order, fulfil_order, order, order_id};
@@ -263,7 +261,7 @@ async fn what_is_handed_over_and_cannot_be_finished_is_parked_and_never_cancelle
 async fn a_hand_over_of_what_holds_no_stock_stays_open_until_it_is_parked() {
     let shop = shop().open().await;
     let order = confirmed(&shop).await;
-    let fence = Inventory::new(inventory::table::TABLE).fence_key(order.order_id());
+    let fence = inventory::reservation_key(order.order_id());
     shop.client.delete_item().table_name(inventory::table::TABLE).set_key(Some(fence)).send().await.unwrap();
     assert_eq!(fulfil(&shop).await.outcome(), (202, "FULFILLING", ""));
     let run = shop.resume(order.order_id()).await;
@@ -284,6 +282,10 @@ async fn recovery_leaves_the_pick_list_alone() {
     assert_eq!(shop.items(), items);
 }
 
+fn fence<'a>(books: &'a mut Books, step: &str, id: &OrderId) -> &'a mut StoredFence {
+    books.fences.get_mut(step).unwrap().get_mut(id).unwrap()
+}
+
 #[tokio::test(start_paused = true)]
 async fn the_audit_sees_what_is_wrong_with_a_hand_over() {
     let shop = shop().open().await;
@@ -299,27 +301,51 @@ async fn the_audit_sees_what_is_wrong_with_a_hand_over() {
     let nothing: [&str; 0] = [];
     assert_eq!(found(|_, _| ()), nothing);
     // It expires, and the record's receipt is left.
-    assert_eq!(found(|books, id| _ = books.reservations.remove(id)), nothing);
-    let is_not_consumed = "I2 is FULFILLED and has not consumed exactly its lines";
     assert_eq!(
-        found(|books, id| books.reservations.get_mut(id).unwrap().state = FenceState::Applied),
-        [is_not_consumed, "I3 has 0 reserved, and open reservations hold 2"]
-    );
-    assert_eq!(found(|books, id| books.reservations.get_mut(id).unwrap().effect = None), [is_not_consumed]);
-    assert_eq!(
-        found(|books, id| books.orders.get_mut(id).unwrap().record.receipts.consume_inventory = None),
-        [is_not_consumed]
+        found(|books, id| {
+            books.reservations.remove(id);
+            books.fences.get_mut("reserve-inventory").unwrap().remove(id);
+        }),
+        nothing
     );
     assert_eq!(
-        found(|books, id| _ = books.postings.remove(id)),
-        ["I2 is FULFILLED and its journal entry is not posted"]
+        found(|books, id| {
+            books.reservations.get_mut(id).unwrap().state = FenceState::Applied;
+            fence(books, "reserve-inventory", id).state = FenceState::Applied;
+        }),
+        [
+            "I2 is FULFILLED, and its fence of reserve-inventory is APPLIED",
+            "I3 has 0 reserved, and open reservations hold 2"
+        ]
+    );
+    assert_eq!(
+        found(|books, id| {
+            books.reservations.get_mut(id).unwrap().effect = None;
+            fence(books, "reserve-inventory", id).effect = None;
+        }),
+        ["I2 has a fence of reserve-inventory with another order's effect"]
+    );
+    assert_eq!(
+        found(|books, id| _ = books.orders.get_mut(id).unwrap().record.receipts.consumed.remove("reserve-inventory")),
+        ["I2 is FULFILLED without the receipt of reserve-inventory's consume"]
+    );
+    assert_eq!(
+        found(|books, id| {
+            books.postings.remove(id);
+            books.fences.get_mut("post-accounting").unwrap().remove(id);
+        }),
+        ["I2 is FULFILLED, and its fence of post-accounting is none"]
     );
     assert_eq!(
         found(|books, id| _ = books.orders.remove(id)),
-        ["I2 holds or has consumed stock and has no record", "I2 is posted and has no record"]
+        [
+            "I2 has a fence of post-accounting that is APPLIED, and no record",
+            "I2 has a fence of reserve-inventory that is CONSUMED, and no record",
+            "I2 is posted and has no record"
+        ]
     );
     let confirmed = found(|books, id| books.orders.get_mut(id).unwrap().record.status = Status::Confirmed);
     assert_eq!(confirmed.iter().map(|what| &what[..2]).collect::<Vec<_>>(), ["I1", "I5", "I2", "I2"], "{confirmed:?}");
     let cancelled = found(|books, id| books.orders.get_mut(id).unwrap().record.status = Status::Cancelled);
-    assert!(cancelled.contains(&"I2 is CANCELLED and its stock is consumed".to_owned()), "{cancelled:?}");
+    assert!(cancelled.contains(&"I2 is CANCELLED, and its fence of reserve-inventory is CONSUMED".to_owned()), "{cancelled:?}");
 }

@@ -10,7 +10,7 @@ mod overflow;
 
 use std::time::Duration;
 
-use local_stack::schedule::RECOVERY_PERIOD;
+use local_stack::schedule::recovery_period;
 use recover_orders::{RUN_TIME, Report};
 use system_tests::shops::Shop;
 
@@ -44,7 +44,7 @@ async fn recover_for(shop: &Shop, time: Duration) -> Vec<Report> {
     loop {
         let books = shop.books();
         let open = books.orders.values().filter(|order| order.record.status.is_open() && !order.is_parked);
-        let next_ms = shop.now_ms() + i64::try_from(RECOVERY_PERIOD.as_millis()).unwrap();
+        let next_ms = shop.now_ms() + i64::try_from(recovery_period().as_millis()).unwrap();
         let Some(due_ms) = open.filter_map(|order| order.due_ms).min() else { return reports };
         if due_ms.max(next_ms) > ends_ms {
             return reports;

@@ -2,9 +2,8 @@
 
 use std::collections::BTreeSet;
 
-use declarations::{Function, Kind};
+use declarations::{Function, Step};
 use order::Reason;
-use post_accounting::AccountRefusal;
 use reserve_inventory::StockRefusal;
 use saga::StepError;
 use serde_json::Value;
@@ -16,16 +15,12 @@ use system_tests::shops::{Shop, shop};
 use crate::record::cancel;
 use crate::step::persist;
 
-/// The names under which a step can fail: its own refusals, as its code has them, and the errors of every step.
-fn errors_of_step(function: &str) -> Vec<&'static str> {
-    let refusals = match function {
-        "reserve-inventory" => StockRefusal::VARIANTS,
-        "post-accounting" => AccountRefusal::VARIANTS,
-        other => panic!("the refusals of {other} are not known here"),
-    };
+/// The names under which a step can fail: its own refusals, and the errors of every step. Whether its code has the
+/// refusals that it declares is asked whenever a stack is opened.
+fn errors_of_step(step: &'static Step) -> impl Iterator<Item = &'static str> {
     // The variant of a refusal goes by the refusal's own name.
-    let of_every_step = StepError::<StockRefusal>::VARIANTS.iter().filter(|name| **name != "Refused");
-    refusals.iter().chain(of_every_step).copied().collect()
+    let of_every_step = StepError::<StockRefusal>::VARIANTS.iter().copied().filter(|name| *name != "Refused");
+    step.refusals.keys().map(String::as_str).chain(of_every_step)
 }
 
 /// The names under which a function can fail: its own errors, and those of every task.
@@ -33,9 +28,9 @@ fn names_of(placeholder: &str) -> BTreeSet<&'static str> {
     let is_called = |function: &&Function| format!("${{{}}}", function.placeholder()) == placeholder;
     let function = declarations::functions().iter().filter(|function| function.is_task()).find(is_called);
     let function = function.unwrap_or_else(|| panic!("no function is called {placeholder}"));
-    let own = match function.kind {
-        Kind::Record => persist_order::PersistError::VARIANTS.to_vec(),
-        _ => errors_of_step(&function.name),
+    let own: Vec<&str> = match &function.step {
+        Some(step) => errors_of_step(step).collect(),
+        None => persist_order::PersistError::VARIANTS.to_vec(),
     };
     own.into_iter().chain(["InvalidOrder", "InvalidOutput", "Unavailable"]).collect()
 }
@@ -57,7 +52,10 @@ fn every_error_that_the_definition_matches_is_one_that_its_function_can_return()
     let definition: Value = serde_json::from_str(DEFINITION).unwrap();
     let mut found = Vec::new();
     tasks(&definition["States"], &mut found);
-    assert_eq!(found.len(), 10);
+    let of_steps: usize = declarations::steps().iter().map(|(_, step)| step.actions().count()).sum();
+    let of_record = declarations::functions().iter().filter_map(|function| function.record.as_ref());
+    let of_record: usize = of_record.map(|record| record.actions.len()).sum();
+    assert_eq!(found.len(), of_steps + of_record, "a state for each action");
     for (state, function, task) in found {
         let matched = ["Retry", "Catch"].into_iter().flat_map(|field| task[field].as_array().into_iter().flatten());
         let matched = matched.flat_map(|matcher| matcher["ErrorEquals"].as_array().unwrap());
@@ -106,7 +104,7 @@ async fn reason_after(shop: &Shop, error: &str) -> Reason {
 async fn every_refusal_of_a_step_has_a_reason_of_its_own() {
     let shop = shop().open().await;
     let mut refusals = BTreeSet::new();
-    let steps = declarations::steps().iter().flat_map(|(function, _)| errors_of_step(&function.name));
+    let steps = declarations::steps().iter().flat_map(|(_, step)| errors_of_step(step));
     for name in steps.collect::<BTreeSet<_>>() {
         let reason = reason_after(&shop, name).await;
         match name {
@@ -121,5 +119,5 @@ async fn every_refusal_of_a_step_has_a_reason_of_its_own() {
             }
         }
     }
-    assert_eq!(refusals.len(), 6);
+    assert_eq!(refusals.len(), declarations::refusals().count());
 }

@@ -2,7 +2,7 @@
 
 use local_aws::Api;
 use local_stack::functions::Invoked;
-use order::{Effect, Order, Reason, Status};
+use order::{Effect, Order, Reason, Status, StepReceipts};
 use serde_json::{Value, json};
 use system_tests::faults::{Calls, Fault, Faults, Turns, permutations};
 use system_tests::orders::order;
@@ -10,7 +10,7 @@ use system_tests::shops::{OPENED_MS, Shop, shop};
 use tokio::time::advance;
 
 use crate::errors::errors_that_decide_nothing;
-use crate::step::{SECOND, error_of, persist, receipt, receipts, with_prepaid_orders};
+use crate::step::{SECOND, consumption_receipts, error_of, persist, receipts, with_prepaid_orders};
 
 pub async fn invoke(shop: &Shop, payload: Value) -> Invoked {
     shop.functions.invoke("persist-order", payload).await
@@ -146,10 +146,50 @@ async fn an_input_that_is_none_is_an_invalid_order() {
     for payload in [json!(null), json!({}), json!({"action": "explode"}), mismatched, wrong_total] {
         assert_eq!(error_of(invoke(&shop, payload.clone()).await), "InvalidOrder", "{payload}");
     }
-    for function in ["reserve-inventory", "post-accounting"] {
-        assert_eq!(error_of(shop.functions.invoke(function, json!({"action": "?"})).await), "InvalidOrder");
+    for (function, _) in declarations::steps() {
+        assert_eq!(error_of(shop.functions.invoke(&function.name, json!({"action": "?"})).await), "InvalidOrder");
     }
     assert_eq!(shop.items(), before);
+}
+
+/// An order that lacks a step's receipt would be called decided while the step knows nothing of it.
+#[tokio::test(start_paused = true)]
+async fn a_decision_needs_the_receipt_of_every_step_and_of_no_other() {
+    let shop = shop().open().await;
+    let order = sample();
+    persist(&shop, &order).await.unwrap();
+    do_steps(&shop, &order).await;
+    let decide = async |action: &str, receipts: &StepReceipts| {
+        let payload = json!({
+            "action": action, "order_id": order.order_id(), "store_id": order.store_id, "receipts": receipts,
+        });
+        invoke(&shop, payload).await
+    };
+    let is_refused = async |action: &str, whole: &StepReceipts| {
+        let before = shop.items();
+        let lacking = whole.keys().map(|left_out| {
+            let mut receipts = whole.clone();
+            receipts.remove(left_out);
+            (left_out.clone(), receipts)
+        });
+        let with_another = [("no-step".to_owned(), whole.clone())].map(|(name, mut receipts)| {
+            let receipt = *receipts.values().next().unwrap();
+            receipts.insert(name.clone(), receipt);
+            (name, receipts)
+        });
+        for (name, receipts) in lacking.chain(with_another) {
+            let refused = decide(action, &receipts).await.unwrap_err();
+            assert_eq!(refused.error, "InvalidOrder", "{action}: {name}");
+            assert!(refused.cause.contains(&name), "{action}: {}", refused.cause);
+        }
+        assert_eq!(shop.items(), before, "{action}");
+    };
+    is_refused("confirm", &receipts(Effect::Applied)).await;
+    confirm(&shop, &order).await.unwrap();
+    shop.orders.fulfil(order.order_id(), shop.now_ms()).await.unwrap();
+    is_refused("complete", &consumption_receipts()).await;
+    // What is closed would be refused for its status, too: the receipts are looked at first.
+    is_refused("close", &receipts(Effect::Nothing)).await;
 }
 
 #[tokio::test(start_paused = true)]
@@ -262,7 +302,7 @@ async fn closing_twice_changes_nothing() {
     cancel(&shop, &order, "OutOfStock").await.unwrap();
     let first = close(&shop, &order).await.unwrap();
     assert_eq!(first["status"], "CANCELLED");
-    assert_eq!(first["undo_receipts"]["reserve-inventory"], receipt(OPENED_MS, "NOTHING"));
+    assert_eq!(first["undo_receipts"], json!(receipts(Effect::Nothing)));
     let before = shop.items();
     advance(SECOND).await;
     assert_eq!(close(&shop, &order).await.unwrap(), first);

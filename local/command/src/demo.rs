@@ -168,6 +168,8 @@ async fn give(args: &Args) -> Result<bool, DemoError> {
             print_shown(&shown);
         }
         all_shown.push(shown);
+        // The records are shown by when they were placed.
+        tokio::time::sleep(Duration::from_secs(1)).await;
     }
 
     let mut books = Books::default();

@@ -43,9 +43,7 @@ async fn tables() -> Result<BTreeMap<&'static str, Value>, Box<dyn Error>> {
 fn queues() -> BTreeMap<&'static str, Value> {
     let declared: BTreeMap<&str, &str> =
         declarations::queues().map(|queue| (local_name(&queue.name), queue.name.as_str())).collect();
-    let redrive = |Redrive { to, max_receive_count }: Redrive| {
-        json!({ "to": declared[to.as_str()], "max_receives": max_receive_count })
-    };
+    let redrive = |Redrive { to, max_receive_count }: Redrive| json!({ "to": declared[to.as_str()], "max_receives": max_receive_count });
     let queue = |QueueSpec { name, visibility_timeout, redrive: to }: QueueSpec| {
         let shape = json!({ "visibility_seconds": visibility_timeout.as_secs(), "redrive": to.map(redrive) });
         (declared[name.as_str()], shape)

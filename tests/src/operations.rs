@@ -3,8 +3,8 @@
 use api::Caller;
 use aws_lambda_events::apigw::ApiGatewayProxyRequest;
 use http::{HeaderMap, HeaderName, HeaderValue, Method, header};
-use local_stack::gateway::{self, PathParameters};
 use local_stack::Stack;
+use local_stack::gateway::{self, PathParameters};
 use serde_json::Value;
 
 use crate::orders::{REQUEST_ID, Reply};

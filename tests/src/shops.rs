@@ -7,18 +7,18 @@ use std::time::Duration;
 
 use aws_sdk_dynamodb::Client;
 use aws_sdk_dynamodb::types::AttributeValue;
+use engine::{EventKind, Random};
+use journal::account_key;
 use local_audit::{self as audit, Books};
 use local_aws::{Api, ConflictingTransactions, DynamoDb, InProcess, Item, Layer, Services, queue_url};
-use local_stack::seed::Seed;
 use local_stack::functions::tasks;
 use local_stack::lambda::{Functions, InvocationLayer};
+use local_stack::seed::Seed;
 use local_stack::step_functions::machine_arn;
 use local_stack::{OVERFLOW_QUEUE, Options, Stack, config};
 use order::{Order, OrderId, OrderRecord, Sku, StoreId};
-use journal::account_key;
 use saga::fence::FenceState;
 use serde_json::{Value, json};
-use engine::{EventKind, Random};
 
 /// What the time is when a shop opens.
 pub const OPENED_MS: i64 = 1_800_000_000_000;

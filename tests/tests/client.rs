@@ -158,7 +158,10 @@ async fn an_order_that_is_refused_says_why() {
     let (_serve, client) = serve(&[]).await;
     let placed = client.place(&NewOrder::by("c").item("LIMITED001", 3, Decimal::ONE)).await.unwrap();
     let Decision::Cancelled { order, .. } = placed.decision else { panic!("{placed:?}") };
-    assert_eq!((order.reason.clone(), order.shortages[0].product_id.as_str()), (Some(Reason::Refused("OUT_OF_STOCK".to_owned())), "LIMITED001"));
+    assert_eq!(
+        (order.reason.clone(), order.shortages[0].product_id.as_str()),
+        (Some(Reason::Refused("OUT_OF_STOCK".to_owned())), "LIMITED001")
+    );
     assert_eq!(order.shortages[0].available, 1);
 
     let invalid = client.place(&NewOrder::by("").item("A", 0, Decimal::ONE)).await.unwrap_err();

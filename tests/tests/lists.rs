@@ -5,8 +5,8 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
-use api::parameters;
 use api::Scope;
+use api::parameters;
 use http::{HeaderMap, Method};
 use local_aws::{BoxFuture, Call, Layer, Next, Outcome, ServiceAnswer, StoreError};
 use local_stack::gateway::{self, PathParameters};
@@ -347,7 +347,8 @@ async fn confirm_all(stack: &Stack, store: &'static str, times: impl IntoIterato
 async fn confirm(stack: &Stack, key: &str, store: &str, confirmed_ms: EpochMs) -> String {
     let order = order(key).of("LAPTOP001", 1).with("storeId", store).placed();
     stack.orders.put_pending(&order, OPENED_MS, OPENED_MS).await.unwrap();
-    let confirmed = stack.orders.confirm(order.order_id(), &order.store_id, &StepReceipts::default(), confirmed_ms).await;
+    let confirmed =
+        stack.orders.confirm(order.order_id(), &order.store_id, &StepReceipts::default(), confirmed_ms).await;
     assert_eq!(confirmed.unwrap().unwrap().status, Status::Confirmed);
     order.order_id().to_string()
 }

@@ -47,7 +47,8 @@ async fn the_records_of_the_release_before_are_whole() {
     let records = json("records.json");
     assert!(records.len() > 30);
     for (order_id, item) in records {
-        let record: OrderRecord = serde_json::from_value(item.clone()).unwrap_or_else(|error| panic!("{order_id}: {error}"));
+        let record: OrderRecord =
+            serde_json::from_value(item.clone()).unwrap_or_else(|error| panic!("{order_id}: {error}"));
         let stored = item["receipts"].as_object().unwrap().len();
         let read = &record.receipts;
         assert_eq!(read.applied.len() + read.undone.len() + read.consumed.len(), stored, "{order_id}");

@@ -4,11 +4,11 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use api::Caller;
+use engine::Random;
 use http::{HeaderMap, Method};
 use local_aws::{BoxFuture, Call, Layer, Next, Outcome, Unanswered, WireError};
 use local_stack::gateway::{self, PathParameters};
 use order::{Order, Status};
-use engine::Random;
 use system_tests::orders::{OrderBuilder, REQUEST_ID, Reply, order, order_id};
 use system_tests::shops::{Shop, shop};
 use tokio::time::sleep;

@@ -5,13 +5,13 @@ use std::time::Duration;
 use system_tests::orders::order_id;
 
 use http::StatusCode;
-use workflow::DEADLINE;
 use local_aws::{Api, BoxFuture, Call, Layer, Next, Outcome, Unanswered, WireError};
 use order::Status;
 use system_tests::faults::{Fault, Faults, Mishap, Mishaps};
 use system_tests::orders::order;
 use system_tests::shops::{OPENED_MS, shop};
 use tokio::time::{Instant, sleep};
+use workflow::DEADLINE;
 
 use crate::{LATER, assert_conflict, assert_kept, assert_location, dynamodb, laptop, other, refuse, starts};
 

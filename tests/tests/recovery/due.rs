@@ -203,7 +203,11 @@ async fn two_recoveries_at_once_take_an_order_once_between_them() {
     open_order(&faults, &shop).await;
     faults.heal();
     let (first, second) = tokio::join!(recover(&shop), recover(&shop));
-    assert_eq!(first.count_of(RecoveryOutcome::Started) + second.count_of(RecoveryOutcome::Started), 1, "{first:?} {second:?}");
+    assert_eq!(
+        first.count_of(RecoveryOutcome::Started) + second.count_of(RecoveryOutcome::Started),
+        1,
+        "{first:?} {second:?}"
+    );
     assert_eq!(shop.record(&order_id("k1")).status, Status::Confirmed);
     shop.audit();
 }

@@ -243,7 +243,11 @@ async fn what_is_handed_over_and_cannot_be_finished_is_parked_and_never_cancelle
     assert_eq!(fulfil(&shop).await.http_status, 202);
     let runs = recover_for(&shop, 2 * ALL_ATTEMPTS).await;
     let sum = |taken| runs.iter().map(|run| run.count_of(taken)).sum::<u64>();
-    assert_eq!([RecoveryOutcome::Started, RecoveryOutcome::Parked, RecoveryOutcome::GivenUp].map(sum), [MAX_ATTEMPTS.into(), 1, 0], "{runs:?}");
+    assert_eq!(
+        [RecoveryOutcome::Started, RecoveryOutcome::Parked, RecoveryOutcome::GivenUp].map(sum),
+        [MAX_ATTEMPTS.into(), 1, 0],
+        "{runs:?}"
+    );
     assert!(shop.queues.len(PARKED_QUEUE).await.unwrap() >= 1);
     assert_eq!(status(&shop), Status::Fulfilling);
     assert!(shop.audit().orders[&order_id("k1")].is_parked);
@@ -347,5 +351,8 @@ async fn the_audit_sees_what_is_wrong_with_a_hand_over() {
     let confirmed = found(|books, id| books.orders.get_mut(id).unwrap().record.status = Status::Confirmed);
     assert_eq!(confirmed.iter().map(|what| &what[..2]).collect::<Vec<_>>(), ["I1", "I5", "I2", "I2"], "{confirmed:?}");
     let cancelled = found(|books, id| books.orders.get_mut(id).unwrap().record.status = Status::Cancelled);
-    assert!(cancelled.contains(&"I2 is CANCELLED, and its fence of reserve-inventory is CONSUMED".to_owned()), "{cancelled:?}");
+    assert!(
+        cancelled.contains(&"I2 is CANCELLED, and its fence of reserve-inventory is CONSUMED".to_owned()),
+        "{cancelled:?}"
+    );
 }

@@ -464,7 +464,13 @@ async fn the_steps_of_one_order_know_nothing_of_each_other() {
         undone.undo(&shop, &order).await.unwrap();
         for step in with_invoiced_orders() {
             let expected = if step.function == undone.function { Undone } else { Done };
-            assert_eq!(step.standing(&shop, &order), expected, "{} is undone, seen by {}", undone.function, step.function);
+            assert_eq!(
+                step.standing(&shop, &order),
+                expected,
+                "{} is undone, seen by {}",
+                undone.function,
+                step.function
+            );
         }
     }
 }

@@ -88,7 +88,8 @@ fn every_task_retries_what_is_transient_and_nothing_else() {
 
 /// The name of a refusal as the API has it: `OUT_OF_STOCK` for `OutOfStock`.
 fn reason_of(refusal: &str) -> String {
-    let letter = |letter: char| if letter.is_uppercase() { format!("_{letter}") } else { letter.to_uppercase().to_string() };
+    let letter =
+        |letter: char| if letter.is_uppercase() { format!("_{letter}") } else { letter.to_uppercase().to_string() };
     refusal.chars().map(letter).collect::<String>().trim_start_matches('_').to_owned()
 }
 

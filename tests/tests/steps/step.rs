@@ -144,8 +144,12 @@ impl Step {
     /// The order's fence, as it is stored where the step declares it.
     pub fn fence(self, shop: &Shop, order: &Order) -> Item {
         let step = declarations::function(self.function).and_then(|function| function.step.as_ref()).unwrap();
-        let key: BTreeMap<&str, String> =
-            step.fence.key.iter().map(|(name, value)| (&**name, value.replace("{order_id}", order.order_id().as_str()))).collect();
+        let key: BTreeMap<&str, String> = step
+            .fence
+            .key
+            .iter()
+            .map(|(name, value)| (&**name, value.replace("{order_id}", order.order_id().as_str())))
+            .collect();
         let is_fence = |item: &Item| {
             key.iter().all(|(name, value)| item.get(*name).is_some_and(|found| found.as_s().ok() == Some(value)))
         };
@@ -183,7 +187,9 @@ pub fn receipts(effect: Effect) -> StepReceipts {
 /// A receipt of every step that has a consumption, as the workflow hands them over when it completes.
 pub fn consumption_receipts() -> StepReceipts {
     let mut receipts = receipts(Effect::Consumed);
-    let consumes = |name: &str| declarations::steps().iter().any(|(function, step)| function.name == name && step.consumption.is_some());
+    let consumes = |name: &str| {
+        declarations::steps().iter().any(|(function, step)| function.name == name && step.consumption.is_some())
+    };
     receipts.retain(|name, _| consumes(name));
     receipts
 }

@@ -65,6 +65,12 @@ pub enum FaultKind {
     CrashedBefore,
     /// The function runs out of memory after it did everything.
     CrashedAfter,
+    /// [`Hung`](Self::Hung), and the state's next attempt is stuck as well.
+    HungTwice,
+    /// [`CrashedBefore`](Self::CrashedBefore), and so does the state's next attempt.
+    CrashedTwiceBefore,
+    /// [`CrashedAfter`](Self::CrashedAfter), and so does the state's next attempt.
+    CrashedTwiceAfter,
     /// The execution dies: no Catch, no trace.
     ExecutionDies,
     /// A second execution of the same input starts beside the first.
@@ -112,13 +118,29 @@ impl FaultKind {
     /// Whether an order must come through it: it says nothing about the order, and is over within
     /// the limits of retries and recovery.
     pub fn is_transient(self) -> bool {
-        !matches!(self, Self::Hung | Self::CrashedBefore | Self::CrashedAfter | Self::LongOutage)
-            && !matches!(self, Self::CustomerCancels | Self::CustomerCancelsBeside)
+        let is_unknown = self.is_unknown_failure() || self.each_time().is_some();
+        !is_unknown && !matches!(self, Self::LongOutage | Self::CustomerCancels | Self::CustomerCancelsBeside)
     }
 
     /// Whether it is an unknown failure of an invocation. A state on the way forward tries once more after it.
     pub fn is_unknown_failure(self) -> bool {
         matches!(self, Self::Hung | Self::CrashedBefore | Self::CrashedAfter)
+    }
+
+    /// What happens to each of two attempts, for a fault that strikes twice: a state on the way forward is then out
+    /// of attempts.
+    pub fn each_time(self) -> Option<Self> {
+        match self {
+            Self::HungTwice => Some(Self::Hung),
+            Self::CrashedTwiceBefore => Some(Self::CrashedBefore),
+            Self::CrashedTwiceAfter => Some(Self::CrashedAfter),
+            _ => None,
+        }
+    }
+
+    /// Whether the invocation is held back, and lands at a point of the schedule.
+    pub fn is_held_back(self) -> bool {
+        matches!(self, Self::Hung | Self::HungTwice)
     }
 
     /// The faults that a point can have, events aside.
@@ -132,6 +154,9 @@ impl FaultKind {
                 Self::Throttled,
                 Self::CrashedBefore,
                 Self::CrashedAfter,
+                Self::HungTwice,
+                Self::CrashedTwiceBefore,
+                Self::CrashedTwiceAfter,
                 Self::ExecutionDies,
                 Self::ExecutionTwice,
                 Self::RecoveryRuns,
@@ -201,8 +226,8 @@ impl FromStr for Fault {
             Some(point) => Some(point.parse().map_err(|_| refused())?),
         };
         let point = point.parse().map_err(|_| refused())?;
-        let kind = kind.parse().map_err(|_| refused())?;
-        if (kind == FaultKind::Hung) == lands.is_some() { Ok(Self { point, kind, lands }) } else { Err(refused()) }
+        let kind: FaultKind = kind.parse().map_err(|_| refused())?;
+        if kind.is_held_back() == lands.is_some() { Ok(Self { point, kind, lands }) } else { Err(refused()) }
     }
 }
 

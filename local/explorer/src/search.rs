@@ -213,13 +213,16 @@ impl Search<'_> {
                 if is_pair && kind == FaultKind::LongOutage {
                     continue;
                 }
-                if kind != FaultKind::Hung {
+                if !kind.is_held_back() {
                     push(kind, None);
                     continue;
                 }
                 let later = (number + 1..).zip(points.iter().skip(number as usize + 1));
                 let stores = later.filter(|(_, point)| matches!(point, Point::Store { .. }));
-                stores.map(|(number, _)| number).chain([AT_THE_END]).for_each(|lands| push(kind, Some(lands)));
+                // The second attempt is a point of its own, so what follows comes one later.
+                let shift = u32::from(kind == FaultKind::HungTwice);
+                let landings = stores.map(|(number, _)| number + shift).chain([AT_THE_END]);
+                landings.for_each(|lands| push(kind, Some(lands)));
             }
         }
         faults

@@ -48,6 +48,8 @@ struct State {
     points: Vec<Point>,
     plan: BTreeMap<PointNumber, Fault>,
     held: Vec<Held>,
+    /// What strikes a state's next attempt again, by execution and state.
+    again: BTreeMap<(Arc<str>, Arc<str>), Fault>,
     /// Until when a table answers nobody.
     outages: BTreeMap<String, EpochMs>,
     callers: Vec<JoinHandle<Exchange>>,
@@ -194,6 +196,20 @@ impl World {
         }
     }
 
+    /// What goes wrong at an attempt: what is planned for its point, or what struck the attempt before twice.
+    fn strike(&self, planned: Option<Fault>, attempt: (Arc<str>, Arc<str>)) -> Option<Fault> {
+        let mut state = self.lock();
+        match planned.map(|fault| (fault, fault.kind.each_time())) {
+            Some((fault, Some(kind))) => {
+                let fault = Fault { kind, ..fault };
+                state.again.insert(attempt, fault);
+                Some(fault)
+            }
+            Some((fault, None)) => Some(fault),
+            None => state.again.remove(&attempt),
+        }
+    }
+
     fn hold(&self, lands: PointNumber) -> (oneshot::Receiver<()>, oneshot::Sender<()>) {
         let (gate, opened) = oneshot::channel();
         let (done, landed) = oneshot::channel();
@@ -229,7 +245,10 @@ impl InvocationLayer for World {
         Box::pin(async move {
             let Invocation { function, payload, execution, state, attempt, .. } = invocation;
             let point = Point::Invocation { state: state.to_string(), attempt };
-            let Some(fault) = self.arrive(point).await else { return functions.invoke(&function, payload).await };
+            let planned = self.arrive(point).await;
+            let Some(fault) = self.strike(planned, (Arc::clone(&execution), state)) else {
+                return functions.invoke(&function, payload).await;
+            };
             match fault.kind {
                 FaultKind::NotDelivered => Err(TaskError::new("Lambda.ServiceException", "not delivered")),
                 FaultKind::Throttled => Err(TaskError::new("Lambda.TooManyRequestsException", "throttled")),

@@ -1,5 +1,4 @@
-# One table per owner. Their keys and indexes stand in `local.tables`, and are the ones that the local
-# stack creates.
+# The tables, as each owner's table.json declares them.
 
 resource "aws_dynamodb_table" "this" {
   for_each = local.tables
@@ -67,6 +66,8 @@ resource "aws_dynamodb_table" "this" {
       attribute_name = ttl.value
     }
   }
+
+  depends_on = [terraform_data.declarations]
 
   lifecycle {
     postcondition {

@@ -2,44 +2,34 @@
 # with the code) and what Lambda does in its name (`function_runtime`), and nothing else.
 
 locals {
-  # For each function the actions on each resource that its code calls. A transaction needs the action of
-  # each write in it; there is none for the transaction itself.
+  # What the code of each function calls, as its function.json says. A transaction needs the action of each
+  # write in it; there is none for the transaction itself.
   function_calls = {
-    intake = [
-      { actions = ["dynamodb:GetItem", "dynamodb:PutItem", "dynamodb:UpdateItem"], resource = local.table_arns["orders"] },
-      { actions = ["sqs:SendMessage"], resource = local.queue_arns["overflow"] },
-      # An alias is authorised by the state machine's own ARN.
-      { actions = ["states:StartExecution", "states:StartSyncExecution"], resource = local.state_machine_arn },
-    ]
-    manage-accounts = [
-      { actions = ["dynamodb:GetItem", "dynamodb:UpdateItem"], resource = local.table_arns["journal"] },
-    ]
-    manage-stock = [
-      { actions = ["dynamodb:BatchGetItem", "dynamodb:GetItem", "dynamodb:PutItem", "dynamodb:UpdateItem"], resource = local.table_arns["inventory"] },
-      { actions = ["dynamodb:Query"], resource = "${local.table_arns["inventory"]}/index/stock_by_store" },
-    ]
-    persist-order = [
-      { actions = ["dynamodb:GetItem", "dynamodb:PutItem", "dynamodb:UpdateItem"], resource = local.table_arns["orders"] },
-    ]
-    post-accounting = [
-      { actions = ["dynamodb:GetItem", "dynamodb:PutItem", "dynamodb:UpdateItem"], resource = local.table_arns["journal"] },
-    ]
-    query-orders = [
-      { actions = ["dynamodb:BatchGetItem", "dynamodb:GetItem"], resource = local.table_arns["orders"] },
-      { actions = ["dynamodb:Query"], resource = "${local.table_arns["orders"]}/index/orders_by_county" },
-      { actions = ["dynamodb:Query"], resource = "${local.table_arns["orders"]}/index/orders_by_customer" },
-      { actions = ["dynamodb:Query"], resource = "${local.table_arns["orders"]}/index/orders_by_store" },
-      { actions = ["dynamodb:Query"], resource = "${local.table_arns["orders"]}/index/work_by_due" },
-    ]
-    recover-orders = [
-      { actions = ["dynamodb:GetItem", "dynamodb:PutItem", "dynamodb:UpdateItem"], resource = local.table_arns["orders"] },
-      { actions = ["dynamodb:Query"], resource = "${local.table_arns["orders"]}/index/work_by_due" },
-      { actions = ["sqs:SendMessage"], resource = local.queue_arns["parked"] },
-      { actions = ["states:StartExecution"], resource = local.state_machine_arn },
-    ]
-    reserve-inventory = [
-      { actions = ["dynamodb:GetItem", "dynamodb:PutItem", "dynamodb:UpdateItem"], resource = local.table_arns["inventory"] },
-    ]
+    for name, declared in local.declarations : name => concat(
+      flatten([
+        for table, use in declared.uses.tables : concat(
+          [
+            for operations in [use.operations] :
+            { actions = [for operation in operations : "dynamodb:${operation}"], resource = lookup(local.table_arns, table, null) }
+            if length(operations) > 0
+          ],
+          [
+            for index, operations in use.indexes :
+            { actions = [for operation in operations : "dynamodb:${operation}"], resource = "${lookup(local.table_arns, table, "")}/index/${index}" }
+          ],
+        )
+      ]),
+      [
+        for queue, operations in declared.uses.queues :
+        { actions = [for operation in operations : "sqs:${operation}"], resource = lookup(local.queue_arns, queue, null) }
+      ],
+      [
+        # An alias is authorised by the state machine's own ARN.
+        for operations in [declared.uses.workflow] :
+        { actions = [for operation in operations : "states:${operation}"], resource = local.state_machine_arn }
+        if length(operations) > 0
+      ],
+    )
   }
 
   # X-Ray knows no resources. https://docs.aws.amazon.com/service-authorization/latest/reference/list_awsx-ray.html
@@ -63,12 +53,21 @@ locals {
     }
   ]
 
-  # What Lambda does in a function's name beside writing logs and traces.
+  # What Lambda does in a function's name besides writing logs and traces: it receives messages for it, and
+  # sends its failed runs to the queue for them.
   function_deliveries = {
-    recover-orders = [
-      { actions = ["sqs:ChangeMessageVisibility", "sqs:DeleteMessage", "sqs:GetQueueAttributes", "sqs:ReceiveMessage"], resource = local.queue_arns["overflow"] },
-      { actions = ["sqs:SendMessage"], resource = local.queue_arns["recovery-dead"] },
-    ]
+    for name, declared in local.declarations : name => concat(
+      [
+        for queue in keys(declared.receives) : {
+          actions  = ["sqs:ChangeMessageVisibility", "sqs:DeleteMessage", "sqs:GetQueueAttributes", "sqs:ReceiveMessage"]
+          resource = lookup(local.queue_arns, queue, null)
+        }
+      ],
+      [
+        for schedule in declared.schedules : { actions = ["sqs:SendMessage"], resource = lookup(local.queue_arns, schedule.failures, null) }
+        if schedule.failures != null
+      ],
+    )
   }
 }
 
@@ -77,7 +76,7 @@ locals {
 resource "aws_iam_role" "function" {
   for_each = local.functions
 
-  name        = "${local.name}-${each.key}"
+  name        = local.function_names[each.key]
   description = "The ${each.key} function of ${local.name}"
 
   assume_role_policy = jsonencode({
@@ -88,17 +87,20 @@ resource "aws_iam_role" "function" {
       Principal = { Service = "lambda.amazonaws.com" }
     }]
   })
+
+  depends_on = [terraform_data.declarations]
 }
 
 resource "aws_iam_role_policy" "function_calls" {
-  for_each = local.functions
+  # A policy cannot be empty.
+  for_each = { for name, calls in local.function_calls : name => calls if length(calls) > 0 }
 
   name = "calls"
   role = aws_iam_role.function[each.key].id
   policy = jsonencode({
     Version = "2012-10-17"
     Statement = [
-      for statement in local.function_calls[each.key] : {
+      for statement in each.value : {
         Effect   = "Allow"
         Action   = statement.actions
         Resource = statement.resource
@@ -119,12 +121,12 @@ resource "aws_iam_role_policy" "function_runtime" {
         {
           Effect   = "Allow"
           Action   = ["logs:CreateLogStream", "logs:PutLogEvents"]
-          Resource = "arn:${local.partition}:logs:${var.region}:${local.account_id}:log-group:/aws/lambda/${local.name}-${each.key}:log-stream:*"
+          Resource = "arn:${local.partition}:logs:${var.region}:${local.account_id}:log-group:/aws/lambda/${local.function_names[each.key]}:log-stream:*"
         },
         local.trace_statement,
       ],
       [
-        for statement in lookup(local.function_deliveries, each.key, []) : {
+        for statement in local.function_deliveries[each.key] : {
           Effect   = "Allow"
           Action   = statement.actions
           Resource = statement.resource
@@ -196,7 +198,7 @@ resource "aws_iam_role_policy" "state_machine" {
 
 resource "aws_iam_role" "scheduler" {
   name        = "${local.name}-scheduler"
-  description = "The recovery schedule of ${local.name}"
+  description = "The schedules of ${local.name}"
 
   assume_role_policy = jsonencode({
     Version = "2012-10-17"
@@ -214,18 +216,23 @@ resource "aws_iam_role_policy" "scheduler" {
   role = aws_iam_role.scheduler.id
   policy = jsonencode({
     Version = "2012-10-17"
-    Statement = concat([
-      {
-        Effect   = "Allow"
-        Action   = "lambda:InvokeFunction"
-        Resource = "${local.function_arns["recover-orders"]}:${local.alias}"
-      },
-      {
-        Effect   = "Allow"
-        Action   = "sqs:SendMessage"
-        Resource = local.queue_arns["recovery-dead"]
-      },
-    ], local.key_statements)
+    Statement = concat(
+      [
+        for function in keys(local.schedules) : {
+          Effect   = "Allow"
+          Action   = "lambda:InvokeFunction"
+          Resource = "${local.function_arns[function]}:${local.alias}"
+        }
+      ],
+      [
+        for queue in distinct([for schedule in values(local.schedules) : schedule.failures if schedule.failures != null]) : {
+          Effect   = "Allow"
+          Action   = "sqs:SendMessage"
+          Resource = lookup(local.queue_arns, queue, null)
+        }
+      ],
+      local.key_statements,
+    )
   })
 }
 

@@ -3,7 +3,7 @@
 resource "aws_cloudwatch_log_group" "function" {
   for_each = local.functions
 
-  name              = "/aws/lambda/${local.name}-${each.key}"
+  name              = "/aws/lambda/${local.function_names[each.key]}"
   retention_in_days = var.log_retention_days
   kms_key_id        = local.key_arn
 }
@@ -11,7 +11,7 @@ resource "aws_cloudwatch_log_group" "function" {
 resource "aws_lambda_function" "this" {
   for_each = local.functions
 
-  function_name = "${local.name}-${each.key}"
+  function_name = local.function_names[each.key]
   description   = each.value.description
   role          = aws_iam_role.function[each.key].arn
 
@@ -54,22 +54,27 @@ resource "aws_lambda_alias" "live" {
   for_each = local.live_functions
 
   name             = local.alias
-  description      = "What the API, the schedule and the overflow queue call"
+  description      = "What the API, the schedules and the queues call"
   function_name    = aws_lambda_function.this[each.key].function_name
   function_version = lookup(var.function_versions, each.key, aws_lambda_function.this[each.key].version)
 }
 
-# The schedule invokes asynchronously. A run that failed is not repeated: the next one is due within the
-# minute, and takes up the same orders.
-resource "aws_lambda_function_event_invoke_config" "recover_orders" {
-  function_name                = aws_lambda_function.this["recover-orders"].function_name
-  qualifier                    = aws_lambda_alias.live["recover-orders"].name
+# A schedule invokes asynchronously. A run that failed is not repeated: the next one is due soon, and finds
+# the same work.
+resource "aws_lambda_function_event_invoke_config" "schedule" {
+  for_each = local.schedules
+
+  function_name                = aws_lambda_function.this[each.key].function_name
+  qualifier                    = aws_lambda_alias.live[each.key].name
   maximum_event_age_in_seconds = 60
   maximum_retry_attempts       = 0
 
-  destination_config {
-    on_failure {
-      destination = aws_sqs_queue.this["recovery-dead"].arn
+  dynamic "destination_config" {
+    for_each = each.value.failures[*]
+    content {
+      on_failure {
+        destination = aws_sqs_queue.this[destination_config.value].arn
+      }
     }
   }
 }

@@ -1,4 +1,4 @@
-# Where orders wait when DynamoDB does not answer, and where goes what cannot be finished.
+# The queues, their dead letters, and who receives from them.
 
 resource "aws_sqs_queue" "this" {
   for_each = local.queues
@@ -11,15 +11,18 @@ resource "aws_sqs_queue" "this" {
   sqs_managed_sse_enabled           = var.enable_customer_managed_key ? null : true
   kms_master_key_id                 = local.key_arn
   kms_data_key_reuse_period_seconds = var.enable_customer_managed_key ? 300 : null
+
+  depends_on = [terraform_data.declarations]
 }
 
-# Resources of their own, for a queue and its dead-letter queue refer to each other.
+# Resources of their own, for a queue and its dead-letter queue refer to each other. Each is made after all of
+# the queues, because its `queue_url` is read from them.
 resource "aws_sqs_queue_redrive_policy" "this" {
   for_each = { for queue, options in local.queues : queue => options if options.dead_letter != null }
 
   queue_url = aws_sqs_queue.this[each.key].url
   redrive_policy = jsonencode({
-    deadLetterTargetArn = aws_sqs_queue.this[each.value.dead_letter].arn
+    deadLetterTargetArn = local.queue_arns[each.value.dead_letter]
     maxReceiveCount     = each.value.max_receives
   })
 }
@@ -30,7 +33,7 @@ resource "aws_sqs_queue_redrive_allow_policy" "this" {
   queue_url = aws_sqs_queue.this[each.key].url
   redrive_allow_policy = jsonencode(merge(
     { redrivePermission = length(each.value.dead_letters_of) == 0 ? "denyAll" : "byQueue" },
-    length(each.value.dead_letters_of) == 0 ? {} : { sourceQueueArns = [for source in each.value.dead_letters_of : aws_sqs_queue.this[source].arn] },
+    length(each.value.dead_letters_of) == 0 ? {} : { sourceQueueArns = [for source in each.value.dead_letters_of : local.queue_arns[source]] },
   ))
 }
 
@@ -51,12 +54,12 @@ resource "aws_sqs_queue_policy" "this" {
   })
 }
 
-resource "aws_lambda_event_source_mapping" "overflow" {
-  event_source_arn = aws_sqs_queue.this["overflow"].arn
-  function_name    = aws_lambda_alias.live["recover-orders"].arn
+resource "aws_lambda_event_source_mapping" "this" {
+  for_each = local.receivers
 
-  # What SQS hands over at most in one receive, and what the function works off at once.
-  batch_size = 10
+  event_source_arn = aws_sqs_queue.this[each.key].arn
+  function_name    = aws_lambda_alias.live[each.value.function].arn
+  batch_size       = each.value.batch
   # A message that fails comes again by itself; the others of its batch are done.
   function_response_types = ["ReportBatchItemFailures"]
 

@@ -49,7 +49,7 @@ locals {
 
   state_machine_dimensions = { StateMachineArn = local.state_machine_arn }
   api_dimensions           = { ApiName = aws_api_gateway_rest_api.this.name, Stage = local.stage }
-  recovery_dimensions      = { FunctionName = "${local.name}-recover-orders" }
+  recovery_dimensions      = { FunctionName = lookup(local.function_names, "recover-orders", "") }
 
   # Each says what it means and what to do. `periods` of `seconds` each are looked at, and `datapoints` of
   # them have to be beyond the threshold.
@@ -109,12 +109,6 @@ locals {
         statistic   = "Sum", comparison = "GreaterThanThreshold", threshold = 0
         seconds     = 300, periods = 1, datapoints = 1, missing = "notBreaching"
       }
-      overflow-waits = {
-        description = "An order has waited in the overflow queue for 15 minutes: DynamoDB still does not take it."
-        namespace   = "AWS/SQS", metric = "ApproximateAgeOfOldestMessage", dimensions = { QueueName = local.queue_names["overflow"] }
-        statistic   = "Maximum", comparison = "GreaterThanThreshold", threshold = 900
-        seconds     = 60, periods = 1, datapoints = 1, missing = "notBreaching"
-      }
       api-5xx = {
         description = "More than one request in a hundred is answered with 5xx: clients do not know whether their orders were taken, and send them again."
         namespace   = "AWS/ApiGateway", metric = "5XXError", dimensions = local.api_dimensions
@@ -129,21 +123,27 @@ locals {
       }
     },
     {
-      for queue, meaning in {
-        overflow-dead = "A message of the overflow queue is no order, or could not be put on record in a hundred tries. It is kept for at least ten days from now."
-        parked        = "An order was parked: it can be neither finished nor rolled back."
-        recovery-dead = "A run of recovery could not be started, or failed."
-        } : "${queue}-messages" => {
-        description = meaning
-        namespace   = "AWS/SQS", metric = "ApproximateNumberOfMessagesVisible", dimensions = { QueueName = local.queue_names[queue] }
-        statistic   = "Maximum", comparison = "GreaterThanThreshold", threshold = 0
+      for queue in keys(local.receivers) : "${queue}-waits" => {
+        description = "${try(local.queues[queue].description, "")}: one has waited in the queue ${queue} for 15 minutes, and ${local.receivers[queue].function} still cannot work it off."
+        namespace   = "AWS/SQS", metric = "ApproximateAgeOfOldestMessage", dimensions = { QueueName = lookup(local.queue_names, queue, "") }
+        statistic   = "Maximum", comparison = "GreaterThanThreshold", threshold = 900
         seconds     = 60, periods = 1, datapoints = 1, missing = "notBreaching"
       }
     },
     {
+      # No function receives from these queues, so each message in them is for a person. A dead letter keeps
+      # the time of its first enqueueing, so it has already used up some of its time.
+      for queue, options in local.queues : "${queue}-messages" => {
+        description = "${options.description}: the queue ${queue} has one, and keeps it for at least ${options.retention_days - max(0, [for source in options.dead_letters_of : local.queues[source].retention_days]...)} days from now."
+        namespace   = "AWS/SQS", metric = "ApproximateNumberOfMessagesVisible", dimensions = { QueueName = local.queue_names[queue] }
+        statistic   = "Maximum", comparison = "GreaterThanThreshold", threshold = 0
+        seconds     = 60, periods = 1, datapoints = 1, missing = "notBreaching"
+      } if !contains(keys(local.receivers), queue)
+    },
+    {
       for function in keys(local.functions) : "${function}-throttles" => {
         description = "Lambda refuses to run ${function}: the limit on its instances, or on the account's, is reached."
-        namespace   = "AWS/Lambda", metric = "Throttles", dimensions = { FunctionName = "${local.name}-${function}" }
+        namespace   = "AWS/Lambda", metric = "Throttles", dimensions = { FunctionName = local.function_names[function] }
         statistic   = "Sum", comparison = "GreaterThanThreshold", threshold = 0
         seconds     = 60, periods = 5, datapoints = 3, missing = "notBreaching"
       }
@@ -151,9 +151,9 @@ locals {
     {
       # A task function reports refusals by errors, so its errors are no alarm of their own; a function that
       # answers HTTP or the schedule has an answer to everything, so an error of it is a crash.
-      for function in keys(local.live_functions) : "${function}-errors" => {
+      for function in local.live_functions : "${function}-errors" => {
         description = "${function} crashed, or ran into its time limit."
-        namespace   = "AWS/Lambda", metric = "Errors", dimensions = { FunctionName = "${local.name}-${function}" }
+        namespace   = "AWS/Lambda", metric = "Errors", dimensions = { FunctionName = local.function_names[function] }
         statistic   = "Sum", comparison = "GreaterThanThreshold", threshold = 0
         seconds     = 60, periods = 5, datapoints = 2, missing = "notBreaching"
       }
@@ -215,8 +215,8 @@ locals {
       title = "What becomes of them"
       widgets = [
         { title = "Sagas by their end", stat = "Sum", metrics = [for metric in ["ExecutionsSucceeded", "ExecutionsFailed", "ExecutionsTimedOut"] : ["AWS/States", metric, "StateMachineArn", local.state_machine_arn]] },
-        { title = "Errors of functions (a task's include refusals)", stat = "Sum", metrics = [for function in keys(local.functions) : ["AWS/Lambda", "Errors", "FunctionName", "${local.name}-${function}"]] },
-        { title = "Orders recovery could not finish", stat = "Maximum", metrics = [for metric in ["OrdersParked", "OrdersGivenUp"] : ["OrderSaga", metric, "FunctionName", "${local.name}-recover-orders"]] },
+        { title = "Errors of functions (a task's include refusals)", stat = "Sum", metrics = [for function in keys(local.functions) : ["AWS/Lambda", "Errors", "FunctionName", local.function_names[function]]] },
+        { title = "Orders recovery could not finish", stat = "Maximum", metrics = [for metric in ["OrdersParked", "OrdersGivenUp"] : ["OrderSaga", metric, "FunctionName", local.recovery_dimensions.FunctionName]] },
       ]
     },
     {
@@ -230,15 +230,15 @@ locals {
           ["AWS/States", "ExecutionTime", "StateMachineArn", local.state_machine_arn, { stat = "p50" }],
           ["AWS/States", "ExecutionTime", "StateMachineArn", local.state_machine_arn, { stat = "p99" }],
         ] },
-        { title = "Functions, p99, in ms", stat = "p99", metrics = [for function in keys(local.functions) : ["AWS/Lambda", "Duration", "FunctionName", "${local.name}-${function}"]] },
+        { title = "Functions, p99, in ms", stat = "p99", metrics = [for function in keys(local.functions) : ["AWS/Lambda", "Duration", "FunctionName", local.function_names[function]]] },
       ]
     },
     {
       title = "What is full"
       widgets = [
-        { title = "Instances of functions", stat = "Maximum", metrics = [for function in keys(local.functions) : ["AWS/Lambda", "ConcurrentExecutions", "FunctionName", "${local.name}-${function}"]] },
+        { title = "Instances of functions", stat = "Maximum", metrics = [for function in keys(local.functions) : ["AWS/Lambda", "ConcurrentExecutions", "FunctionName", local.function_names[function]]] },
         { title = "Throttled functions and executions", stat = "Sum", metrics = concat(
-          [for function in keys(local.functions) : ["AWS/Lambda", "Throttles", "FunctionName", "${local.name}-${function}"]],
+          [for function in keys(local.functions) : ["AWS/Lambda", "Throttles", "FunctionName", local.function_names[function]]],
           [["AWS/States", "ExecutionThrottled", "StateMachineArn", local.state_machine_arn]],
         ) },
         { title = "Write units used, and throttled writes", stat = "Sum", metrics = concat(
@@ -250,9 +250,9 @@ locals {
     {
       title = "Recovery"
       widgets = [
-        { title = "Orders taken up, and not got to", stat = "Sum", metrics = [for metric in ["OrdersRecovered", "OrdersLeft", "RecoveryFailures"] : ["OrderSaga", metric, "FunctionName", "${local.name}-recover-orders"]] },
+        { title = "Orders taken up, and not got to", stat = "Sum", metrics = [for metric in ["OrdersRecovered", "OrdersLeft", "RecoveryFailures"] : ["OrderSaga", metric, "FunctionName", local.recovery_dimensions.FunctionName]] },
         { title = "Messages waiting", stat = "Maximum", metrics = [for queue in keys(local.queues) : ["AWS/SQS", "ApproximateNumberOfMessagesVisible", "QueueName", local.queue_names[queue]]] },
-        { title = "Oldest queued order, in s", stat = "Maximum", metrics = [["AWS/SQS", "ApproximateAgeOfOldestMessage", "QueueName", local.queue_names["overflow"]]] },
+        { title = "Oldest queued order, in s", stat = "Maximum", metrics = [for queue in keys(local.receivers) : ["AWS/SQS", "ApproximateAgeOfOldestMessage", "QueueName", lookup(local.queue_names, queue, "")]] },
       ]
     },
   ]

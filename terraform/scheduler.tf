@@ -1,10 +1,11 @@
-# Recovery, every minute: often enough that an order whose start was lost is decided soon, and so cheap
-# when there is nothing to do that it does not matter.
+# The functions that run on a schedule.
 
-resource "aws_scheduler_schedule" "recovery" {
-  name                = "${local.name}-recovery"
-  description         = "Takes up open orders"
-  schedule_expression = "rate(1 minute)"
+resource "aws_scheduler_schedule" "this" {
+  for_each = local.schedules
+
+  name                = "${local.name}-${local.schedule_names[each.key]}"
+  description         = "Runs ${each.key}"
+  schedule_expression = each.value.every_minutes == 1 ? "rate(1 minute)" : "rate(${each.value.every_minutes} minutes)"
   state               = "ENABLED"
   kms_key_arn         = local.key_arn
 
@@ -13,9 +14,9 @@ resource "aws_scheduler_schedule" "recovery" {
   }
 
   target {
-    arn      = aws_lambda_alias.live["recover-orders"].arn
+    arn      = aws_lambda_alias.live[each.key].arn
     role_arn = aws_iam_role.scheduler.arn
-    input    = jsonencode({ action = "recover" })
+    input    = jsonencode(each.value.input)
 
     # What could not be started within two minutes is left to the runs that came since.
     retry_policy {
@@ -23,8 +24,11 @@ resource "aws_scheduler_schedule" "recovery" {
       maximum_event_age_in_seconds = 120
     }
 
-    dead_letter_config {
-      arn = aws_sqs_queue.this["recovery-dead"].arn
+    dynamic "dead_letter_config" {
+      for_each = each.value.failures[*]
+      content {
+        arn = aws_sqs_queue.this[dead_letter_config.value].arn
+      }
     }
   }
 

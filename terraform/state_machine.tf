@@ -16,9 +16,11 @@ resource "aws_sfn_state_machine" "this" {
 
   # Published versions, not the functions' names: a version of the state machine is then the whole
   # workflow, and going back to it goes back to the functions that it was made for.
-  definition = templatefile("${path.module}/../statemachine/order-saga.asl.json", {
-    for placeholder, function in local.task_functions : placeholder => aws_lambda_function.this[function].qualified_arn
-  })
+  definition = templatefile("${path.module}/../statemachine/order-saga.asl.json", merge(
+    # A placeholder that no function fills is one of the mistakes in declarations.tf.
+    { for placeholder in local.placeholders : placeholder => "" },
+    { for placeholder, function in local.task_functions : placeholder => aws_lambda_function.this[function].qualified_arn },
+  ))
 
   logging_configuration {
     level                  = var.state_machine_log_level

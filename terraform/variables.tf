@@ -203,8 +203,8 @@ variable "function_versions" {
   default     = {}
 
   validation {
-    condition     = alltrue([for name in keys(var.function_versions) : contains(["intake", "manage-accounts", "manage-stock", "query-orders", "recover-orders"], name)])
-    error_message = "Its keys are names of functions that have a live alias: intake, manage-accounts, manage-stock, query-orders, recover-orders."
+    condition     = alltrue([for name in keys(var.function_versions) : contains(local.live_functions, name)])
+    error_message = "Its keys are names of functions that have a live alias: ${join(", ", local.live_functions)}."
   }
   validation {
     condition     = alltrue([for version in values(var.function_versions) : can(regex("^[1-9][0-9]*$", version))])
@@ -290,7 +290,7 @@ variable "name" {
 }
 
 variable "overflow_maximum_concurrency" {
-  description = "How many batches of the overflow queue are worked off at once, at most. Few, so that a recovering store is not overrun."
+  description = "How many batches of the overflow queue are worked off at once, at most. Few, so that a recovering store is not overrun. It holds for each queue that a function receives from."
   type        = number
   default     = 5
 

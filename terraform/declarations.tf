@@ -1,0 +1,190 @@
+# What the functions and the tables say of themselves. Everything else in this folder follows from it, so a
+# function is added by adding its folder.
+#
+#     functions/NAME/function.json    a function: its limits, what it may call, its routes, queues and schedule
+#     crates/NAME/table.json          a table of a crate that several functions use
+#     functions/NAME/table.json       a table of one function alone
+
+locals {
+  source_dir = "${path.module}/.."
+
+  # The text of each file, by its path. A text that is no JSON is among the mistakes below.
+  function_texts = { for path in fileset(local.source_dir, "functions/*/function.json") : path => file("${local.source_dir}/${path}") }
+  table_texts    = { for path in fileset(local.source_dir, "{crates,functions}/*/table.json") : path => file("${local.source_dir}/${path}") }
+
+  function_files = { for path, text in local.function_texts : basename(dirname(path)) => jsondecode(text) if can(jsondecode(text)) }
+  table_files    = { for path, text in local.table_texts : path => jsondecode(text) if can(jsondecode(text)) }
+
+  # The functions by name, with a value for everything that a function may leave out.
+  declarations = {
+    for name, declared in local.function_files : name => {
+      kind            = try(declared.kind, "")
+      description     = declared.description
+      memory_mb       = declared.memory.mb
+      timeout_seconds = declared.timeout.seconds
+      uses = {
+        tables = {
+          for table, use in try(declared.uses.tables, {}) : table => {
+            operations = try(use.operations, [])
+            indexes    = try(use.indexes, {})
+          }
+        }
+        queues   = try(declared.uses.queues, {})
+        workflow = try(declared.uses.workflow, [])
+      }
+      routes = {
+        for route, options in try(declared.routes, {}) : route => {
+          headers = try(options.headers, [])
+          query   = try(options.query, [])
+        }
+      }
+      receives = try(declared.receives, {})
+      # The schedule, if there is one: a list of at most one.
+      schedules = [
+        for schedule in try([declared.schedule], []) : {
+          every_minutes = schedule.every_minutes
+          input         = schedule.input
+          failures      = try(schedule.failures, null)
+        }
+      ]
+      queues = {
+        for queue, options in try(declared.queues, {}) : queue => {
+          description        = options.description
+          visibility_seconds = options.visibility_seconds
+          retention_days     = options.retention_days
+          dead_letter        = try(options.redrive.to, null)
+          max_receives       = try(options.redrive.max_receives, null)
+        }
+      }
+      fence_tables = try([declared.step.fence.table], [])
+    }
+  }
+
+  # `live` functions are called by their alias. The definition calls the others, by their versions.
+  # `parts` are those of routes, receives and schedule that a function of the kind may have.
+  function_kinds = {
+    api    = { live = true, parts = ["routes"] }
+    record = { live = false, parts = [] }
+    step   = { live = false, parts = [] }
+    worker = { live = true, parts = ["receives", "schedule"] }
+  }
+
+  # The placeholders in the definition.
+  definition_file = "${local.source_dir}/statemachine/order-saga.asl.json"
+  placeholders    = toset(flatten(regexall("\\$\\{(\\w+)\\}", file(local.definition_file))))
+
+  # --- Mistakes -----------------------------------------------------------------------------------
+
+  # What nobody may declare twice, with the files that declare it.
+  claims = {
+    for claim in flatten([
+      [for path, table in local.table_files : { what = "the table ${table.name}", path = path }],
+      [
+        for name, declared in local.declarations : concat(
+          [for route in keys(declared.routes) : { what = "the route ${route}", path = "functions/${name}/function.json" }],
+          [for queue in keys(declared.queues) : { what = "the queue ${queue}", path = "functions/${name}/function.json" }],
+          [for queue in keys(declared.receives) : { what = "receiving from the queue ${queue}", path = "functions/${name}/function.json" }],
+        )
+      ],
+    ]) : claim.what => claim.path...
+  }
+
+  # What the functions name, and whether it is declared anywhere.
+  references = flatten([
+    for name, declared in local.declarations : [
+      for reference in concat(
+        [for table in keys(declared.uses.tables) : { field = "uses.tables", kind = "table", name = table }],
+        [for table in declared.fence_tables : { field = "step.fence.table", kind = "table", name = table }],
+        [for queue in keys(declared.uses.queues) : { field = "uses.queues", kind = "queue", name = queue }],
+        [for queue in keys(declared.receives) : { field = "receives", kind = "queue", name = queue }],
+        [for schedule in declared.schedules : { field = "schedule.failures", kind = "queue", name = schedule.failures } if schedule.failures != null],
+        [for queue, options in declared.queues : { field = "queues.${queue}.redrive.to", kind = "queue", name = options.dead_letter } if options.dead_letter != null],
+        ) : merge(reference, {
+          function = name
+          declared = contains(keys(reference.kind == "table" ? local.table_names : local.queue_names), reference.name)
+      })
+    ]
+  ])
+
+  # The attributes that the keys of a table and of its indexes are made of.
+  key_attributes = {
+    for name, table in local.tables : name => toset(compact(concat(
+      [table.hash_key, table.range_key],
+      flatten([for index in table.indexes : [index.hash_key, index.range_key]]),
+    )))
+  }
+
+  declaration_problems = concat(
+    [for path, text in merge(local.function_texts, local.table_texts) : "${path} is not valid JSON." if !can(jsondecode(text))],
+    [
+      for path in fileset(local.source_dir, "functions/*/Cargo.toml") :
+      "${dirname(path)} has no function.json. Every function declares itself in one."
+      if !contains(keys(local.function_texts), "${dirname(path)}/function.json")
+    ],
+    [
+      for path in keys(local.function_texts) :
+      "${dirname(path)} has a function.json and no Cargo.toml. There is nothing to build."
+      if !fileexists("${local.source_dir}/${dirname(path)}/Cargo.toml")
+    ],
+    [
+      for name, declared in local.declarations :
+      "functions/${name}/function.json: the kind ${jsonencode(declared.kind)} is none of ${join(", ", keys(local.function_kinds))}."
+      if !contains(keys(local.function_kinds), declared.kind)
+    ],
+    flatten([
+      for name, declared in local.declarations : [
+        for part in setsubtract(["receives", "routes", "schedule"], try(local.function_kinds[declared.kind].parts, ["receives", "routes", "schedule"])) :
+        "functions/${name}/function.json: the kind ${declared.kind} takes no ${part}."
+        if contains(keys(local.function_files[name]), part)
+      ]
+    ]),
+    flatten([
+      for name, declared in local.declarations : [
+        for route in keys(declared.routes) :
+        "functions/${name}/function.json: the route ${jsonencode(route)} is no method and path, such as GET /orders/{orderId}."
+        if !can(regex(local.route_form, route))
+      ]
+    ]),
+    [
+      for reference in local.references :
+      "functions/${reference.function}/function.json: ${reference.field} names the ${reference.kind} ${reference.name}, which no ${reference.kind == "table" ? "table.json" : "function.json"} declares."
+      if !reference.declared
+    ],
+    flatten([
+      for name, declared in local.declarations : [
+        for table, use in declared.uses.tables : [
+          for index in keys(use.indexes) :
+          "functions/${name}/function.json: uses.tables.${table}.indexes names the index ${index}, which ${local.tables[table].path} does not declare."
+          if !contains(keys(local.tables[table].indexes), index)
+        ] if contains(keys(local.tables), table)
+      ]
+    ]),
+    flatten([
+      for name, table in local.tables : concat(
+        [for attribute in setsubtract(local.key_attributes[name], keys(table.attributes)) : "${table.path}: a key names the attribute ${attribute}, which attributes does not have."],
+        [for attribute in setsubtract(keys(table.attributes), local.key_attributes[name]) : "${table.path}: attributes has ${attribute}, which is in no key. DynamoDB takes the attributes of keys only."],
+      )
+    ]),
+    [
+      for placeholder in setsubtract(local.placeholders, keys(local.task_functions)) :
+      "statemachine/order-saga.asl.json names $${${placeholder}}, and no function of the kind record or step has that name."
+    ],
+    contains(keys(local.declarations), "recover-orders") ? [] : ["functions/recover-orders is missing. observability.tf watches its metrics."],
+    [
+      for what, paths in local.claims :
+      "${join(" and ", paths)}: each declares ${what}, which only one may."
+      if length(paths) > 1
+    ],
+  )
+}
+
+# It stands for no resource on AWS. The tables, the queues and the functions' roles wait for it, so that a mistake
+# is reported here and nowhere else.
+resource "terraform_data" "declarations" {
+  lifecycle {
+    precondition {
+      condition     = length(local.declaration_problems) == 0
+      error_message = join("\n", local.declaration_problems)
+    }
+  }
+}

@@ -17,6 +17,19 @@ plugin_dir() {
     printf '%s\n' "${found%/registry.terraform.io/hashicorp/aws}"
 }
 
+# Copies all that Terraform reads into a folder, so that nothing is left in the tree: the configuration, the
+# definition, the functions, and the tables that the crates declare. The tests read openapi.yaml too.
+copy_terraform() {
+    mkdir -p "$1"
+    cp -R terraform statemachine functions openapi.yaml "$1"
+    rm -rf "$1/terraform/.terraform"
+    local table
+    for table in crates/*/table.json; do
+        mkdir -p "$1/$(dirname "$table")"
+        cp "$table" "$1/$table"
+    done
+}
+
 # terraform init, with the locked provider: from this machine if it is here, else from the registry.
 init_terraform() {
     local dir

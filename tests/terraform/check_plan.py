@@ -1,17 +1,19 @@
 #!/usr/bin/env python3
-"""Holds a Terraform plan against the code that it deploys.
+"""Compares a Terraform plan with the code that it deploys.
 
-    check_plan.py PLAN.json --zips DIR --tables TABLES.json
+    check_plan.py PLAN.json --zips DIR --local LOCAL.json
 
 Permissions: for each function, the actions of its policy are exactly those that its code calls. The
 code's calls are read from the compiled function: the linker keeps an operation's name only if something
 that can run refers to it, so this is reachability as the compiler sees it, through every crate. A
-transaction is authorised by its writes, whose kinds are read from the sources of the function, of the
-functions whose tables it writes, and of the fences.
+transaction is authorised by its writes. Their kinds are read from the sources of the function, of the
+crates that own the tables it writes, and of the fences.
 
-Tables: keys, attributes, indexes and time to live are those that the local stack creates.
+The local stack prints what it is made of: `cargo run --example local_stack`. The plan has the same
+tables (keys, attributes, indexes, time to live), queues (visibility timeout, redrive), time limits of
+functions, and batches that functions receive.
 
-It names everything that differs, and ends with 1 then.
+It prints everything that differs, and ends with 1 if anything does.
 """
 
 import argparse
@@ -52,9 +54,6 @@ TRANSACTION_WRITES = {
     "ConditionCheck": "dynamodb:ConditionCheckItem",
 }
 
-# The table that a function's environment names, by variable.
-TABLE_VARIABLES = {"ORDERS_TABLE", "INVENTORY_TABLE", "JOURNAL_TABLE"}
-
 
 def called_operations(zip_path):
     """The (service, operation) pairs in a compiled function."""
@@ -73,12 +72,13 @@ def called_operations(zip_path):
 
 
 def transaction_actions(function):
-    """The actions that the writes of a function's transactions need: its own, those of the functions that own
-    what it writes, and the fences'."""
+    """The actions that the writes of a function's transactions need: its own, those of the crates that own the
+    tables it writes, and the fences'."""
     manifest = (ROOT / "functions" / function / "Cargo.toml").read_text()
-    owners = [owner.name for owner in (ROOT / "functions").iterdir() if re.search(rf"^{owner.name}\.workspace", manifest, re.M)]
-    folders = [*(ROOT / "functions" / name / "src" for name in (function, *owners)), ROOT / "crates/saga/src"]
-    sources = [source for folder in folders for source in folder.rglob("*.rs")]
+    owners = [table.parent for table in (ROOT / "crates").glob("*/table.json")]
+    used = [owner for owner in owners if re.search(rf"^{re.escape(owner.name)}(\.workspace)?\s*=", manifest, re.M)]
+    folders = [ROOT / "functions" / function, *used, ROOT / "crates/saga"]
+    sources = [source for folder in folders for source in (folder / "src").rglob("*.rs")]
     text = "\n".join(source.read_text() for source in sources)
     return {action for kind, action in TRANSACTION_WRITES.items() if re.search(rf"\b{kind}::builder\(\)", text)}
 
@@ -101,6 +101,8 @@ class Plan:
     def __init__(self, path):
         resources = json.loads(pathlib.Path(path).read_text())["planned_values"]["root_module"]["resources"]
         self.resources = {resource["address"]: resource.get("values", {}) for resource in resources}
+        # Every name begins with the stack's.
+        self.prefix = self.resources["aws_sfn_state_machine.this"]["name"] + "-"
 
     def instances(self, kind):
         """The instances of a resource, by key."""
@@ -118,7 +120,8 @@ def check_permissions(plan, zips):
     if crates != set(functions):
         yield f"functions/ has {sorted(crates)}, the plan has {sorted(functions)}"
     for function in sorted(functions):
-        statements = json.loads(policies[function]["policy"])["Statement"]
+        # A function that calls nothing has no policy for its calls.
+        statements = json.loads(policies[function]["policy"])["Statement"] if function in policies else []
         granted = {action for statement in statements for action in as_list(statement["Action"])}
         called = called_actions(function, zips / function / "bootstrap.zip")
         if not called:
@@ -130,7 +133,7 @@ def check_permissions(plan, zips):
 
         # A DynamoDB action is granted on the table that the function is told of, and on nothing else.
         variables = functions[function]["environment"][0]["variables"] or {}
-        tables = {variables[name] for name in TABLE_VARIABLES & set(variables)}
+        tables = {value for name, value in variables.items() if name.endswith("_TABLE")}
         for statement in statements:
             for resource in as_list(statement["Resource"]):
                 if ":dynamodb:" in resource and resource.split(":table/")[1].split("/")[0] not in tables:
@@ -139,7 +142,7 @@ def check_permissions(plan, zips):
                     yield f"{function}: queries are on an index, and everything else on the table: {resource}"
 
 
-def check_tables(plan, local_tables):
+def planned_tables(plan):
     planned = {}
     for name, table in plan.instances("aws_dynamodb_table.this").items():
         planned[name] = {
@@ -156,29 +159,73 @@ def check_tables(plan, local_tables):
             },
             "ttl": next((ttl["attribute_name"] for ttl in table.get("ttl", []) if ttl["enabled"]), None),
         }
-    for name in sorted(set(planned) | set(local_tables)):
-        if planned.get(name) != local_tables.get(name):
-            yield f"the table {name} is {json.dumps(planned.get(name))} here, and {json.dumps(local_tables.get(name))} on the local stack"
+    return planned
+
+
+def planned_queues(plan):
+    redrives = {
+        queue: json.loads(policy["redrive_policy"]) for queue, policy in plan.instances("aws_sqs_queue_redrive_policy.this").items()
+    }
+    planned = {}
+    for key, queue in plan.instances("aws_sqs_queue.this").items():
+        redrive = redrives.get(key)
+        planned[queue["name"].removeprefix(plan.prefix)] = {
+            "visibility_seconds": queue["visibility_timeout_seconds"],
+            "redrive": redrive and {
+                "to": redrive["deadLetterTargetArn"].rsplit(":", 1)[1].removeprefix(plan.prefix),
+                "max_receives": redrive["maxReceiveCount"],
+            },
+        }
+    return planned
+
+
+def planned_functions(plan):
+    return {name: {"timeout_seconds": function["timeout"]} for name, function in plan.instances("aws_lambda_function.this").items()}
+
+
+def planned_batches(plan):
+    return {queue: source["batch_size"] for queue, source in plan.instances("aws_lambda_event_source_mapping.this").items()}
+
+
+# What is compared, by its name in LOCAL.json: a word for one of them, and where a plan has them.
+COMPARED = {
+    "tables": ("the table", planned_tables),
+    "queues": ("the queue", planned_queues),
+    "functions": ("the function", planned_functions),
+    "batches": ("the batch received from", planned_batches),
+}
+
+
+def check_local(plan, local):
+    if set(local) != set(COMPARED):
+        yield f"the local stack prints {sorted(local)}, and this check compares {sorted(COMPARED)}"
+    for part in sorted(set(local) & set(COMPARED)):
+        noun, read = COMPARED[part]
+        planned = read(plan)
+        for name in sorted(set(planned) | set(local[part])):
+            if planned.get(name) != local[part].get(name):
+                yield f"{noun} {name} is {json.dumps(planned.get(name))} in the plan, and {json.dumps(local[part].get(name))} on the local stack"
 
 
 def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("plan")
     parser.add_argument("--zips", required=True, type=pathlib.Path)
-    parser.add_argument("--tables", required=True, type=pathlib.Path)
+    parser.add_argument("--local", required=True, type=pathlib.Path)
     arguments = parser.parse_args()
     plan = Plan(arguments.plan)
     findings = [
         *check_permissions(plan, arguments.zips),
-        *check_tables(plan, json.loads(arguments.tables.read_text())),
+        *check_local(plan, json.loads(arguments.local.read_text())),
     ]
     for finding in findings:
         print(finding)
     if findings:
         sys.exit(1)
-    functions = plan.instances("aws_lambda_function.this")
-    tables = plan.instances("aws_dynamodb_table.this")
-    print(f"{len(functions)} functions have the permissions that their code uses, and no others; {len(tables)} tables are the local stack's")
+    print(
+        f"{len(planned_functions(plan))} functions have the permissions that their code uses, and no others;"
+        f" they, {len(planned_tables(plan))} tables and {len(planned_queues(plan))} queues are the local stack's"
+    )
 
 
 if __name__ == "__main__":

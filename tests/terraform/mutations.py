@@ -1,11 +1,11 @@
 #!/usr/bin/env python3
 """Breaks what keeps the deployment safe, one thing at a time in a copy, and sees a check go red for it.
 
-    mutations.py COPY --zips DIR --tables TABLES.json --order-saga EXECUTABLE
+    mutations.py COPY --zips DIR --local LOCAL.json --order-saga EXECUTABLE
 
-COPY holds terraform/ (initialised), statemachine/ and functions/. Each mutation names the text that it
-breaks, the check that has to notice, and a part of what that check has to say, so that a check which is
-red for another reason does not count.
+COPY holds all that Terraform reads: terraform/ (initialised), statemachine/, functions/, the tables'
+crates/*/table.json and openapi.yaml. Each mutation names what it breaks, the check that has to notice, and
+a part of what that check has to say, so that a check which is red for another reason does not count.
 """
 
 import argparse
@@ -29,21 +29,80 @@ class Mutation:
     name: str
     check: str
     says: str
-    file: str = ""
-    # A text, or several that go together.
-    old: str | list = ""
-    new: str | list = ""
-    # For the definition, which is no text to search in: what to do to its JSON.
-    edit: object = None
+    # What to do to the copy.
+    mutate: object
 
 
 def test(name, says, file, old, new):
-    return Mutation(name, "test", says, f"terraform/{file}", old, new)
+    return Mutation(name, "test", says, replaced(f"terraform/{file}", old, new))
 
 
 def plan(name, says, file, old, new):
-    return Mutation(name, "plan", says, f"terraform/{file}", old, new)
+    return Mutation(name, "plan", says, replaced(f"terraform/{file}", old, new))
 
+
+def replaced(file, old, new):
+    """A text of a file is replaced by another one."""
+
+    def mutate(tree):
+        text = (tree / file).read_text()
+        if old not in text:
+            raise SystemExit(f"{file} does not have {old!r} any more")
+        (tree / file).write_text(text.replace(old, new, 1))
+
+    return mutate
+
+
+def edited(file, edit):
+    """The JSON of a file is changed."""
+
+    def mutate(tree):
+        value = json.loads((tree / file).read_text())
+        edit(value)
+        (tree / file).write_text(json.dumps(value, indent=2))
+
+    return mutate
+
+
+def put(file, *path):
+    """A field of a JSON file, which may be new, gets another value: the last of the path."""
+    *parents, field, value = path
+
+    def edit(root):
+        for name in parents:
+            root = root[name]
+        root[field] = value
+
+    return edited(file, edit)
+
+
+def drop(file, *path):
+    """A field of a JSON file is gone."""
+    *parents, field = path
+
+    def edit(root):
+        for name in parents:
+            root = root[name]
+        del root[field]
+
+    return edited(file, edit)
+
+
+def together(*mutations):
+    def mutate(tree):
+        for each in mutations:
+            each(tree)
+
+    return mutate
+
+
+INTAKE = "functions/intake/function.json"
+PERSIST = "functions/persist-order/function.json"
+POST = "functions/post-accounting/function.json"
+QUERY = "functions/query-orders/function.json"
+RECOVER = "functions/recover-orders/function.json"
+RESERVE = "functions/reserve-inventory/function.json"
+ORDERS = "crates/orders/table.json"
 
 SAFETY = [
     # The state machine.
@@ -62,46 +121,87 @@ SAFETY = [
     test("no deletion protection", "refuse to be deleted", "dynamodb.tf", "= var.enable_deletion_protection", "= false"),
     test("an unprotected default", "refuse to be deleted", "variables.tf", 'refuse to be deleted. Switch it off, and apply, before you destroy a stack."\n  type        = bool\n  default     = true', 'refuse to be deleted."\n  type        = bool\n  default     = false'),
     test("no stream", "stream of both images", "dynamodb.tf", '"NEW_AND_OLD_IMAGES"', '"KEYS_ONLY"'),
-    test("an index dropped", "its four indexes", "locals.tf", '        work_by_due        = { hash_key = "work", range_key = "due_ms" }\n', ""),
-    plan(
-        "an index dropped with its attributes, by the code",
+    test("no index", "the indexes that its table.json declares", "dynamodb.tf", "for_each = each.value.indexes", "for_each = {}"),
+    test("an index that is rewritten with its order", "with keys alone", "dynamodb.tf", '"KEYS_ONLY"', '"ALL"'),
+    Mutation(
+        "an index dropped with its attribute and its use",
+        "plan",
         "the table orders is",
-        "locals.tf",
-        ['        work_by_due        = { hash_key = "work", range_key = "due_ms" }\n', '        work            = "S"\n', '        due_ms          = "N"\n'],
-        ["", "", ""],
+        together(
+            drop(ORDERS, "indexes", "orders_by_county"),
+            drop(ORDERS, "attributes", "county_shard"),
+            drop(QUERY, "uses", "tables", "orders", "indexes", "orders_by_county"),
+        ),
     ),
-    plan("an index on another key", "the table orders is", "locals.tf", '{ hash_key = "store_shard", range_key = "created_ms" }', '{ hash_key = "store_shard", range_key = "due_ms" }'),
-    plan("orders that expire", "the table orders is", "locals.tf", "ttl_attribute = null", 'ttl_attribute = "expires_at"'),
+    Mutation("an index on another key", "plan", "the table orders is", put(ORDERS, "indexes", "orders_by_store", "sort", "due_ms")),
+    Mutation("orders that expire", "test", "Orders never expire", put(ORDERS, "ttl", "expires_at")),
+    Mutation("orders that expire, by the local stack", "plan", "the table orders is", put(ORDERS, "ttl", "expires_at")),
     # The queues.
-    test("the dead-letter queue unwired", "end in the dead-letter queue", "locals.tf", 'dead_letter       = "overflow-dead"', 'dead_letter       = "parked"'),
-    test("no dead-letter queue at all", "", "locals.tf", 'dead_letter       = "overflow-dead"', "dead_letter       = null"),
-    test("an outage that kills messages", "half an hour", "locals.tf", "max_receives      = 100", "max_receives      = 5"),
-    test("dead letters that are gone at once", "kept for 14 days", "locals.tf", "retention_seconds  = 14 * local.day_seconds\n      dead_letter        = null\n      max_receives       = null\n      dead_letters_of    = [\"overflow\"]", "retention_seconds  = local.day_seconds\n      dead_letter        = null\n      max_receives       = null\n      dead_letters_of    = [\"overflow\"]"),
-    test("messages that come back too soon", "six times", "locals.tf", "= 6 * local.recovery_timeout_seconds", "= local.recovery_timeout_seconds"),
+    Mutation("the dead-letter queue unwired", "test", "end in the dead-letter queue", put(RECOVER, "queues", "overflow", "redrive", "to", "parked")),
+    Mutation("no dead-letter queue at all", "test", "has to have a dead-letter queue", drop(RECOVER, "queues", "overflow", "redrive")),
+    Mutation("an outage that kills messages", "test", "half an hour", put(RECOVER, "queues", "overflow", "redrive", "max_receives", 5)),
+    Mutation("dead letters that are gone at once", "test", "kept for 14 days", put(RECOVER, "queues", "overflow-dead", "retention_days", 1)),
+    Mutation("messages that come back too soon", "test", "six times", put(RECOVER, "queues", "overflow", "visibility_seconds", 60)),
+    Mutation("a queue of another patience", "plan", "the queue overflow is", put(RECOVER, "queues", "overflow", "visibility_seconds", 400)),
+    plan("a redrive that is not the declared one", "the queue overflow is", "messaging.tf", "each.value.max_receives", "each.value.max_receives + 1"),
+    Mutation("a larger batch", "plan", "the batch received from overflow is 100", put(RECOVER, "receives", "overflow", "batch", 100)),
     test("plain queues", "has to be encrypted", "messaging.tf", "? null : true", "? null : false"),
     test("plain HTTP", "by TLS", "messaging.tf", '{ "aws:SecureTransport" = "false" }', '{ "aws:SecureTransport" = "true" }'),
     test("whole batches that come back", "must not bring back", "messaging.tf", 'function_response_types = ["ReportBatchItemFailures"]', "function_response_types = []"),
     # The functions.
     test("x86_64 by default", "arm64 by default", "variables.tf", 'default     = "arm64"', 'default     = "x86_64"'),
     test("unpublished functions", "published, traced", "lambda.tf", "publish = true", "publish = false"),
-    test("an intake that outlives its caller", "before API Gateway gives up", "locals.tf", "timeout_seconds = 28", "timeout_seconds = 30"),
+    Mutation("an intake that outlives its caller", "test", "before API Gateway gives up", put(INTAKE, "timeout", "seconds", 30)),
+    Mutation("a task that outlives its state", "test", "has to wait longer than its function runs", put(RESERVE, "timeout", "seconds", 9)),
+    Mutation("a function of another patience", "plan", "the function query-orders is", put(QUERY, "timeout", "seconds", 11)),
     # The permissions.
-    test("a wildcard action in one function's policy", "may be a wildcard", "iam.tf", '["dynamodb:BatchGetItem", "dynamodb:GetItem"], resource', '["dynamodb:*"], resource'),
-    test("a wildcard resource in one function's policy", "named in full", "iam.tf", '["sqs:SendMessage"], resource = local.queue_arns["parked"]', '["sqs:SendMessage"], resource = "*"'),
-    plan("a function's permission missing", "intake: its code calls dynamodb:UpdateItem", "iam.tf", 'intake = [\n      { actions = ["dynamodb:GetItem", "dynamodb:PutItem", "dynamodb:UpdateItem"]', 'intake = [\n      { actions = ["dynamodb:GetItem", "dynamodb:PutItem"]'),
-    plan("a transaction's permission missing", "reserve-inventory: its code calls dynamodb:UpdateItem", "iam.tf", 'reserve-inventory = [\n      { actions = ["dynamodb:GetItem", "dynamodb:PutItem", "dynamodb:UpdateItem"]', 'reserve-inventory = [\n      { actions = ["dynamodb:GetItem", "dynamodb:PutItem"]'),
-    plan("a permission too many", "query-orders: its policy allows dynamodb:Scan", "iam.tf", '["dynamodb:BatchGetItem", "dynamodb:GetItem"], resource', '["dynamodb:BatchGetItem", "dynamodb:GetItem", "dynamodb:Scan"], resource'),
-    plan("another function's table", "query-orders: its policy names", "iam.tf", '["dynamodb:BatchGetItem", "dynamodb:GetItem"], resource = local.table_arns["orders"]', '["dynamodb:BatchGetItem", "dynamodb:GetItem"], resource = local.table_arns["journal"]'),
+    Mutation("a wildcard action in one function's policy", "test", "may be a wildcard", put(QUERY, "uses", "tables", "orders", "operations", ["*"])),
+    test("wildcard resources in the functions' policies", "named in full", "iam.tf", 'actions = [for operation in operations : "sqs:${operation}"], resource = lookup(local.queue_arns, queue, null)', 'actions = [for operation in operations : "sqs:${operation}"], resource = "*"'),
+    Mutation("a function's permission missing", "plan", "intake: its code calls dynamodb:UpdateItem", put(INTAKE, "uses", "tables", "orders", "operations", ["GetItem", "PutItem"])),
+    Mutation("a transaction's permission missing", "plan", "reserve-inventory: its code calls dynamodb:UpdateItem", put(RESERVE, "uses", "tables", "inventory", "operations", ["GetItem", "PutItem"])),
+    Mutation("a permission too many", "plan", "query-orders: its policy allows dynamodb:Scan", put(QUERY, "uses", "tables", "orders", "operations", ["BatchGetItem", "GetItem", "Scan"])),
+    plan("another function's table", "query-orders: its policy names", "iam.tf", "resource = lookup(local.table_arns, table, null)", 'resource = local.table_arns["journal"]'),
+    Mutation("a query of the table", "plan", "queries are on an index", put(RECOVER, "uses", "tables", "orders", "operations", ["GetItem", "PutItem", "Query", "UpdateItem"])),
     test("roles for other accounts", "Other accounts", "iam.tf", '      Principal = { Service = "scheduler.amazonaws.com" }\n      Condition = { StringEquals = { "aws:SourceAccount" = local.account_id } }', '      Principal = { Service = "scheduler.amazonaws.com" }\n      Condition = { StringEquals = { "aws:SourceAccount" = "*" } }'),
     # The API.
+    Mutation("a route dropped", "test", "those of openapi.yaml", drop(INTAKE, "routes", "POST /orders/{orderId}/cancel")),
     test("routes without a key", "needs an API key", "api.tf", "api_key_required     = true", "api_key_required     = false"),
     test("bodies in the gateway's log", "must not log bodies", "api.tf", "data_trace_enabled     = false", "data_trace_enabled     = true"),
     test("bodies checked by the gateway", "bodies are intake's", "api.tf", "validate_request_body       = false", "validate_request_body       = true"),
     test("the gateway's own error bodies", "problem documents", "api.tf", "'application/problem+json'", "'application/json'"),
     # Recovery and alarms.
     test("no schedule", "every minute", "scheduler.tf", '"ENABLED"', '"DISABLED"'),
+    Mutation("a schedule that is rare", "test", "every minute", put(RECOVER, "schedule", "every_minutes", 5)),
+    Mutation("failed runs that nobody sees", "test", "has to be seen", put(RECOVER, "schedule", "failures", "parked")),
     test("alarms that tell nobody", "has to tell somebody", "observability.tf", "  alarm_actions = [aws_sns_topic.alarms.arn]\n", "  alarm_actions = []\n"),
     test("silence that is no alarm", "must not fall silent", "observability.tf", 'missing = "breaching"', 'missing = "notBreaching"'),
+]
+
+# Declarations that contradict each other: no plan is made of them.
+CONTRADICTIONS = [
+    Mutation("a function without a declaration", "plan", "functions/query-orders has no function.json", lambda tree: (tree / QUERY).unlink()),
+    Mutation("a declaration without a function", "plan", "functions/query-orders has a function.json and no Cargo.toml", lambda tree: (tree / QUERY).with_name("Cargo.toml").unlink()),
+    Mutation("a declaration that is no JSON", "plan", f"{QUERY} is not valid JSON", replaced(QUERY, '"kind"', "kind")),
+    Mutation("an unknown kind", "plan", f'{INTAKE}: the kind "cron" is none of', put(INTAKE, "kind", "cron")),
+    Mutation("a table that nobody declares", "plan", f"{INTAKE}: uses.tables names the table stores", put(INTAKE, "uses", "tables", "stores", {"operations": ["GetItem"]})),
+    Mutation("a fence in a table that nobody declares", "plan", f"{POST}: step.fence.table names the table postings", put(POST, "step", "fence", "table", "postings")),
+    Mutation("an index that its table does not have", "plan", f"{QUERY}: uses.tables.orders.indexes names the index orders_by_day", put(QUERY, "uses", "tables", "orders", "indexes", "orders_by_day", ["Query"])),
+    Mutation("an index dropped and still used", "plan", f"index work_by_due, which {ORDERS} does not declare", drop(ORDERS, "indexes", "work_by_due")),
+    Mutation("a queue that nobody declares", "plan", f"{INTAKE}: uses.queues names the queue late", put(INTAKE, "uses", "queues", "late", ["SendMessage"])),
+    Mutation("a received queue that nobody declares", "plan", f"{RECOVER}: receives names the queue late", put(RECOVER, "receives", "late", {"batch": 1})),
+    Mutation("a dead-letter queue that nobody declares", "plan", f"{RECOVER}: queues.overflow.redrive.to names the queue dead", put(RECOVER, "queues", "overflow", "redrive", "to", "dead")),
+    Mutation("failed runs into a queue that nobody declares", "plan", f"{RECOVER}: schedule.failures names the queue dead", put(RECOVER, "schedule", "failures", "dead")),
+    Mutation("a route to a function that is no api", "plan", f"{PERSIST}: the kind record takes no routes", put(PERSIST, "routes", {"GET /records": {"scopes": ["operations"]}})),
+    Mutation("a schedule of a function that is no worker", "plan", f"{INTAKE}: the kind api takes no schedule", put(INTAKE, "schedule", {"every_minutes": 1, "input": {}})),
+    Mutation("messages for a function that is no worker", "plan", f"{RESERVE}: the kind step takes no receives", put(RESERVE, "receives", {"parked": {"batch": 1}})),
+    Mutation("a route without a method", "plan", f'{INTAKE}: the route "/orders" is no method and path', put(INTAKE, "routes", "/orders", {"scopes": ["submit"]})),
+    Mutation("a route of two functions", "plan", f"{INTAKE} and {QUERY}: each declares the route GET /orders", put(INTAKE, "routes", "GET /orders", {"scopes": ["submit"]})),
+    Mutation("a queue of two functions", "plan", "each declares the queue parked", put(INTAKE, "queues", {"parked": {"description": "", "visibility_seconds": 30, "retention_days": 14}})),
+    Mutation("a table of two owners", "plan", "each declares the table orders", lambda tree: shutil.copy(tree / ORDERS, tree / "functions/intake/table.json")),
+    Mutation("a key of no attribute", "plan", f"{ORDERS}: a key names the attribute due_ms", drop(ORDERS, "attributes", "due_ms")),
+    Mutation("an attribute of no key", "plan", f"{ORDERS}: attributes has status", put(ORDERS, "attributes", "status", "S")),
+    Mutation("a state that calls no function", "plan", "names ${PostAccountingFunctionArn}, and no function", put(POST, "kind", "record-of-postings")),
+    Mutation("a definition of a function that is not there", "plan", "names ${BookDeliveryFunctionArn}, and no function", replaced(ASL, "${PostAccountingFunctionArn}", "${BookDeliveryFunctionArn}")),
 ]
 
 
@@ -131,8 +231,8 @@ def definition_mutations():
     """Catch removed from each state that has one, as both the lint and Terraform's test see it."""
     caught = [name for name, state in states(json.loads((ROOT / ASL).read_text())) if "Catch" in state]
     for name in caught:
-        yield Mutation(f"no Catch on {name}", "lint", name, edit=without_catch(name))
-    yield Mutation(f"no Catch on {caught[0]}, in Terraform", "test", "catch States.ALL", edit=without_catch(caught[0]))
+        yield Mutation(f"no Catch on {name}", "lint", name, edited(ASL, without_catch(name)))
+    yield Mutation(f"no Catch on {caught[0]}, in Terraform", "test", "catch States.ALL", edited(ASL, without_catch(caught[0])))
 
 
 class Checks:
@@ -155,7 +255,7 @@ class Checks:
             return code, output
         pathlib.Path(f"{planned}.json").write_text(output)
         compare = [sys.executable, ROOT / "tests/terraform/check_plan.py", f"{planned}.json"]
-        return self.command([*compare, "--zips", self.arguments.zips, "--tables", self.arguments.tables])
+        return self.command([*compare, "--zips", self.arguments.zips, "--local", self.arguments.local])
 
     @staticmethod
     def command(command):
@@ -163,31 +263,12 @@ class Checks:
         return done.returncode, done.stdout
 
 
-def as_list(value):
-    return value if isinstance(value, list) else [value]
-
-
-def mutate(mutation, tree):
-    file = tree / (mutation.file or ASL)
-    text = file.read_text()
-    if mutation.edit:
-        definition = json.loads(text)
-        mutation.edit(definition)
-        file.write_text(json.dumps(definition, indent=2))
-        return
-    for old, new in zip(as_list(mutation.old), as_list(mutation.new), strict=True):
-        if old not in text:
-            raise SystemExit(f"{mutation.name}: {mutation.file} does not have {old!r} any more")
-        text = text.replace(old, new, 1)
-    file.write_text(text)
-
-
 def try_one(mutation, checks):
     """What is wrong with the check, or None if it went red for the mutation."""
     with tempfile.TemporaryDirectory() as directory:
         tree = pathlib.Path(directory)
         shutil.copytree(checks.arguments.copy, tree, symlinks=True, dirs_exist_ok=True)
-        mutate(mutation, tree)
+        mutation.mutate(tree)
         code, output = checks.run(mutation.check, tree)
     # Terraform breaks its messages into lines.
     plain = " ".join(output.replace("│", " ").split())
@@ -202,12 +283,12 @@ def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("copy", type=pathlib.Path)
     parser.add_argument("--zips", required=True, type=pathlib.Path)
-    parser.add_argument("--tables", required=True, type=pathlib.Path)
+    parser.add_argument("--local", required=True, type=pathlib.Path)
     parser.add_argument("--order-saga", required=True, type=pathlib.Path)
     parser.add_argument("--only", default="", help="only mutations with this in their name")
     arguments = parser.parse_args()
     checks = Checks(arguments)
-    mutations = [mutation for mutation in [*SAFETY, *definition_mutations()] if arguments.only in mutation.name]
+    mutations = [mutation for mutation in [*SAFETY, *CONTRADICTIONS, *definition_mutations()] if arguments.only in mutation.name]
 
     # A check that is red anyway would notice anything.
     for check in sorted({mutation.check for mutation in mutations}):

@@ -290,7 +290,7 @@ variable "name" {
 }
 
 variable "overflow_maximum_concurrency" {
-  description = "How many batches of the overflow queue are worked off at once, at most. Few, so that a recovering store is not overrun. It holds for each queue that a function receives from."
+  description = "How many batches of a queue that a function receives from, such as the overflow queue, are worked off at once, at most. Few, so that a recovering store is not overrun."
   type        = number
   default     = 5
 

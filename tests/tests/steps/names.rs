@@ -3,10 +3,11 @@
 use std::collections::BTreeSet;
 
 use declarations::{Function, Step};
+use engine::lint::TRANSIENT_LAMBDA_ERRORS;
 use order::Reason;
 use reserve_inventory::StockRefusal;
 use saga::StepError;
-use serde_json::Value;
+use serde_json::{Value, json};
 use statemachine::DEFINITION;
 use strum::VariantNames;
 use system_tests::orders::order;
@@ -60,30 +61,53 @@ fn every_error_that_the_definition_matches_is_one_that_its_function_can_return()
         let matched = ["Retry", "Catch"].into_iter().flat_map(|field| task[field].as_array().into_iter().flatten());
         let matched = matched.flat_map(|matcher| matcher["ErrorEquals"].as_array().unwrap());
         for name in matched.filter_map(Value::as_str) {
-            let known =
-                name.starts_with("States.") || name.starts_with("Lambda.") || names_of(&function).contains(name);
+            let known = name.starts_with("States.")
+                || TRANSIENT_LAMBDA_ERRORS.contains(&name)
+                || names_of(&function).contains(name);
             assert!(known, "{state} matches {name}, which {function} never returns");
         }
     }
 }
 
+/// The names that a task matches in its retriers of so many attempts.
+fn retried(task: &Value, matches: impl Fn(u64) -> bool) -> BTreeSet<&str> {
+    let retriers = task["Retry"].as_array().unwrap().iter();
+    let retriers = retriers.filter(|retrier| matches(retrier["MaxAttempts"].as_u64().unwrap()));
+    retriers.flat_map(|retrier| retrier["ErrorEquals"].as_array().unwrap()).filter_map(Value::as_str).collect()
+}
+
+/// Whether a task makes a call of the way forward, which a fence or the record's condition makes safe to repeat.
+fn is_repeatable(task: &Value) -> bool {
+    match &task["Arguments"]["Payload"] {
+        Value::String(payload) => payload.contains("'action': 'persist'"),
+        payload => declarations::steps().iter().any(|(_, step)| payload["action"] == *step.action.name),
+    }
+}
+
 #[test]
-fn every_task_retries_what_is_transient_and_nothing_else() {
+fn every_task_retries_what_is_transient_and_the_way_forward_once_what_is_unknown_and_nothing_else() {
     let definition: Value = serde_json::from_str(DEFINITION).unwrap();
     let mut found = Vec::new();
     tasks(&definition["States"], &mut found);
-    for (state, _, task) in found {
-        let retried: BTreeSet<&str> = task["Retry"]
-            .as_array()
-            .unwrap()
-            .iter()
-            .flat_map(|retry| retry["ErrorEquals"].as_array().unwrap())
-            .filter_map(Value::as_str)
-            .collect();
-        assert!(retried.contains("Unavailable") && retried.contains("Lambda.TooManyRequestsException"), "{state}");
-        let all_transient = retried.iter().all(|name| *name == "Unavailable" || name.starts_with("Lambda."));
-        assert!(all_transient && !retried.contains("Lambda.Unknown"), "{state} retries {retried:?}");
+    let transient = TRANSIENT_LAMBDA_ERRORS.into_iter().chain(["Unavailable"]).collect::<BTreeSet<_>>();
+    assert!(!transient.contains("Lambda.Unknown"));
+    let mut repeatable = 0;
+    for (state, function, task) in found {
+        assert_eq!(retried(&task, |attempts| attempts > 1), transient, "{state}");
+        if is_repeatable(&task) {
+            repeatable += 1;
+            assert_eq!(retried(&task, |attempts| attempts == 1), BTreeSet::from(["States.ALL"]), "{state}");
+            // States.ALL would repeat what is final, too.
+            let mut last = names_of(&function);
+            last.remove("Unavailable");
+            assert_eq!(retried(&task, |attempts| attempts == 0), last, "{state}");
+            let all = task["Retry"].as_array().unwrap().last().unwrap();
+            assert_eq!(all["ErrorEquals"], json!(["States.ALL"]), "{state}: the first retrier that matches decides");
+        } else {
+            assert!(retried(&task, |attempts| attempts <= 1).is_empty(), "{state}");
+        }
     }
+    assert_eq!(repeatable, 1 + declarations::steps().len(), "to persist, and every step's action");
 }
 
 /// The name of a refusal as the API has it: `OUT_OF_STOCK` for `OutOfStock`.

@@ -305,6 +305,7 @@ async fn what_is_not_there_is_a_problem_and_never_a_crash() {
         ("/stores/main/orders", "GET,HEAD"),
         ("/_local/audit", "GET,HEAD"),
     ] {
+        let allowed: BTreeSet<&str> = allowed.split(',').collect();
         for method in ["GET", "POST", "PUT", "PATCH", "DELETE", "OPTIONS", "TRACE", "BREW"] {
             if allowed.contains(method) {
                 continue;
@@ -314,7 +315,7 @@ async fn what_is_not_there_is_a_problem_and_never_a_crash() {
             assert_eq!(answer.status, StatusCode::METHOD_NOT_ALLOWED, "{method} {path}: {answer:?}");
             assert_eq!(answer.problem()["type"], "urn:order-saga:problem:method-not-allowed");
             // https://www.rfc-editor.org/rfc/rfc9110#section-15.5.6: the origin server MUST generate it.
-            assert_eq!(answer.header(ALLOW), allowed, "{method} {path}");
+            assert_eq!(answer.header(ALLOW).split(',').collect::<BTreeSet<_>>(), allowed, "{method} {path}");
         }
     }
     let head = client.send(client.request(Method::HEAD, absent), "").await.unwrap();

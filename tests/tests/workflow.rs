@@ -317,9 +317,10 @@ async fn a_step_that_lands_during_the_roll_back_does_no_harm() {
     // under it. The first attempt is lost, or lands while the second one is under way.
     for late_ms in (8_000..12_000).step_by(100) {
         let late = Mishap::Late(Duration::from_millis(late_ms));
-        for (state, first) in ["ReserveInventory", "PostAccounting"].into_iter().flat_map(|state| {
-            [Mishap::Crash, late].map(|first| (state, first))
-        }) {
+        for (state, first) in ["ReserveInventory", "PostAccounting"]
+            .into_iter()
+            .flat_map(|state| [Mishap::Crash, late].map(|first| (state, first)))
+        {
             let (mishaps, faults) = (Mishaps::none(), Faults::none());
             let shop = shop().invoked_through(&mishaps).behind(&faults).open().await;
             faults.strike(Calls::to(Api::DynamoDb), Fault::DelayAnswer(Duration::from_millis(330)));

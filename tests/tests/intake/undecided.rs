@@ -19,8 +19,11 @@ use crate::{LATER, assert_conflict, assert_kept, assert_location, dynamodb, lapt
 async fn a_saga_that_takes_longer_than_the_deadline_is_accepted_and_goes_on() {
     let mishaps = Mishaps::none();
     let shop = shop().invoked_through(&mishaps).open().await;
-    // Three tries of seven seconds, just below the state's limit; the fourth succeeds.
-    mishaps.strike("ReserveInventory", Mishap::SlowlyFail(Duration::from_secs(7), "Unavailable"));
+    // Attempts of seven seconds, just below a state's limit: one to persist the order, and two to hold its stock;
+    // the third succeeds.
+    let slow = Mishap::SlowlyFail(Duration::from_secs(7), "Unavailable");
+    mishaps.strike_times(1, "PersistOrder", slow);
+    mishaps.strike("ReserveInventory", slow);
     let started = Instant::now();
     let reply = laptop("k1").place_order(&shop).await;
     assert_eq!(started.elapsed(), DEADLINE);

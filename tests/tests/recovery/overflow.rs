@@ -63,13 +63,13 @@ async fn only_the_messages_that_are_not_done_come_again() {
 async fn a_poison_message_ends_with_the_dead_letters() {
     let shop = shop().open().await;
     shop.queues.send(OVERFLOW_QUEUE, r#"{"order_id":"nonsense"}"#.to_owned(), Duration::ZERO).await.unwrap();
-    // The visibility timeout passes between two receipts.
-    for _ in 0..100 {
+    let overflow = declarations::queues().find(|queue| queue.name == "overflow").unwrap();
+    let max_receives = overflow.redrive.as_ref().unwrap().max_receives;
+    // The visibility timeout passes between two receipts. The queue's last one finds it among the dead letters.
+    for receipt in 1..=max_receives + 1 {
+        assert_eq!(shop.queues.len(DEAD_LETTER_QUEUE).await.unwrap(), 0, "before receipt {receipt}");
         poll_overflow(&shop, Duration::ZERO).await.unwrap();
-        if shop.queues.len(OVERFLOW_QUEUE).await.unwrap() == 0 {
-            break;
-        }
-        tokio::time::sleep(Duration::from_mins(6)).await;
+        tokio::time::sleep(Duration::from_secs(overflow.visibility_seconds.into())).await;
     }
     assert_eq!(shop.queues.len(DEAD_LETTER_QUEUE).await.unwrap(), 1);
     assert_eq!(shop.audit().dead_letters, 1);

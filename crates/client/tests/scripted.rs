@@ -197,7 +197,11 @@ async fn a_cancelled_order_comes_with_its_problem() {
     let Decision::Cancelled { order, problem: Some(problem) } = placed.decision else { panic!("{placed:?}") };
     assert_eq!(
         (order.reason.clone(), problem.reason, problem.kind),
-        (Some(Reason::Refused("OUT_OF_STOCK".to_owned())), order.reason.clone(), ProblemKind::Other("urn:order-saga:problem:out-of-stock".to_owned()))
+        (
+            Some(Reason::Refused("OUT_OF_STOCK".to_owned())),
+            order.reason.clone(),
+            ProblemKind::Other("urn:order-saga:problem:out-of-stock".to_owned())
+        )
     );
 }
 

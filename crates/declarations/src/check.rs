@@ -92,7 +92,7 @@ fn check_queues(function: &Function, problems: &mut Vec<String>) {
     {
         problems.push(format!("{at}: the schedule's failures go to {}, which nothing declares", schedule.failures));
     }
-    for (name, _) in &function.receives {
+    for name in function.receives.keys() {
         let Some(queue) = queues().find(|queue| queue.name == *name) else { continue };
         // https://docs.aws.amazon.com/lambda/latest/dg/services-sqs-configure.html
         if queue.visibility_seconds < 6 * function.timeout.seconds {

@@ -28,7 +28,7 @@ pub fn functions() -> &'static [Function] {
     static ALL: LazyLock<Vec<Function>> = LazyLock::new(|| {
         let named = FUNCTIONS.iter().map(|(name, text)| {
             let mut function: Function = parse(text);
-            function.name = (*name).to_owned();
+            (*name).clone_into(&mut function.name);
             for (queue_name, queue) in &mut function.queues {
                 queue.name.clone_from(queue_name);
             }

@@ -255,7 +255,7 @@ mod tests {
         assert_eq!(json["passes"], false);
         assert_eq!(json["findings"][0]["state"], serde_json::Value::Null);
         assert_eq!(json["findings"][0]["field"], "TimeoutSeconds");
-        assert_eq!(json["ways"][0]["total_s"], 234.0);
+        assert_eq!(json["ways"][0]["total_s"], 189.0);
     }
 
     #[tokio::test]

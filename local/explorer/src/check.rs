@@ -147,8 +147,12 @@ fn health(kind: OrderKind, faults: &[Fault], clients: &[Exchange], record: Optio
             Status::Fulfilled => is_asked_for,
             _ => false,
         };
-        return (must_confirm && !is_right)
-            .then(|| format!("no fault was one that an order need not survive, and the order is {} {:?}", record.status, record.reason));
+        return (must_confirm && !is_right).then(|| {
+            format!(
+                "no fault was one that an order need not survive, and the order is {} {:?}",
+                record.status, record.reason
+            )
+        });
     }
     (kind.is_refused() && record.confirmed_ms.is_some())
         .then(|| "a step refuses the order, and it is confirmed".to_owned())

@@ -45,7 +45,8 @@ fn judge_order_of_steps(performance: &Performance<'_>, verdicts: &mut Vec<Verdic
         let step = steps.into_iter().find(|(function, step)| calls(answered, &function.name, &step.action.name));
         let Some((function, step)) = step else { continue };
         if step.position < latest {
-            let claim = format!("steps run in the order of their position, see functions/{}/function.json", function.name);
+            let claim =
+                format!("steps run in the order of their position, see functions/{}/function.json", function.name);
             verdicts.push(Verdict { state: answered.state.to_string(), claim });
         }
         latest = latest.max(step.position);

@@ -124,7 +124,7 @@ fn the_tombstone_is_needed() {
             next.apply(&call)
         }
     }
-    assert_found(&with_layer(|| NoTombstone), &[OrderKind::Prepaid], "I", "prepaid/3:hung@end");
+    assert_found(&with_layer(|| NoTombstone), &[OrderKind::Prepaid], "I", "prepaid/3:hung-twice@end");
 }
 
 #[test]
@@ -136,7 +136,12 @@ fn the_tombstones_own_condition_is_needed() {
             }
         })
     });
-    assert_found(&wiring, &[OrderKind::Prepaid, OrderKind::Cancelled], "I", "prepaid/0:call-answer-lost+3:hung@9");
+    assert_found(
+        &wiring,
+        &[OrderKind::Prepaid, OrderKind::Cancelled],
+        "I",
+        "prepaid/0:call-answer-lost+3:hung-twice@10",
+    );
 }
 
 #[test]
@@ -148,7 +153,7 @@ fn the_decisions_compare_and_set_is_needed() {
             weaken(call, both, "fingerprint = :fingerprint", &[":pending"]);
         })
     });
-    assert_found(&wiring, &[OrderKind::Prepaid, OrderKind::Twice, OrderKind::Cancelled], "I", "twice/2:hung@12");
+    assert_found(&wiring, &[OrderKind::Prepaid, OrderKind::Twice, OrderKind::Cancelled], "I", "twice/2:hung-twice@13");
 }
 
 #[test]
@@ -159,7 +164,7 @@ fn the_fingerprint_in_cancel_order_is_needed() {
             weaken(call, both, "#status = :pending", &[":fingerprint"]);
         })
     });
-    assert_found(&wiring, &[OrderKind::ReusedKey], "I", "reused-key/0:other-body-beside+5:crashed-before");
+    assert_found(&wiring, &[OrderKind::ReusedKey], "I", "reused-key/4:other-body+6:crashed-twice-before");
 }
 
 /// Hides the reasons that have to be read before a refusal.
@@ -201,11 +206,11 @@ fn compensating_the_failing_step_is_needed() {
         let branch = &mut definition["States"]["RollBack"]["Branches"][1]["States"];
         branch["ReleaseInventory"] = json!({
             "Type": "Pass", "End": true,
-            "Output": "{% {'undone': true, 'receipt': {'at_ms': 0, 'effect': 'NOTHING'}} %}",
+            "Output": "{% {'step': 'reserve-inventory', 'receipt': {'at_ms': 0, 'effect': 'NOTHING'}} %}",
         });
         branch.as_object_mut().unwrap().remove("LeaveInventory");
     });
-    assert_found(&wiring, &[OrderKind::Prepaid], "I2", "prepaid/3:hung@4");
+    assert_found(&wiring, &[OrderKind::Prepaid], "I2", "prepaid/3:hung-twice@4");
 }
 
 /// Takes an undo apart: first the fence, then the effect.
@@ -269,7 +274,7 @@ fn the_finality_of_confirmed_is_needed() {
             }
         })
     });
-    assert_found(&wiring, &[OrderKind::Prepaid, OrderKind::Twice], "I", "twice/2:hung@12");
+    assert_found(&wiring, &[OrderKind::Prepaid, OrderKind::Twice], "I", "twice/2:hung-twice@13");
 }
 
 #[test]
@@ -501,7 +506,7 @@ fn the_fences_condition_is_needed_after_a_consumption_too() {
             }
         })
     });
-    let schedule = ["1:execution-twice", "5:hung@22"].map(|fault| fault.parse().unwrap());
+    let schedule = ["1:execution-twice", "5:hung@25"].map(|fault| fault.parse().unwrap());
     let violations =
         |wiring: &Wiring| Ground::new(OrderKind::Fulfilled, wiring).unwrap().run(&schedule).unwrap().violations;
     assert_eq!(violations(&Wiring::default()), Vec::<String>::new());

@@ -77,13 +77,8 @@ pub const TRANSIENT_LAMBDA_ERRORS: [&str; 45] = [
 /// See <https://docs.aws.amazon.com/step-functions/latest/dg/sfn-best-practices.html>, "Handling
 /// transient Lambda service exceptions", and
 /// <https://docs.aws.amazon.com/lambda/latest/dg/troubleshooting-invocation.html>.
-pub(super) const UNKNOWN_FAILURES: [&str; 5] = [
-    TIMEOUT,
-    "Lambda.Unknown",
-    "Runtime.ExitError",
-    "Runtime.Unknown",
-    "Sandbox.Timedout",
-];
+pub(super) const UNKNOWN_FAILURES: [&str; 5] =
+    [TIMEOUT, "Lambda.Unknown", "Runtime.ExitError", "Runtime.Unknown", "Sandbox.Timedout"];
 
 /// The errors of Lambda's Invoke call that a request causes itself.
 pub(super) const REQUEST_ERRORS: [&str; 6] = [

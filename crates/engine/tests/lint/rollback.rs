@@ -69,8 +69,7 @@ fn a_compensation_that_calls_the_action_compensates_nothing() {
         &rule("JoinSaga", 3),
         &rule("FollowDecision", 2),
         "state \"ReleaseInventory\", Retry: must retry States.Timeout, Lambda.Unknown, Runtime.ExitError, \
-         Runtime.InvalidEntrypoint, Runtime.Unknown, Sandbox.Timedout by States.ALL, for reserve-inventory reserve is \
-         safe to repeat",
+         Runtime.Unknown, Sandbox.Timedout by States.ALL, for reserve-inventory reserve is safe to repeat",
         "state \"ReleaseInventory\", Catch: States.Timeout must lead to persist-order cancel, and does not on the path \
          PersistOrder → JoinSaga → ReserveInventory → PostAccounting → ConfirmOrder → FollowDecision → RollBack → \
          ReverseAccounting → ReleaseInventory → LeaveInventory → CheckRollBack → OrderUnfinished",

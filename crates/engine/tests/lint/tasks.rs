@@ -127,7 +127,7 @@ fn the_retrier_of_refusals_comes_before_the_wildcard() {
             "state \"PersistOrder\", Retry/1/ErrorEquals/0: must not retry States.TaskFailed, which is not transient",
             "state \"PersistOrder\", Retry/1/ErrorEquals: must come after a retrier with MaxAttempts 0 that names \
              IdempotencyConflict, InvalidOrder, InvalidOutput, or it repeats these refusals",
-            "state \"PersistOrder\", Retry: must retry Lambda.Unknown, Runtime.ExitError, Runtime.InvalidEntrypoint, \
+            "state \"PersistOrder\", Retry: must retry Lambda.Unknown, Runtime.ExitError, \
              Runtime.Unknown, Sandbox.Timedout by States.ALL, for persist-order persist is safe to repeat",
         ],
     );
@@ -144,7 +144,7 @@ fn a_call_that_is_safe_to_repeat_is_retried_once_after_an_unknown_failure() {
         let saga = Saga::shipped().without(&format!("/States/{state}/Retry/2"));
         saga.is_refused_for(&[&format!(
             "state {state:?}, Retry: must retry States.Timeout, Lambda.Unknown, Runtime.ExitError, \
-             Runtime.InvalidEntrypoint, Runtime.Unknown, Sandbox.Timedout by States.ALL, for {call} is safe to repeat"
+             Runtime.Unknown, Sandbox.Timedout by States.ALL, for {call} is safe to repeat"
         )]);
         // It is kept from the wildcard.
         let saga = Saga::shipped().with(&format!("/States/{state}/Retry/0/ErrorEquals/0"), json!("States.Timeout"));

@@ -30,6 +30,11 @@ impl Stack {
 
     pub fn on(store: DynamoDb, layer: Option<Arc<dyn Layer>>) -> Self {
         create_missing(&store).unwrap();
+        Self::as_it_is(store, layer)
+    }
+
+    /// On the tables that the store has.
+    pub fn as_it_is(store: DynamoDb, layer: Option<Arc<dyn Layer>>) -> Self {
         let mut services = Services::new().with(Api::DynamoDb, Arc::new(store.clone()));
         if let Some(layer) = layer {
             services = services.with_layer(layer);

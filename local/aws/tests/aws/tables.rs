@@ -3,7 +3,7 @@ use std::collections::BTreeMap;
 use aws_sdk_dynamodb::types::{
     AttributeDefinition, BillingMode, KeySchemaElement, KeyType, ProjectionType, ScalarAttributeType,
 };
-use local_aws::{TableError, create_missing};
+use local_aws::{DynamoDb, TableError, create_missing};
 
 use crate::stack::{Stack, number, text};
 
@@ -52,8 +52,7 @@ async fn creating_the_tables_again_keeps_what_is_in_them() {
 
 #[tokio::test(start_paused = true)]
 async fn a_table_with_other_keys_is_refused() {
-    let stack = Stack::in_memory();
-    stack.client.delete_table().table_name("journal").send().await.unwrap();
+    let stack = Stack::as_it_is(DynamoDb::in_memory().unwrap(), None);
     let other = stack.client.create_table().table_name("journal").billing_mode(BillingMode::PayPerRequest);
     let attribute = AttributeDefinition::builder().attribute_name("pk").attribute_type(ScalarAttributeType::S);
     let key = KeySchemaElement::builder().attribute_name("pk").key_type(KeyType::Hash);

@@ -242,9 +242,9 @@ mod tests {
         let definition = DEFINITION.replace(r#""Default": "OrderUnfinished""#, r#""Default": "OrderUnfinish""#);
         insta::assert_snapshot!(text(&definition).await, @r#"
         lint found 3 faults
-          line 105: state "JoinSaga", Default: there is no state "OrderUnfinish" in this scope
-          line 347: state "FollowDecision", Default: there is no state "OrderUnfinish" in this scope
-          line 479: state "CheckRollBack", Default: there is no state "OrderUnfinish" in this scope
+          line 146: state "JoinSaga", Default: there is no state "OrderUnfinish" in this scope
+          line 511: state "FollowDecision", Default: there is no state "OrderUnfinish" in this scope
+          line 675: state "CheckRollBack", Default: there is no state "OrderUnfinish" in this scope
         "#);
     }
 

@@ -1,6 +1,8 @@
 //! What the release before has written is read by this one: a data directory with orders in every state, some of
 //! them in the middle of their sagas, with receipts by the names that it gave them.
 
+#![allow(clippy::unwrap_used, reason = "a test may stop at what should not happen")]
+
 use std::collections::BTreeMap;
 use std::path::Path;
 use std::time::Duration;

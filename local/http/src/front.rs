@@ -124,7 +124,9 @@ async fn call(front: Front, resource: &str, path_parameters: PathParameters, req
         return respond(Problem::new(Kind::BodyTooLarge).answer());
     };
     let request_id = Uuid::new_v4().to_string();
-    let mut event = event(parts.method, resource, parts.headers, path_parameters, &body);
+    // A HEAD is answered as its GET is, without the body.
+    let method = if parts.method == Method::HEAD { Method::GET } else { parts.method };
+    let mut event = event(method, resource, parts.headers, path_parameters, &body);
     set_query(&mut event, parts.uri.query().unwrap_or_default());
     // Like a function, it works on when its caller hangs up.
     match tokio::spawn(async move { front.stack.answer(event, &caller, &request_id).await }).await {

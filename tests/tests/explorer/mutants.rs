@@ -24,9 +24,11 @@ fn assert_found(wiring: &Wiring, kinds: &[OrderKind], invariant: &str, pinned: &
     let nothing = Vec::<String>::new();
     assert_eq!(run(wiring, &[]).violations, nothing, "without faults");
     assert_eq!(run(&Wiring::default(), &faults).violations, nothing, "{pinned}, on what is shipped");
-    if !is_broken(&run(wiring, &faults).violations) {
-        panic!("{pinned} breaks no {invariant}; {} does, pin it", search(wiring, kinds, is_broken));
-    }
+    assert!(
+        is_broken(&run(wiring, &faults).violations),
+        "{pinned} breaks no {invariant}; {} does, pin it",
+        search(wiring, kinds, is_broken)
+    );
 }
 
 fn search(wiring: &Wiring, kinds: &[OrderKind], is_broken: impl Fn(&[String]) -> bool) -> String {

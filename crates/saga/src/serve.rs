@@ -23,7 +23,7 @@ pub async fn serve_step<S: Step>(
     let declaration = declaration.ok_or_else(|| format!("functions/{name}/function.json declares no step"))?;
     let table = aws::setting(&table_variable(&declaration.fence.table))?;
     let absent = declaration.fence.key.keys().map(|name| (name.clone(), AttributeValue::S("-".to_owned())));
-    let client = aws::dynamodb(&aws::config().await, &table, Item::from_iter(absent)).await;
+    let client = aws::dynamodb(&aws::config().await, &table, absent.collect::<Item>()).await;
     let step = step(client.clone(), table.clone());
     task::serve(StepFunction::new(declaration, step, client, table, WallClock::System)).await
 }

@@ -77,7 +77,7 @@ impl Books {
         for (function, step) in declarations::steps().iter().filter(|(_, step)| step.fence.table == table) {
             let ids = step.fence.key.iter().map(|(name, pattern)| placeholder(pattern, &text(item, name)));
             let Some(ids) = ids.collect::<Option<Vec<_>>>() else { continue };
-            let Some(order_id) = ids.into_iter().flatten().next().and_then(|id| id.parse().ok()) else { continue };
+            let Some(order_id) = ids.iter().find_map(|id| id.parse().ok()) else { continue };
             match read::<StoredFence>(item.clone()) {
                 Some(fence) => _ = self.fences.entry(function.name.clone()).or_default().insert(order_id, fence),
                 None => {
@@ -191,12 +191,12 @@ fn read<T: DeserializeOwned>(item: Item) -> Option<T> {
     serde_dynamo::from_item(item).ok()
 }
 
-/// What stands in `text` for the `{order_id}` of `pattern`, nothing if the pattern has none; `None` if the text
+/// What stands in `text` for the `{order_id}` of `pattern`, and nothing if the pattern has none; `None` if the text
 /// does not have the pattern's form.
-fn placeholder(pattern: &str, text: &str) -> Option<Option<String>> {
+fn placeholder(pattern: &str, text: &str) -> Option<String> {
     match pattern.split_once("{order_id}") {
-        Some((before, after)) => text.strip_prefix(before)?.strip_suffix(after).map(|id| Some(id.to_owned())),
-        None => (pattern == text).then_some(None),
+        Some((before, after)) => text.strip_prefix(before)?.strip_suffix(after).map(str::to_owned),
+        None => (pattern == text).then(String::new),
     }
 }
 

@@ -115,10 +115,9 @@ fn check_fences(at: &str, record: &OrderRecord, books: &Books, report: &mut Repo
         let is_consumable = step.consumption.is_some();
         let is_right = match status {
             Status::Pending | Status::Cancelling => state != Some(FenceState::Consumed),
-            Status::Confirmed => state == Some(FenceState::Applied),
             Status::Fulfilling if is_consumable => matches!(state, Some(FenceState::Applied | FenceState::Consumed)),
             Status::Fulfilled if is_consumable => matches!(state, None | Some(FenceState::Consumed)),
-            Status::Fulfilling | Status::Fulfilled => state == Some(FenceState::Applied),
+            Status::Confirmed | Status::Fulfilling | Status::Fulfilled => state == Some(FenceState::Applied),
             Status::Cancelled => matches!(state, None | Some(FenceState::Cancelled)),
         };
         let missing = missing_receipts(record, function, step);

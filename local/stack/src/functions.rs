@@ -273,7 +273,7 @@ fn fence_problem(function: &Function, task: &TaskHandler) -> Option<String> {
         let value = value.replace("{order_id}", order_id.as_str());
         (name.clone(), aws_sdk_dynamodb::types::AttributeValue::S(value))
     });
-    let (declared, found) = (Item::from_iter(declared), fence_key(&order_id));
+    let (declared, found) = (declared.collect::<Item>(), fence_key(&order_id));
     (declared != found).then(|| {
         format!("functions/{}/function.json: the fence's key is {declared:?}, and the code's {found:?}", task.name)
     })

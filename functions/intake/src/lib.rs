@@ -6,7 +6,7 @@
 //!
 //! 1. [`request`]: the event becomes an order with an id that follows from its idempotency key, or
 //!    an answer that lists what is wrong with it.
-//! 2. [`workflow`](::workflow): the saga is started, and its end is awaited for at most 20 s.
+//! 2. [`workflow`]: the saga is started, and its end is awaited for at most 20 s.
 //! 3. Whenever that gave no decision, the order's record says what happened, and if there is none, it is
 //!    [written here](orders::on_record).
 //! 4. If DynamoDB does not answer, the order goes into the overflow [`queue`].

@@ -269,8 +269,8 @@ pub(crate) fn cancelled(record: &OrderRecord) -> Answer {
     Answer::json(StatusCode::CONFLICT, &problem).with(header::CONTENT_TYPE, PROBLEM_JSON)
 }
 
-/// The problem that an order's cancellation is to whoever placed it: its name and its title. A refusal's are
-/// those that its step declares.
+/// The name and title of the problem document that answers a cancelled order. A step's refusal brings those that the
+/// step declares.
 fn of_reason(reason: Option<&Reason>) -> (Cow<'static, str>, &'static str) {
     match reason {
         Some(Reason::Refused(name)) => {

@@ -27,7 +27,7 @@ impl Account {
     }
 }
 
-/// What a customer may buy on invoice. The receivable is none of it: that follows from the journal.
+/// What a customer may buy on invoice. The receivable is not part of it: that follows from the journal.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct AccountTerms {
     /// The currency of the account's amounts, for good.

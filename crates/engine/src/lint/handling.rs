@@ -135,7 +135,7 @@ fn check_wildcard(
     }
 }
 
-/// A failure that says nothing about the order is tried once more, if the call is safe to repeat.
+/// A failure that says nothing about the order is retried once, if the call is safe to repeat.
 fn check_repeatable(state: &State, handling: &Handling, call: &Call, findings: &mut Findings) {
     let wildcard = handling.retriers.iter().position(|retrier| retrier.error_equals == [ALL]);
     let is_left = |error: &&str| wildcard.is_none() || decides(error, handling) != wildcard;

@@ -10,7 +10,9 @@ use std::{env, fs};
 mod schema;
 
 fn main() {
-    let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("../..");
+    // Read when it runs: a build that was copied with its target folder belongs to the copy.
+    let manifest = env::var_os("CARGO_MANIFEST_DIR").expect("cargo sets it");
+    let root = Path::new(&manifest).join("../..");
     let root = root.canonicalize().expect("the workspace is there");
     println!("cargo::rerun-if-changed=src/schema.rs");
     let functions = declared(&root, &["functions"], "function.json");

@@ -5,8 +5,9 @@
 
 The step is `book-delivery`, in this folder. In a copy of the repository its folder is put beside the other
 functions, and every edit of the guide is made. Then the copy is built, its definition is linted, every single
-fault is explored, and its API is compared with its description. After that each edit is taken back in turn: a
-check has to fail, and what it says has to name the place.
+fault is explored, and its API is compared with its description. After that each edit is taken back: a check
+has to fail, and what it says has to name the place. A check reports everything that it finds, so edits that the
+same check misses are taken back together; what it does not name then is taken back alone before it counts.
 
 DIR is a cargo target folder that the copy's own is copied from, so that nothing but this repository is compiled.
 """
@@ -104,10 +105,10 @@ def add_consumption(states):
 
 
 EDITS = [
-    Edit("the action's state", DEFINITION, states(add_action), "lint", "delivery"),
-    Edit("the action's receipt", DEFINITION, states(add_receipt), "lint", "missing: book-delivery"),
-    Edit("the compensation's branch", DEFINITION, states(add_compensation), "lint", "book-delivery cancel"),
-    Edit("the consumption's state", DEFINITION, states(add_consumption), "lint", "missing: book-delivery"),
+    Edit("the action's state", DEFINITION, states(add_action), "definition", "delivery"),
+    Edit("the action's receipt", DEFINITION, states(add_receipt), "definition", "missing: book-delivery"),
+    Edit("the compensation's branch", DEFINITION, states(add_compensation), "definition", "book-delivery cancel"),
+    Edit("the consumption's state", DEFINITION, states(add_consumption), "definition", "missing: book-delivery"),
     Edit(
         "the dependency",
         "local/stack/Cargo.toml",
@@ -170,40 +171,42 @@ EDITS = [
     ),
 ]
 
-# Parts of the step's own folder that are as easily forgotten.
-PARTS = [
-    ("the declaration", "function.json", None, "build", f"{FOLDER}: the function has no function.json"),
-    ("the table", "table.json", None, "lint", f"{FOLDER}/function.json: the fence is in the table deliveries"),
-    (
-        "a declared refusal",
-        "function.json",
-        lambda text: json.dumps(without(json.loads(text), "step", "refusals", "NoDelivery")),
-        "lint",
-        f"{FOLDER}/function.json: declares the refusals",
-    ),
-    (
-        "the use of its table",
-        "function.json",
-        lambda text: json.dumps(without(json.loads(text), "uses", "tables", "deliveries")),
-        "lint",
-        f"{FOLDER}/function.json: uses.tables lacks deliveries",
-    ),
-    (
-        "a place among the steps",
-        "function.json",
-        lambda text: text.replace('"position": 30', '"position": 20'),
-        "lint",
-        "the position 20 is declared by",
-    ),
-]
-
-
 def without(value, *path):
     inner = value
     for name in path[:-1]:
         inner = inner[name]
     del inner[path[-1]]
     return value
+
+
+# Parts of the step's own folder that are as easily forgotten; None is the whole file.
+PARTS = [
+    Edit("the declaration", f"{FOLDER}/function.json", None, "build", f"{FOLDER}: the function has no function.json"),
+    Edit("the table", f"{FOLDER}/table.json", None, "lint", f"{FOLDER}/function.json: the fence is in the table deliveries"),
+    Edit(
+        "a declared refusal",
+        f"{FOLDER}/function.json",
+        lambda text: json.dumps(without(json.loads(text), "step", "refusals", "NoDelivery")),
+        "lint",
+        f"{FOLDER}/function.json: declares the refusals",
+    ),
+    Edit(
+        "the use of its table",
+        f"{FOLDER}/function.json",
+        lambda text: json.dumps(without(json.loads(text), "uses", "tables", "deliveries")),
+        "lint",
+        f"{FOLDER}/function.json: uses.tables lacks deliveries",
+    ),
+    Edit(
+        "a place among the steps",
+        f"{FOLDER}/function.json",
+        lambda text: text.replace('"position": 30', '"position": 20'),
+        "lint",
+        "the position 20 is declared by",
+    ),
+]
+
+REMOVALS = [*EDITS, *PARTS]
 
 
 # --- The checks -------------------------------------------------------------------------------------
@@ -228,6 +231,10 @@ class Copy:
     def lint(self):
         return self.saga("lint")
 
+    def lint_definition(self):
+        """The lint as it is built, on the definition as it stands: no build."""
+        return self.run(str(self.target / "debug/order-saga"), "lint", str(self.root / DEFINITION))
+
     def test(self, name, *filters):
         return self.run("cargo", "test", "--quiet", "--offline", "--package", "system-tests", "--test", name, "--", *filters)
 
@@ -235,6 +242,7 @@ class Copy:
         return {
             "build": self.build,
             "lint": self.lint,
+            "definition": self.lint_definition,
             "api": lambda: self.test("openapi", "the_description"),
             "explorer": lambda: self.test("explorer", "every_step_refuses_some_kind_of_order"),
         }[name]()
@@ -259,17 +267,61 @@ def copy_target(source, destination):
         subprocess.run(["cp", "-a", "--reflink=auto", source / "debug" / part, destination / "debug"], check=True)
 
 
-def apply(root, edits):
-    """Makes these edits on the files as they are in the repository."""
+def apply(root, removed=()):
+    """Makes every edit on the files as they are in the repository, but for these."""
     for file in sorted({edit.file for edit in EDITS}):
         text = (ROOT / file).read_text()
-        for edit in edits:
-            if edit.file == file:
+        for edit in EDITS:
+            if edit.file == file and edit not in removed:
                 text = edit.change(text)
         write(root / file, text)
+    for source in (HERE / STEP).rglob("*"):
+        if source.is_file():
+            path = f"{FOLDER}/{source.relative_to(HERE / STEP)}"
+            text = source.read_text()
+            changes = [part.change for part in removed if part.file == path]
+            if None in changes:
+                (root / path).unlink()
+                continue
+            for change in changes:
+                text = change(text)
+            write(root / path, text)
+
+
+def together(removals):
+    """The removals by their check; those that it has to say the same of stand in different groups."""
+    groups = []
+    for removal in removals:
+        for group in groups:
+            if group[0].check == removal.check and all(other.says != removal.says for other in group):
+                group.append(removal)
+                break
+        else:
+            groups.append([removal])
+    return groups
+
+
+def miss(copy, removals, started):
+    """Takes these edits back and sees their check name each; what is wrong with it."""
+    apply(copy.root, removals)
+    code, said = copy.check(removals[0].check)
+    noticed = [removal for removal in removals if code != 0 and removal.says in said]
+    for removal in noticed:
+        say(started, f"without {removal.name}: noticed")
+    rest = [removal for removal in removals if removal not in noticed]
+    apply(copy.root)
+    if len(removals) > 1:
+        return [failure for removal in rest for failure in miss(copy, [removal], started)]
+    for removal in rest:
+        say(started, f"without {removal.name}: NOT NOTICED")
+    return [
+        f"without {removal.name}, {removal.check} should fail and say {removal.says!r}; it ended with {code}:\n{said[-3000:]}"
+        for removal in rest
+    ]
 
 
 def write(path, text):
+    path.parent.mkdir(parents=True, exist_ok=True)
     if not path.exists() or path.read_text() != text:
         path.write_text(text)
 
@@ -290,8 +342,7 @@ def main():
         copy = Copy(work / "copy", work / "target")
         copy_repository(copy.root)
         copy_target(arguments.target.resolve(), copy.target)
-        shutil.copytree(HERE / STEP, copy.root / FOLDER)
-        apply(copy.root, EDITS)
+        apply(copy.root)
         existing = sorted({edit.file for edit in EDITS} - {DEFINITION})
         say(started, f"{STEP} added: its folder, its states, and edits of {len(existing)} files: {', '.join(existing)}")
         if len(existing) > 5:
@@ -312,24 +363,8 @@ def main():
             runs = sum(fault["run"] for kind in counts["kinds"] for fault in kind["faults"])
             say(started, f"of them {runs} schedules of an order that {STEP} refuses")
 
-        missed = [(edit.name, edit.check, edit.says, lambda edit=edit: apply(copy.root, [e for e in EDITS if e is not edit])) for edit in EDITS]
-        for name, file, change, check, says in PARTS:
-
-            def take_back(file=file, change=change):
-                path = copy.root / FOLDER / file
-                path.unlink() if change is None else write(path, change(path.read_text()))
-
-            missed.append((name, check, says, take_back))
-        for name, check, says, take_back in [] if failed else missed:
-            take_back()
-            code, said = copy.check(check)
-            if code == 0 or says not in said:
-                failed.append(f"without {name}, {check} should fail and say {says!r}; it ended with {code}:\n{said[-3000:]}")
-            say(started, f"without {name}: {'noticed' if code != 0 and says in said else 'NOT NOTICED'}")
-            apply(copy.root, EDITS)
-            for part in (HERE / STEP).rglob("*"):
-                if part.is_file():
-                    write(copy.root / FOLDER / part.relative_to(HERE / STEP), part.read_text())
+        for removals in [] if failed else together(REMOVALS):
+            failed += miss(copy, removals, started)
     finally:
         if arguments.keep:
             print(f"the copy is in {work}")
@@ -339,7 +374,7 @@ def main():
         print(failure)
     if failed:
         sys.exit(1)
-    print(f"{len(missed)} edits, each noticed where it is missing")
+    print(f"{len(REMOVALS)} edits, each noticed where it is missing")
 
 
 if __name__ == "__main__":

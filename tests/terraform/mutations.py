@@ -1,11 +1,15 @@
 #!/usr/bin/env python3
-"""Breaks what keeps the deployment safe, one thing at a time in a copy, and sees a check go red for it.
+"""Breaks what keeps the deployment safe, in a copy, and sees a check go red for each thing that is broken.
 
-    mutations.py COPY --zips DIR --local LOCAL.json --order-saga EXECUTABLE
+    mutations.py COPY --zips DIR --local LOCAL.json --order-saga EXECUTABLE [--one-by-one]
 
 COPY holds all that Terraform reads: terraform/ (initialised), statemachine/, functions/, the tables'
 crates/*/table.json and openapi.yaml. Each mutation names what it breaks, the check that has to notice, and
 a part of what that check has to say, so that a check which is red for another reason does not count.
+
+A Terraform run takes seconds and reports everything that it finds, so mutations that the same check notices are
+made together, and each has to be named. What was not named among others is tried alone before it counts as
+missed. `--one-by-one` makes each alone from the start.
 """
 
 import argparse
@@ -31,6 +35,8 @@ class Mutation:
     says: str
     # What to do to the copy.
     mutate: object
+    # Whether the check stops at it, and would not see a second one.
+    stops: bool = False
 
 
 def test(name, says, file, old, new):
@@ -263,20 +269,49 @@ class Checks:
         return done.returncode, done.stdout
 
 
-def try_one(mutation, checks):
-    """What is wrong with the check, or None if it went red for the mutation."""
+def groups(mutations, largest):
+    """The mutations in groups of one check and different messages, at most `largest` in each."""
+    made = []
+    for mutation in mutations:
+        for group in made:
+            fits = group[0].check == mutation.check and len(group) < largest and not (mutation.stops or group[0].stops)
+            if fits and all(mutation.says not in other.says and other.says not in mutation.says for other in group):
+                group.append(mutation)
+                break
+        else:
+            made.append([mutation])
+    return made
+
+
+def attempt(mutations, checks):
+    """For each mutation what is wrong with the check, or None if it went red for it; all are made together."""
     with tempfile.TemporaryDirectory() as directory:
         tree = pathlib.Path(directory)
         shutil.copytree(checks.arguments.copy, tree, symlinks=True, dirs_exist_ok=True)
-        mutation.mutate(tree)
-        code, output = checks.run(mutation.check, tree)
+        for mutation in mutations:
+            mutation.mutate(tree)
+        code, output = checks.run(mutations[0].check, tree)
     # Terraform breaks its messages into lines.
     plain = " ".join(output.replace("│", " ").split())
-    if code == 0:
-        return "no check noticed"
-    if mutation.says not in plain:
-        return f"the check is red, but does not say {mutation.says!r}:\n{output[-3000:]}"
-    return None
+    for mutation in mutations:
+        if code == 0:
+            yield "no check noticed"
+        elif mutation.says not in plain:
+            yield f"the check is red, but does not say {mutation.says!r}:\n{output[-3000:]}"
+        else:
+            yield None
+
+
+def try_group(group, checks):
+    """The mutations of a group, each with what is wrong with its check, and how many runs it took."""
+    found, runs = ["not tried"] * len(group), 0
+    if len(group) > 1:
+        found, runs = list(attempt(group, checks)), 1
+    for index, mutation in enumerate(group):
+        if found[index]:
+            found[index] = next(attempt([mutation], checks))
+            runs += 1
+    return zip(group, found), runs
 
 
 def main():
@@ -286,6 +321,7 @@ def main():
     parser.add_argument("--local", required=True, type=pathlib.Path)
     parser.add_argument("--order-saga", required=True, type=pathlib.Path)
     parser.add_argument("--only", default="", help="only mutations with this in their name")
+    parser.add_argument("--one-by-one", action="store_true", help="make each mutation alone")
     arguments = parser.parse_args()
     checks = Checks(arguments)
     mutations = [mutation for mutation in [*SAFETY, *CONTRADICTIONS, *definition_mutations()] if arguments.only in mutation.name]
@@ -296,15 +332,18 @@ def main():
         if code:
             raise SystemExit(f"the check {check} is red without any mutation:\n{output[-5000:]}")
 
-    failed = 0
+    failed = runs = 0
+    grouped = groups(mutations, 1 if arguments.one_by_one else 12)
     with concurrent.futures.ThreadPoolExecutor(max_workers=os.cpu_count()) as pool:
         started = time.monotonic()
-        for mutation, wrong in zip(mutations, pool.map(lambda mutation: try_one(mutation, checks), mutations)):
-            print(f"{'MISSED' if wrong else 'caught'}  {mutation.name} (by {mutation.check})", flush=True)
-            if wrong:
-                failed += 1
-                print(wrong, flush=True)
-    print(f"{len(mutations) - failed} of {len(mutations)} mutations caught, in {time.monotonic() - started:.0f} s")
+        for tried, took in pool.map(lambda group: try_group(group, checks), grouped):
+            runs += took
+            for mutation, wrong in tried:
+                print(f"{'MISSED' if wrong else 'caught'}  {mutation.name} (by {mutation.check})", flush=True)
+                if wrong:
+                    failed += 1
+                    print(wrong, flush=True)
+    print(f"{len(mutations) - failed} of {len(mutations)} mutations caught in {runs} runs, {time.monotonic() - started:.0f} s")
     sys.exit(1 if failed else 0)
 
 

@@ -1,4 +1,4 @@
-//! The time, as data: whatever needs it is given a clock, so that tests can hold it still.
+//! The time, as data: code that needs it is given a clock, so that tests can stop it.
 
 use std::time::{SystemTime, UNIX_EPOCH};
 
@@ -7,12 +7,12 @@ use tokio::time::Instant;
 /// A wall clock in milliseconds since the Unix epoch.
 #[derive(Debug, Clone, Copy)]
 pub enum WallClock {
-    /// The system's. The one for Lambda: a frozen container's monotonic clock stands still, the wall
-    /// clock does not.
+    /// The system's clock, for Lambda: a frozen container's monotonic clock stands still, the wall clock
+    /// does not.
     System,
-    /// Tokio's, from a given start: it stands still and jumps with a paused runtime.
+    /// Tokio's clock, from a given start: with a paused runtime it stands still and jumps.
     Tokio {
-        /// What the time was at `origin`.
+        /// The time at `origin`.
         origin_ms: i64,
         /// The instant from which it counts.
         origin: Instant,
@@ -28,7 +28,7 @@ impl WallClock {
     /// Milliseconds since the Unix epoch.
     pub fn now_ms(&self) -> i64 {
         let (origin_ms, elapsed) = match self {
-            // A clock before 1970 reads as the epoch: every time in the records is a later one.
+            // A clock before 1970 reads as the epoch: every time in the records is later.
             Self::System => (0, SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default()),
             Self::Tokio { origin_ms, origin } => (*origin_ms, origin.elapsed()),
         };

@@ -5,7 +5,7 @@ use std::fmt;
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 
-/// Why a text is not an identifier of its kind.
+/// The rule that a text breaks when it is not a valid identifier.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("must be {min} to {max} characters {alphabet}")]
 pub struct TextRule {
@@ -14,8 +14,8 @@ pub struct TextRule {
     alphabet: &'static str,
 }
 
-/// Letters, digits and the separators that identifiers use in the wild. `#` is not among them: the
-/// tables join identifiers with it. Neither is `/`: identifiers stand in URL paths.
+/// Letters, digits and common separators, except two: the tables join identifiers with `#`, and `/`
+/// would break URL paths.
 const ID_ALPHABET: &str = "from A-Z, a-z, 0-9 and . _ - : @ +";
 
 fn is_id_char(byte: u8) -> bool {
@@ -37,7 +37,7 @@ macro_rules! bounded_text {
         pub struct $name(String);
 
         impl $name {
-            /// The rule that every value keeps.
+            /// The rule that every value satisfies.
             pub const RULE: TextRule = TextRule { min: 1, max: $max, alphabet: $alphabet };
 
             /// The text.
@@ -76,7 +76,7 @@ macro_rules! bounded_text {
 }
 
 bounded_text!(
-    /// Who orders.
+    /// The customer who orders.
     CustomerId, 1..=64, ID_ALPHABET, is_id_char
 );
 bounded_text!(
@@ -84,7 +84,7 @@ bounded_text!(
     StoreId, 1..=64, ID_ALPHABET, is_id_char
 );
 bounded_text!(
-    /// A county, by which county operations look orders up.
+    /// A county: county operations look orders up by it.
     CountyId, 1..=64, ID_ALPHABET, is_id_char
 );
 bounded_text!(
@@ -92,25 +92,25 @@ bounded_text!(
     Sku, 1..=64, ID_ALPHABET, is_id_char
 );
 bounded_text!(
-    /// The payment provider's reference of a prepaid order, or the customer's purchase order number.
+    /// The payment provider's reference for a prepaid order, or the customer's purchase order number.
     PaymentReference, 1..=140, PRINTABLE_ALPHABET, is_printable
 );
 bounded_text!(
-    /// What whoever changes the stock by hand has to say about it.
+    /// A comment on a manual change of stock.
     Note, 1..=140, PRINTABLE_ALPHABET, is_printable
 );
 bounded_text!(
-    /// The client's name for one request, the same on every try of it
+    /// The client's name for one request, the same on every retry
     /// ([draft-ietf-httpapi-idempotency-key-header-07](https://datatracker.ietf.org/doc/html/draft-ietf-httpapi-idempotency-key-header-07)).
     IdempotencyKey, 1..=255, PRINTABLE_ALPHABET, is_printable
 );
 
 bounded_text!(
-    /// Whose orders and idempotency keys these are: two tenants may use the same [`IdempotencyKey`]
+    /// The owner of orders and idempotency keys: two tenants may use the same [`IdempotencyKey`]
     /// for different orders, and neither sees the other's.
     ///
-    /// A stable name, never the value or the id of an API key: replacing a key must not give its
-    /// orders new ids.
+    /// A stable name, never the value or the id of an API key: replacing a key must not change order
+    /// ids.
     Tenant, 1..=64, ID_ALPHABET, is_id_char
 );
 
@@ -119,14 +119,14 @@ bounded_text!(
 #[serde(try_from = "String")]
 pub struct OrderId(String);
 
-/// A text that is no [`OrderId`].
+/// A text that is not an [`OrderId`].
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("an order id is 32 lower-case hexadecimal digits")]
 pub struct NotAnOrderId;
 
 impl OrderId {
-    /// The id that this tenant's key stands for, always the same one. That makes the order record
-    /// the deduplication record, at no extra write.
+    /// The id for this tenant's key, always the same one. So the order record is also the
+    /// deduplication record, at no extra write.
     pub fn derive(tenant: &Tenant, key: &IdempotencyKey) -> Self {
         Self(derive(b"order-id/1\0", tenant, key))
     }
@@ -136,8 +136,8 @@ impl OrderId {
         &self.0
     }
 
-    /// The shard of sharded index keys that this order belongs to: one of 16, evenly spread because
-    /// the id is a hash.
+    /// The shard of this order in sharded index keys: one of 16, evenly spread because the id is a
+    /// hash.
     pub fn shard(&self) -> &str {
         &self.0[HEX_DIGITS - 1..]
     }
@@ -171,8 +171,8 @@ impl fmt::Display for OrderId {
 pub struct AdjustmentId(String);
 
 impl AdjustmentId {
-    /// The id that this tenant's key stands for, always the same one: the adjustment's record is its
-    /// own deduplication record, as an order's is. An order under the same key is another matter.
+    /// The id for this tenant's key, always the same one: like an order's record, the adjustment's
+    /// record is its own deduplication record. An order with the same key has a different id.
     pub fn derive(tenant: &Tenant, key: &IdempotencyKey) -> Self {
         Self(derive(b"adjustment-id/1\0", tenant, key))
     }
@@ -189,12 +189,12 @@ impl fmt::Display for AdjustmentId {
     }
 }
 
-/// 128 bits of the hash: an accidental collision is out of reach, and so is guessing another
-/// tenant's identifiers.
+/// 128 bits of the hash: too many for an accidental collision, or for guessing another tenant's
+/// identifiers.
 const HEX_DIGITS: usize = 32;
 
-/// What a tenant's key stands for among things of one `kind`. The tenant's length goes in front, so
-/// that no two pairs feed the hash the same bytes.
+/// The id for a tenant's key, among ids of one `kind`. The tenant's length is hashed first, so no two
+/// pairs feed the hash the same bytes.
 fn derive(kind: &[u8], tenant: &Tenant, key: &IdempotencyKey) -> String {
     let mut hash = Sha256::new();
     hash.update(kind);

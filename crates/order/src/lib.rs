@@ -2,18 +2,18 @@
 //!
 //! | module | knows |
 //! |---|---|
-//! | [`request`] | the body that a client sends, and every rule it can break |
-//! | [`validation`] | the fields of a JSON object, and what is wrong with them |
-//! | [`placed`] | the order as the whole saga passes it on, and its fingerprint |
+//! | [`request`] | the request body, and every rule it can break |
+//! | [`validation`] | reading the fields of a JSON object, and noting what is wrong |
+//! | [`placed`] | the order as the saga passes it on, and its fingerprint |
 //! | [`money`] | exact amounts in a currency's minor unit |
 //! | [`id`] | the identifiers, and how an order id follows from an idempotency key |
-//! | [`reach`] | which orders somebody may see and cancel |
+//! | [`reach`] | which orders a caller may see and cancel |
 //! | [`status`] | where an order stands, and why it was cancelled |
 //! | [`record`] | the order record, the one source of truth about an order |
-//! | [`violation`] | a broken rule, with the place that breaks it |
+//! | [`violation`] | a broken rule, and where it is broken |
 //!
-//! Raw JSON becomes one of these types once, at the edge. Past it, an order with no lines, a total
-//! that is not its sum, or an amount that a JSON number cannot carry exactly cannot be written down.
+//! Raw JSON becomes one of these types once, at the edge. After that, these types cannot represent an
+//! order without lines, a wrong total, or an amount that a JSON number cannot carry exactly.
 
 pub mod id;
 pub mod money;

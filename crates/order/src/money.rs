@@ -1,18 +1,18 @@
-//! Exact amounts: integers of a currency's minor unit, from a JSON number's own digits and back.
+//! Exact amounts: integers of a currency's minor unit, read from a JSON number's own digits.
 
 use std::fmt;
 
 use rust_decimal::{Decimal, prelude::ToPrimitive};
 use serde::{Deserialize, Serialize};
 
-/// The largest amount, 2^53 − 1 minor units: the state machine's JSONata numbers are doubles, and
-/// this is the last integer that every one of them below it carries exactly.
+/// The largest amount, 2^53 − 1 minor units. JSONata numbers in the state machine are doubles, which
+/// are exact for every integer up to this one.
 pub const MAX_AMOUNT_MINOR: i64 = (1 << 53) - 1;
 
-/// The longest number that is read. It keeps every digit within what [`Decimal`] holds exactly.
+/// The longest number that is accepted: it has no more digits than [`Decimal`] holds exactly.
 const MAX_NUMBER_CHARS: usize = 28;
 
-/// A currency of ISO 4217 that has a minor unit; funds and metals without one are refused.
+/// An ISO 4217 currency with a minor unit; funds and metals without one are rejected.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(try_from = "String", into = "&'static str")]
 pub struct Currency {
@@ -20,13 +20,13 @@ pub struct Currency {
     exponent: u32,
 }
 
-/// A text that names no usable currency.
+/// A text that is not the code of a usable currency.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[error("must be the three-letter ISO 4217 code of a currency with a minor unit")]
 pub struct UnknownCurrency;
 
 impl Currency {
-    /// The currency of a request that names none.
+    /// The currency of a request without one.
     pub const DEFAULT_CODE: &'static str = "USD";
 
     /// The three-letter code.
@@ -34,12 +34,12 @@ impl Currency {
         self.iso.code()
     }
 
-    /// How many decimals an amount in it has: 2 for `USD`, 0 for `JPY`, 3 for `KWD`.
+    /// How many decimals its amounts have: 2 for `USD`, 0 for `JPY`, 3 for `KWD`.
     pub fn exponent(self) -> u32 {
         self.exponent
     }
 
-    /// Reads a JSON number, in any of its spellings, as minor units: `12.5`, `12.50` and `1.25e1`
+    /// Reads a JSON number, in any spelling, as minor units: `12.5`, `12.50` and `1.25e1`
     /// are all 1250 in `USD`.
     ///
     /// # Errors
@@ -62,7 +62,7 @@ impl Currency {
     }
 }
 
-/// A JSON number, in any of its spellings, as the number that it is.
+/// A JSON number, in any spelling, as an exact decimal.
 pub(crate) fn exact(number: &str) -> Result<Decimal, AmountRule> {
     if number.len() > MAX_NUMBER_CHARS {
         return Err(AmountRule::TooLong);
@@ -101,7 +101,7 @@ impl fmt::Display for Currency {
     }
 }
 
-/// The rule that a number breaks when it is no amount.
+/// The rule that a number breaks when it is not a valid amount.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub enum AmountRule {
     /// Longer than any amount needs.
@@ -111,14 +111,14 @@ pub enum AmountRule {
     #[error("must not be negative")]
     Negative,
     /// More decimals than the currency has.
-    #[error("must have no more than {exponent} decimals, as {currency} has")]
+    #[error("must have at most {exponent} decimal places in {currency}")]
     TooFine {
         /// The currency's code.
         currency: &'static str,
         /// Its decimals.
         exponent: u32,
     },
-    /// Beyond [`MAX_AMOUNT_MINOR`].
+    /// Larger than [`MAX_AMOUNT_MINOR`].
     #[error("must be at most {MAX_AMOUNT_MINOR} minor units of the currency")]
     OutOfRange,
 }

@@ -1,4 +1,4 @@
-//! The order as the whole saga passes it on, and its fingerprint.
+//! The order as the saga passes it on, and its fingerprint.
 
 use std::collections::BTreeSet;
 use std::ops::Deref;
@@ -9,7 +9,7 @@ use sha2::{Digest, Sha256};
 use crate::id::{CountyId, CustomerId, OrderId, PaymentReference, Sku, StoreId, Tenant};
 use crate::money::{Currency, MAX_AMOUNT_MINOR};
 
-/// The most lines of an order: with them a reservation is one DynamoDB transaction, which takes
+/// The most lines of an order: a reservation of this many fits in one DynamoDB transaction, which takes
 /// [100 items](https://docs.aws.amazon.com/amazondynamodb/latest/APIReference/API_TransactWriteItems.html).
 pub const MAX_LINES: usize = 50;
 
@@ -41,30 +41,30 @@ pub enum PaymentTerms {
     Invoice,
 }
 
-/// What a client wants to order: the content of an order that has no id yet.
+/// The content of an order that has no id yet.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Draft {
-    /// Who orders.
+    /// The customer.
     pub customer_id: CustomerId,
-    /// Whose stock it draws on.
+    /// The store whose stock it draws on.
     pub store_id: StoreId,
     /// The county it is for.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub county_id: Option<CountyId>,
     /// When it is paid.
     pub payment_terms: PaymentTerms,
-    /// The payment's or the purchase order's reference.
+    /// The reference of the payment or of the purchase order.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub payment_reference: Option<PaymentReference>,
     /// The currency of every amount in it.
     pub currency: Currency,
-    /// 1 to [`MAX_LINES`] lines, each of another article.
+    /// 1 to [`MAX_LINES`] lines, each for a different article.
     pub lines: Vec<OrderLine>,
     /// Σ quantity × price.
     pub total_minor: i64,
 }
 
-/// An order that keeps every rule of its domain; see [`Order::place`].
+/// An order that satisfies every rule of the domain; see [`Order::place`].
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(try_from = "Stored")]
 pub struct Order {
@@ -90,7 +90,7 @@ impl Order {
         &self.order_id
     }
 
-    /// Whose it is.
+    /// The tenant that owns it.
     pub fn tenant(&self) -> &Tenant {
         &self.tenant
     }
@@ -109,7 +109,7 @@ impl Deref for Order {
     }
 }
 
-/// An order as it comes from outside this process, unchecked.
+/// An order from outside this process, unchecked.
 #[derive(Deserialize)]
 struct Stored {
     order_id: OrderId,
@@ -122,7 +122,7 @@ struct Stored {
 impl TryFrom<Stored> for Order {
     type Error = InvalidOrder;
 
-    /// The fingerprint is kept as it is: it was taken when the order was placed, perhaps by an
+    /// Keeps the fingerprint as it is: it was computed when the order was placed, perhaps with an
     /// earlier version of the normalisation.
     fn try_from(Stored { order_id, tenant, fingerprint, draft }: Stored) -> Result<Self, InvalidOrder> {
         check(&draft)?;
@@ -130,13 +130,13 @@ impl TryFrom<Stored> for Order {
     }
 }
 
-/// The rule that spans fields, and that an order breaks.
+/// A broken rule that spans several fields of an order.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum InvalidOrder {
-    /// No line, or more than one transaction takes.
+    /// No lines, or more than one transaction takes.
     #[error("an order has 1 to {MAX_LINES} lines, not {0}")]
     LineCount(usize),
-    /// Two lines of one article.
+    /// Two lines for one article.
     #[error("an order has one line per article, and {0} has two")]
     DuplicateSku(Sku),
     /// A quantity out of its range.
@@ -145,15 +145,15 @@ pub enum InvalidOrder {
     /// A price out of its range.
     #[error("the price of {0} is not 0 to {MAX_AMOUNT_MINOR} minor units")]
     Price(Sku),
-    /// The lines add up to more than an amount can be.
+    /// The lines add up to more than the largest amount.
     #[error("the lines add up to more than {MAX_AMOUNT_MINOR} minor units")]
     SumTooLarge,
     /// The total is not the sum.
     #[error("the total is {total_minor} minor units, but the lines add up to {sum_minor}")]
     Total {
-        /// What the order says.
+        /// The order's total.
         total_minor: i64,
-        /// What its lines say.
+        /// The sum of its lines.
         sum_minor: i64,
     },
 }
@@ -189,10 +189,10 @@ pub(crate) fn sum_minor(lines: &[OrderLine]) -> Option<i64> {
         .filter(|sum| *sum <= MAX_AMOUNT_MINOR)
 }
 
-/// What an order says, in 66 characters: two bodies that mean the same have the same one.
+/// An order's content in 66 characters: two bodies with the same meaning have the same fingerprint.
 ///
-/// It starts with the version of the normalisation that it was taken by, so that a release which
-/// normalises otherwise can still compare with the orders of the one before.
+/// It starts with the version of the normalisation, so that a release with another normalisation can
+/// still compare it with older orders.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Fingerprint(String);
 
@@ -206,7 +206,7 @@ impl Fingerprint {
         Self(format!("1:{}", hex::encode(Sha256::digest(json))))
     }
 
-    /// The text, as stored.
+    /// The text as stored.
     pub fn as_str(&self) -> &str {
         &self.0
     }
@@ -253,7 +253,7 @@ mod tests {
     }
 
     #[test]
-    fn rules_that_span_fields_are_kept_also_when_an_order_is_read() {
+    fn rules_that_span_fields_are_checked_also_when_an_order_is_read() {
         let order = place(draft(vec![line("A", 1, 100)])).unwrap();
         let json = serde_json::to_string(&order).unwrap();
         assert_eq!(serde_json::from_str::<Order>(&json).unwrap(), order);

@@ -1,12 +1,12 @@
-//! Which orders somebody may see and cancel.
+//! Which orders a caller may see and cancel.
 
 use crate::{CustomerId, Order, Tenant};
 
-/// The orders that somebody may see and cancel. For everybody else an order does not exist: they
-/// are answered as about one that was never placed.
+/// The orders that a caller may see and cancel. Any other order does not exist for that caller: the
+/// answer is the same as for one that was never placed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Reach<'a> {
-    /// Every tenant's: whoever runs the shop's stores.
+    /// Every tenant's: for the staff of the shop's stores.
     All,
     /// One tenant's.
     Tenant(&'a Tenant),

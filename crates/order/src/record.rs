@@ -9,7 +9,7 @@ use crate::{EpochMs, Order, Reason, Sku, Status};
 /// What a step or its compensation did, and when.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Receipt {
-    /// When the effect, or the tombstone, was first written.
+    /// When the effect or the tombstone was first written.
     pub at_ms: EpochMs,
     /// What was written.
     pub effect: Effect,
@@ -29,11 +29,11 @@ pub enum Effect {
     Consumed,
 }
 
-/// The receipts of some steps, by the step's name: its function's, `reserve-inventory`.
+/// The receipts of some steps, by step name, which is its function's name: `reserve-inventory`.
 pub type StepReceipts = BTreeMap<String, Receipt>;
 
-/// What the steps of an order did, in three maps by the step's name. Each is written as a whole, by the
-/// decision that it belongs to.
+/// What the steps of an order did, in three maps by step name. Each map is written as a whole, together
+/// with its decision.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(from = "StoredReceipts")]
 pub struct Receipts {
@@ -70,7 +70,7 @@ impl From<StoredReceipts> for Receipts {
                 "consume_inventory" => &mut receipts.consumed,
                 _ => &mut receipts.applied,
             };
-            // What stands there by the step's own name is the later word.
+            // A receipt under the step's own name is newer.
             map.entry(step_of(name)).or_insert(receipt);
         }
         receipts
@@ -86,8 +86,8 @@ fn step_of(name: String) -> String {
     }
 }
 
-/// Reads the receipts of some steps, also as the first release's definition sends them: an execution of it may
-/// meet today's functions.
+/// Reads the receipts of some steps, also in the first release's form: an execution of its definition may
+/// still call today's functions.
 ///
 /// # Errors
 /// Those of the deserializer.
@@ -96,16 +96,16 @@ pub fn step_receipts<'de, D: Deserializer<'de>>(deserializer: D) -> Result<StepR
     Ok(named.into_iter().map(|(name, receipt)| (step_of(name), receipt)).collect())
 }
 
-/// An article of an order that its store had too little of.
+/// An article of an order of which its store had too little.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Shortage {
     /// The article.
     pub sku: Sku,
-    /// How many could be reserved when the order was refused; none, if the store does not keep it.
+    /// How many could be reserved when the order was refused; 0 if the store does not keep the article.
     pub available: i64,
 }
 
-/// The order with its decision, as stored and as the workflow hands it on.
+/// The order with its decision, as stored and as the workflow passes it on.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct OrderRecord {
     /// What was ordered. Never changes.
@@ -116,10 +116,10 @@ pub struct OrderRecord {
     /// Why it was cancelled, from `CANCELLING` on.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub reason: Option<Reason>,
-    /// The refusing step's own words, if a step refused the order.
+    /// The refusing step's own message, if a step refused the order.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub detail: Option<String>,
-    /// What the store had too little of, if it refused the order.
+    /// What the store had too little of, if that is why the order was refused.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub shortages: Vec<Shortage>,
     /// What the steps did, known once the order is decided.
@@ -134,7 +134,7 @@ pub struct OrderRecord {
     /// When it was confirmed.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub confirmed_ms: Option<EpochMs>,
-    /// When it was decided against.
+    /// When it was decided to cancel it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub cancelling_ms: Option<EpochMs>,
     /// When everything was undone.
@@ -143,7 +143,7 @@ pub struct OrderRecord {
     /// When the goods were handed over.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub fulfilling_ms: Option<EpochMs>,
-    /// When all was done for that: their stock is consumed.
+    /// When the hand-over was completed: the stock is consumed.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub fulfilled_ms: Option<EpochMs>,
 }

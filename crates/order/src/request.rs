@@ -1,4 +1,4 @@
-//! The body that a client sends, and every rule it can break.
+//! The request body, and every rule it can break.
 //!
 //! ```json
 //! {"customerId":"demo123",
@@ -8,8 +8,8 @@
 //!
 //! Optional: `currency` (`USD`), `storeId` (`main`), `countyId`, `paymentTerms` (`PREPAID`),
 //! `paymentReference`, `clientRequestId`. Numbers are read from their own digits and never become
-//! floats. Every broken rule is found in one pass; a field that the API does not know and a field
-//! that stands twice are refused, because a client that sends one means something by it.
+//! floats. Every broken rule is found in one pass. Unknown and duplicate fields are rejected, because
+//! the client meant something by them.
 
 use serde_json::value::RawValue;
 
@@ -19,10 +19,10 @@ use crate::placed::{Draft, MAX_LINES, MAX_QUANTITY, OrderLine, PaymentTerms, sum
 use crate::validation::{Fields, Presence};
 use crate::violation::Violation;
 
-/// The store of a request that names none.
+/// The store of a request without one.
 pub const DEFAULT_STORE: &str = "main";
 
-/// A request body that keeps every rule.
+/// A request body that satisfies every rule.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct OrderRequest {
     /// The order's content.
@@ -37,7 +37,7 @@ pub enum RequestError {
     /// It is not JSON at all.
     #[error("read the request body as JSON")]
     NotJson(#[source] serde_json::Error),
-    /// It breaks these rules, never none of them.
+    /// It breaks these rules; the list is never empty.
     #[error("the request body breaks {} of the order's rules", .0.len())]
     Invalid(Vec<Violation>),
 }
@@ -98,14 +98,14 @@ fn read_order(mut fields: Fields<'_, '_>) -> Option<OrderRequest> {
     })
 }
 
-/// The lines, if each one of them is right; a currency that is not known leaves the prices unread.
+/// The lines, if every one is valid. Without a known currency, the prices are not read.
 fn read_lines(raw: &RawValue, currency: Option<Currency>, fields: &mut Fields<'_, '_>) -> Option<Vec<OrderLine>> {
     let Ok(items) = serde_json::from_str::<Vec<&RawValue>>(raw.get()) else {
         fields.refuse("items", "must be an array");
         return None;
     };
     if items.is_empty() || items.len() > MAX_LINES {
-        fields.refuse("items", &format!("must hold 1 to {MAX_LINES} items"));
+        fields.refuse("items", &format!("must have 1 to {MAX_LINES} items"));
         return None;
     }
     let mut lines: Vec<OrderLine> = Vec::with_capacity(items.len());
@@ -121,7 +121,7 @@ fn read_lines(raw: &RawValue, currency: Option<Currency>, fields: &mut Fields<'_
             item.take_required("price").zip(currency).and_then(|(raw, currency)| item.amount("price", raw, currency));
         if let Some(sku) = &sku {
             if skus.contains(sku) {
-                item.refuse("productId", "must differ from the other items'; give one item its whole quantity");
+                item.refuse("productId", "must be unique; combine the quantities into one item");
             }
             skus.push(sku.clone());
         }
@@ -206,7 +206,7 @@ mod tests {
     }
 
     #[test]
-    fn a_name_that_stands_twice_is_refused_also_inside_an_item() {
+    fn a_duplicate_field_is_rejected_also_inside_an_item() {
         let body = SAMPLE.replace(r#""quantity":1"#, r#""quantity":1,"quantity":2"#);
         assert_eq!(pointers(&body), ["#/items/0/quantity"]);
         let body = SAMPLE.replacen('{', r#"{"customerId":"other","#, 1);
@@ -222,7 +222,7 @@ mod tests {
     }
 
     #[test]
-    fn an_object_with_very_many_fields_is_refused_as_a_whole() {
+    fn an_object_with_very_many_fields_is_rejected_as_a_whole() {
         let body = |count: usize| {
             let fields: Vec<_> = (0..count).map(|i| format!(r#""f{i}":0"#)).collect();
             format!("{{{}}}", fields.join(","))
@@ -234,7 +234,7 @@ mod tests {
     }
 
     #[test]
-    fn nesting_is_refused_where_it_begins_however_deep_it_is() {
+    fn nesting_is_rejected_where_it_begins_at_any_depth() {
         let deep = format!("{}{}", "[".repeat(20_000), "]".repeat(20_000));
         assert_eq!(pointers(&deep), ["#"]);
         let body = |field: &str| SAMPLE.replacen('{', &format!(r#"{{"{field}":{deep},"#), 1);
@@ -285,7 +285,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_not_json_is_told_apart() {
+    fn a_body_that_is_not_json_is_an_error_of_its_own() {
         for body in ["", "{", "not json", "{\"a\":1}}", "{\"customerId\":\"\u{1}\"}"] {
             assert!(matches!(parse(body), Err(RequestError::NotJson(_))), "{body:?}");
         }

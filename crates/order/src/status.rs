@@ -5,10 +5,10 @@ use std::fmt;
 use serde::{Deserialize, Serialize};
 use strum::{Display, EnumString, IntoStaticStr, VariantArray};
 
-/// Where an order stands. It moves only along
-/// absent → `PENDING` → `CONFIRMED`, `PENDING` → `CANCELLING` → `CANCELLED`, absent → `CANCELLING`,
-/// when its store hands the goods over, `CONFIRMED` → `FULFILLING` → `FULFILLED`, and, when its
-/// customer cancels it before that, `CONFIRMED` → `CANCELLING`.
+/// Where an order stands. It moves only along absent → `PENDING` → `CONFIRMED`,
+/// `PENDING` → `CANCELLING` → `CANCELLED` and absent → `CANCELLING`. When the store hands the goods
+/// over, it moves along `CONFIRMED` → `FULFILLING` → `FULFILLED`; when the customer cancels before
+/// that, along `CONFIRMED` → `CANCELLING`.
 #[derive(
     Debug,
     Clone,
@@ -28,23 +28,23 @@ use strum::{Display, EnumString, IntoStaticStr, VariantArray};
 #[serde(rename_all = "SCREAMING_SNAKE_CASE")]
 #[strum(serialize_all = "SCREAMING_SNAKE_CASE")]
 pub enum Status {
-    /// Accepted; its steps are under way. Open: recovery looks after it.
+    /// Accepted; its steps are in progress. Open: recovery looks after it.
     Pending,
-    /// Reserved and posted: the pivot, past which no failure rolls it back.
+    /// Reserved and posted. This is the pivot: after it, no failure rolls the order back.
     Confirmed,
-    /// The goods are handed over, which nothing takes back; their stock is being consumed. Open:
-    /// recovery looks after it.
+    /// The goods are handed over for good, and their stock is being consumed. Open: recovery looks
+    /// after it.
     Fulfilling,
-    /// Handed over, and off the books.
+    /// Handed over, and its stock is consumed.
     Fulfilled,
-    /// Decided against; its steps are being undone. Open: recovery looks after it.
+    /// It was decided to cancel it; its steps are being undone. Open: recovery looks after it.
     Cancelling,
     /// Undone everywhere.
     Cancelled,
 }
 
 impl Status {
-    /// Whether recovery has still to bring the order to an end.
+    /// Whether recovery still has to finish the order.
     pub fn is_open(self) -> bool {
         match self {
             Self::Pending | Self::Cancelling | Self::Fulfilling => true,
@@ -55,12 +55,12 @@ impl Status {
 
 /// Why an order was cancelled: part of the API.
 ///
-/// It is open to a name that this release does not know: a refusal's name is the step's to choose, and an
-/// order may have been refused by a step of a later release.
+/// It accepts names that this release does not know: a step chooses its refusals' names, and a step of a
+/// later release may have refused the order.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(from = "String", into = "String")]
 pub enum Reason {
-    /// A step said no to this very order, for the reason that it declares, such as `OUT_OF_STOCK`.
+    /// A step refused this order for a reason that it declares, such as `OUT_OF_STOCK`.
     Refused(String),
     /// A step failed in a way that says nothing about the order: it timed out, crashed, or ran out
     /// of memory.
@@ -72,7 +72,7 @@ pub enum Reason {
 }
 
 impl Reason {
-    /// The reasons that are no step's.
+    /// The reasons that no step declares.
     pub const OWN: [Self; 3] = [Self::StepFailed, Self::Unavailable, Self::CustomerRequest];
 
     /// The name, as stored and as clients see it.
@@ -85,7 +85,7 @@ impl Reason {
         }
     }
 
-    /// Whether a step stated it about this very order, so that its message is meant for the client.
+    /// Whether a step refused this order, so that its message is meant for the client.
     pub fn is_refusal(&self) -> bool {
         matches!(self, Self::Refused(_))
     }

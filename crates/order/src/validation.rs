@@ -1,5 +1,5 @@
-//! The fields of a JSON object, read one by one: every broken rule is found in one pass, numbers are
-//! read from their own digits, and a field that nobody knows or that stands twice is refused.
+//! The fields of a JSON object, read one by one. Every broken rule is found in one pass, numbers are
+//! read from their own digits, and unknown and duplicate fields are rejected.
 
 use std::fmt;
 use std::ops::RangeInclusive;
@@ -12,33 +12,33 @@ use serde_json::value::RawValue;
 use crate::money::{Currency, exact};
 use crate::violation::{Violation, pointer_token};
 
-/// The most fields that are looked at in one object: several times what any has. Past them each field
-/// would only be compared with all the others.
+/// The most fields of one object, several times what any needs. The limit bounds the work of finding
+/// duplicates, which compares each field with all the others.
 pub const MAX_FIELDS: usize = 100;
 
 /// Whether a field has to be there.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Presence {
-    /// It has.
+    /// It must be there.
     Required,
     /// It may be missing.
     Optional,
 }
 
-/// The fields of one JSON object that are still unread, and where to note what is wrong with them.
+/// The unread fields of one JSON object, and the violations found so far.
 ///
-/// Each reader answers `None` for a field that is missing or wrong, and has noted a violation then,
-/// unless a field is missing that may be.
+/// Each reader returns `None` for a missing or invalid field, and notes a violation unless the field is
+/// missing and optional.
 #[derive(Debug)]
 pub struct Fields<'a, 'v> {
     pointer: String,
     unread: Vec<(String, &'a RawValue)>,
-    /// What is wrong so far.
+    /// The violations so far.
     pub violations: &'v mut Vec<Violation>,
 }
 
 impl<'a, 'v> Fields<'a, 'v> {
-    /// The fields of the object at this JSON pointer; `None` if it is none.
+    /// The fields of the object at this JSON pointer; `None` if it is not an object, or has too many.
     pub fn read(raw: &'a RawValue, pointer: &str, violations: &'v mut Vec<Violation>) -> Option<Self> {
         let Ok(Members(members)) = serde_json::from_str(raw.get()) else {
             violations.push(Violation::at(pointer, "must be a JSON object"));
@@ -51,7 +51,7 @@ impl<'a, 'v> Fields<'a, 'v> {
         let mut fields = Self { pointer: pointer.to_owned(), unread: Vec::with_capacity(members.len()), violations };
         for (name, value) in members {
             if fields.unread.iter().any(|(known, _)| *known == name) {
-                fields.refuse(&name, "must not stand twice");
+                fields.refuse(&name, "must not appear twice");
             } else {
                 fields.unread.push((name, value));
             }
@@ -65,7 +65,7 @@ impl<'a, 'v> Fields<'a, 'v> {
         self.violations.push(Violation::at(&pointer, detail));
     }
 
-    /// Refuses what nobody has asked for: it is no field of `whole`.
+    /// Rejects the fields that were not read: they are not fields of `whole`.
     pub fn refuse_unknown(&mut self, whole: &str) {
         for (name, _) in std::mem::take(&mut self.unread) {
             self.refuse(&name, &format!("is not a field of {whole}"));
@@ -78,7 +78,7 @@ impl<'a, 'v> Fields<'a, 'v> {
         Some(self.unread.swap_remove(position).1)
     }
 
-    /// The JSON of a field that has to be there.
+    /// The JSON of a required field.
     pub fn take_required(&mut self, name: &str) -> Option<&'a RawValue> {
         let value = self.take(name);
         if value.is_none() {
@@ -87,7 +87,7 @@ impl<'a, 'v> Fields<'a, 'v> {
         value
     }
 
-    /// A string of some kind.
+    /// A string, parsed as a `T`.
     pub fn text<T>(&mut self, name: &str, presence: Presence) -> Option<T>
     where
         T: FromStr<Err: fmt::Display>,
@@ -100,7 +100,7 @@ impl<'a, 'v> Fields<'a, 'v> {
         if presence == Presence::Required { self.take_required(name) } else { self.take(name) }
     }
 
-    /// One of a few strings; `rule` says which.
+    /// One of several strings; `rule` says which.
     pub fn choice<T: FromStr>(&mut self, name: &str, presence: Presence, rule: &str) -> Option<T> {
         let raw = self.taken(name, presence)?;
         let value = serde_json::from_str::<String>(raw.get()).ok().and_then(|text| text.parse().ok());
@@ -110,7 +110,7 @@ impl<'a, 'v> Fields<'a, 'v> {
         value
     }
 
-    /// The string of some kind that a field's JSON is.
+    /// A field's JSON as a string, parsed as a `T`.
     pub fn parse_string<T>(&mut self, name: &str, raw: &RawValue) -> Option<T>
     where
         T: FromStr<Err: fmt::Display>,
@@ -122,14 +122,13 @@ impl<'a, 'v> Fields<'a, 'v> {
         text.parse().map_err(|rule: T::Err| self.refuse(name, &rule.to_string())).ok()
     }
 
-    /// The minor units of the amount that a field's JSON is.
+    /// A field's JSON as an amount, in minor units.
     pub fn amount(&mut self, name: &str, raw: &RawValue, currency: Currency) -> Option<i64> {
         let number = self.number(name, raw)?;
         currency.minor_units(number).map_err(|rule| self.refuse(name, &rule.to_string())).ok()
     }
 
-    /// A whole number from `range`, in any of its spellings: `2.0` is the whole number 2, also to JSON
-    /// Schema.
+    /// A whole number from `range`, in any spelling: `2.0` is the whole number 2, as in JSON Schema.
     pub fn whole(&mut self, name: &str, raw: &RawValue, range: RangeInclusive<i64>) -> Option<i64> {
         let number = self.number(name, raw)?;
         let whole = exact(number).ok().filter(Decimal::is_integer).and_then(|number| number.to_i64());
@@ -149,7 +148,7 @@ impl<'a, 'v> Fields<'a, 'v> {
         flag
     }
 
-    /// The number's own digits: a float would have rounded them.
+    /// The number's own digits: a float would round them.
     pub fn number<'n>(&mut self, name: &str, raw: &'n RawValue) -> Option<&'n str> {
         let text = raw.get();
         let is_number = text.starts_with(|first: char| first == '-' || first.is_ascii_digit());
@@ -160,8 +159,7 @@ impl<'a, 'v> Fields<'a, 'v> {
     }
 }
 
-/// The members of an object as they stand there, a name that stands twice included, which every
-/// map type would hide.
+/// All members of an object in their order, duplicate names included: a map type would hide those.
 struct Members<'a>(Vec<(String, &'a RawValue)>);
 
 impl<'de> Deserialize<'de> for Members<'de> {
@@ -178,7 +176,7 @@ impl<'de> Deserialize<'de> for Members<'de> {
             fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Self::Value, A::Error> {
                 let mut members = Vec::new();
                 while let Some(member) = map.next_entry()? {
-                    // One too many tells that there are too many.
+                    // One more than the limit shows that there are too many.
                     if members.len() <= MAX_FIELDS {
                         members.push(member);
                     }

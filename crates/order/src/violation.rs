@@ -1,4 +1,4 @@
-//! A broken rule, with the place that breaks it.
+//! A broken rule, and where it is broken.
 
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 use serde::Serialize;
@@ -15,10 +15,10 @@ pub enum Place {
     Parameter(String),
 }
 
-/// One rule that a request breaks. A refusal lists them all, so that a client mends them in one go.
+/// One rule that a request breaks. A problem document lists them all, so the client can fix them at once.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct Violation {
-    /// The place that breaks the rule.
+    /// Where the rule is broken.
     #[serde(flatten)]
     pub place: Place,
     /// The rule, as a sentence that completes "this value …".
@@ -42,13 +42,13 @@ impl Violation {
     }
 }
 
-/// `name` as one token of a JSON pointer in a URI fragment: escaped as a pointer's token, and then as
+/// `name` as one token of a JSON pointer in a URI fragment: escaped first as a pointer token, then as
 /// a fragment ([RFC 6901, sections 3 and 6](https://www.rfc-editor.org/rfc/rfc6901#section-6)).
 pub(crate) fn pointer_token(name: &str) -> String {
     utf8_percent_encode(&name.replace('~', "~0").replace('/', "~1"), OUTSIDE_FRAGMENTS).to_string()
 }
 
-/// What cannot stand in a fragment as it is: <https://www.rfc-editor.org/rfc/rfc3986#section-3.5>.
+/// The characters that a fragment must escape: <https://www.rfc-editor.org/rfc/rfc3986#section-3.5>.
 const OUTSIDE_FRAGMENTS: &AsciiSet = &NON_ALPHANUMERIC
     .remove(b'-')
     .remove(b'.')

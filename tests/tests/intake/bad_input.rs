@@ -139,7 +139,7 @@ async fn an_order_that_breaks_rules_is_told_all_of_them_at_once() {
         },
         {
           "pointer": "#/items/1/productId",
-          "detail": "must differ from the other items'; give one item its whole quantity"
+          "detail": "must be unique; combine the quantities into one item"
         },
         {
           "pointer": "#/items/2",

@@ -358,7 +358,7 @@ async fn errors_arrive_by_the_names_that_the_definition_matches() {
             let error = system.processes.process(function).invoke(&garbage).await.unwrap_err();
             assert_eq!(error.error_type, "InvalidOrder", "{function} {garbage}: {error:?}");
             let is_told = error.error_message.starts_with("read the input of the task: ");
-            assert!(is_told || error.error_message.starts_with("there is no action fly; there are "), "{error:?}");
+            assert!(is_told || error.error_message.starts_with("unknown action fly; the actions are "), "{error:?}");
         }
     }
     let absent = json!({ "action": "persist", "order_id": "00000000000000000000000000000000" });

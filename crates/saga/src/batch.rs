@@ -1,4 +1,4 @@
-//! Reading many items by their keys, all of them.
+//! Reading many items by their keys, without leaving any out.
 
 use std::time::Duration;
 
@@ -12,22 +12,22 @@ use crate::unavailable::Unavailable;
 /// [takes](https://docs.aws.amazon.com/amazondynamodb/latest/APIReference/API_BatchGetItem.html).
 pub const MAX_ITEMS: usize = 100;
 
-/// How often what a `BatchGetItem` left unread is asked for at most.
+/// The maximum number of reads, including retries of unprocessed keys.
 const MAX_READS: usize = 5;
 
-/// How long it is left alone before it is asked for again, doubled each time: DynamoDB leaves keys
-/// unread when it is throttled. All delays together are below a second.
+/// The delay before the first retry, doubled each time: DynamoDB leaves keys unprocessed when it
+/// throttles. All delays together are below a second.
 const FIRST_DELAY: Duration = Duration::from_millis(50);
 
-/// The items of a table that have these keys, at most [`MAX_ITEMS`] of them, in no order and each
+/// The items of a table with these keys, at most [`MAX_ITEMS`], in no particular order, each read
 /// strongly consistent.
 ///
 /// # Cost
 /// One read unit per 4 KiB of each item.
 ///
 /// # Errors
-/// [`Unavailable`], also if DynamoDB keeps leaving some of them unread: what is missing here would
-/// be taken for what does not exist.
+/// [`Unavailable`], also if DynamoDB keeps leaving keys unprocessed: the caller would take the missing
+/// items for ones that do not exist.
 pub async fn read_all(
     client: &Client,
     table: &str,

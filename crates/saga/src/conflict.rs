@@ -1,9 +1,9 @@
-//! Another try for a write that met somebody else's transaction.
+//! Retries of a write that conflicted with another transaction.
 //!
-//! DynamoDB queues nothing: of two transactions on one item at the same time it cancels the later one, and a
-//! single write likewise. That says nothing about the order, and is over within milliseconds. So it is tried
-//! again here, where the other side's few milliseconds can be waited for, and not after the whole seconds of
-//! the workflow's retries.
+//! DynamoDB queues nothing: of two transactions on one item at the same time it cancels the later one, and it
+//! rejects a single write in the same way. That says nothing about the order, and the other transaction is over
+//! within milliseconds. So the write is retried here, after milliseconds, and not by the workflow, which waits
+//! whole seconds.
 
 use std::hash::{DefaultHasher, Hash, Hasher};
 use std::time::Duration;
@@ -16,20 +16,20 @@ use crate::transaction::is_failed_condition;
 /// The most tries, the first one included.
 const MAX_TRIES: u32 = 8;
 
-/// The longest delay before the second try; each further one may be twice as long.
+/// The longest delay before the second try; the limit doubles with each further try.
 const FIRST_DELAY: Duration = Duration::from_millis(25);
 
-/// The longest delay of all.
+/// The longest delay before any try.
 const MAX_DELAY: Duration = Duration::from_millis(400);
 
-/// The most that all delays come to.
+/// The limit of all delays together.
 const MAX_SLEEP: Duration = Duration::from_millis(1600);
 
-/// No try begins later than this after the first one: a call may take 2.2 s, and the task has to answer
-/// within 5 s.
+/// No try begins later than this after the first one: a call may take 2.2 s, and the task must answer within
+/// 5 s.
 const LAST_START: Duration = Duration::from_millis(2600);
 
-/// Whether nothing but other transactions was in a transaction's way.
+/// Whether conflicts with other transactions are the only reasons.
 pub fn is_conflict(reasons: &[CancellationReason]) -> bool {
     let conflicts = reasons.iter().filter(|reason| reason.code() == Some("TransactionConflict")).count();
     let others = reasons.iter().any(|reason| {
@@ -44,7 +44,7 @@ pub struct Tries {
     started: Instant,
     made: u32,
     slept: Duration,
-    /// Spreads the delays of those who met each other; a hash and not chance, so that a run can be repeated.
+    /// Spreads the delays of conflicting writers. A hash and not a random number, so that runs are repeatable.
     spread: u64,
 }
 
@@ -54,7 +54,7 @@ impl Tries {
         Self { started: Instant::now(), made: 1, slept: Duration::ZERO, spread: hash(id) }
     }
 
-    /// Waits for the next try. `false` if there have been enough.
+    /// Waits before the next try. `false` if a limit is reached.
     pub async fn again(&mut self) -> bool {
         let delay = self.delay();
         if self.made >= MAX_TRIES || self.slept + delay > MAX_SLEEP || self.started.elapsed() + delay > LAST_START {
@@ -66,8 +66,8 @@ impl Tries {
         true
     }
 
-    /// Anything from nothing to the longest delay of this try, as
-    /// [full jitter](https://aws.amazon.com/blogs/architecture/exponential-backoff-and-jitter/) has it.
+    /// Between zero and this try's longest delay:
+    /// [full jitter](https://aws.amazon.com/blogs/architecture/exponential-backoff-and-jitter/).
     fn delay(&self) -> Duration {
         let longest = (FIRST_DELAY * 2_u32.pow(self.made - 1)).min(MAX_DELAY);
         let share = hash(&(self.spread, self.made)) % 1001;
@@ -86,7 +86,7 @@ mod tests {
     use super::*;
 
     #[tokio::test(start_paused = true)]
-    async fn the_tries_end_in_time_whoever_makes_them() {
+    async fn the_tries_end_in_time_for_any_id() {
         for id in ["a", "b", "0123456789abcdef0123456789abcdef"] {
             let started = Instant::now();
             let mut tries = Tries::of(id);

@@ -8,11 +8,11 @@
 //!                                     consumption
 //! ```
 //!
-//! The fence is written in the same write as the effect, so either both are there or neither is. An
-//! action that arrives after its compensation (its task timed out, and it writes only now) finds
-//! `CANCELLED` and does nothing; one that arrives after its consumption finds that it was done, and
-//! does nothing either. Every transition is conditional on what was read, so any number of actions,
-//! compensations and consumptions may run at once: one of them wins, and the others read its result.
+//! The fence and the effect are written together, so either both exist or neither does. An action that
+//! arrives after its compensation (its task timed out, and it writes late) finds `CANCELLED` and does
+//! nothing. An action that arrives after its consumption finds that it was done, and does nothing
+//! either. Every transition is conditional on what was read, so any number of actions, compensations
+//! and consumptions may run at once: one wins, and the others read its result.
 
 use aws_sdk_dynamodb::Client;
 use aws_sdk_dynamodb::error::SdkError;
@@ -30,34 +30,34 @@ use crate::step::{Item, Step};
 use crate::transaction::{cancellation_reasons, is_failed_condition, is_undecided, undecided};
 use crate::unavailable::Unavailable;
 
-/// How long a fence that nothing depends on is kept: longer than any message about its order can
-/// still arrive, the retention and redrive of every queue added up.
+/// How long a fence that nothing depends on is kept: longer than the retention and redrive of all queues
+/// together, so no message about its order can still arrive.
 const FENCE_RETENTION_S: i64 = 60 * 24 * 60 * 60;
 
-/// How many times a compensation or a consumption looks at a fence that others keep changing. A fence
-/// changes at most twice in its life, so the third look is the last that can find anything new.
+/// How many times a compensation or a consumption reads a fence that others keep changing. A fence
+/// changes at most twice in its life, so the third read is the last that can find anything new.
 const MAX_LOOKS: u32 = 3;
 
-/// The fence's attribute that says where it stands.
+/// The attribute that holds the fence's state.
 pub const STATE: &str = "fence";
 
-/// Where a fence stands.
+/// The state of a fence.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, strum::IntoStaticStr)]
 #[serde(rename_all = "SCREAMING_SNAKE_CASE")]
 #[strum(serialize_all = "SCREAMING_SNAKE_CASE")]
 pub enum FenceState {
-    /// The action's effect is there.
+    /// The action has taken effect.
     Applied,
-    /// It was taken back, or can no longer happen.
+    /// The effect was taken back, or can no longer happen.
     Cancelled,
-    /// It was used up, for good.
+    /// The effect was used up, for good.
     Consumed,
 }
 
-/// A fence as stored, beside its key.
+/// A fence as stored, without its key.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Fence<E> {
-    /// Where it stands.
+    /// Its state.
     #[serde(rename = "fence")]
     pub state: FenceState,
     /// What the action did; a tombstone has none.
@@ -72,45 +72,45 @@ pub struct Fence<E> {
     /// When it was consumed.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub consumed_ms: Option<EpochMs>,
-    /// When DynamoDB may drop it, in epoch *seconds*, as its TTL wants them.
+    /// When DynamoDB may delete it, in epoch *seconds*, as its TTL requires.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub expires_at: Option<i64>,
 }
 
-/// How an action ends when it does not succeed.
+/// Why an action did not succeed.
 #[derive(Debug, thiserror::Error)]
 pub enum ActionError<R> {
-    /// The step says no to this order. Final.
+    /// The step refuses this order. Final.
     #[error("the step refuses the order")]
     Refused(R),
-    /// A compensation was here first: whoever asked is too late. Final.
+    /// A compensation came first, so the action is too late. Final.
     #[error("the step was cancelled before it was applied")]
     Cancelled,
-    /// The order's fence holds another effect than the one asked for. Final.
-    #[error("the step was applied with other content")]
+    /// The order's fence holds a different effect. Final.
+    #[error("the step was applied with different content")]
     OtherContent,
     /// Nothing is decided.
     #[error(transparent)]
     Unavailable(#[from] Unavailable),
 }
 
-/// How a compensation ends when it does not succeed.
+/// Why a compensation did not succeed.
 #[derive(Debug, thiserror::Error)]
 pub enum CancelError {
-    /// The effect is used up, and nothing was touched. No order is both handed over and cancelled,
-    /// so whoever meets this met a mistake. Final.
-    #[error("the step's effect was consumed, and can no longer be taken back")]
+    /// The effect is used up, and nothing was changed. No order is both handed over and cancelled, so
+    /// this error means a bug. Final.
+    #[error("the step's effect was consumed and can no longer be undone")]
     Consumed,
     /// Nothing is decided.
     #[error(transparent)]
     Unavailable(#[from] Unavailable),
 }
 
-/// How a consumption ends when it does not succeed.
+/// Why a consumption did not succeed.
 #[derive(Debug, thiserror::Error)]
 pub enum ConsumeError {
-    /// There is no effect to use up: it never was, or it was taken back. Nothing was touched. Final.
-    #[error("the step has no effect that could be consumed")]
+    /// There is no effect to use up: there never was one, or it was taken back. Nothing was changed. Final.
+    #[error("the step has no effect to consume")]
     NotApplied,
     /// Nothing is decided.
     #[error(transparent)]
@@ -130,14 +130,14 @@ impl Fences {
         Self { client, table: table.into() }
     }
 
-    /// Runs the action: its effect and its fence in one write, if there is no fence yet.
+    /// Runs the action: writes its effect and its fence together, if there is no fence yet.
     ///
     /// # Idempotency
-    /// The same order again answers with the first receipt and writes nothing.
+    /// Repeated with the same order, it returns the first receipt and writes nothing.
     ///
     /// # Cost
-    /// Two write units for the fence and for each further write of up to 1 KiB, as transactions
-    /// cost; one if the fence is all there is to write.
+    /// In a transaction, two write units for the fence and for each further write of up to 1 KiB; one
+    /// write unit if only the fence is written.
     ///
     /// # Errors
     /// [`ActionError`].
@@ -161,8 +161,8 @@ impl Fences {
         }
     }
 
-    /// Sends a transaction, also again if others are in its way. Answers with the reasons of a cancelled one,
-    /// and with nothing if it was applied.
+    /// Sends a transaction, and retries it on a conflict. Returns the reasons if it was cancelled, and `None`
+    /// if it was applied.
     async fn transact(
         &self,
         order_id: &OrderId,
@@ -180,14 +180,14 @@ impl Fences {
         }
     }
 
-    /// Runs the compensation: takes the effect back, or sees to it that it can no longer happen.
+    /// Runs the compensation: takes the effect back, or prevents it from happening later.
     ///
     /// # Idempotency
     /// Any number of times, before, during or after the action.
     ///
     /// # Cost
-    /// A strongly consistent read; then one write unit for a tombstone, or two for the fence and for
-    /// each write of the undo.
+    /// A strongly consistent read; then one write unit for a tombstone, or two each for the fence and for
+    /// every write of the undo.
     ///
     /// # Errors
     /// [`CancelError`].
@@ -213,14 +213,13 @@ impl Fences {
         Err(Unavailable::Contended { attempted: CANCEL }.into())
     }
 
-    /// Uses the effect up: what the action did is there for good, and no compensation can take it
-    /// back any more.
+    /// Uses the effect up: what the action did is final, and no compensation can take it back.
     ///
     /// # Idempotency
-    /// Any number of times, also at once: one consumes, and every other one answers with its receipt.
+    /// Any number of times, also at once: one call consumes, and the others return its receipt.
     ///
     /// # Cost
-    /// A strongly consistent read; then two write units for the fence and for each further write of
+    /// A strongly consistent read; then two write units each for the fence and for every further write of
     /// up to 1 KiB.
     ///
     /// # Errors
@@ -267,7 +266,7 @@ impl Fences {
         self.absent_put(step.fence_key(order_id), &fence, APPLY)
     }
 
-    /// A put of a fence where none is.
+    /// A put of a fence, if there isn't one.
     fn absent_put<E: Serialize>(
         &self,
         key: Item,
@@ -280,7 +279,7 @@ impl Fences {
         Ok(Put::builder()
             .table_name(&self.table)
             .set_item(Some(item))
-            // Whoever writes the fence first decides; the other one reads it in the answer.
+            // The first writer of the fence decides; the others read it in the answer.
             .condition_expression("attribute_not_exists(#fence)")
             .expression_attribute_names("#fence", STATE)
             .return_values_on_condition_check_failure(ReturnValuesOnConditionCheckFailure::AllOld)
@@ -347,7 +346,7 @@ impl Fences {
             .map_err(|source| Unavailable::Unreadable { attempted, source })
     }
 
-    /// The tombstone, or `None` if somebody wrote a fence since it was looked for.
+    /// Writes the tombstone; `None` if a fence was written since it was read.
     async fn bury(&self, order_id: &OrderId, key: Item, now_ms: EpochMs) -> Result<Option<Receipt>, Unavailable> {
         let tombstone = Fence::<()> {
             state: FenceState::Cancelled,
@@ -366,7 +365,7 @@ impl Fences {
         }
     }
 
-    /// The undo and the fence's end in one write, or `None` if somebody else was first.
+    /// Writes the undo and the cancelled fence together; `None` if somebody else was first.
     async fn undo<S: Step>(
         &self,
         step: &S,
@@ -379,8 +378,8 @@ impl Fences {
         Ok(won.then_some(Receipt { at_ms: now_ms, effect: Effect::Undone }))
     }
 
-    /// Moves a fence on from `APPLIED`, together with the writes that this stands for. It says
-    /// whether it did, or somebody else was first.
+    /// Moves a fence on from `APPLIED`, together with these writes. `false` if somebody else was
+    /// first.
     async fn leave_applied(
         &self,
         order_id: &OrderId,
@@ -400,8 +399,8 @@ impl Fences {
         Update::builder()
             .table_name(&self.table)
             .set_key(Some(key))
-            // Only an effect that still stands may be taken back or used up, and only once: two
-            // compensations at once must not return the same stock twice.
+            // An effect may be taken back or used up only once: two compensations at once must not
+            // return the same stock twice.
             .condition_expression("#fence = :applied")
             .expression_attribute_names("#fence", STATE)
             .expression_attribute_values(":applied", state_value(FenceState::Applied))
@@ -444,9 +443,9 @@ fn expires_at(now_ms: EpochMs) -> i64 {
     now_ms / 1000 + FENCE_RETENTION_S
 }
 
-/// Reads a cancelled action's reasons, in the one order that is right: the fence first, for it may
-/// say that this very action has succeeded before; then what decides nothing; a refusal last. Stock
-/// that looks short because this order already holds it is not a refusal.
+/// Reads why an action's transaction was cancelled. The order matters: the fence first, because it may
+/// show that this very action succeeded before; then the reasons that decide nothing; a refusal last.
+/// Stock that looks short because this order already holds it is not a refusal.
 fn read_reasons<S: Step>(
     step: &S,
     order: &Order,
@@ -471,7 +470,7 @@ fn read_reasons<S: Step>(
     Err(undecided(APPLY, reasons).into())
 }
 
-/// What an action is told when the fence is already there.
+/// The result of an action whose fence already exists.
 fn answer_from_fence<E, R>(item: Option<&Item>, effect: &E) -> Result<Receipt, ActionError<R>>
 where
     E: DeserializeOwned + PartialEq,

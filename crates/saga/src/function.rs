@@ -11,12 +11,12 @@ use crate::step::{Refusal, Step};
 use crate::task::{InvalidInput, NamedError, Task};
 use crate::unavailable::Unavailable;
 
-/// What a step's function is asked to do, as the state machine sends it.
+/// The input of a step's function, as the state machine sends it.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 pub struct StepInput {
     /// One of the declared actions.
     pub action: String,
-    /// The order, for the action itself.
+    /// The order, for the action.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub order: Option<Box<Order>>,
     /// The order's id, for a compensation or a consumption: the fence knows the rest.
@@ -24,25 +24,25 @@ pub struct StepInput {
     pub order_id: Option<OrderId>,
 }
 
-/// The errors of every step's function, by the names that the state machine matches.
+/// The errors of every step's function; the variants' names are those that the state machine matches.
 #[derive(Debug, thiserror::Error, strum::IntoStaticStr, strum::VariantNames)]
 pub enum StepError<R: Refusal> {
-    /// The step says no to the order, by one of its own names. Final.
+    /// The step refuses the order, with one of its own error names. Final.
     #[error(transparent)]
     Refused(R),
     /// The order was cancelled before the action ran. Final.
     #[error("the step was cancelled before it was applied")]
     SagaCancelled,
-    /// The order's fence holds another effect than the one asked for. Final.
-    #[error("the step was applied with other content")]
+    /// The order's fence holds a different effect. Final.
+    #[error("the step was applied with different content")]
     OtherContent,
-    /// The effect was used up before it was to be taken back: nothing was given back. Final.
-    #[error("the step's effect was consumed before it was to be taken back")]
+    /// The effect is used up, so the compensation took nothing back. Final.
+    #[error("the step's effect was consumed and can no longer be undone")]
     AlreadyConsumed,
     /// There is no effect to use up. Final.
-    #[error("the step has no effect that could be consumed")]
+    #[error("the step has no effect to consume")]
     NotApplied,
-    /// The input asks for nothing that the step does. Final.
+    /// The input is not valid for this step. Final.
     #[error(transparent)]
     InvalidOrder(#[from] InvalidInput),
     /// Nothing is decided.
@@ -50,7 +50,7 @@ pub enum StepError<R: Refusal> {
     Unavailable(#[from] Unavailable),
 }
 
-/// The final errors that a step can have whatever it does, besides its own refusals.
+/// The final errors that every step can have, besides its own refusals.
 pub const FINAL_ERRORS: [&str; 4] = ["SagaCancelled", "OtherContent", "AlreadyConsumed", "NotApplied"];
 
 impl<R: Refusal> NamedError for StepError<R> {
@@ -98,7 +98,7 @@ impl<R: Refusal> From<ConsumeError> for StepError<R> {
     }
 }
 
-/// What an input asks for, once it is checked against the declaration.
+/// An input that was checked against the declaration.
 enum Request {
     Act(Box<Order>),
     Compensate(OrderId),
@@ -123,10 +123,10 @@ impl StepInput {
     }
 }
 
-/// Whether a step's function would take this payload.
+/// Whether a step's function would accept this payload.
 ///
 /// # Errors
-/// What it would refuse it for.
+/// Why it would reject it.
 pub fn check_payload(declaration: &Declaration, payload: &Value) -> Result<(), String> {
     let input = StepInput::deserialize(payload).map_err(|error| error.to_string())?;
     input.request(declaration).map(drop).map_err(|error| error.to_string())

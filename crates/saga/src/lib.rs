@@ -1,20 +1,20 @@
-//! The step protocol of the saga, as one reusable piece.
+//! The step protocol of the saga.
 //!
-//! A step says what its effect, its undo and its refusals are ([`Step`]). This crate makes it safe to run
+//! A step defines its effect, its undo and its refusals ([`Step`]). This crate makes it safe to run
 //! twice, late, concurrently and in any order ([`fence`]), gives its failures the names that the state
 //! machine matches ([`StepError`]), and serves it as a Lambda function ([`StepFunction`], [`task`]).
 //!
 //! | module | knows |
 //! |---|---|
-//! | [`step`] | what a new step has to say |
+//! | [`step`] | what a new step has to define |
 //! | [`function`] | a step as a Lambda function |
 //! | [`fence`] | the record that decides between an action and its compensation |
-//! | [`task`] | a function's input, output and errors as Step Functions sees them |
-//! | [`aws`] | the clients' settings: time limits, retries, connections opened during init |
-//! | [`transaction`] | why a transaction was cancelled, and in which order that is read |
-//! | [`conflict`] | another try for a transaction that met another one |
+//! | [`task`] | a function's input, output and errors, as Step Functions sees them |
+//! | [`aws`] | the AWS clients' settings: time limits, retries, connections opened during init |
+//! | [`transaction`] | why a transaction was cancelled, and in which order to read the reasons |
+//! | [`conflict`] | retries of a write that conflicted with another transaction |
 //! | [`batch`] | reading many items by their keys |
-//! | [`unavailable`] | which AWS errors are worth another try: all that decide nothing |
+//! | [`unavailable`] | which AWS errors are worth a retry: all that decide nothing |
 
 pub mod aws;
 pub mod batch;

@@ -9,11 +9,11 @@ use crate::function::StepFunction;
 use crate::step::{Item, Step};
 use crate::{aws, task};
 
-/// Serves the step that the function `name` declares, until Lambda ends the process: reads the fences' table
-/// from the environment, opens the connection during init, and answers the state machine.
+/// Serves the step that the function `name` declares, until Lambda ends the process: reads the name of the
+/// fences' table from the environment, opens the connection during init, and answers the state machine.
 ///
 /// # Errors
-/// A setting that the deployment left out, and those of the Lambda Runtime API.
+/// A missing declaration or setting, and errors of the Lambda Runtime API.
 pub async fn serve_step<S: Step>(
     name: &str,
     step: impl FnOnce(Client, String) -> S,

@@ -1,8 +1,8 @@
-//! A function as Step Functions sees it: input, output, and errors that have names.
+//! A function as Step Functions sees it: input, output, and named errors.
 //!
 //! The state machine matches errors by name, and a Rust function's default error name is a type
-//! path that no `ErrorEquals` matches. So every function has one error enum whose variants' names
-//! are the names in the definition; renaming a variant changes an interface.
+//! path that no `ErrorEquals` matches. So every function has one error enum whose variant names are
+//! the names in the definition. Renaming a variant changes an interface.
 
 use std::error::Error;
 use std::future::Future;
@@ -14,9 +14,9 @@ use serde_json::{Map, Value};
 
 use crate::unavailable::Unavailable;
 
-/// How long a task function takes at most before it answers `Unavailable` itself. It is below the
-/// function's own time limit, so that a store which hangs is a transient error that recovery goes on
-/// from, and not a crash, which would cancel the order.
+/// The time after which a task function answers `Unavailable` itself. It is below the function's own
+/// time limit: a store that hangs is then a transient error, from which recovery continues, and not a
+/// crash, which would cancel the order.
 pub const TASK_DEADLINE: Duration = Duration::from_secs(5);
 
 /// An error with the name that the state machine matches.
@@ -24,13 +24,13 @@ pub trait NamedError: Error + Send + Sync + 'static {
     /// The name.
     fn name(&self) -> &'static str;
 
-    /// What has to reach the order's record as data.
+    /// Data for the order's record.
     fn details(&self) -> Map<String, Value> {
         Map::new()
     }
 }
 
-/// A task's input that asks for nothing the task does.
+/// An input that the task cannot act on.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("{0}")]
 pub struct InvalidInput(String);
@@ -43,19 +43,19 @@ impl InvalidInput {
 
     /// An input that asks for an action that the task does not have.
     pub fn unknown_action(action: &str, known: &[&str]) -> Self {
-        Self(format!("there is no action {action}; there are {}", known.join(", ")))
+        Self(format!("unknown action {action}; the actions are {}", known.join(", ")))
     }
 }
 
-/// What a task says about its error, besides the error's name.
+/// A task's error, besides the error's name.
 ///
-/// A Lambda error has a name and a text, and nothing else. So what has to arrive as data goes through
-/// the state machine as JSON in that text; a text without data is sent as it is.
+/// A Lambda error has only a name and a text. So data passes through the state machine as JSON in that
+/// text; a text without data is sent as it is.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct ErrorMessage {
-    /// In words.
+    /// The message.
     pub message: String,
-    /// In data.
+    /// The data.
     #[serde(flatten)]
     pub details: Map<String, Value>,
 }
@@ -83,17 +83,17 @@ pub trait Task: Send + Sync + 'static {
     /// Its errors.
     type Error: NamedError;
 
-    /// Does what the input asks for. Safe to run any number of times, and to be dropped anywhere.
+    /// Carries out the input. Must be safe to run any number of times, and to be dropped at any point.
     fn run(&self, input: Self::Input) -> impl Future<Output = Result<Self::Output, Self::Error>> + Send;
 }
 
-/// Why a task function fails.
+/// Why a task function failed.
 #[derive(Debug, thiserror::Error)]
 pub enum TaskFailure<E: NamedError> {
-    /// The input is not one that the function takes.
+    /// The input does not have the function's form.
     #[error("read the input of the task")]
     InvalidOrder(#[source] serde_json::Error),
-    /// The output is not JSON.
+    /// The output cannot be written as JSON.
     #[error("write the output of the task")]
     InvalidOutput(#[source] serde_json::Error),
     /// The action failed.
@@ -104,7 +104,7 @@ pub enum TaskFailure<E: NamedError> {
     Unavailable(Unavailable),
 }
 
-/// The errors of serving a task, whatever the task: those of [`TaskFailure`].
+/// The errors that every task can have: those of [`TaskFailure`].
 pub const SERVING_ERRORS: [&str; 3] = ["InvalidOrder", "InvalidOutput", "Unavailable"];
 
 impl<E: NamedError> TaskFailure<E> {
@@ -128,18 +128,19 @@ impl<E: NamedError> TaskFailure<E> {
 }
 
 impl<E: NamedError> From<TaskFailure<E>> for Diagnostic {
-    /// The message is the whole chain of causes: the execution's event log is where it is read.
+    /// The message is the whole chain of causes, because it is read in the execution's log.
     fn from(failure: TaskFailure<E>) -> Self {
         Self { error_type: failure.name().to_owned(), error_message: failure.message().into_text() }
     }
 }
+
 /// An error and its sources in one line.
 pub fn chain(error: &(dyn Error + 'static)) -> String {
     let mut text = error.to_string();
     let mut source = error.source();
     while let Some(cause) = source {
         let cause_text = cause.to_string();
-        // Transparent wrappers and some SDK errors repeat their source's words.
+        // Transparent wrappers and some SDK errors repeat their source's text.
         if !text.ends_with(&cause_text) {
             text.push_str(": ");
             text.push_str(&cause_text);
@@ -149,7 +150,7 @@ pub fn chain(error: &(dyn Error + 'static)) -> String {
     text
 }
 
-/// Runs a task on a raw payload, as Lambda does and as the local stack does.
+/// Runs a task on a raw payload, on Lambda and on the local stack.
 ///
 /// # Errors
 /// [`TaskFailure`].

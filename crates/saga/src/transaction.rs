@@ -1,9 +1,9 @@
 //! Why DynamoDB cancelled a transaction.
 //!
-//! A cancelled transaction names a reason for each of its writes. They are read in one order: the
-//! record that says whether this very request has succeeded before comes first; then everything that
-//! decides nothing; what the request itself is refused for, last. In another order a request that
-//! succeeded is told that it failed.
+//! A cancelled transaction has a reason for each of its writes. They must be read in this order: first
+//! the record that shows whether this very request succeeded before, then everything that decides
+//! nothing, and last a refusal of the request. In another order, a request that succeeded would be
+//! reported as failed.
 
 use aws_sdk_dynamodb::error::SdkError;
 use aws_sdk_dynamodb::operation::transact_write_items::TransactWriteItemsError;
@@ -32,8 +32,8 @@ pub fn is_failed_condition(reason: &CancellationReason) -> bool {
     reason.code() == Some("ConditionalCheckFailed")
 }
 
-/// A reason that says nothing about the request: `TransactionConflict`, throttling, and whatever else
-/// AWS may come up with. `None` is the code of a write that had nothing against it.
+/// Whether a reason says nothing about the request: `TransactionConflict`, throttling, or any other code
+/// of AWS. `None` is the code of a write that was not a reason.
 pub fn is_undecided(reason: &CancellationReason) -> bool {
     !is_failed_condition(reason) && reason.code().is_some_and(|code| code != "None")
 }

@@ -1,15 +1,14 @@
-//! Which AWS errors are worth another try.
+//! Which AWS errors are worth a retry.
 //!
-//! A condition that failed is an answer, and is read where the call is made. Everything else that
-//! DynamoDB says (throttling, `TransactionConflictException`, `TransactionInProgressException`, an
-//! internal error, a missing table, no answer at all) decides nothing about the order, so it all
-//! becomes [`Unavailable`]: the workflow retries it, and after that recovery does. A mistake in the
-//! deployment, such as a missing permission, then delays orders until it is mended instead of
-//! cancelling them.
+//! A failed condition is an answer, and is read where the call is made. Every other error of DynamoDB
+//! (throttling, `TransactionConflictException`, `TransactionInProgressException`, an internal error, a
+//! missing table, no answer at all) decides nothing about the order, so it becomes [`Unavailable`]: the
+//! workflow retries it, and later recovery does. A mistake in the deployment, such as a missing
+//! permission, then delays orders until it is fixed instead of cancelling them.
 
 use aws_sdk_dynamodb::error::SdkError;
 
-/// A call to DynamoDB gave no answer that decides anything; the effect may or may not be there.
+/// A call to DynamoDB gave no answer that decides anything; its effect may or may not have happened.
 #[derive(Debug, thiserror::Error)]
 pub enum Unavailable {
     /// The call failed.
@@ -17,7 +16,7 @@ pub enum Unavailable {
     Call {
         /// What was attempted.
         attempted: &'static str,
-        /// What the SDK says of it.
+        /// The SDK's error.
         source: Box<aws_sdk_dynamodb::Error>,
     },
     /// A transaction was cancelled for reasons that say nothing about the order.
@@ -28,19 +27,19 @@ pub enum Unavailable {
         /// The reasons' codes, one for each write.
         reasons: String,
     },
-    /// The record kept changing while it was looked at.
-    #[error("{attempted}: others kept changing the record")]
+    /// The record kept changing while it was read.
+    #[error("{attempted}: the record kept changing")]
     Contended {
         /// What was attempted.
         attempted: &'static str,
     },
-    /// DynamoDB answered, and kept leaving out a part of what was asked for.
-    #[error("{attempted}: a part was left out again and again")]
+    /// DynamoDB kept returning only a part of what was requested.
+    #[error("{attempted}: DynamoDB kept returning only a part")]
     Incomplete {
         /// What was attempted.
         attempted: &'static str,
     },
-    /// A stored item is not one that this release can read.
+    /// This release cannot read a stored item, or write a new one.
     #[error("{attempted}: read the stored item")]
     Unreadable {
         /// What was attempted.
@@ -48,7 +47,7 @@ pub enum Unavailable {
         /// What is wrong with the item.
         source: serde_dynamo::Error,
     },
-    /// The function would not have been done within its own time limit.
+    /// The function could not finish within its own time limit.
     #[error("no answer within {limit_ms} ms")]
     TooSlow {
         /// The limit.

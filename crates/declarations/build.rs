@@ -1,5 +1,5 @@
-//! Finds the declarations in the folders of the functions and of the tables' owners, refuses those that
-//! are wrong, and has the library embed them.
+//! Finds the declarations in the folders of the functions and of the tables' owners, rejects invalid ones,
+//! and generates the code that embeds them.
 
 use std::fmt::Write as _;
 use std::path::{Path, PathBuf};
@@ -39,7 +39,7 @@ fn declared(root: &Path, places: &[&str], file: &str) -> Vec<PathBuf> {
     let mut found = Vec::new();
     for place in places {
         let place = root.join(place);
-        // A folder's own change time tells of a new or a removed subfolder.
+        // A folder's modification time changes when a subfolder is added or removed.
         println!("cargo::rerun-if-changed={}", place.display());
         for folder in folders(&place) {
             println!("cargo::rerun-if-changed={}", folder.display());
@@ -65,7 +65,7 @@ fn wrong<T: serde::de::DeserializeOwned>(root: &Path, path: &Path) -> Option<Str
     Some(format!("{}: {error}", relative(root, path)))
 }
 
-/// A function without a declaration would be deployed by nobody.
+/// Functions without a declaration: they would not be deployed.
 fn undeclared(root: &Path) -> Vec<String> {
     let folders = folders(&root.join("functions")).into_iter();
     let undeclared =

@@ -1,11 +1,11 @@
-//! What can be wrong between declarations.
+//! Contradictions between declarations.
 
 use std::collections::BTreeMap;
 
 use crate::schema::{Function, Kind};
 use crate::{functions, queues, routes, steps, tables};
 
-/// Everything that is wrong between the declarations: each names the file, and what to change.
+/// All contradictions between the declarations. Each names the file and what is wrong there.
 pub fn problems() -> Vec<String> {
     let mut problems = Vec::new();
     for function in functions() {
@@ -113,7 +113,7 @@ fn check_tables(problems: &mut Vec<String>) {
     }
 }
 
-/// What two functions must not declare both.
+/// What only one function may declare.
 fn check_unique(problems: &mut Vec<String>) {
     let mut owners: BTreeMap<String, Vec<&str>> = BTreeMap::new();
     let mut own = |what: String, function: &'static Function| owners.entry(what).or_default().push(&function.name);

@@ -1,11 +1,11 @@
-//! What every function, table, queue, route and step declares of itself.
+//! The declarations of every function, table, queue, route and step.
 //!
 //! A function's folder holds its `function.json`, and a table's owner its `table.json`. Terraform reads the
-//! same files. Whatever needs a list of functions, steps, tables, queues or routes walks the one here, so a
-//! new function is a new folder.
+//! same files. Code that needs a list of functions, steps, tables, queues or routes takes it from here, so a
+//! new function is just a new folder.
 //!
-//! The files are embedded when this crate is built, and a file of the wrong form fails the build. What can be
-//! wrong between two files is found by [`problems`], which a test asks.
+//! The files are embedded when this crate is built, and an invalid file fails the build. [`problems`] finds
+//! contradictions between files, and a test checks that there are none.
 
 mod check;
 mod schema;
@@ -55,7 +55,7 @@ pub fn steps() -> &'static [(&'static Function, &'static Step)] {
     &ALL
 }
 
-/// All refusals of all steps, by the error's name.
+/// All refusals of all steps, by error name.
 pub fn refusals() -> impl Iterator<Item = (&'static str, &'static Refusal)> {
     steps().iter().flat_map(|(_, step)| &step.refusals).map(|(name, refusal)| (name.as_str(), refusal))
 }
@@ -82,7 +82,7 @@ pub fn routes() -> impl Iterator<Item = (&'static Function, &'static str, &'stat
 }
 
 impl Function {
-    /// The name that stands for its ARN in the definition: `PersistOrderFunctionArn` for `persist-order`.
+    /// The placeholder of its ARN in the definition: `PersistOrderFunctionArn` for `persist-order`.
     pub fn placeholder(&self) -> String {
         let words = self.name.split('-').map(|word| {
             let (first, rest) = word.split_at(word.len().min(1));
@@ -98,26 +98,26 @@ impl Function {
 }
 
 impl Step {
-    /// All its actions: the action itself, its compensation and, if there is one, its consumption.
+    /// All its actions: the action itself, its compensation and its consumption, if it has one.
     pub fn actions(&self) -> impl Iterator<Item = &Action> {
         [&self.action, &self.compensation].into_iter().chain(&self.consumption)
     }
 }
 
-/// The environment variable that has a table's name.
+/// The environment variable with a table's name.
 pub fn table_variable(table: &str) -> String {
     format!("{}_TABLE", variable(table))
 }
 
-/// The environment variable that has a queue's URL.
+/// The environment variable with a queue's URL.
 pub fn queue_variable(queue: &str) -> String {
     format!("{}_QUEUE_URL", variable(queue))
 }
 
-/// The environment variable that has the state machine's ARN.
+/// The environment variable with the state machine's ARN.
 pub const WORKFLOW_VARIABLE: &str = "STATE_MACHINE_ARN";
 
-/// The environment variable that has the API's callers.
+/// The environment variable with the API's callers.
 pub const CALLERS_VARIABLE: &str = "API_CLIENTS";
 
 fn variable(name: &str) -> String {

@@ -5,11 +5,11 @@ use std::num::NonZeroU32;
 
 use serde::Deserialize;
 
-/// A Lambda function: everything about it but its logic. `functions/NAME/function.json`.
+/// A Lambda function, except for its logic: `functions/NAME/function.json`.
 #[derive(Debug, Clone, PartialEq, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Function {
-    /// Its name: the folder's.
+    /// Its name, which is the folder's.
     #[serde(skip)]
     pub name: String,
     /// What it does, in a sentence.
@@ -18,28 +18,28 @@ pub struct Function {
     pub kind: Kind,
     /// How much memory it has.
     pub memory: Memory,
-    /// How long it may run.
+    /// Its time limit.
     pub timeout: Timeout,
-    /// What it may touch.
+    /// What it has access to.
     #[serde(default)]
     pub uses: Uses,
-    /// Of a function of kind `record`: its actions.
+    /// The actions of a function of kind `record`.
     #[serde(default)]
     pub record: Option<Record>,
-    /// Of a function of kind `step`: the step.
+    /// The step of a function of kind `step`.
     #[serde(default)]
     pub step: Option<Step>,
-    /// Of a function of kind `api`: the requests that it answers, by method and path:
+    /// The requests that a function of kind `api` answers, by method and path:
     /// `POST /orders/{orderId}/cancel`.
     #[serde(default)]
     pub routes: BTreeMap<String, Route>,
-    /// The queues that it works off.
+    /// The queues that it processes.
     #[serde(default)]
     pub receives: BTreeMap<String, Receives>,
-    /// When it runs by itself.
+    /// Its schedule.
     #[serde(default)]
     pub schedule: Option<Schedule>,
-    /// The queues that exist because of it.
+    /// The queues that it owns.
     #[serde(default)]
     pub queues: BTreeMap<String, Queue>,
 }
@@ -48,7 +48,7 @@ pub struct Function {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Kind {
-    /// The state machine, which keeps the order's record with it.
+    /// The state machine, to keep the order's record.
     Record,
     /// The state machine, for a step of the saga.
     Step,
@@ -62,7 +62,7 @@ pub enum Kind {
 #[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Memory {
-    /// In MB; Lambda gives processor time by it.
+    /// In MB; Lambda gives processor time in proportion.
     pub mb: u32,
     /// The reason.
     pub why: String,
@@ -78,14 +78,14 @@ pub struct Timeout {
     pub why: String,
 }
 
-/// What a function may touch. Its policy and its environment follow from it.
+/// What a function has access to. Its policy and its environment follow from it.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Uses {
     /// The tables, by name.
     #[serde(default)]
     pub tables: BTreeMap<String, TableUse>,
-    /// The queues that it sends to, with the operations.
+    /// The operations on queues, by queue name.
     #[serde(default)]
     pub queues: BTreeMap<String, BTreeSet<String>>,
     /// The operations on the saga's state machine.
@@ -108,9 +108,9 @@ pub struct TableUse {
 #[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Record {
-    /// The actions of its input.
+    /// The actions that its input may name.
     pub actions: BTreeSet<String>,
-    /// The errors by which it refuses a request that there is nothing to roll back of.
+    /// The errors that refuse a request before there is anything to roll back.
     pub refusals: BTreeSet<String>,
 }
 
@@ -118,19 +118,19 @@ pub struct Record {
 #[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Step {
-    /// Its place among the steps: they run from the lowest to the highest. Gaps leave room for a step in
-    /// between.
+    /// Its place among the steps, which run from the lowest to the highest. Gaps leave room for new steps
+    /// in between.
     pub position: u32,
     /// What it does.
     pub action: Action,
-    /// What takes that back.
+    /// What takes its effect back.
     pub compensation: Action,
-    /// What uses it up once the order is handed over, if anything does.
+    /// What uses its effect up once the order is handed over, if anything does.
     #[serde(default)]
     pub consumption: Option<Action>,
     /// Where its fences are.
     pub fence: Fence,
-    /// How it says no to an order, by the error's name.
+    /// Its refusals, by error name.
     #[serde(default)]
     pub refusals: BTreeMap<String, Refusal>,
 }
@@ -141,7 +141,7 @@ pub struct Step {
 pub struct Action {
     /// The `action` of the function's input.
     pub name: String,
-    /// The event in the order's timeline, once it has had its effect.
+    /// The event in the order's timeline after it took effect.
     pub timeline: String,
 }
 
@@ -151,11 +151,11 @@ pub struct Action {
 pub struct Fence {
     /// The table.
     pub table: String,
-    /// The key, with `{order_id}` for the order's id.
+    /// The key, where `{order_id}` stands for the order's id.
     pub key: BTreeMap<String, String>,
 }
 
-/// How a step says no to an order.
+/// How a step refuses an order.
 #[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Refusal {
@@ -171,37 +171,37 @@ pub struct Refusal {
 #[derive(Debug, Clone, Default, PartialEq, Eq, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Route {
-    /// A caller needs one of these scopes.
+    /// The caller needs one of these scopes.
     pub scopes: BTreeSet<String>,
-    /// The headers that it knows, besides those of every request.
+    /// The headers that it reads, besides those of every request.
     #[serde(default)]
     pub headers: BTreeSet<String>,
-    /// The query parameters that it knows.
+    /// The query parameters that it accepts.
     #[serde(default)]
     pub query: BTreeSet<String>,
 }
 
-/// How a function works off a queue.
+/// How a function processes a queue.
 #[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Receives {
-    /// The most messages of one call.
+    /// The most messages per call.
     pub batch: u32,
     /// The reason.
     pub why: String,
 }
 
-/// When a function runs by itself.
+/// A function's schedule.
 #[derive(Debug, Clone, PartialEq, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Schedule {
-    /// How many minutes lie between two runs.
+    /// The minutes between two runs.
     pub every_minutes: NonZeroU32,
-    /// What it is invoked with.
+    /// The input of each run.
     pub input: serde_json::Value,
     /// The reason for the period.
     pub why: String,
-    /// The queue that runs end in which could not be started, or failed.
+    /// The queue for runs that could not be started, or that failed.
     pub failures: String,
 }
 
@@ -212,26 +212,26 @@ pub struct Queue {
     /// Its name.
     #[serde(skip)]
     pub name: String,
-    /// What is in it, in a sentence.
+    /// What it holds, in a sentence.
     pub description: String,
     /// How long a received message is hidden from other receivers.
     pub visibility_seconds: u32,
     /// How long a message is kept.
     pub retention_days: u32,
-    /// Where messages go that nobody can work off.
+    /// Where messages go that cannot be processed.
     #[serde(default)]
     pub redrive: Option<Redrive>,
     /// The reason for these numbers.
     pub why: String,
 }
 
-/// Where messages go that nobody can work off.
+/// Where messages go that cannot be processed.
 #[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Redrive {
     /// The queue.
     pub to: String,
-    /// How many times a message is received before.
+    /// How many times a message is received before it goes there.
     pub max_receives: u32,
 }
 
@@ -243,13 +243,13 @@ pub struct Table {
     pub name: String,
     /// Its key.
     pub key: Key,
-    /// The types of the attributes that are keys, of the table or of an index: `S` or `N`.
+    /// The types of the key attributes of the table and its indexes: `S` or `N`.
     pub attributes: BTreeMap<String, AttributeType>,
-    /// Its indexes. Only keys are projected: a change of status then rewrites no index, and a page reads
-    /// what it shows by key.
+    /// Its indexes. They project only keys: changes of other attributes then do not rewrite them, and a
+    /// page reads its items by key.
     #[serde(default)]
     pub indexes: BTreeMap<String, IndexKey>,
-    /// The attribute with the time, in epoch seconds, after which DynamoDB may drop an item.
+    /// The attribute with the time, in epoch seconds, after which DynamoDB may delete an item.
     #[serde(default)]
     pub ttl: Option<String>,
 }
@@ -269,7 +269,7 @@ pub enum AttributeType {
 pub struct Key {
     /// The partition key.
     pub partition: String,
-    /// The sort key, if there is one.
+    /// The sort key, if the table has one.
     #[serde(default)]
     pub sort: Option<String>,
 }

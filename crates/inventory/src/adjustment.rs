@@ -1,10 +1,9 @@
-//! Adjustments: stock that came in, got lost or was counted otherwise, by a difference.
+//! Adjustments: stock that came in, got lost, or was counted differently, as a difference.
 //!
-//! A difference is added to whatever the stock is when it arrives, so it minds no order that moves
-//! stock at the same time. The adjustment's record is written in the same transaction: whoever sends
-//! it again finds the record, and moves nothing. Records are kept for good. They are the store's book
-//! of what changed beside its orders, and there are few of them; one that expired would let a late
-//! repetition count twice.
+//! A difference is added to the current stock, so orders may move stock at the same time. The
+//! adjustment's record is written in the same transaction: a repeated request finds the record and
+//! changes nothing. Records are kept for good: if one expired, a late repetition would count twice.
+//! There are few of them, and they are the store's book of changes other than orders.
 
 use aws_sdk_dynamodb::types::{
     AttributeValue, CancellationReason, Put, ReturnValuesOnConditionCheckFailure, TransactWriteItem, Update,
@@ -25,11 +24,11 @@ const ATTEMPTED: &str = "adjust the stock";
 #[serde(rename_all = "SCREAMING_SNAKE_CASE")]
 #[strum(serialize_all = "SCREAMING_SNAKE_CASE")]
 pub enum AdjustmentReason {
-    /// It came in. The only one that may be an article's first.
+    /// It came in. Only a receipt may be an article's first adjustment.
     Received,
     /// It is gone: broken, stolen, spoilt.
     Lost,
-    /// There is more or less of it than was thought.
+    /// A count found more or less than expected.
     Counted,
 }
 
@@ -40,26 +39,26 @@ pub struct Adjustment {
     pub store_id: StoreId,
     /// The article.
     pub sku: Sku,
-    /// How many more there are, or less if it is negative. Never zero.
+    /// How many more there are, or fewer if it is negative. Never zero.
     pub difference: i64,
     /// Why.
     pub reason: AdjustmentReason,
-    /// What whoever adjusts it has to say about it.
+    /// A comment.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub note: Option<Note>,
 }
 
-/// An adjustment's record, as stored beside its key.
+/// An adjustment's record, as stored without its key.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct AdjustmentRecord {
-    /// The adjustment. Within a map of its own: store and article at the top of an item are the keys
-    /// of the stock's index.
+    /// The adjustment, in a map of its own: at the top of an item, `store_id` and `sku` are the keys of
+    /// the stock's index.
     pub adjustment: Adjustment,
     /// When it was made.
     pub adjusted_ms: EpochMs,
 }
 
-/// Why an adjustment is not made.
+/// Why an adjustment was not made.
 #[derive(Debug, thiserror::Error)]
 pub enum AdjustError {
     /// The key was used for another adjustment.
@@ -68,11 +67,11 @@ pub enum AdjustError {
     /// The store does not keep the article.
     #[error("the store does not keep the article")]
     UnknownSku,
-    /// Open orders would hold more than there is.
+    /// Open orders would hold more stock than there is.
     #[error("open orders would hold more than there is")]
     Reserved(Stock),
-    /// There is more than anybody can have: a slip, or somebody who tries how far it goes.
-    #[error("there are more than {MAX_ON_HAND} already")]
+    /// There is more stock than can be real: a slip, or somebody testing the limit.
+    #[error("more than {MAX_ON_HAND} are available already")]
     TooMuch(Stock),
     /// Nothing is decided.
     #[error(transparent)]
@@ -80,15 +79,14 @@ pub enum AdjustError {
 }
 
 impl Stocks {
-    /// Makes an adjustment. The first receipt of an article has the store keep it.
+    /// Makes an adjustment. An article's first receipt adds it to the store's stock.
     ///
     /// # Idempotency
-    /// The same adjustment under the same id again answers with the first one's record, and moves
-    /// nothing.
+    /// Repeated with the same id and content, it returns the first record and changes nothing.
     ///
     /// # Cost
-    /// Four write units, as transactions cost, and one for the index if the article is new. A try that
-    /// meets another transaction costs as much, and a read unit.
+    /// Four write units, because it is a transaction, and one for the index if the article is new. A try
+    /// that conflicts with another transaction costs as much, and a read unit.
     ///
     /// # Errors
     /// [`AdjustError`].
@@ -105,8 +103,8 @@ impl Stocks {
             let transaction = self.client.transact_write_items().set_transact_items(Some(writes.clone()));
             let Err(error) = transaction.send().await else { return Ok(record) };
             match read_reasons(adjustment, &cancellation_reasons(ATTEMPTED, error)?) {
-                // No workflow tries this again, so it is done here. That is safe: the record tells
-                // whether a try before has succeeded.
+                // No workflow retries this, so it is retried here. That is safe: the record shows whether
+                // an earlier try succeeded.
                 error @ Err(AdjustError::Unavailable(Unavailable::Cancelled { .. })) => {
                     if !tries.again().await {
                         return error;
@@ -114,7 +112,7 @@ impl Stocks {
                 }
                 read => return read,
             }
-            // What was in the way may have been this very adjustment, sent twice at once.
+            // The other transaction may have been this very adjustment, sent twice at once.
             if let Some(made) = self.made(id).await? {
                 return same(made, adjustment);
             }
@@ -134,7 +132,7 @@ impl Stocks {
         let put = Put::builder()
             .table_name(&self.table)
             .set_item(Some(item))
-            // Made once, however often it is sent.
+            // Made once, no matter how many times it is sent.
             .condition_expression("attribute_not_exists(pk)")
             .return_values_on_condition_check_failure(ReturnValuesOnConditionCheckFailure::AllOld)
             .build()
@@ -152,8 +150,8 @@ impl Stocks {
             .return_values_on_condition_check_failure(ReturnValuesOnConditionCheckFailure::AllOld);
         let update = if *reason == AdjustmentReason::Received {
             update
-                // What is received is kept, known before or not. Naming the keys again changes nothing
-                // about an item that has them, and so costs no write of the index.
+                // A receipt may be of a new article. Setting the keys of an item that has them changes
+                // nothing, and so writes no index.
                 .update_expression(
                     "SET store_id = :store, sku = :sku, reserved = if_not_exists(reserved, :none), \
                      available = if_not_exists(available, :none) + :difference",
@@ -166,11 +164,11 @@ impl Stocks {
         } else {
             update
                 .update_expression("SET available = available + :difference")
-                // Orders hold the rest: what is available never goes below zero. An article that the
-                // store does not keep has no `available` at all, and fails likewise.
+                // Orders hold the rest, so `available` never goes below zero. An article that the store
+                // does not keep has no `available`, and fails the condition too.
                 .condition_expression("available BETWEEN :least AND :most")
                 .expression_attribute_values(":least", number((-difference).max(0)))
-                // What is taken away may be taken from however much there is.
+                // Stock may be taken away from any amount.
                 .expression_attribute_values(":most", number(if *difference > 0 { MAX_ON_HAND } else { i64::MAX }))
         };
         let update = update.build().expect("an update with a table, a key and an expression is complete");
@@ -183,8 +181,8 @@ pub fn adjustment_key(id: &AdjustmentId) -> Item {
     key(format!("ADJUSTMENT#{id}"))
 }
 
-/// Reads why an adjustment's transaction was cancelled: its record first, for it may say that this
-/// very adjustment was made before; then what decides nothing; the stock last.
+/// Reads why an adjustment's transaction was cancelled: its record first, because it may show that this
+/// very adjustment was made before; then the reasons that decide nothing; the stock last.
 fn read_reasons(adjustment: &Adjustment, reasons: &[CancellationReason]) -> Result<AdjustmentRecord, AdjustError> {
     if let Some(reason) = reasons.first().filter(|reason| is_failed_condition(reason)) {
         let item = reason.item().ok_or(Unavailable::Contended { attempted: ATTEMPTED })?.clone();
@@ -208,7 +206,7 @@ fn record_of(item: Item) -> Result<AdjustmentRecord, Unavailable> {
     serde_dynamo::from_item(item).map_err(|source| Unavailable::Unreadable { attempted: ATTEMPTED, source })
 }
 
-/// The record, if it is this adjustment's.
+/// The record, if its adjustment is the same.
 fn same(made: AdjustmentRecord, adjustment: &Adjustment) -> Result<AdjustmentRecord, AdjustError> {
     if made.adjustment == *adjustment { Ok(made) } else { Err(AdjustError::OtherContent) }
 }

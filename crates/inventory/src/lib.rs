@@ -3,11 +3,11 @@
 //! | module | knows |
 //! |---|---|
 //! | [`table`] | the items and their keys |
-//! | [`stock`] | reading stock, and setting it |
-//! | [`adjustment`] | changing it by a difference |
+//! | [`stock`] | reading stock and setting it |
+//! | [`adjustment`] | changing stock by a difference |
 //! | [`listing`] | a store's stock, page by page |
 //!
-//! Reserving and releasing stock for an order is the step's business: `functions/reserve-inventory`.
+//! The step reserves and releases stock for orders: `functions/reserve-inventory`.
 
 pub mod adjustment;
 pub mod listing;

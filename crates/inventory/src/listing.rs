@@ -1,4 +1,4 @@
-//! A store's stock, article by article.
+//! Lists of a store's stock, a page at a time.
 
 use std::collections::BTreeMap;
 
@@ -9,15 +9,15 @@ use saga::{Item, Unavailable, batch};
 use crate::stock::{Stocks, stock_of};
 use crate::table::{Stock, stock_key};
 
-/// The index of stock by store. Only keys are in it, and those of an item never change: an order
-/// that moves stock writes nothing to it.
+/// The index of stock by store. It holds only keys, which never change: an order that moves stock does
+/// not write it.
 pub const INDEX: &str = "stock_by_store";
 
-/// The most articles of a page: as many as are read by key at once.
+/// The most articles of a page: as many as one batch reads by key.
 pub const MAX_PAGE_SIZE: usize = batch::MAX_ITEMS;
 
-/// How many parts of the index are looked through for one page: what is available is not in it. Past
-/// that the page is short, and the next one goes on.
+/// The most parts of the index that are read for one page. The index does not hold what is available, so
+/// `below` filters after reading. At the limit the page is short, and the next one continues.
 const MAX_ROUNDS: usize = 5;
 
 /// A part of a store's stock.
@@ -25,20 +25,20 @@ const MAX_ROUNDS: usize = 5;
 pub struct Page {
     /// The articles, by their ids.
     pub stock: Vec<Stock>,
-    /// The article that the list goes on behind, if it does.
+    /// The article after which the list continues, if it does.
     pub next: Option<Sku>,
 }
 
 impl Stocks {
-    /// A store's articles behind `after`, at most `limit` of them ([`MAX_PAGE_SIZE`] at most); only
-    /// those with less than `below` available, if that is given.
+    /// A store's articles after `after`, at most `limit` (which is at most [`MAX_PAGE_SIZE`]); with
+    /// `below`, only those with less than that available.
     ///
-    /// A walk from page to page sees each article that the store kept when it began once. The index
-    /// is eventually consistent: an article of the last moment may not be in it yet. Numbers are read
-    /// strongly.
+    /// A walk through the pages sees every article that the store kept at its start exactly once. The
+    /// index is eventually consistent: a very new article may not be in it yet. The numbers are strongly
+    /// consistent.
     ///
     /// # Cost
-    /// For each of up to five rounds half a read unit per 4 KiB of keys, and one read unit per article.
+    /// For each of up to five rounds, half a read unit per 4 KiB of keys and one read unit per article.
     ///
     /// # Errors
     /// [`Unavailable`].
@@ -70,7 +70,7 @@ impl Stocks {
         Ok(Page { stock, next: after })
     }
 
-    /// The next articles of the index, and whether there are more behind them.
+    /// The next articles of the index, and whether there are more after them.
     async fn keys(
         &self,
         store_id: &StoreId,
@@ -85,7 +85,7 @@ impl Stocks {
             .key_condition_expression("store_id = :store")
             .expression_attribute_values(":store", AttributeValue::S(store_id.to_string()))
             .set_exclusive_start_key(after.map(|sku| index_key(store_id, sku)))
-            // One more than is shown: it tells whether the list goes on.
+            // One more than is shown, to see whether the list continues.
             .limit(i32::try_from(limit + 1).unwrap_or(i32::MAX));
         let page = query.send().await.map_err(|error| Unavailable::call("list the stock", error))?;
         let mut skus: Vec<Sku> =

@@ -1,7 +1,7 @@
-//! The stock as operations keep it: read, and set to what was counted.
+//! Stock for operations: reading it, and setting it to a count.
 //!
-//! Orders move stock at the same time. So nothing here writes a number that was read before without
-//! the condition that it still is that number.
+//! Orders move stock at the same time. So a write that depends on a number read before is conditional on
+//! that number being unchanged.
 
 use aws_sdk_dynamodb::Client;
 use aws_sdk_dynamodb::operation::put_item::PutItemError;
@@ -12,25 +12,25 @@ use saga::{Item, Unavailable};
 
 use crate::table::{Stock, stock_key};
 
-/// The most that stock is set to, adjusted by at once, or can be while it is still added to: a million
-/// millions. So it is always far from where a JSON number is no longer exact.
+/// The most that stock can be set to or adjusted by, and the most that may be available before more is
+/// added: a million millions, far below the point where JSON numbers are no longer exact.
 pub const MAX_ON_HAND: i64 = 1_000_000_000_000;
 
-/// The stock in a table, as operations keep it.
+/// The stock in a table, for operations.
 #[derive(Debug, Clone)]
 pub struct Stocks {
     pub(crate) client: Client,
     pub(crate) table: String,
 }
 
-/// What came of setting stock.
+/// The result of setting stock.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Setting {
-    /// It is as it was to be.
+    /// The stock is as requested.
     Done(Stock),
-    /// It was changed since it was read.
+    /// The stock has changed since it was read.
     Changed,
-    /// Open orders hold more than that of it, which stands as told.
+    /// Open orders hold more than was requested; the stock is unchanged.
     Reserved(Stock),
 }
 
@@ -55,11 +55,11 @@ impl Stocks {
         answer.item.map(|item| stock_of(item, ATTEMPTED)).transpose()
     }
 
-    /// Has a store keep an article that it did not keep, with this much on hand.
+    /// Adds an article that the store did not keep, with this much on hand.
     ///
     /// # Idempotency
-    /// A try of this call whose answer was lost is [`Setting::Done`], and so is stock that somebody
-    /// else created with this very number, and of which nothing is reserved or gone yet.
+    /// A retry after a lost answer is [`Setting::Done`]. So is stock that somebody else created with the
+    /// same number, if none of it is reserved or gone yet.
     ///
     /// # Cost
     /// Two write units, one of them for the index.
@@ -77,7 +77,7 @@ impl Stocks {
             .put_item()
             .table_name(&self.table)
             .set_item(Some(item))
-            // Of two clerks who create it at once with other numbers, the second one is told.
+            // Of two clerks who create it at once with different numbers, the second gets `Changed`.
             .condition_expression("attribute_not_exists(pk)")
             .return_values_on_condition_check_failure(ReturnValuesOnConditionCheckFailure::AllOld);
         match put.send().await {
@@ -89,14 +89,14 @@ impl Stocks {
         }
     }
 
-    /// Sets what is on hand, if the stock still is as it was `read`.
+    /// Sets what is on hand, if the stock is unchanged since it was `read`.
     ///
     /// # Idempotency
-    /// A try of this call whose answer was lost is [`Setting::Done`], and nothing is written if there is
-    /// that much on hand already.
+    /// A retry after a lost answer is [`Setting::Done`]. Nothing is written if there is that much on hand
+    /// already.
     ///
     /// # Cost
-    /// One write unit. No index is written: no key changes.
+    /// One write unit. No index is written, because no key changes.
     ///
     /// # Errors
     /// [`Unavailable`].
@@ -116,8 +116,8 @@ impl Stocks {
             .table_name(&self.table)
             .set_key(Some(stock_key(&read.store_id, &read.sku)))
             .update_expression("SET available = :set")
-            // What is set follows from what was read: an order that moved stock since then would be
-            // undone by it, and a delivery that came in since would be lost.
+            // The new number is computed from what was read. Without the condition it would overwrite
+            // an order's or a delivery's change since then.
             .condition_expression("available = :available AND reserved = :reserved")
             .expression_attribute_values(":set", number(set.available))
             .expression_attribute_values(":available", number(read.available))
@@ -133,8 +133,8 @@ impl Stocks {
     }
 }
 
-/// What a failed condition found: perhaps exactly what was to be set, by a try whose answer was lost. The
-/// same number on hand is not enough: an order that was handed over meanwhile can lead to it, too.
+/// The result after a failed condition: `Done` if the stock is exactly as requested, set by a try whose
+/// answer was lost. The same number on hand is not enough: a hand-over can lead to that number too.
 fn found(old: Option<&Item>, wanted: Stock, attempted: &'static str) -> Result<Setting, Unavailable> {
     let Some(old) = old.filter(|item| !item.is_empty()) else { return Ok(Setting::Changed) };
     Ok(if stock_of(old.clone(), attempted)? == wanted { Setting::Done(wanted) } else { Setting::Changed })

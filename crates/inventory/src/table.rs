@@ -6,8 +6,8 @@
 //! | reservation | `ORDER#<order id>` | a fence whose effect is a [`Reservation`] |
 //! | adjustment | `ADJUSTMENT#<adjustment id>` | an [`AdjustmentRecord`](crate::adjustment::AdjustmentRecord) |
 //!
-//! The index `stock_by_store` has the keys of the stock items, and of nothing else: no other item has
-//! `store_id` and `sku` at its top.
+//! The index `stock_by_store` holds only the keys of stock items: no other item has `store_id` and `sku`
+//! at its top.
 
 use aws_sdk_dynamodb::types::AttributeValue;
 use order::{Order, OrderId, OrderLine, Sku, StoreId};
@@ -22,7 +22,7 @@ pub const TABLE: &str = "inventory";
 pub struct Reservation {
     /// The store whose stock it is.
     pub store_id: StoreId,
-    /// How much of what.
+    /// How much of each article.
     pub lines: Vec<ReservedLine>,
 }
 
@@ -42,7 +42,7 @@ impl From<&Order> for Reservation {
     }
 }
 
-/// Stock of one article in one store, as stored beside its key.
+/// Stock of one article in one store, as stored without its key.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Stock {
     /// The store.
@@ -56,7 +56,7 @@ pub struct Stock {
 }
 
 impl Stock {
-    /// How many there are.
+    /// How many the store has.
     pub fn on_hand(&self) -> i64 {
         self.available + self.reserved
     }

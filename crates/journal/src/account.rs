@@ -1,21 +1,21 @@
-//! A customer's account: the terms of its invoices, and what it owes.
+//! A customer's account: the terms of its invoices, and what the customer owes.
 
 use aws_sdk_dynamodb::types::AttributeValue;
 use order::{Currency, CustomerId};
 use serde::{Deserialize, Serialize};
 
-/// A customer's account, as stored beside its key.
+/// A customer's account, as stored without its key.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Account {
-    /// Whose account it is.
+    /// The customer.
     pub customer_id: CustomerId,
     /// The currency of its amounts.
     pub currency: Currency,
     /// The most that the customer may owe.
     pub credit_limit_minor: i64,
-    /// Whether it takes no new invoices.
+    /// Whether it accepts no new invoices.
     pub on_hold: bool,
-    /// What the customer owes: the sum of the invoices that stand.
+    /// What the customer owes: the sum of the invoices that are not reversed.
     pub receivable_minor: i64,
 }
 
@@ -27,14 +27,14 @@ impl Account {
     }
 }
 
-/// What a customer may buy on invoice. The receivable is not part of it: that follows from the journal.
+/// What a customer may buy on invoice. The receivable is not part of it, because it follows from the journal.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct AccountTerms {
-    /// The currency of the account's amounts, for good.
+    /// The currency of the account's amounts; it never changes.
     pub currency: Currency,
     /// The most that the customer may owe.
     pub credit_limit_minor: i64,
-    /// Whether the account takes no new invoices.
+    /// Whether the account accepts no new invoices.
     pub on_hold: bool,
 }
 

@@ -1,4 +1,4 @@
-//! The entries of an order, as the journal has them.
+//! Reading the journal entries of an order.
 
 use order::{EpochMs, OrderId};
 use saga::fence::Fence;
@@ -9,10 +9,10 @@ use crate::table::{Entry, Journal, Reversal, posting_key, reversal_key};
 
 const ATTEMPTED: &str = "read the order's journal";
 
-/// What an order's entries are.
+/// The entries of an order.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Entries {
-    /// The posting, and when it was posted.
+    /// The posting, and when it was written.
     pub posting: Option<(Entry, EpochMs)>,
     /// The reversal, and when it was written.
     pub reversal: Option<(Entry, EpochMs)>,
@@ -27,7 +27,7 @@ impl Journal {
     /// # Errors
     /// [`Unavailable`].
     pub async fn entries(&self, order_id: &OrderId) -> Result<Entries, Unavailable> {
-        // The reversal first: whoever sees one sees the posting too, which is older and stays.
+        // The reversal first: if it is there, the posting is too, which is older and stays.
         let reversal: Option<Reversal> = self.entry(reversal_key(order_id)).await?;
         let posting: Option<Fence<Entry>> = self.entry(posting_key(order_id)).await?;
         Ok(Entries {

@@ -7,7 +7,7 @@
 //! | [`account`] | an account as stored |
 //! | [`terms`] | reading an account, and setting its terms |
 //!
-//! Posting an order and reversing it is the step's business: `functions/post-accounting`.
+//! The step posts orders and reverses them: `functions/post-accounting`.
 
 pub mod account;
 pub mod entries;

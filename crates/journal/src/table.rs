@@ -3,7 +3,7 @@
 //! | item | key `pk` | key `sk` | attributes |
 //! |---|---|---|---|
 //! | posting | `ORDER#<order id>` | `POSTING` | a fence whose effect is an [`Entry`] |
-//! | reversal | `ORDER#<order id>` | `REVERSAL` | `effect`, the posting's entry with its signs turned |
+//! | reversal | `ORDER#<order id>` | `REVERSAL` | `effect`, the posting's entry with opposite signs |
 //! | account | `ACCOUNT#<customer>` | `TERMS` | an [`Account`](crate::Account) |
 
 use aws_sdk_dynamodb::Client;
@@ -15,13 +15,13 @@ use serde::{Deserialize, Serialize};
 /// The table's name, as it declares itself.
 pub const TABLE: &str = "journal";
 
-/// The ledger account that prepaid orders are paid into.
+/// The ledger account for payments of prepaid orders.
 pub const CASH: &str = "CASH";
 
-/// The ledger account of what customers owe on invoice.
+/// The ledger account for what customers owe on invoice.
 pub const RECEIVABLES: &str = "RECEIVABLES";
 
-/// The ledger account of what was sold.
+/// The ledger account for sales.
 pub const SALES: &str = "SALES";
 
 /// A journal entry: its lines add up to zero.
@@ -65,16 +65,16 @@ impl Entry {
         Self { lines: self.lines.iter().map(turn).collect(), ..self.clone() }
     }
 
-    /// How much it raises the customer's receivable by.
+    /// By how much it raises the customer's receivable.
     pub fn receivable_minor(&self) -> i64 {
         self.lines.iter().filter(|line| line.account == RECEIVABLES).map(|line| line.amount_minor).sum()
     }
 }
 
-/// A reversal as stored, beside its key.
+/// A reversal as stored, without its key.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Reversal {
-    /// The posting's entry with its signs turned.
+    /// The posting's entry with opposite signs.
     pub effect: Entry,
     /// When it was written.
     pub reversed_ms: EpochMs,

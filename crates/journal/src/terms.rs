@@ -1,7 +1,6 @@
-//! The terms of an account, as whoever keeps the accounts sets them.
+//! Reading an account, and setting its terms.
 //!
-//! They are set by their own attributes. The receivable is moved by invoices at the same time, and
-//! nothing here writes it.
+//! Setting the terms writes only their own attributes: invoices change the receivable at the same time.
 
 use aws_sdk_dynamodb::operation::update_item::UpdateItemError;
 use aws_sdk_dynamodb::operation::update_item::builders::UpdateItemFluentBuilder;
@@ -14,17 +13,17 @@ use crate::table::{Journal, account_key};
 
 const SET: &str = "set the account's terms";
 
-/// What came of setting terms.
+/// The result of setting terms.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum SettingTerms {
-    /// They are as they were to be.
+    /// The terms are as requested.
     Done,
-    /// They were changed since they were read.
+    /// The terms have changed since they were read.
     Changed,
 }
 
 impl Journal {
-    /// A customer's account, strongly consistent; `None` if there is none.
+    /// A customer's account, strongly consistent; `None` if there isn't one.
     ///
     /// # Cost
     /// One read unit.
@@ -41,8 +40,8 @@ impl Journal {
     /// Opens an account that owes nothing yet, unless the customer has one.
     ///
     /// # Idempotency
-    /// A try whose answer was lost is [`SettingTerms::Done`] the second time, as long as nobody has
-    /// changed the terms since.
+    /// A retry after a lost answer is [`SettingTerms::Done`], unless somebody has changed the terms
+    /// since.
     ///
     /// # Cost
     /// One write unit.
@@ -61,8 +60,8 @@ impl Journal {
                 "SET customer_id = :customer, currency = :currency, receivable_minor = :nothing, \
                  credit_limit_minor = :limit, on_hold = :hold",
             )
-            // Of two clerks who open it at once, the second one sees what the first one set; and what
-            // a customer owes is never set to nothing.
+            // Of two clerks who open it at once, the second does not overwrite the first, and what a
+            // customer owes is never reset to zero.
             .condition_expression("attribute_not_exists(pk)")
             .expression_attribute_values(":customer", AttributeValue::S(customer_id.to_string()))
             .expression_attribute_values(":currency", AttributeValue::S(terms.currency.code().to_owned()))
@@ -70,11 +69,11 @@ impl Journal {
         self.write_terms(update, customer_id, terms).await
     }
 
-    /// Sets an account's terms, if they still are as they were `read`. A limit below what the customer
-    /// owes is fine: there are no new invoices then.
+    /// Sets an account's terms, if they are unchanged since they were `read`. The limit may be below what
+    /// the customer owes: then no new invoices are accepted.
     ///
     /// # Idempotency
-    /// Terms that are so already are [`SettingTerms::Done`], whoever set them, and nothing is written.
+    /// Terms that are already as requested are [`SettingTerms::Done`], and do not change.
     ///
     /// # Cost
     /// One write unit.
@@ -94,8 +93,8 @@ impl Journal {
             .client
             .update_item()
             .update_expression("SET credit_limit_minor = :limit, on_hold = :hold")
-            // Two clerks must not overwrite each other unknowingly. The receivable is in no condition:
-            // it may move meanwhile.
+            // Two clerks must not overwrite each other unknowingly. The receivable is not part of the
+            // condition, because invoices may change it at any time.
             .condition_expression("currency = :currency AND credit_limit_minor = :read_limit AND on_hold = :read_hold")
             .expression_attribute_values(":currency", AttributeValue::S(terms.currency.code().to_owned()))
             .expression_attribute_values(":read_limit", number(read.credit_limit_minor))
@@ -119,7 +118,7 @@ impl Journal {
             Ok(_) => Ok(SettingTerms::Done),
             Err(error) => match error.as_service_error() {
                 Some(UpdateItemError::ConditionalCheckFailedException(failed)) => {
-                    // Perhaps they are what was to be set, by a try whose answer was lost.
+                    // They may be as requested, set by a try whose answer was lost.
                     let old = failed.item().filter(|item| !item.is_empty()).cloned();
                     let found = old.map(|item| account_of(item, SET)).transpose()?;
                     let is_so = found.is_some_and(|account| account.terms() == *terms);

@@ -1,4 +1,4 @@
-//! The hand-over of a confirmed order: the decision, and its end.
+//! The hand-over of a confirmed order: the decision and its completion.
 
 use order::{EpochMs, OrderId, OrderRecord, Status, StepReceipts};
 use saga::Unavailable;
@@ -6,12 +6,11 @@ use saga::Unavailable;
 use crate::table::{Orders, decide, number, open_work, status_value, string, value};
 
 impl Orders {
-    /// Moves `CONFIRMED` to `FULFILLING`: the goods are handed over, which nobody can take back.
-    /// Answers with the record as it stands afterwards, also where it was not confirmed; `None` if
-    /// there is no such order.
+    /// Moves `CONFIRMED` to `FULFILLING`: the goods are handed over for good. Returns the current
+    /// record, also if it was not confirmed; `None` if there is no such order.
     ///
     /// # Idempotency
-    /// Again, it finds `FULFILLING` or `FULFILLED` and changes nothing.
+    /// Repeated, it finds `FULFILLING` or `FULFILLED` and changes nothing.
     ///
     /// # Cost
     /// One write unit per KiB, and two for the new place in the work index: 3.
@@ -25,8 +24,8 @@ impl Orders {
                 "SET #status = :fulfilling, fulfilling_ms = :now, updated_ms = :now, \
                  #work = :work, due_ms = :now, attempts = :none",
             )
-            // What is not confirmed holds nothing for sure that could be handed over. Of a
-            // hand-over and a cancellation at once, the first one decides.
+            // Only a confirmed order is guaranteed to hold stock. Of a hand-over and a cancellation
+            // at once, the first one decides.
             .condition_expression("#status = :confirmed")
             .expression_attribute_names("#work", "work")
             .expression_attribute_values(":fulfilling", status_value(Status::Fulfilling))
@@ -38,11 +37,11 @@ impl Orders {
         decide(update, "decide to hand the order over").await
     }
 
-    /// Moves `FULFILLING` to `FULFILLED`, once the stock is consumed. Answers with the record as it
-    /// stands afterwards; `None` if there is no such order.
+    /// Moves `FULFILLING` to `FULFILLED`, once the stock is consumed. Returns the current record; `None`
+    /// if there is no such order.
     ///
     /// # Idempotency
-    /// Again, it finds `FULFILLED` and changes nothing.
+    /// Repeated, it finds `FULFILLED` and changes nothing.
     ///
     /// # Cost
     /// One write unit per KiB, and one for leaving the work index: 2.
@@ -62,7 +61,7 @@ impl Orders {
                 "SET #status = :fulfilled, fulfilled_ms = :now, updated_ms = :now, \
                  consumption_receipts = :receipts REMOVE #work, due_ms, parked_at_ms",
             )
-            // Only an order that was handed over is ever called fulfilled, and only once.
+            // Only an order that was handed over becomes fulfilled, and only once.
             .condition_expression("#status = :fulfilling")
             .expression_attribute_names("#work", "work")
             .expression_attribute_values(":fulfilled", status_value(Status::Fulfilled))

@@ -3,10 +3,10 @@
 //! | module | knows |
 //! |---|---|
 //! | [`table`] | the items, their keys, and the compare-and-sets that decide an order |
-//! | [`handover`] | the decision to hand an order over, and its end |
-//! | [`on_record`] | seeing to it that an order is on record |
+//! | [`handover`] | the decision to hand an order over, and its completion |
+//! | [`on_record`] | making sure that an order is on record |
 //! | [`pagination`] | lists of orders, a page at a time |
-//! | [`work`] | which orders are open, due, parked, or wait to be picked |
+//! | [`work`] | which orders are open, due, parked, or waiting to be picked |
 
 pub mod handover;
 pub mod on_record;

@@ -1,9 +1,9 @@
-//! Lists of orders: by customer, by store, by county, the open ones, and those that wait to be picked,
-//! a page at a time.
+//! Lists of orders, a page at a time: by customer, by store, by county, open orders, and orders that wait
+//! to be picked.
 //!
-//! A sharded list is read shard by shard and merged. A place in it is the last order's own key, from
-//! which each shard's place follows: so a walk needs no memory of ours, and what is placed while it
-//! goes on cannot shift what it has yet to see.
+//! A sharded list is read shard by shard and merged. A place in the list is the last order's own key, and
+//! each shard's place follows from it. So a walk keeps no state on the server, and orders placed during the
+//! walk do not shift the rest of it.
 
 use std::collections::BTreeMap;
 use std::ops::RangeInclusive;
@@ -15,45 +15,45 @@ use saga::{Item, Unavailable, batch};
 use crate::table::{Orders, number, pick_work, record_of, string, tenant_customer};
 use crate::work::{self, PARKED_WORK, SHARDS};
 
-/// The most orders of a page: as many as are read by key at once.
+/// The most orders of a page: as many as one batch reads by key.
 pub const MAX_PAGE_SIZE: usize = batch::MAX_ITEMS;
 
-/// How many DynamoDB pages of one partition make a page of a list at most. Keys are so small that
-/// one does: 101 of them are a fiftieth of the megabyte that DynamoDB reads at a time.
+/// The most DynamoDB pages of one partition that are read for a page of a list. One is normally enough: 101
+/// keys are a fiftieth of the megabyte that DynamoDB reads at a time.
 const MAX_QUERY_PAGES: usize = 10;
 
-/// Which orders a list is of.
+/// A list of orders.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Listing {
-    /// What a tenant placed for a customer, newest first.
+    /// A customer's orders placed by one tenant, newest first.
     Customer(Tenant, CustomerId),
-    /// A store's, newest first.
+    /// A store's orders, newest first.
     Store(StoreId),
-    /// A county's, newest first.
+    /// A county's orders, newest first.
     County(CountyId),
-    /// The open ones, longest due first, and the parked ones among them by when they were parked.
+    /// The open orders, longest due first; parked orders are sorted by when they were parked.
     Open,
-    /// A store's confirmed ones, which wait to be picked, longest confirmed first.
+    /// A store's confirmed orders, which wait to be picked, longest confirmed first.
     Pick(StoreId),
 }
 
 /// Where an order stands in a list.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Position {
-    /// What the list is sorted by: when the order was placed, is due, or was confirmed.
+    /// The sort key: when the order was placed, is due, or was confirmed.
     pub sort_ms: EpochMs,
-    /// The index partition that it stands in, counted as [`Listing::partitions`] does.
+    /// The number of its index partition in [`Listing::partitions`].
     pub partition: u8,
     /// The order.
     pub order_id: OrderId,
 }
 
-/// A part of a list, orders by their ids only.
+/// A part of a list, with order ids only.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Page {
     /// The orders, in the list's order.
     pub positions: Vec<Position>,
-    /// Whether the list goes on.
+    /// Whether the list continues.
     pub more: bool,
 }
 
@@ -78,12 +78,12 @@ impl Listing {
         }
     }
 
-    /// The index partitions that it is spread over. Among orders of one millisecond those of an
+    /// The index partitions that it is spread over. Among orders of the same millisecond, those of an
     /// earlier partition come first.
     pub fn partitions(&self) -> Vec<String> {
         let sharded = |id: &str| SHARDS.iter().map(|shard| format!("{id}#{shard}")).collect();
         match self {
-            // A customer does not order so much that its orders would heat a partition.
+            // One customer does not place enough orders to overload a partition.
             Self::Customer(tenant, customer_id) => vec![tenant_customer(tenant, customer_id)],
             Self::Store(store_id) => sharded(store_id.as_str()),
             Self::County(county_id) => sharded(county_id.as_str()),
@@ -97,22 +97,22 @@ impl Listing {
     }
 }
 
-/// What is left of one partition behind a place in the list.
+/// The part of one partition after a place in the list.
 struct Remainder {
     range: RangeInclusive<EpochMs>,
     start: Option<Item>,
 }
 
 impl Orders {
-    /// The orders of a list whose sort time is in `range`, behind `after`, at most `limit` of them
-    /// ([`MAX_PAGE_SIZE`] at most).
+    /// The orders of a list after `after` whose sort time is in `range`, at most `limit` (which is at most
+    /// [`MAX_PAGE_SIZE`]).
     ///
-    /// A walk from page to page sees each order that the index holds throughout once. The indexes
-    /// are eventually consistent: an order of the last moment may not be in them yet. In
-    /// [`Listing::Open`] the sort time itself changes whenever an order is taken up.
+    /// A walk through the pages sees every order that stays in the index exactly once. The indexes are
+    /// eventually consistent: a very new order may not be in them yet. In [`Listing::Open`] the sort time
+    /// changes whenever recovery or an operator retries an order.
     ///
     /// # Cost
-    /// Half a read unit per 4 KiB of keys, at least half a one for each partition: 0.5 to 2 for a
+    /// Half a read unit per 4 KiB of keys, and at least half a unit for each partition: 0.5 to 2 for a
     /// customer, 8 to 32 for a store, a county or a pick list, 8.5 to 34 for the open orders.
     ///
     /// # Errors
@@ -128,12 +128,12 @@ impl Orders {
         let partitions = listing.partitions();
         let read = (0..).zip(&partitions).filter_map(|(rank, name)| {
             let rest = remainder(&index, rank, name, range, after)?;
-            // One more than is shown: it tells whether the list goes on.
+            // One more than is shown, to see whether the list continues.
             Some(self.read_partition(&index, rank, name, rest, limit + 1))
         });
         let mut positions = try_join_all(read).await?.concat();
-        // A stable sort: within a millisecond, partition by partition, each as its index has it.
-        // The place behind an order (see `remainder`) counts on that.
+        // A stable sort: within a millisecond, partition by partition, each in its index's order.
+        // `remainder` relies on that.
         positions.sort_by_key(|position| if index.descending { -position.sort_ms } else { position.sort_ms });
         let more = positions.len() > limit;
         positions.truncate(limit);
@@ -174,18 +174,18 @@ impl Orders {
                 return Ok(positions);
             }
         }
-        // To go on without the rest would pass orders over.
+        // Continuing without the rest would skip orders.
         Err(Unavailable::Incomplete { attempted: ATTEMPTED })
     }
 
-    /// Reads orders by their ids, at most [`MAX_PAGE_SIZE`] of them, each strongly consistent: the
-    /// indexes lag behind, and may know an order that a replica does not hold yet.
+    /// Reads orders by their ids, at most [`MAX_PAGE_SIZE`], each strongly consistent: an index may list
+    /// an order that a replica does not hold yet.
     ///
     /// # Cost
     /// One read unit per 4 KiB of each order.
     ///
     /// # Errors
-    /// [`Unavailable`], also if DynamoDB keeps leaving some of them unread.
+    /// [`Unavailable`], also if DynamoDB keeps leaving keys unprocessed.
     pub async fn read_many(
         &self,
         order_ids: impl IntoIterator<Item = &OrderId>,
@@ -207,7 +207,7 @@ fn position(item: &Item, index: &Index, partition: u8) -> Option<Position> {
     Some(Position { sort_ms, partition, order_id })
 }
 
-/// What is left of a partition behind `after`; `None` if nothing can be.
+/// The part of a partition after `after`; `None` if it must be empty.
 fn remainder(
     index: &Index,
     rank: u8,
@@ -215,12 +215,12 @@ fn remainder(
     range: &RangeInclusive<EpochMs>,
     after: Option<&Position>,
 ) -> Option<Remainder> {
-    // DynamoDB refuses a range that ends before it begins.
+    // DynamoDB rejects a range that ends before it begins.
     let Some(after) = after else {
         return (!range.is_empty()).then(|| Remainder { range: range.clone(), start: None });
     };
-    // Of the same millisecond, the partitions up to the order's own have been shown, those behind
-    // it have not; its own goes on behind the order itself, wherever the index has it.
+    // Within the same millisecond, earlier partitions have been shown and later ones have not. The
+    // order's own partition continues after the order itself.
     let beyond = EpochMs::from(rank < after.partition);
     let range = if index.descending {
         *range.start()..=after.sort_ms.saturating_sub(beyond).min(*range.end())

@@ -9,10 +9,10 @@
 //! | open orders, when due | `work_by_due`: `work`, `due_ms` |
 //! | a store's confirmed orders, when confirmed | `work_by_due`: `work`, `due_ms` |
 //!
-//! The indexes project keys only, so a change of status rewrites none of them but `work_by_due`,
-//! which nothing but open orders and those that wait to be picked stand in. Its keys, a store's and
-//! a county's end in a shard taken from the order's id, so that a campaign does not heat one
-//! partition; they are read shard by shard and merged.
+//! The indexes project only keys, so a change of status rewrites only `work_by_due`, which holds just
+//! the open orders and those that wait to be picked. The partition keys of `work_by_due`, of stores and
+//! of counties end in a shard of the order's id, so that a campaign does not overload one partition.
+//! They are read shard by shard and merged.
 
 use aws_sdk_dynamodb::Client;
 use aws_sdk_dynamodb::operation::put_item::PutItemError;
@@ -25,31 +25,31 @@ use order::{
 };
 use saga::{Item, Unavailable};
 
-/// When recovery may take up an order that became open now: the state machine's `TimeoutSeconds`,
-/// past which no execution of it is alive, and half a minute for clocks that differ.
+/// How long recovery waits before it first retries an open order: the state machine's `TimeoutSeconds`,
+/// after which no execution is still running, and half a minute for clocks that differ.
 pub const RECOVER_AFTER_MS: EpochMs = 300_000;
 
 /// The table's name, as it declares itself.
 pub const TABLE: &str = "orders";
 
-/// The longest detail of a cancellation that is stored: it shares the record's write units.
+/// The longest stored detail of a cancellation: it counts towards the record's write units.
 pub const MAX_DETAIL_CHARS: usize = 300;
 
 /// What a conditional put found.
 #[derive(Debug, Clone, PartialEq)]
 pub enum Written {
-    /// Nothing; this is the record now.
+    /// No record; this one was written.
     Now(OrderRecord),
-    /// This record, which was left as it is. Its content may be another.
+    /// This record, which was left as it is. Its content may be different.
     Before(OrderRecord),
 }
 
-/// How an order's cancellation is put on record.
+/// How an order's cancellation is recorded.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Closing {
     /// Why.
     pub reason: Reason,
-    /// The refusing step's own words.
+    /// The refusing step's own message.
     pub detail: Option<String>,
     /// What the store had too little of.
     pub shortages: Vec<Shortage>,
@@ -64,18 +64,17 @@ pub struct Orders {
     pub(crate) table: String,
 }
 
-/// Who decides to cancel, and so what they may cancel.
+/// Who decides to cancel, which limits what they may cancel.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub enum Canceller<'a> {
-    /// A saga that failed. What is confirmed is out of its reach; and if it knows the order that it
-    /// means by its fingerprint, so is every other one: a second request under the same key must
-    /// not cancel the first one's order.
+    /// A saga that failed. It cannot cancel a confirmed order. With a fingerprint it can only cancel the
+    /// order that has it: a second request with the same key must not cancel the first one's order.
     Saga(Option<&'a Fingerprint>),
-    /// Recovery, which has given up on the order as it stood when it was due at this time. An
-    /// operator may have taken it up again since, with attempts of its own.
+    /// Recovery, which gave up on an order that was due at this time. If the due time has changed, an
+    /// operator has retried the order since, with new attempts.
     Recovery(EpochMs),
-    /// The customer, who may also cancel what is confirmed, among the orders within reach. To them
-    /// there is no other order.
+    /// The customer, who may also cancel a confirmed order, if it is within reach. Other orders do not
+    /// exist for them.
     Customer(Reach<'a>),
 }
 
@@ -95,14 +94,13 @@ impl Orders {
         Item::from([("order_id".to_owned(), string("-"))])
     }
 
-    /// Writes a new order as `PENDING`, due for recovery at `due_ms`, if there is none with its id.
+    /// Writes a new order as `PENDING`, due for recovery at `due_ms`, unless its id has a record.
     ///
     /// # Idempotency
-    /// The order id is the deduplication key: the first put writes, every other one reads.
+    /// The order id is the deduplication key: the first put writes, and the others read.
     ///
     /// # Cost
-    /// One write unit per KiB for the item and one for each index that it stands in: 4, or 5 with a
-    /// county.
+    /// One write unit per KiB for the item, and one for each index that it is in: 4, or 5 with a county.
     ///
     /// # Errors
     /// [`Unavailable`].
@@ -126,7 +124,7 @@ impl Orders {
         self.put(record, due_ms).await
     }
 
-    /// Writes a new order that is already being cancelled: its persisting failed for good.
+    /// Writes a new order as `CANCELLING`, because persisting it failed for good.
     ///
     /// # Idempotency, cost, errors
     /// As [`Orders::put_pending`].
@@ -159,7 +157,7 @@ impl Orders {
             .put_item()
             .table_name(&self.table)
             .set_item(Some(new_item(&record, due_ms)?))
-            // An order is written once. Whoever comes second reads what the first one wrote.
+            // An order is written once. Later writers read what the first one wrote.
             .condition_expression("attribute_not_exists(order_id)")
             .return_values_on_condition_check_failure(ReturnValuesOnConditionCheckFailure::AllOld);
         match put.send().await {
@@ -188,12 +186,11 @@ impl Orders {
         answer.item.map(|item| record_of(item, ATTEMPTED)).transpose()
     }
 
-    /// Moves `PENDING` to `CONFIRMED`, the pivot, and into the pick list of `store_id`, which is the
-    /// order's own. Answers with the record as it stands afterwards, also where another decision was
-    /// first; `None` if there is no such order.
+    /// Moves `PENDING` to `CONFIRMED`, the pivot, and into the pick list of `store_id`, the order's store.
+    /// Returns the current record, also if another decision was first; `None` if there is no such order.
     ///
     /// # Idempotency
-    /// Again, it finds `CONFIRMED` and changes nothing.
+    /// Repeated, it finds `CONFIRMED` and changes nothing.
     ///
     /// # Cost
     /// One write unit per KiB, and two for the new place in the work index: 3.
@@ -214,8 +211,8 @@ impl Orders {
                 "SET #status = :confirmed, receipts = :receipts, confirmed_ms = :now, updated_ms = :now, \
                  #work = :work, due_ms = :now",
             )
-            // The decision is made once. An order whose cancellation has begun can no longer be
-            // confirmed: its steps may be undone already.
+            // The decision is made once. An order whose cancellation has begun cannot be confirmed any
+            // more: its steps may already be undone.
             .condition_expression("#status = :pending")
             .expression_attribute_names("#work", "work")
             .expression_attribute_values(":confirmed", status_value(Status::Confirmed))
@@ -226,11 +223,11 @@ impl Orders {
         decide(update, ATTEMPTED).await
     }
 
-    /// Moves the order to `CANCELLING`: compensation may begin. Answers with the record as it stands
-    /// afterwards, also where another decision was first; `None` if there is no such order.
+    /// Moves the order to `CANCELLING`: compensation may begin. Returns the current record, also if
+    /// another decision was first; `None` if there is no such order.
     ///
     /// # Idempotency
-    /// Again, it finds the decision and changes nothing.
+    /// Repeated, it finds the decision and changes nothing.
     ///
     /// # Cost
     /// One write unit per KiB, and two for the new due time in the work index: 3.
@@ -247,16 +244,15 @@ impl Orders {
         let change = "SET #status = :cancelling, reason = :reason, cancelling_ms = :now, updated_ms = :now, \
                       #work = :work, due_ms = :due, attempts = :none";
         let due_ms = match canceller {
-            // The execution that failed rolls the order back itself.
-            // Recovery starts one that does.
+            // A failed execution rolls the order back itself, and recovery starts one that does.
             Canceller::Saga(_) | Canceller::Recovery(_) => closing.now_ms + RECOVER_AFTER_MS,
-            // The customer's request may die before it starts one.
+            // The customer's request may die before it starts an execution.
             Canceller::Customer(_) => closing.now_ms,
         };
         let mut update = self
             .update(order_id)
-            // CONFIRMED is final for whatever merely failed, what was handed over is final for
-            // everybody, and a decision is made once.
+            // A failure cannot cancel a confirmed order, nobody can cancel one that was handed over, and
+            // a decision is made once.
             .condition_expression(match canceller {
                 Canceller::Saga(Some(_)) => "#status = :pending AND fingerprint = :fingerprint",
                 Canceller::Saga(None) => "#status = :pending",
@@ -310,11 +306,11 @@ impl Orders {
         })
     }
 
-    /// Moves `CANCELLING` to `CANCELLED`, once every step is undone. Answers with the record as it
-    /// stands afterwards; `None` if there is no such order.
+    /// Moves `CANCELLING` to `CANCELLED`, once every step is undone. Returns the current record; `None`
+    /// if there is no such order.
     ///
     /// # Idempotency
-    /// Again, it finds `CANCELLED` and changes nothing.
+    /// Repeated, it finds `CANCELLED` and changes nothing.
     ///
     /// # Cost
     /// One write unit per KiB, and one for leaving the work index: 2.
@@ -334,7 +330,7 @@ impl Orders {
                 "SET #status = :cancelled, cancelled_ms = :now, updated_ms = :now, undo_receipts = :receipts \
                  REMOVE #work, due_ms, parked_at_ms",
             )
-            // Only an order that was decided against is ever called cancelled, and only once.
+            // Only an order that was decided to be cancelled becomes cancelled, and only once.
             .condition_expression("#status = :cancelling")
             .expression_attribute_names("#work", "work")
             .expression_attribute_values(":cancelled", status_value(Status::Cancelled))
@@ -355,7 +351,7 @@ impl Orders {
     }
 }
 
-/// Sends a compare-and-set on a record, and adopts what is there if another one was first.
+/// Sends a compare-and-set on a record. Returns the record that is stored if another write was first.
 pub(crate) async fn decide(
     update: UpdateItemFluentBuilder,
     attempted: &'static str,
@@ -370,19 +366,19 @@ pub(crate) async fn decide(
     item.map(|item| record_of(item, attempted)).transpose()
 }
 
-/// The partition that a customer's orders stand in: what one tenant placed for the customer is no
-/// other tenant's business.
+/// The index partition of a customer's orders. It names the tenant too, so that no tenant sees another's
+/// orders.
 pub(crate) fn tenant_customer(tenant: &Tenant, customer_id: &CustomerId) -> String {
     format!("{tenant}#{customer_id}")
 }
 
-/// The partition of the work index that an open order stands in.
+/// The partition of an open order in the work index.
 pub fn open_work(order_id: &OrderId) -> String {
     format!("OPEN#{}", order_id.shard())
 }
 
-/// The partition of the work index that a store's confirmed orders wait in to be picked. Recovery
-/// does not look there.
+/// The partition of a store's confirmed orders in the work index, where they wait to be picked. Recovery
+/// does not read it.
 pub fn pick_work(store_id: &StoreId, shard: &str) -> String {
     format!("PICK#{store_id}#{shard}")
 }

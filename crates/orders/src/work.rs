@@ -1,13 +1,13 @@
-//! The work index: which orders are open, when recovery may take them up, which are parked, and which
-//! wait to be picked.
+//! The work index: which orders are open, when recovery retries them, which are parked, and which wait
+//! to be picked.
 //!
-//! An open order stands in one of 16 partitions `OPEN#<shard>`, sorted by `due_ms`. Recovery counts
-//! its attempt and moves `due_ms` in one compare-and-set on the status and the due time as it read
-//! them, so two recoveries at once take an order once between them. An order that cannot be finished
-//! moves to the partition `PARKED`, out of recovery's way and in sight of its alarm.
+//! An open order is in one of 16 partitions `OPEN#<shard>`, sorted by `due_ms`. Recovery counts the
+//! attempt and moves `due_ms` in one compare-and-set on the status and the due time that it read, so
+//! only one of several concurrent recoveries takes an order. An order that cannot be finished moves to
+//! the partition `PARKED`, which recovery only counts, for an alarm.
 //!
-//! A confirmed order stands in one of its store's 16 partitions `PICK#<store>#<shard>`, sorted by when
-//! it was confirmed, until it is handed over or cancelled. Nothing is due there.
+//! A confirmed order is in one of its store's 16 partitions `PICK#<store>#<shard>`, sorted by when it
+//! was confirmed, until it is handed over or cancelled. Recovery does not read these.
 
 use aws_sdk_dynamodb::operation::query::builders::QueryFluentBuilder;
 use aws_sdk_dynamodb::operation::update_item::UpdateItemError;
@@ -21,16 +21,16 @@ use crate::table::{Orders, number, open_work, record_of, status_value, string};
 /// The index.
 pub const INDEX: &str = "work_by_due";
 
-/// The partition of the work index that parked orders stand in.
+/// The partition of parked orders in the work index.
 pub const PARKED_WORK: &str = "PARKED";
 
-/// The shards of the partitions: the last digit of the order id.
+/// The shards: the last digit of the order id.
 pub const SHARDS: [&str; 16] = ["0", "1", "2", "3", "4", "5", "6", "7", "8", "9", "a", "b", "c", "d", "e", "f"];
 
-/// How many orders one page of the index holds at most.
+/// The most orders of one page of the index.
 const PAGE_SIZE: i32 = 100;
 
-/// How many pages are counted at most: a count beyond them is an alarm already.
+/// The most pages that are counted: a count beyond them raises an alarm anyway.
 const MAX_COUNT_PAGES: usize = 20;
 
 /// An open order with its place in the work index, as read.
@@ -40,7 +40,7 @@ pub struct OpenOrder {
     pub record: OrderRecord,
     /// When it is due.
     pub due_ms: EpochMs,
-    /// When it was parked, if it is.
+    /// When it was parked, if it is parked.
     pub parked_at_ms: Option<EpochMs>,
 }
 
@@ -49,13 +49,13 @@ pub struct OpenOrder {
 pub struct DuePage {
     /// The orders, longest due first.
     pub order_ids: Vec<OrderId>,
-    /// Where the next page begins, if there is one.
+    /// Where the next page begins, if there are more.
     pub next: Option<Item>,
 }
 
 impl Orders {
-    /// The open orders of a shard that are due by `due_by_ms`, a page at a time. The index is read
-    /// eventually consistent: an order may be missing, or not be open any more.
+    /// The open orders of a shard that are due by `due_by_ms`, a page at a time. The index is eventually
+    /// consistent: an order may be missing, or may not be open any more.
     ///
     /// # Cost
     /// Half a read unit per 4 KiB of keys.
@@ -132,10 +132,10 @@ impl Orders {
         Ok(due_ms.filter(|_| record.status.is_open()).map(|due_ms| OpenOrder { record, due_ms, parked_at_ms }))
     }
 
-    /// Counts an attempt at an order and moves its due time, if nobody has since it was read.
+    /// Counts an attempt at an order and moves its due time, if nobody has done so since it was read.
     ///
     /// # Idempotency
-    /// Of any number at once, and of any number with the same reading, one succeeds.
+    /// Of any number of calls with the same `open`, one succeeds.
     ///
     /// # Cost
     /// One write unit per KiB, and two for the new due time in the work index: 3.
@@ -151,7 +151,7 @@ impl Orders {
         won(update, "count the attempt at the order").await
     }
 
-    /// Moves an order out of recovery's way, if nobody has touched it since it was read.
+    /// Parks an order, so that recovery no longer retries it, if nobody has changed it since it was read.
     ///
     /// # Idempotency, cost, errors
     /// As [`Orders::count_attempt`].
@@ -165,7 +165,7 @@ impl Orders {
         won(update, "park the order").await
     }
 
-    /// Takes an order up again, parked or not: its attempts begin anew, and it is due at
+    /// Reopens an order for recovery, parked or not: its attempts start from zero, and it is due at
     /// `next_due_ms`.
     ///
     /// # Idempotency, cost, errors
@@ -178,7 +178,7 @@ impl Orders {
             .expression_attribute_values(":open", string(&open_work(open.record.order.order_id())))
             .expression_attribute_values(":next", number(next_due_ms))
             .expression_attribute_values(":none", number(0));
-        won(update, "take the order up again").await
+        won(update, "reopen the order").await
     }
 
     fn update_as_read(&self, open: &OpenOrder) -> UpdateItemFluentBuilder {
@@ -186,8 +186,8 @@ impl Orders {
             .update_item()
             .table_name(&self.table)
             .set_key(Some(Self::key(open.record.order.order_id())))
-            // Whoever moved the due time took the order; whoever moved the status made another
-            // order of it, with attempts of its own.
+            // If the due time has changed, somebody else took the order. If the status has changed, the
+            // order counts its attempts anew.
             .condition_expression("#status = :status AND due_ms = :due")
             .expression_attribute_names("#status", "status")
             .expression_attribute_values(":status", status_value(open.record.status))

@@ -1,9 +1,10 @@
-//! Sending a JSON document to an SQS queue, and knowing that it is there.
+//! Sending JSON documents to an SQS queue. Intake sends orders to the overflow queue with it, and recovery
+//! messages to the parked queue.
 
 use aws_sdk_sqs::Client;
 use serde::Serialize;
 
-/// A document could not be put into a queue, as far as is known.
+/// A document may not have reached the queue.
 #[derive(Debug, thiserror::Error)]
 pub enum QueueError {
     /// It cannot be written as a message.
@@ -27,10 +28,10 @@ impl Queue {
         Self { client, url: url.into() }
     }
 
-    /// Puts a document into the queue. Once this succeeds, it is not lost.
+    /// Puts a document into the queue. After success it is stored durably.
     ///
     /// # Idempotency
-    /// Sent twice, it is there twice: whoever works the queue off has to bear that in any case.
+    /// Sent twice, it is queued twice. Receivers must handle that anyway, because SQS may deliver twice.
     ///
     /// # Errors
     /// [`QueueError`].

@@ -1,7 +1,7 @@
 //! Starting the saga, and reading how it ended.
 //!
-//! What happened is read from the execution's status and output, never from the HTTP code:
-//! `StartSyncExecution` answers 200 for an execution that failed, too.
+//! The result is read from the execution's status and output, never from the HTTP code:
+//! `StartSyncExecution` also answers 200 for an execution that failed.
 
 use std::time::Duration;
 
@@ -21,14 +21,14 @@ use aws_types::endpoint_config::EndpointUrl;
 use order::{Order, OrderId, OrderRecord};
 use serde::{Deserialize, Serialize};
 
-/// How long a client waits for the decision. API Gateway gives up after 29 s, and the record has to
-/// be read, written or queued before that.
+/// How long a client waits for the decision. API Gateway gives up after 29 s, and the order must be
+/// read, written or queued before that.
 pub const DEADLINE: Duration = Duration::from_secs(20);
 
-/// How long starting an execution that is not awaited may take.
+/// The time limit for starting an execution without waiting for its end.
 const START_TIMEOUT: Duration = Duration::from_millis(2200);
 
-/// The saga's input. Recovery, cancellation and fulfilment send the id alone.
+/// The saga's input. Recovery, cancellation and fulfilment send only the id.
 #[derive(Debug, Serialize)]
 struct Input<'a> {
     order_id: &'a OrderId,
@@ -50,37 +50,37 @@ struct Failure {
     error: String,
 }
 
-/// A saga's end that says what to answer.
+/// A saga's end that determines the answer.
 #[derive(Debug, Clone, PartialEq)]
 pub enum Ended {
     /// The order is confirmed, cancelled or fulfilled.
     Decided(Box<OrderRecord>),
-    /// The order's id stands for other content.
+    /// The order's id belongs to different content.
     Conflict,
 }
 
-/// A saga's end that says nothing: the order's record does.
+/// A saga's end that determines nothing: the order's record must be read.
 #[derive(Debug, thiserror::Error)]
 pub enum Unknown {
-    /// It is not known whether it runs.
+    /// It is unknown whether it is running.
     #[error("start the saga")]
     Start(#[source] Box<aws_sdk_sfn::Error>),
-    /// It has not ended in time; it goes on.
-    #[error("the saga has not ended within {} s", .0.as_secs())]
+    /// No answer in time. If the execution was started, it continues.
+    #[error("Step Functions did not answer within {0:?}")]
     Deadline(Duration),
     /// It ended without a decision.
-    #[error("the saga ended as {status}: {}", .error.as_deref().unwrap_or("no error was named"))]
+    #[error("the saga ended with {status}: {}", .error.as_deref().unwrap_or("no error given"))]
     Unfinished {
         /// The execution's status.
         status: SyncExecutionStatus,
         /// The execution's error.
         error: Option<String>,
     },
-    /// Its output is none that this release knows.
+    /// This release cannot read its output.
     #[error("read the saga's output")]
     Output(#[source] serde_json::Error),
-    /// It says of an order that intake has checked that it is none.
-    #[error("the saga refused the order as {0}")]
+    /// It rejected an order that intake had validated.
+    #[error("the saga refused the order with {0}")]
     Refused(String),
     /// Its input cannot be written.
     #[error("write the saga's input")]
@@ -98,36 +98,36 @@ impl Workflow {
     /// The state machine with this ARN.
     pub fn new(config: &SdkConfig, state_machine_arn: impl Into<String>) -> Self {
         let config = aws_sdk_sfn::config::Builder::from(config)
-            // A saga takes as long as it takes; the deadline is set where it is awaited. The limits
-            // have to be switched off by name, or the shared configuration's would hold.
+            // The time limit is set where the saga is awaited. The SDK's limits must be disabled one by
+            // one, or those of the shared configuration apply.
             .timeout_config(
                 TimeoutConfig::builder().disable_operation_timeout().disable_operation_attempt_timeout().build(),
             )
-            // No byte comes back before the saga ends. The SDK takes that for a broken connection
-            // after five seconds, unless it is told not to.
+            // No byte arrives before the saga ends. By default the SDK takes that for a broken connection
+            // after five seconds.
             .stalled_stream_protection(StalledStreamProtectionConfig::disabled())
-            // A start that was not answered may have been heard. The record says what came of it;
-            // a second start would only be a second execution.
+            // A start without an answer may have succeeded. The record shows the result; a retry would
+            // only be a second execution.
             .retry_config(RetryConfig::disabled())
             .interceptor(NoHostPrefix)
             .build();
         Self { client: Client::from_conf(config), state_machine_arn: state_machine_arn.into() }
     }
 
-    /// Opens the connection during init. The call names no state machine and is refused; what counts
-    /// is that the TLS handshake is done.
+    /// Opens the connection during init. The call names no existing state machine and is rejected, but the
+    /// TLS handshake is done.
     pub async fn warm_up(&self) {
         let refused = self.client.start_sync_execution().state_machine_arn("warm-up").send();
         if tokio::time::timeout(START_TIMEOUT, refused).await.is_err() {
-            tracing::warn!("the connection to Step Functions could not be opened during init");
+            tracing::warn!("could not connect to Step Functions during init; the first request will");
         }
     }
 
-    /// Runs the saga of an order and waits for its end, at most for [`DEADLINE`]. Without the order
-    /// itself, the one on record is used.
+    /// Runs the saga of an order and waits for its end, at most [`DEADLINE`]. Without `order`, the order on
+    /// record is used.
     ///
     /// # Idempotency
-    /// Running an order's saga again joins it where it stands.
+    /// Running an order's saga again continues it from its current state.
     ///
     /// # Errors
     /// [`Unknown`].
@@ -157,7 +157,7 @@ impl Workflow {
         }
     }
 
-    /// Starts the saga of an order that is on record, and does not wait for it.
+    /// Starts the saga of an order that is on record, without waiting for its end.
     ///
     /// # Idempotency
     /// As [`Workflow::run`].
@@ -184,8 +184,8 @@ fn input(input: &Input<'_>) -> Result<String, Unknown> {
     serde_json::to_string(input).map_err(Unknown::Input)
 }
 
-/// Leaves the host alone when an endpoint is configured: the SDK puts `sync-` before the host of
-/// `StartSyncExecution`, and only AWS's own hosts have such a name beside them.
+/// Keeps the host of a configured endpoint unchanged. For `StartSyncExecution` the SDK puts `sync-` before
+/// the host, and only AWS's own hosts also exist under that name.
 #[derive(Debug)]
 struct NoHostPrefix;
 

@@ -253,11 +253,11 @@ async fn every_wrong_parameter_is_named_at_once_with_its_rule() {
         },
         {
           "parameter": "from",
-          "detail": "must be a time as RFC 3339 has it, such as 2026-01-31T08:00:00Z"
+          "detail": "must be an RFC 3339 time, such as 2026-01-31T08:00:00Z"
         },
         {
           "parameter": "to",
-          "detail": "must be a time as RFC 3339 has it, such as 2026-01-31T08:00:00Z"
+          "detail": "must be an RFC 3339 time, such as 2026-01-31T08:00:00Z"
         },
         {
           "parameter": "limit",
@@ -269,11 +269,11 @@ async fn every_wrong_parameter_is_named_at_once_with_its_rule() {
         },
         {
           "parameter": "customer",
-          "detail": "is not a parameter here; these are: from, to, limit, cursor"
+          "detail": "is not a parameter here; allowed: from, to, limit, cursor"
         },
         {
           "parameter": "status",
-          "detail": "is not a parameter here; these are: from, to, limit, cursor"
+          "detail": "is not a parameter here; allowed: from, to, limit, cursor"
         }
       ]
     }

@@ -1,4 +1,4 @@
-//! Which HTTP answer an order record gives.
+//! The HTTP answers, and which one follows from an order record.
 
 use aws_lambda_events::apigw::ApiGatewayProxyResponse;
 use http::header::{self, HeaderName};
@@ -29,14 +29,13 @@ impl Answer {
         let body = serde_json::to_string(body).expect("the API's documents have string keys and finite times");
         let headers = HeaderMap::from_iter([
             (header::CONTENT_TYPE, HeaderValue::from_static("application/json")),
-            // An order changes, and is nobody's business but its client's.
+            // Orders change, and are private to their clients.
             (header::CACHE_CONTROL, HeaderValue::from_static("no-store")),
         ]);
         Self { status, headers, body }
     }
 
-    /// A resource as it stands, with its `ETag`; for a client whose `If-None-Match` says that it has
-    /// just that, 304.
+    /// The current resource with its `ETag`, or 304 if the client's `If-None-Match` names that version.
     pub fn resource(body: &impl Serialize, request: &HeaderMap) -> Self {
         let answer = Self::json(StatusCode::OK, body);
         let etag = tag(&answer.body);
@@ -45,16 +44,16 @@ impl Answer {
         if is_known { answer.not_modified() } else { answer }
     }
 
-    /// The answer to a client that has it already.
+    /// The same answer as a 304, for a client that has the resource already.
     fn not_modified(mut self) -> Self {
         self.status = StatusCode::NOT_MODIFIED;
-        // What is left is what https://www.rfc-editor.org/rfc/rfc9110#section-15.4.5 asks for.
+        // https://www.rfc-editor.org/rfc/rfc9110#section-15.4.5 requires the remaining headers.
         self.headers.remove(header::CONTENT_TYPE);
         self.body.clear();
         self
     }
 
-    /// The answer with one more header. A text that no header can hold is left out.
+    /// The answer with one more header. A value that is not valid in a header is left out.
     #[must_use]
     pub fn with(mut self, name: HeaderName, value: impl TryInto<HeaderValue>) -> Self {
         if let Ok(value) = value.try_into() {
@@ -74,8 +73,8 @@ impl From<Answer> for ApiGatewayProxyResponse {
     }
 }
 
-/// The answer to whoever wants to place this order, now or again: 201 once it is confirmed, also if
-/// it was fulfilled since, 409 once it is cancelled, 202 while it is undecided.
+/// The answer to a request to place this order, first or repeated: 201 once it is confirmed, even if it
+/// has been fulfilled since; 409 once it is cancelled; 202 while it is undecided.
 pub fn placed(record: &OrderRecord) -> Answer {
     let answer = match record.status {
         Status::Confirmed | Status::Fulfilling | Status::Fulfilled => {
@@ -87,27 +86,26 @@ pub fn placed(record: &OrderRecord) -> Answer {
     answer.with(header::LOCATION, location(record.order.order_id())).with(header::ETAG, etag(record))
 }
 
-/// The answer while an order is undecided, not yet rolled back or not yet fulfilled. Its `ETag` lets a client poll
-/// `Location` for no more than "not yet".
+/// The answer while an order is undecided, being rolled back or being fulfilled. With its `ETag`, a client can
+/// poll `Location` and get only a 304 until something changes.
 pub fn accepted(record: &OrderRecord) -> Answer {
     Answer::json(StatusCode::ACCEPTED, &OrderView::from(record))
         .with(header::LOCATION, location(record.order.order_id()))
         .with(header::ETAG, etag(record))
 }
 
-/// The answer for an order that is kept in the overflow queue: it has no record yet, and so no
-/// `ETag`.
+/// The answer for an order in the overflow queue: it has no record yet, and so no `ETag`.
 pub fn queued(order_id: &OrderId) -> Answer {
     Answer::json(StatusCode::ACCEPTED, &json!({ "orderId": order_id, "status": Status::Pending }))
         .with(header::LOCATION, location(order_id))
 }
 
-/// The order as it stands.
+/// The order in its current state.
 pub fn stored(record: &OrderRecord) -> Answer {
     Answer::json(StatusCode::OK, &OrderView::from(record)).with(header::ETAG, etag(record))
 }
 
-/// The order as it stands, or 304 for a client whose `If-None-Match` says that it has just that.
+/// The order in its current state, or 304 if the client's `If-None-Match` names that version.
 pub fn stored_unless_known(record: &OrderRecord, request: &HeaderMap) -> Answer {
     Answer::resource(&OrderView::from(record), request)
 }
@@ -120,8 +118,8 @@ fn etag(record: &OrderRecord) -> String {
     version(&OrderView::from(record))
 }
 
-/// The `ETag` of a resource. It is strong: the hash of the very bytes that `GET` answers with, so that
-/// it changes with them, also when a release shows the resource otherwise.
+/// The `ETag` of a resource. It is strong: the hash of the bytes that `GET` answers with. So it also
+/// changes when a release represents the resource differently.
 pub fn version(resource: &impl Serialize) -> String {
     tag(&Answer::json(StatusCode::OK, resource).body)
 }

@@ -1,9 +1,8 @@
 //! Who a request is from, and what they may do.
 //!
-//! API Gateway lets nobody pass without a key of its own, and counts what each key asks for. What a
-//! key is good for is decided here: a client has a tenant, whose orders alone it sees, and scopes.
-//! That an operations client sees every tenant's orders is meant: a store hands over whatever it is
-//! picked for.
+//! API Gateway rejects requests without a known key, and counts each key's requests. This module decides
+//! what a key allows: a client has scopes, and a tenant, whose orders alone it sees. An operations client
+//! sees every tenant's orders on purpose, because a store hands over the orders of all tenants.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::str::FromStr;
@@ -21,16 +20,16 @@ use crate::problem::{Kind, Problem};
 #[serde(rename_all = "snake_case")]
 #[strum(serialize_all = "snake_case")]
 pub enum Scope {
-    /// Place orders, read them by their id, cancel them.
+    /// Place orders, read them by id, and cancel them.
     Submit,
-    /// Read orders by their id, list a customer's.
+    /// Read orders by id, and list a customer's orders.
     Read,
-    /// The shop's own staff: every tenant's orders by store, county and status, and what is done
-    /// with them there.
+    /// For the shop's own staff: read, list and hand over every tenant's orders, and keep the stock and
+    /// the accounts.
     Operations,
 }
 
-/// Somebody who may call the API.
+/// A client that may call the API.
 ///
 /// ```json
 /// {"tenant": "wholesale", "scopes": ["submit", "read"], "customer_id": "acme-wholesale"}
@@ -38,18 +37,18 @@ pub enum Scope {
 #[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Caller {
-    /// Whose orders it places and sees.
+    /// The tenant whose orders it places and sees.
     pub tenant: Tenant,
     /// What it may do.
     pub scopes: BTreeSet<Scope>,
-    /// The one customer that it acts for; without it, all customers. It shares its idempotency keys
-    /// with its tenant's other clients: give one that is not yours a tenant of its own.
+    /// The one customer that it acts for; without it, all customers. All clients of a tenant share its
+    /// idempotency keys, so give an external client a tenant of its own.
     #[serde(default)]
     pub customer_id: Option<CustomerId>,
 }
 
 impl Caller {
-    /// The client that an API without keys has: it may do everything.
+    /// The caller of an API without keys: it may do everything.
     pub fn of_an_open_api() -> Self {
         Self {
             tenant: "public".parse().expect("it is a tenant's name"),
@@ -58,7 +57,7 @@ impl Caller {
         }
     }
 
-    /// Refuses a client that has none of these scopes, given by name.
+    /// Rejects a client that has none of these scopes, given by name.
     ///
     /// # Errors
     /// The problem to answer with: 403.
@@ -68,17 +67,17 @@ impl Caller {
             return Ok(());
         }
         let names: Vec<&str> = any_of.into_iter().collect();
-        Err(forbidden(format!("this takes an API key with the scope {}", names.join(" or "))))
+        Err(forbidden(format!("this request needs an API key with the scope {}", names.join(" or "))))
     }
 
-    /// Refuses a client that acts for another customer.
+    /// Rejects a client that acts for a different customer.
     ///
     /// # Errors
     /// The problem to answer with: 403.
     pub fn require_customer(&self, customer_id: &CustomerId) -> Result<(), Problem> {
         match &self.customer_id {
             Some(own) if own != customer_id => {
-                Err(forbidden(format!("this API key acts for the customer {own} alone")))
+                Err(forbidden(format!("this API key may act only for the customer {own}")))
             }
             _ => Ok(()),
         }
@@ -94,16 +93,16 @@ impl Caller {
     }
 }
 
-/// Everybody who may call the API, by API key: on Lambda by the key's id, which says nothing to whoever
-/// reads the function's settings, and on a local stack by the key itself.
+/// The clients that may call the API, by API key. On Lambda the key's id is used, so that the function's
+/// settings reveal no keys; on a local stack, the key itself.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Deserialize)]
 #[serde(transparent)]
 pub struct Callers(BTreeMap<String, Caller>);
 
-/// A text that holds no clients.
+/// A text that is not a valid list of clients.
 #[derive(Debug, thiserror::Error)]
 #[error(
-    "the clients are not of the form {{\"KEY\": {{\"tenant\": \"shop\", \"scopes\": [\"submit\", \"read\", \"operations\"]}}}}"
+    "the clients must have the form {{\"KEY\": {{\"tenant\": \"shop\", \"scopes\": [\"submit\", \"read\", \"operations\"]}}}}"
 )]
 pub struct NotCallers(#[source] serde_json::Error);
 
@@ -112,20 +111,22 @@ impl FromStr for Callers {
 
     fn from_str(json: &str) -> Result<Self, NotCallers> {
         let clients: Self = serde_json::from_str(json).map_err(NotCallers)?;
-        // It would see every customer's orders, whatever was meant by the one customer.
+        // Such a client would see every customer's orders, despite being tied to one.
         let is_bound = |client: &Caller| client.customer_id.is_some() && client.scopes.contains(&Scope::Operations);
         if clients.0.values().any(is_bound) {
-            return Err(NotCallers(serde::de::Error::custom("operations are not for a client of one customer")));
+            return Err(NotCallers(serde::de::Error::custom(
+                "a client tied to one customer cannot have the scope operations",
+            )));
         }
         Ok(clients)
     }
 }
 
 impl Callers {
-    /// Whose key it is.
+    /// The client with this key.
     ///
     /// # Errors
-    /// The problem to answer with if it is nobody's, or if there is none: 403.
+    /// The problem to answer with if the key is missing or unknown: 403.
     pub fn caller(&self, api_key: Option<&str>) -> Result<&Caller, Problem> {
         let client = api_key.and_then(|api_key| self.0.get(api_key));
         client.ok_or_else(|| forbidden("the x-api-key header holds no key of this API"))
@@ -145,7 +146,7 @@ mod tests {
     }
 
     #[test]
-    fn a_key_is_good_for_its_scopes_and_no_other() {
+    fn a_key_allows_its_scopes_and_no_other() {
         let clients = clients(r#"{"k": {"tenant": "shop", "scopes": ["submit"]}}"#).unwrap();
         let client = clients.caller(Some("k")).unwrap();
         assert!(client.require(["submit"]).is_ok());
@@ -153,7 +154,7 @@ mod tests {
         assert!(client.require(["read", "operations"]).is_err());
     }
 
-    /// A misspelt one would let nobody in.
+    /// A misspelt scope would let nobody in.
     #[test]
     fn every_declared_scope_is_one() {
         for (function, route, declared) in declarations::routes() {
@@ -166,7 +167,7 @@ mod tests {
     }
 
     #[test]
-    fn nobody_is_let_in_without_a_known_key() {
+    fn a_request_without_a_known_key_is_rejected() {
         let clients = clients(r#"{"k": {"tenant": "shop", "scopes": ["submit"]}}"#).unwrap();
         assert!(clients.caller(None).is_err());
         assert!(clients.caller(Some("K")).is_err());
@@ -183,7 +184,7 @@ mod tests {
     }
 
     #[test]
-    fn a_client_of_another_form_is_refused() {
+    fn a_malformed_client_is_rejected() {
         for text in [
             r#"{"k": {"tenant": "a#b", "scopes": []}}"#,
             r#"{"k": {"tenant": "a", "scopes": ["all"]}}"#,

@@ -1,4 +1,4 @@
-//! The body of a request: JSON, and not too much of it.
+//! The body of a request: JSON of limited size.
 
 use aws_lambda_events::apigw::ApiGatewayProxyRequest;
 use base64::Engine as _;
@@ -7,10 +7,10 @@ use http::{HeaderMap, header};
 
 use crate::problem::{Kind, Problem};
 
-/// The largest body: several times what the largest order takes.
+/// The largest body: several times the largest order.
 pub const MAX_BODY_BYTES: usize = 64 * 1024;
 
-/// A request's body as text, if its headers do not declare it as something else than JSON.
+/// A request's body as text, unless its headers declare a type other than JSON.
 ///
 /// # Errors
 /// The problem to answer with.
@@ -21,8 +21,8 @@ pub fn text(request: &ApiGatewayProxyRequest, headers: &HeaderMap) -> Result<Str
         check_size(text.len(), MAX_BODY_BYTES)?;
         return Ok(text.to_owned());
     }
-    // Base64 is a third longer than what it holds, and rounded up: what is far too much is not even
-    // decoded, and what is a byte too much is known only then.
+    // Base64 is a third longer than its content, rounded up. This check avoids decoding far too large a
+    // body; the exact size is known only afterwards.
     check_size(text.len(), MAX_BODY_BYTES.div_ceil(3) * 4)?;
     let not_text = || Problem::new(Kind::MalformedBody).detail("the body is not UTF-8");
     let bytes = BASE64_STANDARD.decode(text).map_err(|_| not_text())?;
@@ -36,7 +36,7 @@ pub fn malformed(error: &serde_json::Error) -> Problem {
     Problem::new(Kind::MalformedBody).detail(place)
 }
 
-/// A body without a declared type is taken for what it has to be; another type is not JSON.
+/// A body without a declared type is taken for JSON; any other type is rejected.
 fn check_media_type(headers: &HeaderMap) -> Result<(), Problem> {
     let Some(value) = headers.get(header::CONTENT_TYPE) else { return Ok(()) };
     let essence = value.to_str().unwrap_or_default().split(';').next().unwrap_or_default().trim();

@@ -1,26 +1,26 @@
-//! Conditional requests: whether a client has this version of a resource already, and whether it is
-//! this version that it means to change
+//! Conditional requests: whether a client already has this version of a resource, and whether it means to
+//! change this version
 //! ([RFC 9110, section 13.1](https://www.rfc-editor.org/rfc/rfc9110#section-13.1)).
 
 use http::{HeaderMap, HeaderName, HeaderValue, header};
 
 use crate::problem::{Kind, Problem};
 
-/// What a client says of the resource that it sets: which of its versions it knows.
+/// The condition under which a client sets a resource.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Precondition {
-    /// There is none (`If-None-Match: *`).
+    /// The resource does not exist (`If-None-Match: *`).
     Absent,
-    /// One of those that `If-Match` names.
+    /// The resource has one of the versions that `If-Match` names.
     Present(HeaderMap),
 }
 
 impl Precondition {
-    /// What a request's headers say. `If-Match` goes first, as the RFC has it.
+    /// The condition in a request's headers. `If-Match` takes precedence, as the RFC requires.
     ///
     /// # Errors
-    /// The problem of a request that says nothing: who sets what they have not read overwrites what
-    /// others have set.
+    /// The problem of a request without a condition: setting what was not read would overwrite others'
+    /// changes.
     pub fn of(headers: &HeaderMap) -> Result<Self, Problem> {
         if headers.contains_key(header::IF_MATCH) {
             return Ok(Self::Present(headers.clone()));
@@ -32,10 +32,10 @@ impl Precondition {
         Err(Problem::new(Kind::PreconditionRequired))
     }
 
-    /// Whether it holds for a resource of this version, `None` for one that is not there.
+    /// Whether it holds for a resource of this version; `None` for one that does not exist.
     ///
-    /// Entity tags are compared strongly, as the RFC demands for `If-Match`: a weak one names no
-    /// version. Neither does a header that is malformed.
+    /// Entity tags are compared strongly, as the RFC requires for `If-Match`: a weak tag names no version.
+    /// Neither does a malformed header.
     pub fn holds(&self, etag: Option<&str>) -> bool {
         match (self, etag) {
             (Self::Absent, None) => true,
@@ -47,14 +47,14 @@ impl Precondition {
 
 /// Whether `If-None-Match` names this version, so that the answer is 304.
 ///
-/// Entity tags are compared weakly, as the RFC demands for this header: `W/"a"` names `"a"`. `*`
-/// names every version. A header that is malformed names none: the client then gets the whole
-/// answer, which is never wrong.
+/// Entity tags are compared weakly, as the RFC requires for this header: `W/"a"` names `"a"`. `*` names
+/// every version. A malformed header names none: the client then gets the whole answer, which is never
+/// wrong.
 pub fn has_version(headers: &HeaderMap, etag: &str) -> bool {
     names(headers, &header::IF_NONE_MATCH, opaque(etag.as_bytes()), opaque)
 }
 
-/// Whether a header names the tag, once each of its own tags is `seen` as it is to be compared. `*`
+/// Whether a header names the tag. `seen` turns each of the header's tags into the form to compare. `*`
 /// names every version.
 fn names(headers: &HeaderMap, name: &HeaderName, tag: &[u8], seen: impl Fn(&[u8]) -> &[u8]) -> bool {
     headers.get_all(name).iter().map(HeaderValue::as_bytes).any(|line| {
@@ -62,8 +62,8 @@ fn names(headers: &HeaderMap, name: &HeaderName, tag: &[u8], seen: impl Fn(&[u8]
     })
 }
 
-/// The tags of a list; `None` if it is no list of tags. A tag may hold commas, so the list cannot be
-/// split at them.
+/// The tags of a list; `None` if it is malformed. A tag may contain commas, so the list cannot be split
+/// at them.
 fn entity_tags(mut rest: &[u8]) -> Option<Vec<&[u8]>> {
     let mut tags = Vec::new();
     loop {

@@ -1,4 +1,4 @@
-//! Serving a handler behind API Gateway: the route table, who may ask, and the way back.
+//! Serving a handler behind API Gateway: routing, authorization, and the answer.
 
 use std::future::Future;
 use std::time::{Duration, SystemTime};
@@ -16,9 +16,9 @@ use crate::problem::{Kind, Problem};
 /// A request to one of a function's declared routes, by a caller who may send it.
 #[derive(Debug, Clone)]
 pub struct Request {
-    /// The route as it is declared: `POST /orders/{orderId}/cancel`.
+    /// The route as declared: `POST /orders/{orderId}/cancel`.
     pub route: &'static str,
-    /// The request as API Gateway hands it over.
+    /// The request from API Gateway.
     pub event: ApiGatewayProxyRequest,
     /// Who sent it.
     pub caller: Caller,
@@ -33,22 +33,21 @@ impl Request {
     }
 }
 
-/// A function behind API Gateway, as a REST API with proxy integration calls it. It has an answer to
-/// everything, so it never fails.
+/// A function behind a REST API with proxy integration. It answers every request, so it never fails.
 pub trait Handler: Send + Sync + 'static {
-    /// Answers a request to one of the function's routes. A route that it does not know is
-    /// [`Kind::RouteNotFound`], as [`not_handled`] has it.
+    /// Answers a request to one of the function's routes. For a route without a handler, it returns
+    /// [`not_handled`].
     fn handle(&self, request: Request) -> impl Future<Output = Result<Answer, Problem>> + Send;
 }
 
-/// The answer to a route that is declared and not handled.
+/// The problem for a route that is declared but not handled: [`Kind::RouteNotFound`].
 pub fn not_handled(route: &str) -> Problem {
-    tracing::error!(route, "the route is declared, and the function's handler does not know it");
+    tracing::error!(route, "the route is declared but not handled; the client gets 404");
     Problem::new(Kind::RouteNotFound)
 }
 
-/// Answers a request by the function's declared routes: one that is not declared is answered here, and so is a
-/// caller who lacks the route's scopes.
+/// Answers a request through the handler. A request to an undeclared route is answered here, and so is a caller
+/// without the route's scopes.
 pub async fn answer<H: Handler>(
     handler: &H,
     function: &'static Function,
@@ -78,8 +77,8 @@ fn find_route(
     })
 }
 
-/// A request's headers, all lines of each: `headers` of the event has only the last one of a header
-/// that was sent in several lines.
+/// A request's headers, all lines of each: the event's `headers` has only the last line of a header that was
+/// sent in several lines.
 /// <https://docs.aws.amazon.com/apigateway/latest/developerguide/set-up-lambda-proxy-integrations.html>
 pub fn headers(request: &ApiGatewayProxyRequest) -> &HeaderMap {
     if request.multi_value_headers.is_empty() { &request.headers } else { &request.multi_value_headers }
@@ -88,7 +87,7 @@ pub fn headers(request: &ApiGatewayProxyRequest) -> &HeaderMap {
 /// Serves the handler of the function `name` to these callers, by API key id, until Lambda ends the process.
 ///
 /// # Errors
-/// A function that is not declared, and those of the Lambda Runtime API.
+/// A missing declaration, and errors of the Lambda Runtime API.
 pub async fn serve<H: Handler>(name: &str, handler: H, callers: Callers) -> Result<(), lambda_runtime::Error> {
     let function = declarations::function(name).ok_or_else(|| format!("functions/{name}/function.json is missing"))?;
     let (handler, callers) = (&handler, &callers);
@@ -98,13 +97,13 @@ pub async fn serve<H: Handler>(name: &str, handler: H, callers: Callers) -> Resu
         let answer = match callers.caller(api_key_id.as_deref()) {
             Ok(caller) => {
                 let left = event.context.deadline().duration_since(SystemTime::now()).unwrap_or_default();
-                // On the heap: it is long, and would be moved about with the time limit.
+                // On the heap, because the future is large and would be moved around by the timeout.
                 let answer = Box::pin(answer(handler, function, event.payload, caller, &event.context.request_id));
                 within(left, answer).await
             }
-            // API Gateway knows the key, so it is this function's settings that do not.
+            // API Gateway knows the key, so this function's settings must be incomplete.
             Err(problem) => {
-                tracing::warn!(?api_key_id, "a request was refused: no client has its API key");
+                tracing::warn!(?api_key_id, "the request gets 403: its API key belongs to no client");
                 problem.answer()
             }
         };
@@ -113,20 +112,20 @@ pub async fn serve<H: Handler>(name: &str, handler: H, callers: Callers) -> Resu
     .await
 }
 
-/// What an answer needs of a function's time to get out.
+/// The time that is kept for sending the answer.
 const ANSWERING: Duration = Duration::from_millis(300);
 
-/// The handler's answer, unless the function's time is nearly over: a store that answers slowly is one
-/// that cannot be reached, and the client is told so before Lambda ends the function as one that crashed.
+/// The handler's answer, or 503 if the function's time is nearly over: a very slow store counts as
+/// unreachable, and the client must hear so before Lambda stops the function.
 async fn within(left: Duration, answer: impl Future<Output = Answer>) -> Answer {
     tokio::time::timeout(left.saturating_sub(ANSWERING), answer).await.unwrap_or_else(|_| {
-        tracing::warn!("the function's time is over");
+        tracing::warn!("the function's time is nearly over; the client gets 503");
         Problem::new(Kind::StoreUnavailable).answer()
     })
 }
 
-/// What stands before the API's own paths in its address: the stage's name at AWS's address, the base
-/// path at a domain of one's own.
+/// The prefix of the API's paths in its address: the stage's name at AWS's address, or the base path at a
+/// custom domain.
 /// <https://docs.aws.amazon.com/apigateway/latest/developerguide/set-up-lambda-proxy-integrations.html>
 fn base_path(request: &ApiGatewayProxyRequest) -> String {
     let resource = request.resource.clone().unwrap_or_default();
@@ -138,8 +137,8 @@ fn base_path(request: &ApiGatewayProxyRequest) -> String {
     whole.strip_suffix(own.as_str()).unwrap_or_default().to_owned()
 }
 
-/// The answer with a `Location` that leads where it should: a client resolves it against the address
-/// that it sent the request to, which has the base path in it.
+/// The answer with the base path in its `Location`: a client resolves it against the address that it sent
+/// the request to, which has the base path too.
 fn located(answer: Answer, base: &str) -> Answer {
     match answer.headers.get(LOCATION).and_then(|location| location.to_str().ok()) {
         Some(location) => {
@@ -156,7 +155,7 @@ mod tests {
 
     use super::*;
 
-    /// A request for `path` at `resource`, and the `Location` that its answer has then.
+    /// The `Location` in the answer to a request for `resource` with these parameters and this whole path.
     fn location(resource: &str, parameters: &[(&str, &str)], whole: Option<&str>) -> String {
         let mut request = ApiGatewayProxyRequest::default();
         request.resource = Some(resource.to_owned());

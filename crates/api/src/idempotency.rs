@@ -8,11 +8,11 @@ use order::{IdempotencyKey, Violation};
 /// The header that carries the idempotency key, in requests and in answers.
 pub const IDEMPOTENCY_KEY: HeaderName = HeaderName::from_static("idempotency-key");
 
-/// The header that marks an answer about something that was there before the request.
+/// The header that marks an answer about something that existed before the request.
 pub const IDEMPOTENT_REPLAYED: HeaderName = HeaderName::from_static("idempotent-replayed");
 
-/// The key in the header, as the draft writes it, a string in double quotes, or bare, as most
-/// clients do. Both forms are the same key.
+/// The key in the header: a string in double quotes, as in the draft, or bare, as most clients send it. Both
+/// forms are the same key.
 ///
 /// # Errors
 /// The rule that the header breaks.
@@ -32,7 +32,7 @@ pub fn key_in_header(headers: &HeaderMap) -> Result<Option<IdempotencyKey>, Viol
 /// # Errors
 /// The rule that the header breaks.
 pub fn required_key(headers: &HeaderMap) -> Result<IdempotencyKey, Violation> {
-    key_in_header(headers)?.ok_or_else(|| violation("is required: without it, a second try would count twice"))
+    key_in_header(headers)?.ok_or_else(|| violation("is required: without it, a retry would count twice"))
 }
 
 fn violation(rule: impl Into<String>) -> Violation {

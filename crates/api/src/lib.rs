@@ -3,15 +3,15 @@
 //! | module | knows |
 //! |---|---|
 //! | [`authorization`] | who a request is from, and what they may do |
-//! | [`answer`] | which HTTP answer an order record gives |
+//! | [`answer`] | the HTTP answers, and which one follows from an order record |
 //! | [`body`] | the body of a request |
 //! | [`cursor`] | a place in a list, as a text |
-//! | [`etag`] | whether a client has this version already, and whether it means this one |
+//! | [`etag`] | whether a client already has this version, and whether it means to change this one |
 //! | [`handler`] | serving a handler behind API Gateway, by its declared routes |
 //! | [`idempotency`] | the idempotency key of a request |
 //! | [`parameters`] | the parameters of a path and a query |
 //! | [`problem`] | the problem documents ([RFC 9457](https://www.rfc-editor.org/rfc/rfc9457)) |
-//! | [`view`] | the JSON of an order, and of what else clients see |
+//! | [`view`] | the JSON of orders and stock, as clients see them |
 
 pub mod answer;
 pub mod authorization;

@@ -1,4 +1,4 @@
-//! The parameters of a request, in its path and its query: each is checked by its rule, and all that is wrong is told at once.
+//! The parameters in a request's path and query. Each is checked, and all violations are reported at once.
 
 use std::collections::BTreeMap;
 use std::fmt::Display;
@@ -11,7 +11,7 @@ use time::format_description::well_known::Rfc3339;
 
 use crate::problem::{Kind, Problem};
 
-/// What a request asks for, parameter by parameter, and what is wrong with it so far.
+/// The unread parameters of a request, and the violations found so far.
 #[derive(Debug)]
 pub struct Parameters {
     path: BTreeMap<String, String>,
@@ -23,8 +23,7 @@ pub struct Parameters {
 impl Parameters {
     /// The parameters of a request.
     pub fn of(request: &ApiGatewayProxyRequest) -> Self {
-        // The one that has every value of a parameter that was sent twice; it is missing in events
-        // that were written by hand.
+        // The multi-value map has every value of a repeated parameter. Events written by hand lack it.
         let map = if request.multi_value_query_string_parameters.is_empty() {
             &request.query_string_parameters
         } else {
@@ -44,7 +43,7 @@ impl Parameters {
         self.check(name, text.parse())
     }
 
-    /// A parameter of the query that `read` understands, or says why not.
+    /// A query parameter. `read` parses it, or returns the rule that it breaks.
     pub fn query<T, E: Display>(&mut self, name: &'static str, read: impl FnOnce(&str) -> Result<T, E>) -> Option<T> {
         self.known.push(name);
         let values = self.query.remove(name)?;
@@ -55,22 +54,22 @@ impl Parameters {
         self.check(name, read(text))
     }
 
-    /// Refuses a parameter for a rule that `query` does not know.
+    /// Notes that a parameter breaks a rule.
     pub fn refuse(&mut self, name: &str, rule: impl Into<String>) {
         self.violations.push(Violation::in_parameter(name, rule));
     }
 
-    /// Whether nothing is wrong so far.
+    /// Whether there are no violations so far.
     pub fn are_right(&self) -> bool {
         self.violations.is_empty()
     }
 
-    /// Everything that is wrong, parameters that nothing has asked for included: a misspelt filter
-    /// that is passed over answers with orders that were not asked for.
+    /// All violations, including unknown parameters: if a misspelt filter were ignored, the answer would
+    /// contain orders that it should exclude.
     pub fn violations(mut self) -> Vec<Violation> {
         let rule = match self.known.as_slice() {
-            [] => "is not a parameter here; there are none".to_owned(),
-            known => format!("is not a parameter here; these are: {}", known.join(", ")),
+            [] => "is not a parameter here; none is allowed".to_owned(),
+            known => format!("is not a parameter here; allowed: {}", known.join(", ")),
         };
         for name in std::mem::take(&mut self.query).into_keys() {
             self.refuse(&name, &rule);
@@ -97,11 +96,11 @@ pub fn order_id(request: &ApiGatewayProxyRequest) -> Result<OrderId, Problem> {
 /// # Errors
 /// The rule.
 pub fn time(text: &str) -> Result<OffsetDateTime, &'static str> {
-    OffsetDateTime::parse(text, &Rfc3339).map_err(|_| "must be a time as RFC 3339 has it, such as 2026-01-31T08:00:00Z")
+    OffsetDateTime::parse(text, &Rfc3339).map_err(|_| "must be an RFC 3339 time, such as 2026-01-31T08:00:00Z")
 }
 
-/// The first whole millisecond that is not before `time`: where `from` and `to` cut the records'
-/// whole milliseconds as the exact times would.
+/// `time` rounded up to a whole millisecond: records have whole milliseconds, so `from` and `to` then select
+/// the same ones as the exact times would.
 pub fn millis(time: OffsetDateTime) -> EpochMs {
     const NANOS_PER_MS: i128 = 1_000_000;
 
@@ -115,7 +114,7 @@ pub fn millis(time: OffsetDateTime) -> EpochMs {
 /// # Errors
 /// The rule.
 pub fn count<T: FromStr + PartialOrd + From<u8> + Display + Copy>(text: &str, max: T) -> Result<T, String> {
-    // The parser of integers takes a sign as well.
+    // The integer parser would also accept a sign.
     let number: Option<T> = text.bytes().all(|byte| byte.is_ascii_digit()).then(|| text.parse().ok()).flatten();
     number
         .filter(|number| (T::from(1)..=max).contains(number))

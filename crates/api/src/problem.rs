@@ -17,15 +17,15 @@ pub enum Kind {
     MalformedBody,
     /// The order breaks rules.
     InvalidOrder,
-    /// The body breaks rules; an order's has a kind of its own.
+    /// The body of a request other than an order breaks rules.
     InvalidContent,
-    /// Parameters of the path, the query or the headers break rules.
+    /// Parameters in the path, the query or the headers break rules.
     InvalidParameters,
     /// The body is not declared as JSON.
     UnsupportedMediaType,
     /// The body is larger than any order.
     BodyTooLarge,
-    /// The key stands for other content.
+    /// The key was used for different content.
     IdempotencyConflict,
     /// The client may not do this.
     Forbidden,
@@ -45,15 +45,15 @@ pub enum Kind {
     StockReserved,
     /// The request does not say which version it means to change.
     PreconditionRequired,
-    /// What the request means to change is another version by now.
+    /// The version that the request means to change is not the current one.
     PreconditionFailed,
     /// There is no such resource.
     RouteNotFound,
     /// The resource has no such method.
     MethodNotAllowed,
-    /// More requests at once than the API takes.
+    /// More requests at once than the API accepts.
     TooManyRequests,
-    /// What happened is unknown; the same key may be tried again.
+    /// It is unknown whether the order was accepted; it can be sent again with the same key.
     Unavailable,
     /// The records cannot be read or changed at the moment.
     StoreUnavailable,
@@ -103,9 +103,9 @@ impl Kind {
             Self::OrderFulfilled => "The goods are handed over, so the order cannot be cancelled",
             Self::StockNotFound => "The store does not keep the article",
             Self::AccountNotFound => "The customer has no account",
-            Self::StockReserved => "Open orders hold more than the stock would be",
+            Self::StockReserved => "Open orders hold more than would be left",
             Self::PreconditionRequired => "The request needs If-Match with the ETag that was read, or If-None-Match: *",
-            Self::PreconditionFailed => "It is another version by now; read it again",
+            Self::PreconditionFailed => "The version does not match; read it again",
             Self::RouteNotFound => "There is no such resource",
             Self::MethodNotAllowed => "The resource does not have this method",
             Self::TooManyRequests => "Too many requests at once; send it again with the same key",
@@ -136,7 +136,7 @@ impl Kind {
     }
 }
 
-/// The `type` of every problem that the API has.
+/// The `type` of every problem in the API.
 pub fn types() -> Vec<String> {
     let kinds = Kind::VARIANTS.iter().map(|kind| kind.name());
     let refused = declarations::refusals().map(|(_, refusal)| Reason::Refused(refusal.reason.clone()));
@@ -144,8 +144,8 @@ pub fn types() -> Vec<String> {
     kinds.map(Cow::from).chain(reasons).map(|name| uri(&name)).collect()
 }
 
-/// The most broken rules that a problem document lists: more than a person mends in one go, and a
-/// bound to what a request can make the API say.
+/// The most broken rules that a problem document lists: more than a person fixes at once, and a limit on the
+/// size of the answer.
 pub const MAX_ERRORS: usize = 100;
 
 /// A problem document.
@@ -181,7 +181,7 @@ impl Problem {
         Self { detail: None, order_id: None, stock: None, errors: Vec::new(), kind }
     }
 
-    /// What is special about this one.
+    /// What is specific to this problem.
     #[must_use]
     pub fn detail(self, detail: impl Into<String>) -> Self {
         Self { detail: Some(detail.into()), ..self }
@@ -193,7 +193,7 @@ impl Problem {
         Self { order_id: Some(order_id.clone()), ..self }
     }
 
-    /// The stock as it stands.
+    /// The current stock.
     #[must_use]
     pub fn stock(self, stock: StockView) -> Self {
         Self { stock: Some(Box::new(stock)), ..self }
@@ -206,7 +206,7 @@ impl Problem {
         Self { errors, ..self }
     }
 
-    /// The problem of a request that breaks these rules, never none of them.
+    /// The problem of a request that breaks these rules; the list is never empty.
     pub fn of(violations: Vec<Violation>) -> Self {
         let in_body = violations.iter().any(|violation| matches!(violation.place, Place::Pointer(_)));
         Self::new(if in_body { Kind::InvalidContent } else { Kind::InvalidParameters }).errors(violations)
@@ -219,7 +219,7 @@ impl Problem {
             Document { uri: uri(kind.name()), title: kind.title(), status: kind.status().as_u16(), problem: self };
         let answer = Answer::json(kind.status(), &document).with(header::CONTENT_TYPE, PROBLEM_JSON);
         match kind {
-            // As API Gateway says it.
+            // The same as API Gateway's.
             Kind::TooManyRequests => answer.with(header::RETRY_AFTER, HeaderValue::from_static("1")),
             Kind::Unavailable | Kind::StoreUnavailable => {
                 answer.with(header::RETRY_AFTER, HeaderValue::from_static("5"))
@@ -237,8 +237,8 @@ fn uri(name: &str) -> String {
 
 /// The problem document of an order that was cancelled.
 ///
-/// Its `status` is the order's, as in every other answer about an order. RFC 9457 has consumers
-/// ignore a member of a type that it does not define, and the HTTP status stands in its own place.
+/// Its `status` is the order's, as in every other answer about an order. RFC 9457 tells consumers to ignore
+/// a member whose type is not as defined, and the HTTP status is in the status line anyway.
 #[derive(Debug, Serialize)]
 #[serde(rename_all = "camelCase")]
 struct Cancelled<'a> {
@@ -254,7 +254,7 @@ struct Cancelled<'a> {
     order: OrderView<'a>,
 }
 
-/// The answer to whoever wants to place an order that is cancelled.
+/// The answer to a request to place an order that is cancelled.
 pub(crate) fn cancelled(record: &OrderRecord) -> Answer {
     let (name, title) = of_reason(record.reason.as_ref());
     let problem = Cancelled {
@@ -269,15 +269,15 @@ pub(crate) fn cancelled(record: &OrderRecord) -> Answer {
     Answer::json(StatusCode::CONFLICT, &problem).with(header::CONTENT_TYPE, PROBLEM_JSON)
 }
 
-/// The name and title of the problem document that answers a cancelled order. A step's refusal brings those that the
-/// step declares.
+/// The name and title of the problem document for a cancelled order. For a step's refusal, the step declares
+/// them.
 fn of_reason(reason: Option<&Reason>) -> (Cow<'static, str>, &'static str) {
     match reason {
         Some(Reason::Refused(name)) => {
             match declarations::refusals().find(|(_, refusal)| refusal.reason == *name) {
                 Some((_, refusal)) => (refusal.problem.as_str().into(), refusal.title.as_str()),
-                // A step of another release.
-                None => (name.to_lowercase().replace('_', "-").into(), "A step refuses the order"),
+                // A step of another release declares it.
+                None => (name.to_lowercase().replace('_', "-").into(), "A step refused the order"),
             }
         }
         Some(Reason::CustomerRequest) => ("cancelled-by-customer".into(), "The customer cancelled the order"),

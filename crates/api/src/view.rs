@@ -1,4 +1,4 @@
-//! The JSON of an order, of stock, and of the amounts and times in them, as clients see it.
+//! The JSON of orders and stock, and of the amounts and times in them, as clients see it.
 
 use order::{CountyId, Currency, CustomerId, Effect, EpochMs, OrderId, OrderRecord, PaymentReference, PaymentTerms};
 use order::{Reason, Receipts, Sku, Status, StepReceipts, StoreId};
@@ -41,7 +41,7 @@ struct ItemView<'a> {
     price: Amount,
 }
 
-/// An article that the store had too little of.
+/// An article of which the store had too little.
 #[derive(Debug, Serialize)]
 #[serde(rename_all = "camelCase")]
 struct ShortageView<'a> {
@@ -93,7 +93,7 @@ impl<'a> From<&'a OrderRecord> for OrderView<'a> {
     }
 }
 
-/// What happened, in the order in which it happened; what left nothing behind is left out.
+/// What happened, in chronological order, without steps that had no effect.
 fn timeline(record: &OrderRecord) -> Vec<Moment> {
     let Receipts { applied, undone, consumed } = &record.receipts;
     let at = |receipts: &StepReceipts, step: &str, effect| {
@@ -130,9 +130,9 @@ pub struct StockView {
     pub sku: Sku,
     /// How many can still be ordered.
     pub available: i64,
-    /// How many open orders hold.
+    /// How many are held by open orders.
     pub reserved: i64,
-    /// How many there are: both together.
+    /// How many the store has: both together.
     pub on_hand: i64,
 }
 
@@ -141,12 +141,12 @@ pub struct StockView {
 pub struct Amount {
     /// Its currency.
     pub currency: Currency,
-    /// How many of the currency's minor unit.
+    /// The amount in the currency's minor unit.
     pub amount_minor: i64,
 }
 
 impl Serialize for Amount {
-    /// A JSON number with exactly the currency's decimals, which never was a float.
+    /// A JSON number with exactly the currency's decimals. It is never a float.
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         RawValue::from_string(self.currency.decimal(self.amount_minor))
             .map_err(serde::ser::Error::custom)?

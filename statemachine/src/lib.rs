@@ -1,16 +1,16 @@
-//! The definition of the order saga, and what it is held to.
+//! The definition of the order saga, and the rules that it must satisfy.
 //!
-//! `order-saga.asl.json` is what is deployed, and what every test and every local command executes.
+//! `order-saga.asl.json` is deployed, and every test and every local command executes it.
 //!
 //! | module | knows |
 //! |---|---|
-//! | [`policy`] | what the definition is held to: `order-saga lint` |
+//! | [`policy`] | the rules for the definition: `order-saga lint` |
 
 pub mod policy;
 
 use engine::{LoadError, MissingPlaceholder, StateMachine};
 
-/// The definition that is deployed. Placeholders stand for the functions' ARNs.
+/// The deployed definition, with placeholders for the functions' ARNs.
 pub const DEFINITION: &str = include_str!("../order-saga.asl.json");
 
 /// A definition that cannot be used.
@@ -19,12 +19,12 @@ pub enum DefinitionError {
     /// It names a function that no folder declares.
     #[error("fill in the definition's placeholders")]
     Placeholder(#[from] MissingPlaceholder),
-    /// It is refused.
+    /// It is invalid.
     #[error("load the definition of the state machine")]
     Definition(#[from] LoadError),
 }
 
-/// Loads a definition whose placeholders are the functions' ARNs.
+/// Loads a definition, and fills in the functions' ARNs.
 ///
 /// # Errors
 /// [`DefinitionError`].
@@ -32,7 +32,7 @@ pub fn load(definition: &str, arn: impl Fn(&str) -> String) -> Result<StateMachi
     Ok(StateMachine::load(&fill(definition, arn)?)?)
 }
 
-/// The definition with the functions' ARNs; `arn` makes one of a function's name.
+/// The definition with the functions' ARNs; `arn` makes an ARN from a function's name.
 ///
 /// # Errors
 /// [`MissingPlaceholder`], if it names a function that no folder declares.

@@ -1,8 +1,7 @@
-//! What the definition of the order saga is held to.
+//! The rules for the definition of the order saga.
 //!
-//! Nothing here is kept by hand that is declared: a function's errors and its time limit, the steps, and what
-//! undoes them come from the functions' declarations, and whether a function takes what a state sends is asked
-//! of its handler.
+//! Everything that is declared comes from the declarations: the functions' errors and time limits, the steps and
+//! their compensations. Whether a function accepts a state's payload is checked with its handler.
 
 mod claims;
 mod largest;
@@ -22,24 +21,24 @@ use strum::VariantArray;
 
 pub use largest::{largest_order, largest_record};
 
-/// How far the clocks of two functions may differ. Those of AWS differ by milliseconds; the rest is
-/// the time between an attempt that recovery counts and the start of its execution.
+/// How far the clocks of two functions may differ. Clocks on AWS differ by milliseconds; the rest covers
+/// the time from when recovery counts an attempt until its execution starts.
 pub const CLOCK_SKEW: Duration = Duration::from_secs(30);
 
-/// The longest that the longest path may take: what the machine's `TimeoutSeconds` gives. With two steps it
-/// is 189 s, and each further one adds up to 36 s.
+/// The time limit of the longest path: the machine's `TimeoutSeconds`. With two steps the longest path takes
+/// 189 s, and each further step adds up to 36 s.
 const MAX_PATH: Duration = Duration::from_secs(270);
 
-/// The error names that pass by themselves.
+/// The names of errors that pass by themselves.
 const TRANSIENT: [&str; 1] = ["Unavailable"];
 
 /// The function that keeps the order record.
 const RECORD: &str = "persist-order";
 
-/// Whether the function with this name would take a payload, or why not.
+/// Whether the function with this name would accept a payload, or why not.
 pub type TakesPayload = dyn Fn(&str, &Value) -> Result<(), String> + Send + Sync;
 
-/// What the definition of the order saga is held to.
+/// The rules for the definition of the order saga.
 pub fn policy(takes: Arc<TakesPayload>) -> Policy {
     let steps = declarations::steps().iter().map(|(function, step)| Step {
         action: Call::new(&function.name, &step.action.name),
@@ -61,7 +60,7 @@ pub fn policy(takes: Arc<TakesPayload>) -> Policy {
     }
 }
 
-/// The calls on the way forward. Fences, and the condition on the record, make them safe to repeat.
+/// The calls on the way forward. The fences and the record's condition make them safe to repeat.
 fn repeatable() -> BTreeSet<Call> {
     let actions = declarations::steps().iter().map(|(function, step)| Call::new(&function.name, &step.action.name));
     actions.chain([Call::new(RECORD, "persist")]).collect()
@@ -71,7 +70,7 @@ fn tasks() -> impl Iterator<Item = &'static Function> {
     declarations::functions().iter().filter(|function| function.is_task())
 }
 
-/// The errors of a request that there is nothing to roll back of.
+/// The errors that refuse a request before there is anything to roll back.
 fn refused() -> impl Iterator<Item = &'static str> {
     tasks().filter_map(|function| function.record.as_ref()).flat_map(|record| &record.refusals).map(String::as_str)
 }
@@ -93,15 +92,15 @@ fn lint_function(function: &Function) -> lint::Function {
     }
 }
 
-/// Intake sends the order; recovery and cancellation send the id alone.
+/// Intake sends the order; recovery, cancellation and fulfilment send only the id.
 fn inputs() -> Vec<Value> {
     let order = largest_order();
     vec![json!({ "order_id": order.order_id(), "order": order }), json!({ "order_id": order.order_id() })]
 }
 
-/// Every answer that a called function can give, or why it would not take the payload.
+/// Every answer that a called function can give, or why it would reject the payload.
 fn answers(takes: Arc<TakesPayload>) -> Answers {
-    // Made once: every rehearsal is answered with them.
+    // Made once, because every rehearsal uses them.
     let records: Vec<(Status, Value)> =
         Status::VARIANTS.iter().map(|status| (*status, json!(largest_record(*status)))).collect();
     Box::new(move |call, payload| {
@@ -114,7 +113,7 @@ fn answers(takes: Arc<TakesPayload>) -> Answers {
                 "persist" => true,
                 "close" => status == Status::Cancelled,
                 "complete" => status == Status::Fulfilled,
-                // Both other ones answer with the record as it stands afterwards, whoever decided.
+                // `confirm` and `cancel` return the current record, no matter who decided.
                 _ => status != Status::Pending,
             };
             records.iter().filter(|(status, _)| is_possible(*status)).map(|(_, record)| record.clone()).collect()

@@ -24,8 +24,8 @@ pub enum Scope {
     Submit,
     /// Read orders by id, and list a customer's orders.
     Read,
-    /// For the shop's own staff: read, list and hand over every tenant's orders, and keep the stock and
-    /// the accounts.
+    /// For the shop's own staff: read, list, cancel and hand over every tenant's orders, and keep the stock
+    /// and the accounts.
     Operations,
 }
 

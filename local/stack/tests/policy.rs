@@ -38,7 +38,7 @@ async fn an_outcome_that_the_record_does_not_have_is_found() {
     assert_eq!(
         contradicted(STATUS, r#""status": "CONFIRMED""#).await,
         [
-            "OrderConfirmed: what is not decided is not reported as a success",
+            "OrderConfirmed: an undecided order is not reported as a success",
             "OrderConfirmed: the end is named after the outcome that it reports",
         ]
     );

@@ -1,4 +1,4 @@
-//! What no execution of the order saga may contradict, beyond what holds for every saga.
+//! Claims that every execution of the order saga must satisfy, besides those for every saga.
 
 use engine::Status::Succeeded;
 use engine::lint::{Answered, Performance, Verdict};
@@ -7,7 +7,7 @@ use serde_json::Value;
 
 use super::{TRANSIENT, refused};
 
-/// What this execution contradicts.
+/// The claims that this execution contradicts.
 pub(super) fn judge(performance: &Performance<'_>) -> Vec<Verdict> {
     let mut verdicts = Vec::new();
     judge_outcome(performance, &mut verdicts);
@@ -17,7 +17,7 @@ pub(super) fn judge(performance: &Performance<'_>) -> Vec<Verdict> {
         let mut contradicts = |claim: &str| {
             verdicts.push(Verdict { state: answered.state.to_string(), claim: claim.to_owned() });
         };
-        // The model of the protocol shows what comes of it otherwise.
+        // The model of the protocol (`tests/model`) shows what happens otherwise.
         if is_compensation(answered) && record != Some(Status::Cancelling.into()) {
             contradicts("a step is undone only for an order whose record says CANCELLING");
         }
@@ -37,7 +37,7 @@ pub(super) fn judge(performance: &Performance<'_>) -> Vec<Verdict> {
     verdicts
 }
 
-/// Steps run in the order of their declared positions: lists and timelines show them so.
+/// Steps run in the order of their declared positions, which lists and timelines also use.
 fn judge_order_of_steps(performance: &Performance<'_>, verdicts: &mut Vec<Verdict>) {
     let mut latest = 0;
     for answered in performance.answers {
@@ -53,7 +53,7 @@ fn judge_order_of_steps(performance: &Performance<'_>, verdicts: &mut Vec<Verdic
     }
 }
 
-/// What is reported is what the record said last.
+/// The reported outcome is the record's last status.
 fn judge_outcome(performance: &Performance<'_>, verdicts: &mut Vec<Verdict>) {
     let Some(end) = performance.path.last() else { return };
     let mut contradicts = |claim: &str| verdicts.push(Verdict { state: end.clone(), claim: claim.to_owned() });
@@ -86,7 +86,7 @@ fn judge_outcome(performance: &Performance<'_>, verdicts: &mut Vec<Verdict>) {
                 contradicts("the end is named after the outcome that it reports");
             }
         }
-        _ => contradicts("what is not decided is not reported as a success"),
+        _ => contradicts("an undecided order is not reported as a success"),
     }
 }
 
@@ -109,7 +109,7 @@ fn calls(answered: &Answered, function: &str, action: &str) -> bool {
     answered.call.as_ref().is_some_and(|call| call.function == function && call.action == action)
 }
 
-/// The status of the record that the state was answered with.
+/// The status of the record in the state's answer.
 fn status(answered: &Answered) -> Option<&str> {
     answered.answer.as_ref().ok().and_then(|payload| payload.get("status")).and_then(Value::as_str)
 }

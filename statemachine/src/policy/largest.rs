@@ -1,4 +1,4 @@
-//! The largest order that keeps every rule, and the largest record of it.
+//! The largest valid order, and its largest record.
 
 use order::{
     Draft, Effect, MAX_AMOUNT_MINOR, MAX_LINES, MAX_QUANTITY, Order, OrderLine, OrderRecord, PaymentTerms, Reason,
@@ -12,9 +12,9 @@ const MAX_ID_CHARS: usize = 64;
 /// The longest payment reference.
 const MAX_REFERENCE_CHARS: usize = 140;
 
-/// The order whose JSON text is the longest, but for a few digits of its prices.
+/// The order with the longest JSON text, except for a few digits of its prices.
 pub fn largest_order() -> Order {
-    // Quantity and price share the digits that the total leaves them.
+    // The total limits the digits of quantity and price together.
     let price_minor = MAX_AMOUNT_MINOR / (i64::from(MAX_QUANTITY) * largest_count());
     let line = |number: usize| OrderLine {
         sku: parsed(&format!("{number:0>MAX_ID_CHARS$}")),
@@ -36,8 +36,8 @@ pub fn largest_order() -> Order {
     Order::place(parsed(&"0".repeat(32)), parsed(&id), draft).expect("every line and the total are within their bounds")
 }
 
-/// The record of the largest order in this status, with everything in it that a record can hold,
-/// whether or not an order in this status has it.
+/// The largest order's record in this status, with every field that a record can have, even those that no
+/// order in this status has.
 pub fn largest_record(status: Status) -> OrderRecord {
     let refused = declarations::refusals().map(|(_, refusal)| Reason::Refused(refusal.reason.clone()));
     let reason = refused.chain(Reason::OWN).max_by_key(|reason| reason.as_str().len());
@@ -73,7 +73,7 @@ pub(super) fn receipt() -> Receipt {
     Receipt { at_ms: LAST_MS, effect: Effect::Consumed }
 }
 
-/// A moment with as many digits as JSONata carries.
+/// A time with as many digits as JSONata carries.
 const LAST_MS: order::EpochMs = MAX_AMOUNT_MINOR;
 
 fn largest_count() -> i64 {
@@ -96,7 +96,7 @@ mod tests {
         assert!("x".repeat(MAX_REFERENCE_CHARS + 1).parse::<PaymentReference>().is_err());
     }
 
-    /// The digits of quantities and prices, if the total did not bound them.
+    /// The total bounds the digits of quantities and prices.
     #[test]
     fn the_prices_are_nearly_as_long_as_they_can_be() {
         let order = largest_order();

@@ -9,10 +9,12 @@ use comfy_table::{ContentArrangement, Table, presets};
 use local_audit::Report;
 use local_aws::{DynamoDb, SnapshotError, StoreError};
 
-/// Check the invariants on the tables of a data directory.
+/// Check the invariants on the tables of a data directory, and report what is broken where.
+///
+/// Exits with 0 if every invariant holds, with 1 otherwise.
 #[derive(Debug, clap::Args)]
 pub struct Args {
-    /// The data directory of a stack that is not running; ask a running one for /_local/audit.
+    /// The data directory to check. While `serve` runs on it, use `GET /_local/audit` instead.
     #[arg(long, value_name = "DIR")]
     pub data: PathBuf,
     /// Print JSON.

@@ -1,4 +1,4 @@
-//! `order-saga demo`: sample orders through the real workflow, and what became of them.
+//! `order-saga demo`: sample orders through the real workflow, and their outcomes.
 
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
@@ -17,17 +17,18 @@ use tokio::runtime::Builder;
 use tokio::sync::Notify;
 
 use local_audit::{Books, Report};
-use local_aws::{BoxFuture, SnapshotError};
+use local_aws::BoxFuture;
+use local_explorer::RunError;
 use local_explorer::trace::Trace;
 use local_stack::functions::Invoked;
 use local_stack::gateway::{self, PathParameters};
 use local_stack::lambda::{Functions, Invocation, InvocationLayer};
-use local_stack::seed::{Seed, SeedError};
-use local_stack::{self as stack, Options, Stack, StackError};
+use local_stack::seed::Seed;
+use local_stack::{self as stack, Options, Stack};
 
 use crate::audit::print;
 
-/// Run sample orders through the workflow, and show their way and what became of them.
+/// Run six sample orders through the workflow, and show the path and the records of each.
 #[derive(Debug, Default, clap::Args)]
 pub struct Args {
     /// Print JSON.
@@ -35,34 +36,17 @@ pub struct Args {
     pub json: bool,
 }
 
-/// The demonstration could not be given.
-#[derive(Debug, thiserror::Error)]
-pub enum DemoError {
-    /// The stack could not be brought up.
-    #[error(transparent)]
-    Stack(#[from] StackError),
-    /// The stock could not be loaded.
-    #[error(transparent)]
-    Seed(#[from] SeedError),
-    /// The tables could not be read.
-    #[error(transparent)]
-    Read(#[from] SnapshotError),
-    /// The runtime could not be made.
-    #[error("make a runtime")]
-    Runtime(#[from] std::io::Error),
-}
-
-/// One order of the demonstration.
+/// One order of the demo.
 struct Scenario {
     title: &'static str,
     key: &'static str,
     body: Value,
-    /// How many clients send it at the same moment.
+    /// How many clients send it at the same time.
     clients: usize,
     expected: Expected,
 }
 
-/// What an order of the demonstration has to come to.
+/// The outcome that an order of the demo must have.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 struct Expected {
     http_status: u16,
@@ -76,7 +60,7 @@ const fn cancelled(reason: &'static str) -> Expected {
     Expected { http_status: 409, status: "CANCELLED", reason: Some(reason) }
 }
 
-/// The order whose reservations are held back until their state has timed out.
+/// The order whose reservations are delayed until their state has timed out.
 const LATE_KEY: &str = "demo-5-late-reservation";
 
 fn scenarios() -> [Scenario; 6] {
@@ -131,7 +115,7 @@ fn scenarios() -> [Scenario; 6] {
     ]
 }
 
-/// What became of one order.
+/// The outcome of one order.
 #[derive(Debug, Serialize)]
 #[serde(rename_all = "camelCase")]
 struct Shown {
@@ -143,16 +127,16 @@ struct Shown {
     late_landings: Option<Vec<String>>,
 }
 
-/// Gives the demonstration, and says whether every order came out as it has to and the audit holds. Its clock
-/// jumps over every delay, so that nobody waits for a timeout.
+/// Runs the demo, and returns whether every order ended as expected and the audit holds. Its clock jumps
+/// over every delay, so nobody waits for a timeout.
 ///
 /// # Errors
-/// [`DemoError`].
-pub fn run(args: &Args) -> Result<bool, DemoError> {
-    Builder::new_current_thread().enable_time().start_paused(true).build()?.block_on(give(args))
+/// [`RunError`].
+pub fn run(args: &Args) -> Result<bool, RunError> {
+    Builder::new_current_thread().enable_time().start_paused(true).build()?.block_on(demo(args))
 }
 
-async fn give(args: &Args) -> Result<bool, DemoError> {
+async fn demo(args: &Args) -> Result<bool, RunError> {
     let late = Arc::new(LateReservation::default());
     let stack = Stack::open(Options { invocations: Some(late.clone()), ..Options::in_memory()? })?;
     let client = aws_sdk_dynamodb::Client::new(&stack::config(&stack.services));
@@ -168,7 +152,7 @@ async fn give(args: &Args) -> Result<bool, DemoError> {
             print_shown(&shown);
         }
         all_shown.push(shown);
-        // The records are shown by when they were placed.
+        // The records are sorted by the time they were placed, so no two may share it.
         tokio::time::sleep(Duration::from_secs(1)).await;
     }
 
@@ -243,12 +227,12 @@ fn print_shown(shown: &Shown) {
         println!("   {BOLD}HTTP {}{BOLD:#} {words}", answer["httpStatus"]);
     }
     if !shown.as_expected {
-        println!("   this is NOT what has to come out");
+        println!("   this is NOT the expected result");
     }
     println!();
 }
 
-/// What the three services know of each order.
+/// What the three services have on record for each order.
 fn print_records(books: &Books) {
     let mut table = Table::new();
     table.load_style(presets::NOTHING).set_content_arrangement(ContentArrangement::Dynamic);
@@ -296,17 +280,17 @@ fn journal(books: &Books, order_id: &OrderId, currency: order::Currency) -> Stri
 
 fn print_verdict(all_shown: &[Shown], report: &Report) {
     let right = all_shown.iter().filter(|shown| shown.as_expected).count();
-    println!("{right} of {} orders came out as they have to", all_shown.len());
+    println!("{right} of {} orders ended as expected", all_shown.len());
     if report.holds && right == all_shown.len() {
         println!("\nNext: `order-saga serve` (here: `cargo run -- serve`) takes your own orders over HTTP.");
     }
 }
 
-/// How many times a state on the way forward tries a function that does not answer.
+/// How many times a state before the decision tries a function that does not answer.
 const ATTEMPTS: usize = 2;
 
-/// Holds the reservations of one order back, once it is armed, until after the state that asked for them has
-/// timed out and the roll-back has left its tombstone.
+/// Once armed, delays the reservations of one order until the state that asked for them has timed out and the
+/// roll-back has left its tombstone.
 #[derive(Debug, Default)]
 struct LateReservation {
     armed: Mutex<usize>,
@@ -337,7 +321,7 @@ impl LateReservation {
     }
 }
 
-/// Longer than all attempts of the state, by enough for the roll-back.
+/// Longer than all attempts of the state together with the roll-back.
 const HOLD: Duration = Duration::from_secs(30);
 
 impl InvocationLayer for LateReservation {

@@ -11,46 +11,49 @@ use serde_json::{Value, json};
 use time::OffsetDateTime;
 use time::format_description::well_known::Rfc3339;
 
-/// Execute any Express definition in `JSONata`, its Tasks answered from a mock configuration, on a
-/// clock that jumps over every delay.
+/// Execute any Express definition with mocked Tasks, on a clock that jumps over every delay.
 ///
-/// Prints the status, output, error, cause and the time that the execution took on its own clock, as
-/// one JSON document. Exits with 0 if the execution succeeded, with 1 if it did not, and with 2 if it
-/// could not be run: the definition is refused, or a state that calls something is not mocked.
+/// The definition must use `JSONata`. Prints one JSON document: status, output, error, cause, and the
+/// seconds that passed on the execution's own clock. Exits with 0 if the execution succeeded, with 1 if
+/// it did not, and with 2 if it could not run, because the definition is invalid or a Task is not mocked.
 #[derive(Debug, clap::Args)]
+#[command(after_long_help = EXAMPLE)]
 pub struct Args {
-    /// The definition. A placeholder such as `${PersistOrderFunctionArn}` becomes the ARN of a
-    /// function of that name, unless `--set` says otherwise.
+    /// The definition. A placeholder such as `${PersistOrderFunctionArn}` becomes the ARN of a function
+    /// of that name, unless `--set` gives it a value.
     #[arg(value_name = "DEFINITION")]
     pub definition: PathBuf,
-    /// The input: a file, JSON, or `-` for what is piped in.
+    /// The input: a file, JSON text, or `-` for standard input.
     #[arg(long, value_name = "FILE|JSON", default_value = "{}")]
     pub input: String,
-    /// The results of Tasks, in the format of Step Functions Local (`MockConfigFile.json`).
+    /// The results of Tasks, in the format of Step Functions Local (`MockConfigFile.json`); needs `--case`.
     #[arg(long, value_name = "FILE", requires = "case")]
     pub mocks: Option<PathBuf>,
-    /// The test case of the mock configuration.
+    /// The test case in the mock configuration.
     #[arg(long, value_name = "NAME", requires = "mocks")]
     pub case: Option<String>,
-    /// The state machine of the mock configuration, if several have a test case of the name.
+    /// The state machine in the mock configuration; required if several have a test case of that name.
     #[arg(long, value_name = "NAME", requires = "mocks")]
     pub state_machine: Option<String>,
-    /// Print the events too, as Step Functions names them, each with its time.
+    /// Also print the events, named as Step Functions names them, each with its time in seconds.
     #[arg(long)]
     pub history: bool,
-    /// What a placeholder of the definition stands for.
+    /// The value of one placeholder; can be repeated.
     #[arg(long, value_name = "NAME=VALUE", value_parser = setting)]
     pub set: Vec<(String, String)>,
-    /// When the execution begins, for example `2026-03-14T01:59:00Z`; now, if nothing is said.
+    /// When the execution starts, for example `2026-03-14T01:59:00Z`; if omitted, now.
     #[arg(long, value_name = "TIME", value_parser = moment)]
     pub start_time: Option<OffsetDateTime>,
-    /// Where jitter, `$random` and `$uuid` come from; the same seed gives the same execution.
+    /// The seed of jitter, `$random` and `$uuid`; the same seed gives the same execution.
     #[arg(long, value_name = "S", default_value_t = 0)]
     pub seed: u64,
-    /// End the execution after so long. Its definition may end it sooner, and Express ends it after 300 s.
+    /// Time the execution out after so many seconds. The definition may set less; Express sets 300 s.
     #[arg(long, value_name = "SECONDS")]
     pub time_limit: Option<u64>,
 }
+
+const EXAMPLE: &str = "Example:
+  order-saga execute order.asl.json --input '{\"total\": 5}' --mocks MockConfigFile.json --case HappyPath --history";
 
 fn setting(text: &str) -> Result<(String, String), NotASetting> {
     text.split_once('=').map(|(name, value)| (name.to_owned(), value.to_owned())).ok_or(NotASetting)
@@ -69,7 +72,7 @@ fn moment(text: &str) -> Result<OffsetDateTime, time::error::Parse> {
 #[derive(Debug, thiserror::Error)]
 pub enum ExecuteError {
     /// A file cannot be read.
-    #[error("read {}", .path.display())]
+    #[error("cannot read {}", .path.display())]
     File {
         /// The file.
         path: PathBuf,
@@ -77,23 +80,23 @@ pub enum ExecuteError {
         source: std::io::Error,
     },
     /// A placeholder does not end.
-    #[error("fill in the definition's placeholders")]
+    #[error("cannot fill in the definition's placeholders")]
     Placeholder(#[from] MissingPlaceholder),
-    /// The definition is refused.
-    #[error("load the definition")]
+    /// The definition is invalid.
+    #[error("cannot load the definition")]
     Definition(#[from] LoadError),
     /// The input is neither a file nor JSON.
-    #[error("read the input {input:?}, which is no file, as JSON")]
+    #[error("the input {input:?} is neither a file nor JSON")]
     Input {
         /// The input as given.
         input: String,
-        /// Why it is no JSON.
+        /// Why it is not JSON.
         source: serde_json::Error,
     },
-    /// The mock configuration is none.
+    /// The mock configuration is invalid.
     #[error(transparent)]
     Mocks(#[from] MockConfigError),
-    /// The test case is not there.
+    /// The test case does not exist.
     #[error(transparent)]
     Case(#[from] MockCaseError),
     /// A state was reached that is not mocked.
@@ -101,7 +104,7 @@ pub enum ExecuteError {
     NotMocked(#[from] NotMocked),
 }
 
-/// Executes, prints how it ended, and says whether it succeeded.
+/// Executes the definition, prints how it ended, and returns whether it succeeded.
 ///
 /// # Errors
 /// [`ExecuteError`].
@@ -147,7 +150,7 @@ fn read_mocks(args: &Args) -> Result<Mocks, ExecuteError> {
     Ok(mocks)
 }
 
-/// Fills every placeholder: what a definition calls does not matter where its calls are mocked.
+/// Fills in every placeholder. Any value will do where the calls are mocked.
 fn fill(definition: &str, set: &[(String, String)]) -> Result<String, MissingPlaceholder> {
     let set: BTreeMap<&str, &str> = set.iter().map(|(name, value)| (name.as_str(), value.as_str())).collect();
     engine::fill(definition, |name| {
@@ -155,13 +158,13 @@ fn fill(definition: &str, set: &[(String, String)]) -> Result<String, MissingPla
         Some(match set.get(name) {
             Some(value) => (*value).to_owned(),
             None if is_name => format!("arn:aws:lambda:us-east-1:000000000000:function:{name}"),
-            // No name of a placeholder: it stands for itself.
+            // Not a placeholder's name: it is left as it is.
             None => format!("${{{name}}}"),
         })
     })
 }
 
-/// One document. With the history it has a line for each event, so that it can be read as it is.
+/// One document. With the history, each event is on a line of its own, so that people can read it.
 fn to_json(execution: &Execution, with_history: bool) -> String {
     let outcome = &execution.outcome;
     let mut json = json!({
@@ -196,7 +199,7 @@ fn to_line(event: &engine::Event, started_ms: i64) -> String {
     .to_string()
 }
 
-/// Whole seconds as a whole number.
+/// Whole seconds as a whole number, others as a fraction.
 fn seconds(ms: i64) -> Value {
     if ms % 1000 == 0 {
         return json!(ms / 1000);
@@ -224,7 +227,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_printed_is_one_document_with_the_history_or_without() {
+    fn the_output_is_one_document_with_or_without_the_history() {
         let definition = json!({"QueryLanguage": "JSONata", "StartAt": "W", "States": {
             "W": {"Type": "Wait", "Seconds": 5, "Next": "F"},
             "F": {"Type": "Fail", "Error": "E", "Cause": "c"},

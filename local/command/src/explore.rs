@@ -10,23 +10,26 @@ use serde_json::{Value, json};
 use local_explorer::search::Found;
 use local_explorer::{Failure, Fault, Ground, OrderKind, Run, RunError, Search, UnknownKind, Wiring, fault};
 
-/// Let every fault happen at every point of an order, and check what is left.
+/// Inject every fault at every point of an order, and check the invariants afterwards.
+///
+/// A point is an invocation of a function, or a call of DynamoDB, Step Functions or SQS. A schedule says
+/// which faults happen at which points. Exits with 0 if every invariant holds in every schedule, with 1
+/// otherwise.
 #[derive(Debug, clap::Args)]
 pub struct Args {
-    /// How many faults happen to one order. All schedules of one and of two are run; of more, random
-    /// ones.
+    /// Faults per order. With 1 or 2, every schedule is run; with more, random schedules of up to N faults.
     #[arg(long, value_name = "N", default_value_t = 1, value_parser = clap::value_parser!(u8).range(1..=8))]
     pub faults: u8,
-    /// Where the random schedules come from; the same seed gives the same ones.
+    /// The seed of the random schedules; the same seed gives the same ones.
     #[arg(long, value_name = "S", default_value_t = 1)]
     pub seed: u64,
-    /// How many random schedules are run for each kind of order.
+    /// The number of random schedules for each kind of order.
     #[arg(long, value_name = "COUNT", default_value_t = 500)]
     pub schedules: usize,
-    /// Only this kind of order.
+    /// Explore only this kind of order, for example `prepaid`; an unknown kind lists them all.
     #[arg(long, value_name = "KIND", value_parser = str::parse::<OrderKind>)]
     pub kind: Option<OrderKind>,
-    /// Run one schedule and tell its story, for example `prepaid/5:hung@9+12:store-throttled`.
+    /// Run one schedule and print what happens in it, for example `prepaid/5:hung@9+12:store-throttled`.
     #[arg(long, value_name = "CODE")]
     pub replay: Option<String>,
     /// Print JSON.
@@ -34,21 +37,21 @@ pub struct Args {
     pub json: bool,
 }
 
-/// The exploration could not be done.
+/// The exploration could not run.
 #[derive(Debug, thiserror::Error)]
 pub enum ExploreError {
-    /// A run could not be made.
+    /// A run could not be set up or read.
     #[error(transparent)]
     Run(#[from] RunError),
-    /// The code names no kind.
+    /// The code names no known kind.
     #[error("a schedule is written KIND/FAULT+FAULT…; {0}")]
     Kind(#[from] UnknownKind),
-    /// The code's faults are none.
+    /// The code names no known fault.
     #[error(transparent)]
     Fault(#[from] fault::NotAFault),
 }
 
-/// Explores, and says whether every invariant held in every schedule.
+/// Explores, and returns whether every invariant held in every schedule.
 ///
 /// # Errors
 /// [`ExploreError`].
@@ -82,7 +85,7 @@ pub fn run(args: &Args) -> Result<bool, ExploreError> {
     Ok(holds)
 }
 
-/// How many failures are told in full.
+/// The most failures that are printed in full.
 const MAX_STORIES: usize = 5;
 
 fn print_counts(all: &[(OrderKind, Found)]) {
@@ -166,7 +169,7 @@ fn replay(text: &str) -> Result<bool, ExploreError> {
     Ok(run.violations.is_empty())
 }
 
-/// A run, told so that a person can follow it.
+/// A run as text for people.
 pub fn story(kind: OrderKind, faults: &[Fault], run: &Run) -> String {
     let mut lines = vec![format!("{}", code(kind, faults))];
     for fault in faults {

@@ -12,41 +12,39 @@ use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
 
-/// A saga on AWS Step Functions, in Rust: every order is confirmed everywhere or rolled back
-/// everywhere. This command runs the deployed definition and the deployed handlers in one process.
+/// A saga on AWS Step Functions: every order is confirmed everywhere or rolled back everywhere.
+///
+/// Runs the deployed definition and the deployed handlers in one process; needs no AWS account. Without
+/// a command it runs `demo`.
+///
+/// Exit status: 0 all is well, 1 something is broken, 2 the command could not do its work.
 #[derive(Debug, Parser)]
 #[command(name = "order-saga", version)]
 pub struct Cli {
-    /// What to do; a demonstration if nothing is said.
+    /// What to do; `demo` if omitted.
     #[command(subcommand)]
     pub command: Option<Command>,
 }
 
-/// What to do.
+/// What to do. `--help` shows the documentation of each command's `Args`.
 #[derive(Debug, Subcommand)]
+#[allow(missing_docs, reason = "a variant's own comment would replace that of its Args in --help")]
 pub enum Command {
-    /// Run sample orders through the workflow, and show their way and what became of them.
     Demo(demo::Args),
-    /// Serve the order API on this machine.
     Serve(serve::Args),
-    /// Check the invariants on the tables of a data directory.
     Audit(audit::Args),
-    /// Execute any definition with mocked Tasks, on a clock that jumps.
     Execute(execute::Args),
-    /// Let every fault happen at every point of an order, and check what is left.
     Explore(explore::Args),
-    /// Check the saga's definition, and print its longest path.
     Lint(lint::Args),
-    /// Take up open orders now, or one order whether it is due or not, parked or not.
     Recover(recover::Args),
 }
 
 /// Why a command could not do its work.
 #[derive(Debug, thiserror::Error)]
 pub enum CommandError {
-    /// See [`demo::DemoError`].
+    /// The demo's orders could not be run.
     #[error(transparent)]
-    Demo(#[from] demo::DemoError),
+    Demo(#[from] local_explorer::RunError),
     /// See [`serve::ServeError`].
     #[error(transparent)]
     Serve(#[from] serve::ServeError),

@@ -13,11 +13,13 @@ use serde_json::json;
 use local_stack::{fill, policy, problems};
 use statemachine::DEFINITION;
 
-/// Check the saga's definition: retries, catches and timeouts, that every step is compensated, how
-/// long an execution can take, and how large its payloads become.
+/// Check the saga's definition, and print its longest path and largest payload.
+///
+/// Checks retries, catches and timeouts, that every step is compensated, how long an execution can take,
+/// and how large its payloads can become. Exits with 0 if the definition passes, with 1 otherwise.
 #[derive(Debug, clap::Args)]
 pub struct Args {
-    /// The definition, with its placeholders; the one that ships, if none is given.
+    /// The definition, with its placeholders; if omitted, the shipped one.
     #[arg(value_name = "FILE")]
     pub file: Option<PathBuf>,
     /// Print JSON.
@@ -29,7 +31,7 @@ pub struct Args {
 #[derive(Debug, thiserror::Error)]
 pub enum LintError {
     /// The file cannot be read.
-    #[error("read the definition {}", .path.display())]
+    #[error("cannot read the definition {}", .path.display())]
     File {
         /// The file.
         path: PathBuf,
@@ -37,24 +39,24 @@ pub enum LintError {
         source: std::io::Error,
     },
     /// The definition calls functions that the saga does not have.
-    #[error("fill in the definition's placeholders")]
+    #[error("cannot fill in the definition's placeholders")]
     Placeholder(#[from] MissingPlaceholder),
-    /// The functions' declarations contradict each other, or their handlers.
+    /// The functions' declarations contradict each other or the handlers.
     #[error("the functions' declarations are wrong:\n  {}", .0.join("\n  "))]
     Declarations(Vec<String>),
-    /// The definition is no JSON.
-    #[error("read the definition")]
+    /// The definition is not JSON.
+    #[error("cannot read the definition")]
     Json(#[source] LoadError),
 }
 
-/// What came of the check.
+/// The result of the check.
 enum Checked {
-    /// The definition was refused when it was loaded: the faults.
+    /// The definition could not be loaded because of these faults.
     Refused(Vec<engine::Fault>),
     Report(Box<Report>),
 }
 
-/// Checks, prints what was found, and says whether the definition passes.
+/// Checks the definition, prints the findings, and returns whether it passes.
 ///
 /// # Errors
 /// [`LintError`].
@@ -144,14 +146,14 @@ fn write_times(text: &mut String, report: &Report, policy: &Policy) {
     let limit_s = report.time_limit_s.map_or_else(|| "no limit".to_owned(), |limit_s| format!("{limit_s} s"));
     line(text, format_args!("\n{STRONG}longest path{STRONG:#}, to {}", worst.end));
     line(text, format_args!("{}", table(worst)));
-    line(text, format_args!("  {} in all; the execution is ended at {limit_s}", seconds(worst.total_s)));
+    line(text, format_args!("  {} in total; the execution times out at {limit_s}", seconds(worst.total_s)));
     let others: Vec<String> = others.iter().map(|way| format!("{} {}", way.end, seconds(way.total_s))).collect();
-    line(text, format_args!("  to the other ends: {}", others.join(", ")));
+    line(text, format_args!("  to the other end states: {}", others.join(", ")));
     let (after_s, skew_s) = (policy.recovery.after.as_secs(), policy.recovery.clock_skew.as_secs());
-    line(text, format_args!("  recovery waits {after_s} s, of which {skew_s} s are for clocks that differ"));
+    line(text, format_args!("  recovery waits {after_s} s, of which {skew_s} s are for clock skew"));
 }
 
-/// The states of a way, and what their time is made of.
+/// The states of a path, and how the time of each adds up.
 fn table(way: &Way) -> String {
     let mut table = Table::new();
     table.load_style(presets::NOTHING);
@@ -164,7 +166,7 @@ fn table(way: &Way) -> String {
 
 fn add_rows(table: &mut Table, legs: &[Leg], depth: usize) {
     for leg in legs {
-        // The table puts one blank before each cell.
+        // The table puts one space before each cell.
         let name = format!("{:indent$}{}", "", leg.state, indent = depth * 2 - 1);
         let (work, total) = match &leg.work {
             Work::None => (String::new(), String::new()),
@@ -184,7 +186,7 @@ fn add_rows(table: &mut Table, legs: &[Leg], depth: usize) {
     }
 }
 
-/// Whole seconds as such, and others to the millisecond.
+/// Whole seconds as whole numbers, others to the millisecond.
 fn seconds(seconds: f64) -> String {
     if seconds.fract() == 0.0 { format!("{seconds:.0} s") } else { format!("{seconds:.3} s") }
 }
@@ -195,7 +197,7 @@ fn write_payload(text: &mut String, report: &Report, policy: &Policy) {
     line(
         text,
         format_args!(
-            "\n{STRONG}largest payload{STRONG:#}, of the largest order and the longest errors\n  \
+            "\n{STRONG}largest payload{STRONG:#}, for the largest order and the longest errors\n  \
              {bytes} of {limit_bytes} bytes, the {} of {}\n  on the path {}",
             largest.part.noun(),
             largest.state,
@@ -206,9 +208,9 @@ fn write_payload(text: &mut String, report: &Report, policy: &Policy) {
 
 fn write_room(text: &mut String, report: &Report) {
     let Some(room) = &report.room else { return };
-    line(text, format_args!("\n{STRONG}room{STRONG:#}, for more steps"));
-    line(text, format_args!("  in time for {}, each up to {}", room.steps_in_time, seconds(room.step_s)));
-    line(text, format_args!("  in payloads for {}, each up to {} bytes", room.steps_in_bytes, room.step_bytes));
+    line(text, format_args!("\n{STRONG}room{STRONG:#} for more steps"));
+    line(text, format_args!("  by time: {}, each up to {}", room.steps_in_time, seconds(room.step_s)));
+    line(text, format_args!("  by payload: {}, each up to {} bytes", room.steps_in_bytes, room.step_bytes));
 }
 
 #[cfg(test)]
@@ -238,7 +240,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn what_the_engine_refuses_is_a_finding_too() {
+    async fn what_the_engine_rejects_is_a_finding_too() {
         let definition = DEFINITION.replace(r#""Default": "OrderUnfinished""#, r#""Default": "OrderUnfinish""#);
         insta::assert_snapshot!(text(&definition).await, @r#"
         lint found 3 faults
@@ -259,7 +261,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn what_is_no_definition_is_not_checked() {
+    async fn a_file_that_is_not_a_definition_is_an_error() {
         let unknown = check("{\"a\": \"${ShipOrderFunctionArn}\"}", &policy()).await;
         assert!(matches!(unknown, Err(LintError::Placeholder(_))));
         assert!(matches!(check("{", &policy()).await, Err(LintError::Json(_))));

@@ -8,7 +8,7 @@ use clap::Parser;
 use order_saga::{Cli, Command};
 use tracing_subscriber::EnvFilter;
 
-/// A local order is mostly small allocations, by the SDK's requests above all; the system's allocator
+/// A local order is mostly small allocations, above all for the SDK's requests. The system's allocator
 /// takes a fifth of its time.
 #[global_allocator]
 static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
@@ -16,7 +16,7 @@ static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 #[tokio::main]
 async fn main() -> ExitCode {
     let cli = Cli::parse();
-    // The explorer makes everything fail that can; its stories tell what came of it.
+    // The explorer makes everything fail that can fail, and reports the results itself.
     let level = if matches!(cli.command, Some(Command::Explore(_))) { "off" } else { "warn" };
     let filter = EnvFilter::try_from_default_env().unwrap_or_else(|_| EnvFilter::new(level));
     let ansi = std::io::stderr().is_terminal();

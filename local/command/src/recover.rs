@@ -11,16 +11,17 @@ use saga::Unavailable;
 use local_aws::{DynamoDb, StoreError};
 use local_stack::{Options, Stack, StackError, schedule};
 
-/// Take up open orders now, or one order whether it is due or not, parked or not.
+/// Restart the workflow for every open order now, or for one order, even if it is parked.
 ///
-/// A running `order-saga serve` recovers by itself, and on `POST /_local/recover` and
+/// Waits for the executions that it starts. Exits with 0 if no order is left open or parked, with 1
+/// otherwise. A running `order-saga serve` recovers by itself, and on `POST /_local/recover` and
 /// `POST /_local/recover/ORDER`.
 #[derive(Debug, clap::Args)]
 pub struct Args {
-    /// The data directory of a stack that is not running.
+    /// The data directory. `serve` must not be running on it.
     #[arg(long, value_name = "DIR")]
     pub data: PathBuf,
-    /// Take up this order only.
+    /// Recover only this order, whether or not it is due or parked.
     #[arg(long, value_name = "ID")]
     pub order: Option<OrderId>,
     /// Print JSON.
@@ -28,13 +29,13 @@ pub struct Args {
     pub json: bool,
 }
 
-/// The orders could not be taken up.
+/// The orders could not be recovered.
 #[derive(Debug, thiserror::Error)]
 pub enum RecoverError {
     /// The data cannot be opened.
     #[error(transparent)]
     Store(#[from] StoreError),
-    /// The stack could not be brought up.
+    /// The stack could not be started.
     #[error(transparent)]
     Stack(#[from] StackError),
     /// The records cannot be read.
@@ -59,7 +60,7 @@ pub async fn run(args: Args) -> Result<bool, RecoverError> {
         None => schedule::take_up_all(&stack).await,
     };
     for mut execution in stack.executions.all() {
-        // An execution that is killed, or takes too long, leaves its order open, which shows below.
+        // An execution that is killed or takes too long leaves its order open, which is counted below.
         let _ = tokio::time::timeout(PATIENCE, execution.outcome.wait_for(Option::is_some)).await;
     }
     let still_open = match &args.order {
@@ -84,23 +85,25 @@ fn print(args: &Args, report: &Report, still_open: u64) {
         return;
     }
     if report.taken.is_empty() {
-        println!("no order is open");
+        println!("no open orders");
     }
     for (taken, count) in &report.taken {
         println!("{count} {}", words(*taken));
     }
     if still_open > 0 {
-        println!("{still_open} still open or parked; `order-saga audit` counts them");
+        println!(
+            "{still_open} still open or parked; `order-saga audit` counts them, and `--order ID` restarts a parked one"
+        );
     }
 }
 
 fn words(taken: RecoveryOutcome) -> &'static str {
     match taken {
-        RecoveryOutcome::Started => "taken up",
-        RecoveryOutcome::NotStarted => "not started; the next run takes them up",
-        RecoveryOutcome::GivenUp => "given up after too many attempts, and being cancelled",
-        RecoveryOutcome::Parked => "parked: they cannot be finished, and need a person",
-        RecoveryOutcome::NotOurs => "decided already, or taken by somebody else",
-        RecoveryOutcome::Unavailable => "not reached: the store did not answer",
+        RecoveryOutcome::Started => "restarted",
+        RecoveryOutcome::NotStarted => "not started; the next run will retry",
+        RecoveryOutcome::GivenUp => "given up after too many attempts; now rolling back",
+        RecoveryOutcome::Parked => "parked: could not be finished; an operator is needed",
+        RecoveryOutcome::NotOurs => "skipped: already decided, or recovered by someone else",
+        RecoveryOutcome::Unavailable => "not read or written: the store did not answer",
     }
 }

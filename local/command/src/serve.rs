@@ -18,61 +18,63 @@ use local_http::rate;
 use local_stack::seed::{Seed, SeedError};
 use local_stack::{self as stack, Options, Stack, StackError, schedule};
 
-/// Serve the order API on this machine.
+/// Serve the order API on this machine, until Ctrl-C.
+///
+/// The API's description is at `/docs`. Recovery runs in the background.
 #[derive(Debug, clap::Args)]
 #[command(after_long_help = FILE_FORMS)]
 pub struct Args {
-    /// The address to listen on.
+    /// The address to listen on, as IP:PORT; port 0 takes a free port.
     #[arg(long, value_name = "ADDR", default_value = "127.0.0.1:8080")]
     pub listen: SocketAddr,
-    /// Keep the data in this directory; without it, it is gone when the process ends.
+    /// Keep the data in this directory. Without it, data is in memory and lost when the process ends.
     #[arg(long, value_name = "DIR")]
     pub data: Option<PathBuf>,
-    /// The stock and the customer accounts to begin with; loaded once, into empty tables. A sample is
-    /// built in.
+    /// The initial stock and customer accounts, as JSON; loaded once, into new tables. Without it, a
+    /// built-in sample is loaded.
     #[arg(long, value_name = "FILE")]
     pub stock: Option<PathBuf>,
-    /// Answer at most N requests in a second, and the others with 429; without it, all of them.
+    /// Answer at most N requests per second, and reject the rest with 429. Without it, there is no limit.
     #[arg(long, value_name = "N")]
     pub requests_per_second: Option<NonZeroU32>,
-    /// Who may call the API, by API key. Three clients are built in, with the keys `shop-key`,
-    /// `wholesale-key` and `operations-key`. A request without a key may do everything.
+    /// The clients that may call the API, as JSON. Without it, there are three, with the API keys
+    /// `shop-key`, `wholesale-key` and `operations-key`. A request without a key may do everything.
     #[arg(long, value_name = "FILE")]
     pub clients: Option<PathBuf>,
 }
 
-/// The clients of a stack that is given none.
+/// The clients of a stack that is started without `--clients`.
 const SAMPLE_CLIENTS: &str = include_str!("sample-clients.json");
 
 const FILE_FORMS: &str = r#"The stock file:
   {"stock": [{"storeId": "main", "sku": "LAPTOP001", "onHand": 100}],
    "accounts": [{"customerId": "acme-wholesale", "creditLimit": 5000.00, "currency": "USD", "onHold": false}]}
 
-The clients file, by API key; scopes are submit, read and operations, and without a customer_id it is for all customers:
+The clients file, by API key. Scopes are submit, read and operations; a client without customer_id may use any customer:
   {"wholesale-key": {"tenant": "wholesale", "scopes": ["submit", "read"], "customer_id": "acme-wholesale"}}"#;
 
 /// The API could not be served.
 #[derive(Debug, thiserror::Error)]
 pub enum ServeError {
-    /// The stack could not be brought up.
+    /// The stack could not be started.
     #[error(transparent)]
     Stack(#[from] StackError),
     /// The stock could not be loaded.
     #[error(transparent)]
     Seed(#[from] SeedError),
     /// The clients' file cannot be read.
-    #[error("read the clients file {}", .path.display())]
+    #[error("cannot read the clients file {}", .path.display())]
     ClientsFile {
         /// The file.
         path: PathBuf,
         /// Why.
         source: io::Error,
     },
-    /// It is not of the right form.
-    #[error("the clients file is not of the form that `order-saga serve --help` shows")]
+    /// The clients' file has the wrong format.
+    #[error("the clients file does not have the format that `order-saga serve --help` shows")]
     Clients(#[source] NotCallers),
     /// The address cannot be listened on.
-    #[error("listen on {address}; choose another address with --listen")]
+    #[error("cannot listen on {address}; choose another address with --listen")]
     Listen {
         /// The address.
         address: SocketAddr,
@@ -80,17 +82,17 @@ pub enum ServeError {
         source: io::Error,
     },
     /// The server failed.
-    #[error("serve HTTP")]
+    #[error("the HTTP server failed")]
     Http(#[source] io::Error),
 }
 
-/// Serves until Ctrl-C or SIGTERM; requests that are under way are answered first, unless that takes
-/// too long or the signal comes again.
+/// Serves until Ctrl-C or SIGTERM. Requests in flight are answered first, unless that takes too long or
+/// the signal comes again.
 ///
 /// # Errors
 /// [`ServeError`].
 pub async fn run(args: Args) -> Result<(), ServeError> {
-    // The files come first: one that is wrong leaves no data behind.
+    // The files are read first, so that a wrong one leaves no data behind.
     let seed = match &args.stock {
         Some(path) => Seed::read(path)?,
         None => Seed::sample()?,
@@ -121,7 +123,7 @@ pub async fn run(args: Args) -> Result<(), ServeError> {
     let served = axum::serve(listener, router).with_graceful_shutdown(stop());
     tokio::select! {
         served = served => served.map_err(ServeError::Http)?,
-        () = lose_patience() => eprintln!("a client has not finished its request, and is not waited for"),
+        () = lose_patience() => eprintln!("stopping without waiting for a client that has not finished its request"),
     }
     background.abort();
     eprintln!("stopped");
@@ -138,12 +140,11 @@ fn callers(path: Option<&Path>) -> Result<Callers, ServeError> {
     text.parse().map_err(ServeError::Clients)
 }
 
-/// How long requests that are under way may take once the server is to stop: as long as API Gateway
-/// waits for an answer.
+/// How long requests in flight may take once the server stops: as long as API Gateway waits for an answer.
 const GRACE: Duration = Duration::from_secs(29);
 
-/// Ends when whoever stops the server has waited long enough, or says so a second time: a client that
-/// has sent half a request and then nothing would keep it for good.
+/// Ends [`GRACE`] after the signal to stop, or at a second signal. A client that sends half a request and
+/// then nothing would otherwise keep the server running forever.
 async fn lose_patience() {
     stop().await;
     tokio::select! {
@@ -152,7 +153,7 @@ async fn lose_patience() {
     }
 }
 
-/// Ends with Ctrl-C or, where there is one, SIGTERM.
+/// Ends at Ctrl-C or, on Unix, SIGTERM.
 async fn stop() {
     #[cfg(unix)]
     let terminate = async {

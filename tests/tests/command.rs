@@ -120,5 +120,9 @@ async fn a_wrong_stock_file_is_named_with_the_place_that_is_wrong() {
     }
     let output = run(["serve", "--listen", "127.0.0.1:0", "--stock", "/nowhere/stock.json"]).await;
     assert_eq!(output.status.code(), Some(2));
-    assert!(stderr(&output).starts_with("error: read the stock file /nowhere/stock.json"), "{}", stderr(&output));
+    assert!(
+        stderr(&output).starts_with("error: cannot read the stock file /nowhere/stock.json"),
+        "{}",
+        stderr(&output)
+    );
 }

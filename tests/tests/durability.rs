@@ -263,7 +263,9 @@ async fn a_directory_without_a_store_is_no_faultless_store() {
     std::fs::create_dir(&empty).unwrap();
     std::fs::create_dir(&broken).unwrap();
     std::fs::write(broken.join("dynamodb.sqlite"), "this is no database, however long it may be").unwrap();
-    for (data, rule) in [(&missing, "holds no store"), (&empty, "holds no store"), (&broken, "cannot be opened")] {
+    for (data, rule) in
+        [(&missing, "contains no store"), (&empty, "contains no store"), (&broken, "could not be opened")]
+    {
         let output = run(["audit".as_ref(), "--data".as_ref(), data.as_os_str()]).await;
         let error = stderr(&output);
         assert_eq!(output.status.code(), Some(2), "{error}");

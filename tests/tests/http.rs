@@ -458,6 +458,9 @@ async fn a_port_in_use_is_named() {
     let output = run(["serve", "--listen", &address]).await;
     assert_eq!(output.status.code(), Some(2));
     let error = stderr(&output);
-    assert!(error.starts_with(&format!("error: listen on {address}; choose another address with --listen")), "{error}");
+    assert!(
+        error.starts_with(&format!("error: cannot listen on {address}; choose another address with --listen")),
+        "{error}"
+    );
     assert!(error.to_lowercase().contains("address already in use"), "{error}");
 }

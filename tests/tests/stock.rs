@@ -565,5 +565,5 @@ async fn an_adjustment_without_its_stock_is_found_by_the_audit() {
     shop.client.delete_item().table_name(inventory::table::TABLE).set_key(Some(key)).send().await.unwrap();
     let report = local_audit::check(&shop.books());
     let found: Vec<_> = report.findings.iter().map(|finding| finding.what.as_str()).collect();
-    assert_eq!(found, ["adjusts LAPTOP001 in main, of which there is no stock"]);
+    assert_eq!(found, ["adjusts LAPTOP001 in main, which has no stock item"]);
 }

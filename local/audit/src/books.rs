@@ -1,4 +1,4 @@
-//! Everything that the tables say, sorted by what it is about.
+//! The content of all tables, sorted by subject.
 
 use std::collections::BTreeMap;
 
@@ -18,7 +18,7 @@ use serde::de::DeserializeOwned;
 pub struct StoredOrder {
     /// The record.
     pub record: OrderRecord,
-    /// The partition of the work index that it stands in.
+    /// The partition of the work index that it is in.
     pub work: Option<String>,
     /// When it is due there.
     pub due_ms: Option<EpochMs>,
@@ -26,21 +26,21 @@ pub struct StoredOrder {
     pub is_parked: bool,
 }
 
-/// A fence, whatever its step's effect is.
+/// A fence, whatever the effect of its step.
 pub type StoredFence = Fence<serde_json::Value>;
 
-/// Everything that the tables say.
+/// The content of all tables.
 #[derive(Debug, Default)]
 pub struct Books {
     /// The order records.
     pub orders: BTreeMap<OrderId, StoredOrder>,
-    /// Every step's fences: where each stands, by the step's name.
+    /// Every step's fences by the step's name, with the state of each.
     pub fences: BTreeMap<String, BTreeMap<OrderId, StoredFence>>,
     /// The inventory step's fences.
     pub reservations: BTreeMap<OrderId, Fence<Reservation>>,
     /// The stock.
     pub stock: BTreeMap<(StoreId, Sku), Stock>,
-    /// The adjustments of the stock, by their keys.
+    /// The adjustments of the stock, by key.
     pub adjustments: BTreeMap<String, AdjustmentRecord>,
     /// The accounting step's fences.
     pub postings: BTreeMap<OrderId, Fence<Entry>>,
@@ -48,9 +48,9 @@ pub struct Books {
     pub reversals: BTreeMap<OrderId, Reversal>,
     /// The customers' accounts.
     pub accounts: BTreeMap<CustomerId, Account>,
-    /// How many orders wait in the overflow queue.
+    /// How many orders are in the overflow queue.
     pub waiting: usize,
-    /// How many messages are with the dead letters.
+    /// How many messages are in the dead-letter queue.
     pub dead_letters: usize,
     /// The keys of items that no part of the system writes.
     pub unreadable: Vec<String>,
@@ -72,7 +72,7 @@ impl Books {
         }
     }
 
-    /// Adds an item if it is a step's fence, as the step declares where it is.
+    /// Adds an item if it is a step's fence, found where the step declares it.
     pub fn add_fence(&mut self, table: &str, item: &Item) {
         for (function, step) in declarations::steps().iter().filter(|(_, step)| step.fence.table == table) {
             let ids = step.fence.key.iter().map(|(name, pattern)| placeholder(pattern, &text(item, name)));
@@ -87,7 +87,7 @@ impl Books {
         }
     }
 
-    /// Where an order's fence of a step stands.
+    /// The state of an order's fence of a step.
     pub fn fence(&self, step: &str, order_id: &OrderId) -> Option<&StoredFence> {
         self.fences.get(step)?.get(order_id)
     }
@@ -132,14 +132,13 @@ impl Books {
         }
     }
 
-    /// Every entry of the journal, with its order.
+    /// Every journal entry, with its order.
     pub fn entries(&self) -> impl Iterator<Item = (&OrderId, &Entry)> {
         let posted = self.postings.iter().filter_map(|(id, fence)| Some((id, fence.effect.as_ref()?)));
         posted.chain(self.reversals.iter().map(|(id, reversal)| (id, &reversal.effect)))
     }
 
-    /// What an order's entries come to in its customer's or the cash account: nothing, once it is
-    /// reversed.
+    /// The sum of an order's entries in its customer's account or the cash account; zero once it is reversed.
     pub fn net_minor(&self, order_id: &OrderId) -> i64 {
         let first_line = |entry: &Entry| entry.lines.first().map_or(0, |line| line.amount_minor);
         let posted = self.postings.get(order_id).and_then(|fence| fence.effect.as_ref());
@@ -147,7 +146,7 @@ impl Books {
         posted.into_iter().chain(reversed).map(first_line).sum()
     }
 
-    /// How much open reservations hold.
+    /// How much stock open reservations hold.
     pub fn held(&self) -> BTreeMap<(StoreId, Sku), i64> {
         let mut held = BTreeMap::new();
         let open = self.reservations.values().filter(|fence| fence.state == FenceState::Applied);
@@ -160,7 +159,7 @@ impl Books {
         held
     }
 
-    /// What customers owe by the journal.
+    /// What customers owe according to the journal.
     pub fn owed(&self) -> BTreeMap<CustomerId, i64> {
         let mut owed: BTreeMap<CustomerId, i64> = BTreeMap::new();
         for (_, entry) in self.entries() {
@@ -191,8 +190,8 @@ fn read<T: DeserializeOwned>(item: Item) -> Option<T> {
     serde_dynamo::from_item(item).ok()
 }
 
-/// What stands in `text` for the `{order_id}` of `pattern`, and nothing if the pattern has none; `None` if the text
-/// does not have the pattern's form.
+/// The part of `text` that is in the place of `{order_id}` in `pattern`; empty if the pattern has no such
+/// place, and `None` if the text does not match the pattern.
 fn placeholder(pattern: &str, text: &str) -> Option<String> {
     match pattern.split_once("{order_id}") {
         Some((before, after)) => text.strip_prefix(before)?.strip_suffix(after).map(str::to_owned),

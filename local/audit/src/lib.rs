@@ -1,7 +1,7 @@
-//! The audit: checks the invariants on the tables themselves, and says what breaks where.
+//! The audit: checks the invariants on the tables themselves, and reports what is broken where.
 //!
-//! It reads all tables as they stand at one moment and trusts nothing but the items: not the
-//! workflow's history, not what a caller was told. See ARCHITECTURE.md for the invariants.
+//! It reads all tables as of one moment and trusts only their items, not the workflow's history or what a
+//! caller was told. See ARCHITECTURE.md for the invariants.
 
 mod books;
 mod report;
@@ -18,7 +18,7 @@ use saga::fence::FenceState;
 pub use books::{Books, StoredFence, StoredOrder};
 pub use report::{Finding, Invariant, Report};
 
-/// Audits the tables of a stack. It blocks while it reads them.
+/// Audits the tables of a stack. Blocks while reading them.
 ///
 /// # Errors
 /// [`SnapshotError`], if a table cannot be read at all.
@@ -28,7 +28,7 @@ pub fn run(store: &DynamoDb) -> Result<Report, SnapshotError> {
     Ok(check(&books))
 }
 
-/// Reads all tables and queues as they stand at one moment. It blocks, and holds up every call meanwhile.
+/// Reads all tables and queues as of one moment. Blocks, and delays every call until it is done.
 ///
 /// # Errors
 /// [`SnapshotError`], if a table cannot be read at all.
@@ -58,7 +58,7 @@ pub fn check(books: &Books) -> Report {
         check_net(&at, &order.record, books, &mut report);
     }
     for item in &books.unreadable {
-        report.find(Invariant::I2, item, "is none that this release writes");
+        report.find(Invariant::I2, item, "is not one that this release writes");
     }
     check_orphans(books, &mut report);
     check_stock(books, &mut report);
@@ -67,8 +67,8 @@ pub fn check(books: &Books) -> Report {
     report
 }
 
-/// I1: what is open is in the work index, where recovery finds it; what is confirmed is there for its
-/// store to pick; and nothing else is.
+/// I1: open orders are in the work index, where recovery finds them; confirmed orders are there for their
+/// store to pick; nothing else is in it.
 fn check_work(at: &str, order: &StoredOrder, report: &mut Report) {
     let placed = &order.record.order;
     let expected = match order.record.status {
@@ -78,12 +78,13 @@ fn check_work(at: &str, order: &StoredOrder, report: &mut Report) {
     };
     if order.work != expected || order.due_ms.is_some() != expected.is_some() {
         let found = order.work.as_deref().unwrap_or("nowhere");
-        let what = format!("is {} and stands in the work index at {found}", order.record.status);
+        let what = format!("is {}, but is in the work index at {found}", order.record.status);
         report.find(Invariant::I1, at, what);
     }
 }
 
-/// I5: one decision. Only a customer may cancel what was confirmed, and nobody what was handed over.
+/// I5: one decision. Only a customer may cancel a confirmed order, and nobody may cancel one that was handed
+/// over.
 fn check_decision(at: &str, record: &OrderRecord, report: &mut Report) {
     let confirmed = record.confirmed_ms.is_some();
     let against = record.cancelling_ms.is_some();
@@ -105,8 +106,8 @@ fn check_decision(at: &str, record: &OrderRecord, report: &mut Report) {
     }
 }
 
-/// I2 of every step, whatever its effect is: its fence stands where the order's status says. A fence that is
-/// cancelled or consumed may have expired.
+/// I2 for every step, whatever its effect: its fence has the state that the order's status requires. A
+/// cancelled or consumed fence may have expired.
 fn check_fences(at: &str, record: &OrderRecord, books: &Books, report: &mut Report) {
     let status = record.status;
     for (function, step) in declarations::steps() {
@@ -123,7 +124,7 @@ fn check_fences(at: &str, record: &OrderRecord, books: &Books, report: &mut Repo
         let missing = missing_receipts(record, function, step);
         if !is_right {
             let found = state.map_or("none", <&str>::from);
-            report.find(Invariant::I2, at, format!("is {status}, and its fence of {} is {found}", function.name));
+            report.find(Invariant::I2, at, format!("is {status}, but its fence of {} is {found}", function.name));
         }
         let effect = fence.and_then(|fence| fence.effect.as_ref());
         // A tombstone has no effect. A fence in a wrong state is found above, whatever its effect.
@@ -138,7 +139,7 @@ fn check_fences(at: &str, record: &OrderRecord, books: &Books, report: &mut Repo
     }
 }
 
-/// The actions of a step whose receipts the order's status demands, and its record lacks.
+/// The actions of a step whose receipts the order's status requires but its record lacks.
 fn missing_receipts<'a>(record: &OrderRecord, function: &Function, step: &'a Step) -> Vec<&'a str> {
     let has = |receipts: &StepReceipts, effects: &[Effect]| {
         receipts.get(&function.name).is_some_and(|receipt| effects.contains(&receipt.effect))
@@ -165,25 +166,25 @@ fn missing_receipts<'a>(record: &OrderRecord, function: &Function, step: &'a Ste
 /// I2 of the journal: a cancelled order's entries net to zero.
 fn check_net(at: &str, record: &OrderRecord, books: &Books, report: &mut Report) {
     let order_id = record.order.order_id();
-    // A posting that still stands is found by its fence.
+    // A posting that still stands is found through its fence.
     let is_reversed = books.postings.get(order_id).is_none_or(|fence| fence.state == FenceState::Cancelled);
     if record.status == Status::Cancelled && is_reversed && books.net_minor(order_id) != 0 {
-        report.find(Invariant::I2, at, "is CANCELLED and its journal does not net to zero");
+        report.find(Invariant::I2, at, "is CANCELLED, but its journal does not net to zero");
     }
 }
 
-/// I2, from the other side: no service knows an order that the record does not.
+/// I2 from the other side: no service has an order that is not on record.
 fn check_orphans(books: &Books, report: &mut Report) {
     for (step, fences) in &books.fences {
         let orphans = fences.iter().filter(|(id, _)| !books.orders.contains_key(*id));
         for (order_id, fence) in orphans.filter(|(_, fence)| fence.state != FenceState::Cancelled) {
-            let what = format!("has a fence of {step} that is {}, and no record", <&str>::from(fence.state));
+            let what = format!("has a fence of {step} that is {}, but no record", <&str>::from(fence.state));
             report.find(Invariant::I2, &format!("order {order_id}"), what);
         }
     }
 }
 
-/// I3: what is reserved is what open reservations hold, and nothing is sold that is not there.
+/// I3: `reserved` is what open reservations hold, and nothing is sold that is not there.
 fn check_stock(books: &Books, report: &mut Report) {
     let held = books.held();
     for (key, stock) in &books.stock {
@@ -193,7 +194,7 @@ fn check_stock(books: &Books, report: &mut Report) {
             report.find(
                 Invariant::I3,
                 &at,
-                format!("has {} reserved, and open reservations hold {open}", stock.reserved),
+                format!("has {} reserved, but open reservations hold {open}", stock.reserved),
             );
         }
         if stock.available < 0 {
@@ -202,21 +203,21 @@ fn check_stock(books: &Books, report: &mut Report) {
     }
     for (key, quantity) in held.iter().filter(|(key, _)| !books.stock.contains_key(*key)) {
         let at = format!("stock of {} in {}", key.1, key.0);
-        report.find(Invariant::I3, &at, format!("does not exist, and open reservations hold {quantity}"));
+        report.find(Invariant::I3, &at, format!("does not exist, but open reservations hold {quantity}"));
     }
 }
 
-/// I3, from the other side: an adjustment and the stock that it adjusts are written together.
+/// I3 from the other side: an adjustment and the stock that it adjusts are written together.
 fn check_adjustments(books: &Books, report: &mut Report) {
     for (id, AdjustmentRecord { adjustment, .. }) in &books.adjustments {
         if !books.stock.contains_key(&(adjustment.store_id.clone(), adjustment.sku.clone())) {
-            let what = format!("adjusts {} in {}, of which there is no stock", adjustment.sku, adjustment.store_id);
+            let what = format!("adjusts {} in {}, which has no stock item", adjustment.sku, adjustment.store_id);
             report.find(Invariant::I3, &format!("adjustment {id}"), what);
         }
     }
 }
 
-/// I4: every entry balances, the journal does, and customers owe what the journal says.
+/// I4: every entry balances, so does the journal, and customers owe what the journal says.
 fn check_journal(books: &Books, report: &mut Report) {
     for (order_id, entry) in books.entries() {
         let sum: i64 = entry.lines.iter().map(|line| line.amount_minor).sum();
@@ -232,7 +233,7 @@ fn check_journal(books: &Books, report: &mut Report) {
             _ => None,
         };
         if reversed != expected.as_ref() {
-            report.find(Invariant::I4, &at, "has a reversal that does not fit its posting");
+            report.find(Invariant::I4, &at, "has a reversal that does not match its posting");
         }
     }
     for (currency, sum) in report.trial_balance.clone() {
@@ -244,7 +245,7 @@ fn check_journal(books: &Books, report: &mut Report) {
     for (customer_id, account) in &books.accounts {
         let standing = owed.get(customer_id).copied().unwrap_or_default();
         if account.receivable_minor != standing {
-            let what = format!("owes {} by its account and {standing} by the journal", account.receivable_minor);
+            let what = format!("owes {} by its account, but {standing} by the journal", account.receivable_minor);
             report.find(Invariant::I4, &format!("account {customer_id}"), what);
         }
     }

@@ -1,4 +1,4 @@
-//! What an audit found.
+//! The result of an audit.
 
 use std::collections::BTreeMap;
 
@@ -8,7 +8,7 @@ use strum::VariantArray;
 
 use super::Books;
 
-/// The invariants that can be read off the tables.
+/// The invariants that can be checked on the tables.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize)]
 pub enum Invariant {
     /// Every open order is where recovery finds it.
@@ -26,35 +26,35 @@ pub enum Invariant {
 /// A broken invariant.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct Finding {
-    /// Which.
+    /// The invariant.
     pub invariant: Invariant,
-    /// Where.
+    /// The place.
     pub at: String,
-    /// What breaks it.
+    /// What is wrong there.
     pub what: String,
 }
 
-/// What an audit found.
+/// The result of an audit.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Report {
     /// Whether every invariant holds.
     pub holds: bool,
-    /// How many orders there are of each status.
+    /// How many orders have each status.
     pub orders: BTreeMap<Status, usize>,
-    /// How many of them are parked: recovery has given them to a person.
+    /// How many of them are parked, waiting for an operator.
     pub parked: usize,
-    /// How many orders wait in the overflow queue, on record nowhere else.
+    /// How many orders are in the overflow queue, on record nowhere else.
     pub waiting: usize,
-    /// How many messages of the overflow queue nobody could work off: a person has to look.
+    /// How many messages of the overflow queue could not be handled; an operator must look.
     pub dead_letters: usize,
-    /// How many articles were looked at.
+    /// How many articles were checked.
     pub stock_items: usize,
-    /// How many journal entries were looked at.
+    /// How many journal entries were checked.
     pub journal_entries: usize,
     /// The sum of the journal by currency, in minor units.
     pub trial_balance: BTreeMap<&'static str, i64>,
-    /// What is broken.
+    /// The violations.
     pub findings: Vec<Finding>,
 }
 

@@ -1,4 +1,4 @@
-//! Transactions that take time, and so get into each other's way, as on AWS.
+//! Transactions that take time and therefore conflict, as on AWS.
 
 use std::collections::{HashMap, HashSet};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -11,15 +11,15 @@ use super::layer::{Call, Layer, Next, Outcome};
 use super::service::{Api, BoxFuture};
 use super::wire_error::{CancellationReason, WireError};
 
-/// A [`Layer`] in which a `TransactWriteItems` takes a while, and whoever touches one of its items
-/// meanwhile meets a conflict, as DynamoDB has it:
-/// - another transaction, reading or writing, is cancelled, with `TransactionConflict` for the items
-///   in conflict and, for the others, what their own conditions say;
+/// A [`Layer`] in which a `TransactWriteItems` takes a while. Any other call for one of its items in that
+/// time meets a conflict, as in DynamoDB:
+/// - another transaction, reading or writing, is cancelled, with `TransactionConflict` for the items in
+///   conflict and, for the others, the result of their own conditions;
 /// - a single write is refused with `TransactionConflictException`;
 /// - a single read, a query or a scan sees the items as they were before.
 ///
-/// Without it there are no conflicts, since dynoxide applies one transaction after the other. A
-/// `BatchWriteItem` passes unhindered; none of our functions sends any.
+/// Without it there are no conflicts, because dynoxide applies one transaction after the other. A
+/// `BatchWriteItem` is not affected; none of our functions sends one.
 /// <https://docs.aws.amazon.com/amazondynamodb/latest/developerguide/transaction-apis.html#transaction-conflict-handling>
 #[derive(Debug)]
 pub struct ConflictingTransactions {
@@ -33,7 +33,7 @@ pub struct ConflictingTransactions {
 type ItemKey = (String, Vec<String>);
 
 impl ConflictingTransactions {
-    /// Transactions take `window`, on tokio's clock. `store` is asked for the tables' keys.
+    /// Transactions take `window` on tokio's clock. `store` provides the tables' keys.
     pub fn new(store: DynamoDb, window: Duration) -> Self {
         Self { store, window, claimed: Arc::default(), key_attributes: Mutex::default() }
     }
@@ -51,8 +51,8 @@ impl ConflictingTransactions {
         outcome
     }
 
-    /// Cancels a transaction whose items are partly in conflict. What the other actions' conditions
-    /// say is found out by a transaction of condition checks alone, which changes nothing.
+    /// Cancels a transaction of which some items are in conflict. A transaction of condition checks alone,
+    /// which changes nothing, finds out what the other actions' conditions say.
     async fn cancel(&self, call: &Call, actions: &[(String, Value)], conflicts: &[bool], next: Next<'_>) -> Outcome {
         let mut reasons: Vec<_> = conflicts.iter().copied().map(conflict_or_none).collect();
         let (places, checks): (Vec<usize>, Vec<Value>) = actions
@@ -68,7 +68,7 @@ impl ConflictingTransactions {
             if !answer.is_success() {
                 let found = answer.json()["CancellationReasons"].take();
                 let Ok(found) = serde_json::from_value::<Vec<CancellationReason>>(found) else {
-                    // Something else is wrong with it, and that comes before any conflict.
+                    // Something else is wrong with it, and that takes precedence over a conflict.
                     return Ok(answer);
                 };
                 for (place, reason) in places.into_iter().zip(found) {
@@ -99,8 +99,8 @@ impl ConflictingTransactions {
         self.item_key(action).is_some_and(|key| lock(&self.claimed).contains(&key))
     }
 
-    /// Which item an action, or a single write, is about; `None` if its table or key is not there,
-    /// which the store will say better than we can.
+    /// The item that an action or a single write is about; `None` if its table or key is missing, which the
+    /// store reports better than we can.
     fn item_key(&self, action: &Value) -> Option<ItemKey> {
         let table = action["TableName"].as_str()?;
         let key = key_of(action, &self.key_attributes(table))?;
@@ -117,7 +117,7 @@ impl ConflictingTransactions {
             "Key": key_of(action, &self.key_attributes(table))?,
             "ConditionExpression": condition,
         });
-        // Names and values of an update expression are an error where no expression uses them.
+        // DynamoDB rejects names and values that no expression uses, such as those of an update expression.
         for members in ["ExpressionAttributeNames", "ExpressionAttributeValues"] {
             let used: Map<String, Value> = action[members]
                 .as_object()
@@ -160,15 +160,15 @@ impl Layer for ConflictingTransactions {
     }
 }
 
-/// The items that one transaction in flight holds. Dropping it lets go of them, also when the
-/// caller has given up.
+/// The items that one transaction in flight holds. Dropping it releases them, even if the caller has given
+/// up.
 struct Claim {
     claimed: Arc<Mutex<HashSet<ItemKey>>>,
     keys: Vec<ItemKey>,
 }
 
 impl Claim {
-    /// Takes all the keys or none; says which are taken already.
+    /// Takes all keys or none, and returns those that are already taken.
     fn take(claimed: &Arc<Mutex<HashSet<ItemKey>>>, keys: &[Option<ItemKey>]) -> Result<Self, Vec<bool>> {
         let mut taken = lock(claimed);
         let conflicts: Vec<bool> = keys.iter().map(|key| key.as_ref().is_some_and(|key| taken.contains(key))).collect();
@@ -206,7 +206,7 @@ const fn conflict_or_none(conflict: bool) -> CancellationReason {
     if conflict { CancellationReason::transaction_conflict() } else { CancellationReason::none() }
 }
 
-/// The key of the item that an action is about: its `Key`, or the key attributes of its `Item`.
+/// The key of an action's item: its `Key`, or the key attributes of its `Item`.
 fn key_of(action: &Value, attributes: &[String]) -> Option<Map<String, Value>> {
     let of = action.get("Key").or_else(|| action.get("Item"))?;
     if attributes.is_empty() {
@@ -215,8 +215,8 @@ fn key_of(action: &Value, attributes: &[String]) -> Option<Map<String, Value>> {
     attributes.iter().map(|name| Some((name.clone(), of.get(name)?.clone()))).collect()
 }
 
-/// Whether an expression uses a placeholder (`#name` or `:value`), and not merely one that starts
-/// with the same letters.
+/// Whether an expression uses a placeholder (`#name` or `:value`), rather than one that only starts with the
+/// same letters.
 fn mentions(expression: &str, placeholder: &str) -> bool {
     expression.match_indices(placeholder).any(|(at, _)| {
         let after = expression[at + placeholder.len()..].chars().next();
@@ -224,7 +224,7 @@ fn mentions(expression: &str, placeholder: &str) -> bool {
     })
 }
 
-/// Nothing is left half done under these locks, so one that a panic has poisoned is still good.
+/// Nothing is left half done under these locks, so a poisoned one is still usable.
 fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }

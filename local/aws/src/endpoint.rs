@@ -16,8 +16,8 @@ const BODY_LIMIT_BYTES: usize = 16 * 1024 * 1024;
 
 /// A router that serves the AWS JSON protocol at `/`, for clients with an `endpoint_url`.
 ///
-/// A call that a layer leaves unanswered is answered with 504: clients treat it like a lost
-/// connection, as an outcome that is unknown and worth another try.
+/// A call that a layer leaves unanswered is answered with 504. Clients treat that like a lost connection: the
+/// outcome is unknown, and worth retrying.
 pub fn endpoint(services: Services) -> Router {
     Router::new().route("/", post(call)).layer(DefaultBodyLimit::max(BODY_LIMIT_BYTES)).with_state(services)
 }

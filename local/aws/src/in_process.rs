@@ -15,16 +15,16 @@ use super::services::Services;
 
 /// An HTTP client for the AWS SDK that hands each request to [`Services`] in this process.
 ///
-/// Host, signature and credentials of a request are ignored: the target header alone says whom it
-/// is for. The connector keeps the read timeout that the client is configured with; all other
-/// timeouts are the SDK's own, and all of them run on tokio's clock, paused or not.
+/// Host, signature and credentials of a request are ignored; the target header alone says which service it is
+/// for. The connector applies the read timeout of the client's configuration. All other timeouts are the
+/// SDK's own, and all of them run on tokio's clock, paused or not.
 #[derive(Debug, Clone)]
 pub struct InProcess {
     services: Services,
 }
 
 impl InProcess {
-    /// A client of these services.
+    /// A client for these services.
     pub fn new(services: Services) -> Self {
         Self { services }
     }
@@ -35,8 +35,8 @@ impl InProcess {
         self.dynamodb_with(config.behavior_version(BehaviorVersion::latest()))
     }
 
-    /// A DynamoDB client as `config` says, its retries and timeouts above all; only HTTP client,
-    /// credentials and region are replaced. `config` must name a behaviour version.
+    /// A DynamoDB client configured by `config`, above all its retries and timeouts; only HTTP client,
+    /// credentials and region are replaced. `config` must set a behaviour version.
     pub fn dynamodb_with(&self, config: aws_sdk_dynamodb::config::Builder) -> aws_sdk_dynamodb::Client {
         let config = config.http_client(self.clone()).credentials_provider(credentials()).region(REGION);
         aws_sdk_dynamodb::Client::from_conf(config.build())
@@ -48,7 +48,7 @@ impl InProcess {
         self.step_functions_with(config.behavior_version(BehaviorVersion::latest()))
     }
 
-    /// A Step Functions client as `config` says, like [`dynamodb_with`](Self::dynamodb_with).
+    /// A Step Functions client configured by `config`, like [`dynamodb_with`](Self::dynamodb_with).
     pub fn step_functions_with(&self, config: aws_sdk_sfn::config::Builder) -> aws_sdk_sfn::Client {
         let config = config.http_client(self.clone()).credentials_provider(credentials()).region(REGION);
         aws_sdk_sfn::Client::from_conf(config.build())
@@ -60,7 +60,7 @@ impl InProcess {
         self.sqs_with(config.behavior_version(BehaviorVersion::latest()))
     }
 
-    /// An SQS client as `config` says, like [`dynamodb_with`](Self::dynamodb_with).
+    /// An SQS client configured by `config`, like [`dynamodb_with`](Self::dynamodb_with).
     pub fn sqs_with(&self, config: aws_sdk_sqs::config::Builder) -> aws_sdk_sqs::Client {
         let config = config.http_client(self.clone()).credentials_provider(credentials()).region(REGION);
         aws_sdk_sqs::Client::from_conf(config.build())
@@ -70,7 +70,7 @@ impl InProcess {
 /// Any region will do: no request leaves the process.
 const REGION: Region = Region::from_static("us-east-1");
 
-/// Nobody checks them; the SDK does not sign without.
+/// Nobody checks them, but the SDK does not sign without credentials.
 fn credentials() -> Credentials {
     Credentials::new("local", "local", None, None, "local-stack")
 }
@@ -81,7 +81,7 @@ impl HttpClient for InProcess {
     }
 }
 
-/// An [`InProcess`] client under one client's timeout settings.
+/// An [`InProcess`] client with the timeout settings of one SDK client.
 #[derive(Debug)]
 struct Connector {
     services: Services,
@@ -93,8 +93,8 @@ impl HttpConnector for Connector {
         let services = self.services.clone();
         let read_timeout = self.settings.read_timeout();
         HttpConnectorFuture::new(async move {
-            // Over a network others run while a request is on its way. Here nothing would make a
-            // task wait, and a handler's requests would all be served before the next one's first.
+            // Over a network, other tasks run while a request is in transit. Here nothing would make a task
+            // wait, and all requests of one handler would be served before the first of the next.
             tokio::task::yield_now().await;
             let outcome = deliver(&services, &request);
             let outcome = match read_timeout {
@@ -117,7 +117,7 @@ impl HttpConnector for Connector {
     }
 }
 
-/// Why the SDK gets no answer to a request.
+/// Why the SDK got no answer to a request.
 #[derive(Debug, thiserror::Error)]
 enum DeliveryError {
     #[error(transparent)]

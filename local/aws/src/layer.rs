@@ -1,4 +1,4 @@
-//! What may stand between callers and services: fault injection, conflicts, counting.
+//! Layers between callers and services: fault injection, conflicts, counting.
 
 use std::fmt;
 use std::sync::Arc;
@@ -10,24 +10,24 @@ use super::service::{Api, BoxFuture, Service, ServiceAnswer};
 /// One call of a service, as a [`Layer`] sees it.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Call {
-    /// Counts the calls of one [`Services`](super::Services) and its clones from 0 on, in the order
-    /// in which they arrive. Each attempt of an SDK's retries is a call of its own.
+    /// Numbers the calls of one [`Services`](super::Services) and its clones from 0, in order of arrival.
+    /// Each attempt of an SDK's retries is a separate call.
     pub number: u64,
     /// The service that is called.
     pub api: Api,
     /// The operation, for example `TransactWriteItems`.
     pub operation: String,
-    /// The request's JSON. A layer that changes it hands the changed call to [`Next::apply`].
+    /// The request's JSON. A layer that changes it passes the changed call to [`Next::apply`].
     pub body: Value,
 }
 
 /// Why a caller gets no answer.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub enum Unanswered {
-    /// The connection broke before the answer came; the caller cannot know what was applied.
+    /// The connection broke before the answer arrived; the caller cannot know whether the call was applied.
     #[error("the connection was closed before the answer arrived")]
     ConnectionLost,
-    /// The connection timed out; the caller cannot know what was applied.
+    /// The connection timed out; the caller cannot know whether the call was applied.
     #[error("the connection timed out before the answer arrived")]
     TimedOut,
 }
@@ -37,7 +37,7 @@ pub type Outcome = Result<ServiceAnswer, Unanswered>;
 
 /// A layer between callers and services.
 ///
-/// `around` decides what becomes of one call. It can
+/// `around` decides what happens to one call. It can
 /// - let it through: `next.apply(&call).await`;
 /// - refuse it unapplied: `Ok(WireError::transaction_conflict().into())`;
 /// - apply it and lose the answer: `next.apply(&call).await.ok(); Err(ConnectionLost)`;
@@ -46,14 +46,14 @@ pub type Outcome = Result<ServiceAnswer, Unanswered>;
 /// - rewrite it: change `call.body` first;
 /// - hold it back: `tokio::time::sleep` first.
 ///
-/// It runs inside the caller's own task, so a task-local of the caller (say, which invocation of
-/// which function is at work) can be read here.
+/// It runs in the caller's own task, so it can read the caller's task-locals, for example which invocation of
+/// which function is at work.
 pub trait Layer: Send + Sync + fmt::Debug {
-    /// Decides what becomes of `call`; `next` applies it as often as it is asked to.
+    /// Decides what happens to `call`; `next` applies it as many times as it is called.
     fn around<'a>(&'a self, call: Call, next: Next<'a>) -> BoxFuture<'a, Outcome>;
 }
 
-/// The rest of the way to the service: the layers further in, then the service itself.
+/// The rest of the way to the service: the inner layers, then the service itself.
 #[derive(Debug, Clone, Copy)]
 pub struct Next<'a> {
     layers: &'a [Arc<dyn Layer>],
@@ -65,9 +65,9 @@ impl<'a> Next<'a> {
         Self { layers, service }
     }
 
-    /// Applies the call and answers with what came of it.
+    /// Applies the call and returns the answer.
     ///
-    /// The service is the one that the call was addressed to, whatever `call.api` says by now.
+    /// The service is the one that the call was addressed to, even if a layer has changed `call.api`.
     pub fn apply(self, call: &Call) -> BoxFuture<'a, Outcome> {
         let Some((layer, inner)) = self.layers.split_first() else {
             let operation = call.operation.clone();

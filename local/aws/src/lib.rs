@@ -1,10 +1,9 @@
-//! The AWS services that the local stack stands on, in this process.
+//! The AWS services that the local stack runs on, in this process.
 //!
-//! The handlers are the code that runs on Lambda, so they speak to these services through the real
-//! `aws-sdk-*` clients. [`InProcess`] takes a client's HTTP request and hands it to a [`Service`]
-//! without a socket: tests run on tokio's paused clock, and while a socket is waited for, a paused
-//! clock believes that nothing happens and jumps ahead. [`endpoint`] offers the same services on a
-//! real HTTP endpoint, for compiled Lambda binaries.
+//! The handlers are the code that runs on Lambda, so they call these services through the real `aws-sdk-*`
+//! clients. [`InProcess`] passes a client's HTTP request to a [`Service`] without a socket. Tests run on
+//! tokio's paused clock, and a paused clock jumps ahead while a socket is awaited, as if nothing were
+//! happening. [`endpoint`] offers the same services on a real HTTP endpoint, for compiled Lambda binaries.
 //!
 //! ```text
 //! aws-sdk client ── InProcess ──┐
@@ -12,13 +11,13 @@
 //! Lambda binary ─── endpoint ───┘
 //! ```
 //!
-//! A [`Layer`] stands between callers and services. It sees each call, and can refuse it, lose its
-//! answer, hold it back or change it: this is where tests put the faults that a healthy store never
-//! shows, and where they count what a call costs. `serve` installs none.
+//! A [`Layer`] stands between callers and services. It sees each call, and can refuse it, lose its answer,
+//! delay it or change it. Tests use layers to inject faults that a healthy store never shows, and to count
+//! what a call costs. `serve` uses none.
 //!
-//! What is not emulated: credentials and signatures (any are accepted), throttling and capacity
-//! limits (inject them), the sweep of expired items (call [`DynamoDb::sweep_expired`]), a queue's
-//! retention, and the checksum header `x-amz-crc32`, which the Rust SDK does not read.
+//! Not emulated: credentials and signatures (any are accepted), throttling and capacity limits (inject them),
+//! the deletion of expired items (call [`DynamoDb::sweep_expired`]), a queue's retention, and the checksum
+//! header `x-amz-crc32`, which the Rust SDK does not read.
 
 mod conflicts;
 mod dynamodb;

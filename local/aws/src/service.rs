@@ -1,4 +1,4 @@
-//! What a service of the local stack is: something that answers AWS JSON calls.
+//! The services of the local stack: each answers AWS JSON calls.
 
 use std::fmt;
 use std::pin::Pin;
@@ -6,10 +6,10 @@ use std::pin::Pin;
 use http::header::{CONTENT_TYPE, HeaderName, HeaderValue};
 use http::{HeaderMap, StatusCode};
 
-/// A boxed future that may move between threads: what makes the traits here object safe.
+/// A boxed future that may move between threads; it makes the traits here object-safe.
 pub type BoxFuture<'a, T> = Pin<Box<dyn Future<Output = T> + Send + 'a>>;
 
-/// An AWS API that the local stack answers, told apart by the prefix of `X-Amz-Target`.
+/// An AWS API that the local stack answers, identified by the prefix of `X-Amz-Target`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub enum Api {
     /// Amazon DynamoDB, `DynamoDB_20120810`.
@@ -24,7 +24,7 @@ impl Api {
     /// Every API, in the order of the variants.
     pub const ALL: [Self; 3] = [Self::DynamoDb, Self::StepFunctions, Self::Sqs];
 
-    /// What stands before the dot in `X-Amz-Target`.
+    /// The part of `X-Amz-Target` before the dot.
     pub const fn target_prefix(self) -> &'static str {
         match self {
             Self::DynamoDb => "DynamoDB_20120810",
@@ -99,13 +99,13 @@ impl ServiceAnswer {
 
 /// An AWS service with a JSON protocol.
 ///
-/// Implement this to plug a service into [`Services`](super::Services).
+/// Implement this to add a service to [`Services`](super::Services).
 ///
-/// A caller that loses its patience drops the future, as a client that times out drops its
-/// connection; AWS works on all the same. A service whose work outlives its caller (an execution
-/// that has been started) spawns that work and only waits for it here.
+/// A caller that gives up drops the future, as a client that times out drops its connection. AWS continues to
+/// work on the call. A service whose work outlives its caller, such as a started execution, spawns that work
+/// and only waits for it here.
 pub trait Service: Send + Sync + fmt::Debug {
-    /// Answers one call of `operation` (for example `PutItem`) with its JSON `body`. A failure is
-    /// an answer too: one with the service's error in it.
+    /// Answers one call of `operation` (for example `PutItem`) with its JSON `body`. A failure is also an
+    /// answer: one that contains the service's error.
     fn call<'a>(&'a self, operation: &'a str, body: &'a [u8]) -> BoxFuture<'a, ServiceAnswer>;
 }

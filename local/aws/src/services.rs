@@ -7,12 +7,12 @@ use super::layer::{Call, Layer, Next, Outcome};
 use super::service::{Api, Service};
 use super::wire_error::WireError;
 
-/// The services of one local stack, and the layers before them.
+/// The services of one local stack, and the layers in front of them.
 ///
-/// Clones share the services, the layers and the running number of the calls. That is how the knot
-/// is untied between Step Functions, whose task functions call the database, and intake, which
-/// calls Step Functions: build the clients of the task functions from `services.clone()`, then give
-/// `services` the Step Functions service that runs them.
+/// Clones share the services, the layers and the numbering of calls. This breaks the cycle between Step
+/// Functions, whose task functions call the database, and intake, which calls Step Functions: build the task
+/// functions' clients from `services.clone()`, then add to `services` the Step Functions service that runs
+/// them.
 #[derive(Debug, Clone, Default)]
 pub struct Services {
     dynamodb: Option<Arc<dyn Service>>,
@@ -35,7 +35,7 @@ impl Services {
         self
     }
 
-    /// Puts one more layer next to the services, inside those that were put there before it.
+    /// Adds a layer next to the services, inside the layers that were added before.
     #[must_use]
     pub fn with_layer(mut self, layer: Arc<dyn Layer>) -> Self {
         self.layers.push(layer);
@@ -54,7 +54,7 @@ impl Services {
         };
         let number = self.calls.fetch_add(1, Ordering::Relaxed);
         if self.layers.is_empty() {
-            // Without layers nobody looks at the body, so nothing is parsed for them.
+            // Without layers nobody reads the body, so it is not parsed.
             return Ok(service.call(operation, body).await);
         }
         let Ok(body) = serde_json::from_slice(body) else {

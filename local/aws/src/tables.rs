@@ -7,18 +7,18 @@ use serde_json::{Value, json};
 
 use super::dynamodb::{DynamoDb, StoreError};
 
-/// The tables could not be made ready.
+/// The tables could not be prepared.
 #[derive(Debug, thiserror::Error)]
 pub enum TableError {
     /// The store refused to create or describe a table.
-    #[error("the table {table} could not be made ready")]
+    #[error("the table {table} could not be prepared")]
     Store {
         /// The table.
         table: String,
-        /// What the store says.
+        /// The store's error.
         source: Box<StoreError>,
     },
-    /// A table of another version of the software: it lacks what this one reads.
+    /// The table was made by another version, and lacks what this one reads.
     #[error(
         "the table {table} has keys or indexes of another version ({found:?}, not {expected:?}); \
          use a new data directory"
@@ -33,8 +33,8 @@ pub enum TableError {
     },
 }
 
-/// Creates the declared tables that are missing, and leaves those that exist as they are. Safe to repeat,
-/// also after a crash in its middle. It blocks.
+/// Creates the declared tables that are missing, and leaves existing ones as they are. Safe to repeat, even
+/// after a crash in the middle. Blocks.
 pub fn create_missing(store: &DynamoDb) -> Result<(), TableError> {
     declarations::tables().values().try_for_each(|table| make_ready(store, table))
 }
@@ -49,7 +49,7 @@ fn make_ready(store: &DynamoDb, table: &Table) -> Result<(), TableError> {
         Err(source) => return Err(failed(source)),
     }
     if let Some(attribute) = &table.ttl {
-        // Each time: the process may have ended between the table and its time to live.
+        // Always: the process may have ended after creating the table and before setting its time to live.
         let ttl = json!({
             "TableName": table.name,
             "TimeToLiveSpecification": { "AttributeName": attribute, "Enabled": true },
@@ -99,7 +99,7 @@ fn key_schema(attributes: [Option<&String>; 2]) -> Vec<Value> {
     keys.collect()
 }
 
-/// A table's and its indexes' keys, from a definition or a description.
+/// The keys of a table and its indexes, from a definition or a description.
 fn shape(table: &Value) -> BTreeSet<String> {
     let keys = |of: &Value| {
         let names = of["KeySchema"].as_array().into_iter().flatten();

@@ -10,9 +10,9 @@ use super::service::{Api, BoxFuture};
 
 /// A [`Layer`] that counts DynamoDB requests and the capacity units they report, indexes included.
 ///
-/// It asks for `ReturnConsumedCapacity` itself, so no handler has to. DynamoDB reports no capacity
-/// for a refused request (a failed condition, a cancelled transaction), though it bills one; such a
-/// request counts as a request only. Each attempt of the SDK's retries is a request.
+/// It requests `ReturnConsumedCapacity` itself, so no handler has to. DynamoDB bills a refused request (a
+/// failed condition, a cancelled transaction) but reports no capacity for it, so it counts only as a request.
+/// Each attempt of the SDK's retries is a request.
 #[derive(Debug, Default)]
 pub struct Tally {
     by_operation: Mutex<BTreeMap<String, Usage>>,
@@ -23,9 +23,9 @@ pub struct Tally {
 pub struct Usage {
     /// How many requests.
     pub requests: u64,
-    /// Write units. A transaction's count twice, as it is billed.
+    /// Write units. Those of a transaction count twice, as billed.
     pub write_units: f64,
-    /// Read units; an eventually consistent read may take half a one.
+    /// Read units; an eventually consistent read may take half a unit.
     pub read_units: f64,
 }
 
@@ -52,7 +52,7 @@ impl Tally {
         total
     }
 
-    /// The same by operation, so that a failing budget says where it went.
+    /// The same by operation, so that a failing budget shows where it was spent.
     pub fn by_operation(&self) -> BTreeMap<String, Usage> {
         self.lock().clone()
     }
@@ -103,8 +103,8 @@ fn reports_capacity(operation: &str) -> bool {
     writes(operation) || matches!(operation, "GetItem" | "Query" | "Scan" | "BatchGetItem" | "TransactGetItems")
 }
 
-/// One operation reports one `ConsumedCapacity`, or a list with one for each table. Its units
-/// already include those of the indexes.
+/// One operation reports either one `ConsumedCapacity` or a list with one for each table. The units include
+/// those of the indexes.
 fn units(answer: &Value) -> f64 {
     let consumed = &answer["ConsumedCapacity"];
     let tables = consumed.as_array().map_or(std::slice::from_ref(consumed), Vec::as_slice);

@@ -1,7 +1,6 @@
-//! The errors of AWS as they stand on the wire.
+//! AWS's errors in wire format.
 //!
-//! Texts and types are those that AWS answers with, so that an SDK finds its modelled error and a
-//! log reads as it would in production.
+//! Texts and types are those of AWS, so that an SDK finds its modelled error and logs read as in production.
 
 use std::borrow::Cow;
 
@@ -12,12 +11,12 @@ use serde_json::{Map, Value, json};
 
 use super::service::{Api, ServiceAnswer};
 
-/// The header in which SQS repeats its error under the name that its old query protocol used. The
-/// SDK prefers it to the type in the body.
+/// The header in which SQS repeats its error under the name from its old query protocol. The SDK prefers it
+/// to the type in the body.
 /// <https://smithy.io/2.0/aws/protocols/aws-query-protocol.html#awsquerycompatible-trait>
 const QUERY_ERROR: HeaderName = HeaderName::from_static("x-amzn-query-error");
 
-/// An error answer under construction; `ServiceAnswer::from` finishes it.
+/// An error answer being built; `ServiceAnswer::from` completes it.
 #[derive(Debug, Clone, PartialEq)]
 pub struct WireError {
     status: StatusCode,
@@ -25,7 +24,7 @@ pub struct WireError {
     query_error: Option<&'static str>,
 }
 
-/// Why one action of a cancelled transaction was, or was not, the reason.
+/// Why one action of a cancelled transaction was a reason for it, or was not.
 /// <https://docs.aws.amazon.com/amazondynamodb/latest/APIReference/API_CancellationReason.html>
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "PascalCase")]
@@ -43,23 +42,23 @@ impl CancellationReason {
         Self { code: Cow::Borrowed("None"), message: None, item: None }
     }
 
-    /// This action's condition failed. `item` is the item as it stood, in DynamoDB's JSON, if the
-    /// action asked for it with `ReturnValuesOnConditionCheckFailure`.
+    /// This action's condition failed. `item` is the item as it was, in DynamoDB's JSON, if the action
+    /// requested it with `ReturnValuesOnConditionCheckFailure`.
     pub fn conditional_check_failed(item: Option<Value>) -> Self {
         Self { item, ..Self::new("ConditionalCheckFailed", "The conditional request failed") }
     }
 
-    /// Another transaction was at work on this action's item.
+    /// Another transaction was using this action's item.
     pub const fn transaction_conflict() -> Self {
         Self::new("TransactionConflict", CONFLICT)
     }
 
-    /// This action found the table's or index's throughput used up; the on-demand form.
+    /// This action exceeded the throughput of the table or index; the on-demand form.
     pub const fn throttling_error() -> Self {
         Self::new("ThrottlingError", THROTTLED)
     }
 
-    /// This action found the table's or index's throughput used up; the provisioned form.
+    /// This action exceeded the throughput of the table or index; the provisioned form.
     pub const fn provisioned_throughput_exceeded() -> Self {
         Self::new("ProvisionedThroughputExceeded", THROUGHPUT_EXCEEDED)
     }
@@ -88,7 +87,7 @@ impl WireError {
         Self { status, body, query_error: None }
     }
 
-    /// `ProvisionedThroughputExceededException`: a partition's or a table's limit; the SDK retries.
+    /// `ProvisionedThroughputExceededException`: the limit of a partition or a table; the SDK retries.
     pub fn provisioned_throughput_exceeded() -> Self {
         Self::dynamodb("ProvisionedThroughputExceededException", THROUGHPUT_EXCEEDED)
     }
@@ -103,13 +102,13 @@ impl WireError {
         }
     }
 
-    /// `TransactionConflictException`: a single write met an item that a transaction is at work on.
+    /// `TransactionConflictException`: a single write met an item that a transaction is using.
     pub fn transaction_conflict() -> Self {
         Self::dynamodb("TransactionConflictException", CONFLICT)
     }
 
-    /// `TransactionInProgressException`: the same transaction, known by its client request token,
-    /// is being applied already.
+    /// `TransactionInProgressException`: the same transaction, recognised by its client request token, is
+    /// already being applied.
     pub fn transaction_in_progress() -> Self {
         Self::dynamodb(
             "TransactionInProgressException",
@@ -126,15 +125,15 @@ impl WireError {
         );
         let mut error =
             Self::dynamodb("TransactionCanceledException", &message).with_member("CancellationReasons", json!(reasons));
-        // This one error spells its message with a capital.
+        // This is the one error that spells `Message` with a capital.
         if let Some(message) = error.body.remove("message") {
             error.body.insert("Message".to_owned(), message);
         }
         error
     }
 
-    /// `ConditionalCheckFailedException`; `item` is the item as it stood, in DynamoDB's JSON, if
-    /// the request asked for it.
+    /// `ConditionalCheckFailedException`; `item` is the item as it was, in DynamoDB's JSON, if the request
+    /// asked for it.
     pub fn conditional_check_failed(item: Option<Value>) -> Self {
         let error = Self::dynamodb("ConditionalCheckFailedException", "The conditional request failed");
         match item {
@@ -157,19 +156,19 @@ impl WireError {
         }
     }
 
-    /// SQS does not know the queue.
+    /// The queue does not exist.
     pub(super) fn queue_does_not_exist() -> Self {
         Self::bad_request("com.amazonaws.sqs#QueueDoesNotExist", "The specified queue does not exist.")
             .with_query_error("AWS.SimpleQueueService.NonExistentQueue;Sender")
     }
 
-    /// SQS does not take a parameter's value.
+    /// A parameter has a value that SQS does not accept.
     pub(super) fn invalid_parameter(message: &str) -> Self {
         Self::bad_request("com.amazonaws.sqs#InvalidParameterValue", message)
             .with_query_error("InvalidParameterValue;Sender")
     }
 
-    /// SQS never gave out this receipt handle.
+    /// SQS never issued this receipt handle.
     pub(super) fn receipt_handle_is_invalid(message: &str) -> Self {
         Self::bad_request("com.amazonaws.sqs#ReceiptHandleIsInvalid", message)
             .with_query_error("ReceiptHandleIsInvalid;Sender")
@@ -194,7 +193,7 @@ impl WireError {
     /// The same error with another message.
     #[must_use]
     pub fn with_message(mut self, message: &str) -> Self {
-        // A cancelled transaction has a capital there.
+        // A cancelled transaction has a capital M here.
         let member = if self.body.contains_key("Message") { "Message" } else { "message" };
         self.body.insert(member.to_owned(), message.into());
         self

@@ -1,4 +1,4 @@
-//! What must hold once everything is at rest.
+//! What must hold when everything is at rest.
 
 use aws_lambda_events::apigw::ApiGatewayProxyRequest;
 use engine::{Event, EventKind};
@@ -13,22 +13,22 @@ use super::world::Exchange;
 use local_audit::Books;
 use local_stack::step_functions::Execution;
 
-/// What a run left behind.
+/// What is left after a run.
 #[derive(Debug)]
 pub struct Aftermath {
     /// The tables.
     pub books: Books,
-    /// Everybody who was answered.
+    /// Everyone who got an answer.
     pub clients: Vec<Exchange>,
     /// All executions.
     pub executions: Vec<Execution>,
-    /// How many messages ended with the dead letters.
+    /// How many messages are in the dead-letter queue.
     pub dead_letters: usize,
-    /// How many orders of the overflow queue were dropped, for their key stands for other content.
+    /// How many queued orders were dropped because their key stands for other content.
     pub dropped: u64,
 }
 
-/// Every invariant that is broken, with what breaks it.
+/// Every invariant that is broken, with the evidence.
 pub fn run(kind: OrderKind, faults: &[Fault], rest: &Aftermath) -> Vec<String> {
     let Aftermath { books, clients, executions, dead_letters, dropped } = rest;
     let report = local_audit::check(books);
@@ -39,8 +39,8 @@ pub fn run(kind: OrderKind, faults: &[Fault], rest: &Aftermath) -> Vec<String> {
         .collect();
     let record = books.orders.get(&OrderKind::order_id()).map(|stored| &stored.record);
     if let Some(stored) = books.orders.get(&OrderKind::order_id()) {
-        // Who is being cancelled when the long outage begins is parked before it ends, rightly so. Who
-        // was given up during it has attempts of its own, which last longer.
+        // An order that is being cancelled when the long outage begins is rightly parked before it ends. One
+        // that was given up during the outage has new attempts, which outlast it.
         let was_out = faults.iter().any(|fault| fault.kind == FaultKind::LongOutage);
         if stored.is_parked && was_out && stored.record.reason != Some(Reason::Unavailable) {
             return violations;
@@ -51,8 +51,8 @@ pub fn run(kind: OrderKind, faults: &[Fault], rest: &Aftermath) -> Vec<String> {
             violations.push(format!("I1  the order is left {}", stored.record.status));
         }
     }
-    // An order that waited for its table longer than the overflow queue tries is with the dead
-    // letters, which alarm; it is neither lost nor decided.
+    // An order that waited for its table longer than the overflow queue retries is in the dead-letter queue,
+    // which raises an alarm. It is neither lost nor decided.
     if record.is_none() && *dead_letters > 0 && faults.iter().any(|fault| fault.kind == FaultKind::LongOutage) {
         return violations;
     }
@@ -70,7 +70,7 @@ pub fn run(kind: OrderKind, faults: &[Fault], rest: &Aftermath) -> Vec<String> {
     violations
 }
 
-/// I6: what the caller was told is what the records say, about what the caller sent.
+/// I6: what the caller was told matches the records, and is about what the caller sent.
 fn contradiction(client: &Exchange, record: Option<&OrderRecord>, was_dropped: bool) -> Option<String> {
     let http_status = client.answer.status.as_u16();
     let body: Value = serde_json::from_str(&client.answer.body).unwrap_or_default();
@@ -78,14 +78,14 @@ fn contradiction(client: &Exchange, record: Option<&OrderRecord>, was_dropped: b
         return None;
     }
     let Some(record) = record else {
-        return Some(format!("{http_status}, and there is no record"));
+        return Some(format!("{http_status}, but there is no record"));
     };
     let is_same = sent_same(&client.request, record);
     if http_status == 422 {
-        return is_same.then(|| "of a conflict, and the record is of what it sent".to_owned());
+        return is_same.then(|| "of a conflict, but the record is of what it sent".to_owned());
     }
-    // Accepted into the overflow queue while the table was out, and only there found to be of a key
-    // that stands for another order by then: that order is the key's answer.
+    // The overflow queue accepted it while the table was out. By the time it was written, the key stood for
+    // another order, so that order is the key's answer.
     if !is_same && http_status == 202 && was_dropped {
         return None;
     }
@@ -95,7 +95,7 @@ fn contradiction(client: &Exchange, record: Option<&OrderRecord>, was_dropped: b
     let status = body["status"].as_str().unwrap_or_default();
     let problem = body["type"].as_str().and_then(|uri| uri.rsplit(':').next()).unwrap_or_default();
     let holds = match (http_status, client.request.resource.as_deref()) {
-        // What the customer or the store is told is decided, is what it comes to.
+        // A decision that the customer or the store was told of is the final outcome.
         (200 | 202, Some(CANCEL)) => {
             record.status == Status::Cancelled && (http_status == 202 || status == "CANCELLED")
         }
@@ -105,7 +105,7 @@ fn contradiction(client: &Exchange, record: Option<&OrderRecord>, was_dropped: b
         (409, Some(CANCEL)) => record.status == Status::Fulfilled && problem == "order-fulfilled",
         (409, Some(FULFIL)) => match problem {
             "order-cancelled" => record.status == Status::Cancelled,
-            // It may be confirmed since.
+            // It may have been confirmed since.
             "order-not-confirmed" => record.fulfilling_ms.is_none(),
             _ => false,
         },
@@ -115,65 +115,66 @@ fn contradiction(client: &Exchange, record: Option<&OrderRecord>, was_dropped: b
         (202, _) => !record.status.is_open(),
         _ => false,
     };
-    (!holds).then(|| format!("{http_status} {status}{problem}, and the record is {}", record.status))
+    (!holds).then(|| format!("{http_status} {status}{problem}, but the record is {}", record.status))
 }
 
 const CANCEL: &str = "/orders/{orderId}/cancel";
 const FULFIL: &str = "/orders/{orderId}/fulfil";
 
-/// Whether the record is of what this request sent. A cancellation and a fulfilment send no content.
+/// Whether the record is of what this request sent. Cancellations and fulfilments send no content.
 fn sent_same(request: &ApiGatewayProxyRequest, record: &OrderRecord) -> bool {
     let Some(body) = &request.body else { return true };
     let body: Value = serde_json::from_str(body).unwrap_or_default();
     body["customerId"].as_str() == Some(record.order.customer_id.as_str())
 }
 
-/// I7: an order that no step refuses and nobody cancels is confirmed, and fulfilled if the store was told
-/// so; one that a step refuses is not.
+/// I7: an order that no step refuses and nobody cancels is confirmed, and fulfilled if the store asked for
+/// it. An order that a step refuses is not confirmed.
 fn health(kind: OrderKind, faults: &[Fault], clients: &[Exchange], record: Option<&OrderRecord>) -> Option<String> {
     let Some(record) = record else {
         let was_accepted = clients.iter().any(|client| client.answer.status.is_success());
         return was_accepted.then(|| "an accepted order is gone".to_owned());
     };
     if kind.is_healthy() {
-        // One unknown failure is survived: its state tries once more. Two may be the end of a healthy order.
+        // One unknown failure is survived, because its state is retried once. Two may roll back a healthy
+        // order.
         let unknown = faults.iter().filter(|fault| fault.kind.is_unknown_failure()).count();
         let others_pass = faults.iter().all(|fault| fault.kind.is_transient() || fault.kind.is_unknown_failure());
         let must_confirm = unknown == 0 && others_pass || unknown == 1 && faults.len() == 1;
         let is_asked_for = !kind.later_requests().is_empty();
         let is_right = match record.status {
-            // Whoever is answered with 503 does not know whether the order was handed over.
+            // A caller who got 503 does not know whether the order was handed over.
             Status::Confirmed => clients.iter().all(|client| !is_fulfilment(client) || client.answer.status == 503),
             Status::Fulfilled => is_asked_for,
             _ => false,
         };
         return (must_confirm && !is_right).then(|| {
             format!(
-                "no fault was one that an order need not survive, and the order is {} {:?}",
+                "every fault was one that an order must survive, but the order is {} {:?}",
                 record.status, record.reason
             )
         });
     }
     (kind.is_refused() && record.confirmed_ms.is_some())
-        .then(|| "a step refuses the order, and it is confirmed".to_owned())
+        .then(|| "a step refuses the order, but it is confirmed".to_owned())
 }
 
 fn is_fulfilment(client: &Exchange) -> bool {
     client.request.resource.as_deref() == Some(FULFIL)
 }
 
-/// I3: what there was at the beginning is there, but for what was handed over, once.
+/// I3: the initial stock is all there, except for what was handed over, once.
 fn lost_stock(stock: &Stock, books: &Books) -> Option<String> {
     let consumed = books.reservations.values().filter(|fence| fence.state == FenceState::Consumed);
     let lines = consumed.filter_map(|fence| fence.effect.as_ref()).flat_map(|reservation| &reservation.lines);
     let gone: i64 = lines.filter(|line| line.sku == stock.sku).map(|line| i64::from(line.quantity)).sum();
     let on_hand = stock.available + stock.reserved;
     (on_hand != ON_HAND - gone)
-        .then(|| format!("I3  {on_hand} of {} are on hand; of {ON_HAND}, {gone} were handed over", stock.sku))
+        .then(|| format!("I3  {on_hand} of {} are on hand, although {gone} of {ON_HAND} were handed over", stock.sku))
 }
 
-/// I7: what goes wrong with another body under the same key does not cancel the order. Whoever gave it up
-/// was an execution of its own content, or of its id alone.
+/// I7: another body under the same key does not cancel the order when it fails. Only an execution with the
+/// order's own content, or with its id alone, gave it up.
 fn foreign_cancellation(record: &OrderRecord, executions: &[Execution]) -> Option<String> {
     let is_given_up = matches!(record.status, Status::Cancelling | Status::Cancelled);
     if !is_given_up || matches!(record.reason, Some(Reason::CustomerRequest | Reason::Unavailable)) {
@@ -193,8 +194,8 @@ fn foreign_cancellation(record: &OrderRecord, executions: &[Execution]) -> Optio
         .then(|| "I7  the order was given up by an execution of other content".to_owned())
 }
 
-/// A compensation that fails stops no other: whatever state of a roll-back was entered was left,
-/// unless the whole execution died in it.
+/// A compensation that fails does not stop the others: every state of a roll-back that was entered was also
+/// exited, unless the whole execution died in it.
 fn stopped_compensation(execution: &Execution) -> Option<String> {
     execution.outcome.borrow().as_ref()?;
     let events = execution.history.events();
@@ -204,7 +205,7 @@ fn stopped_compensation(execution: &Execution) -> Option<String> {
             other.id > event.id && matches!(&other.kind, EventKind::StateExited { state: left, .. } if left == state)
         });
         (!is_left && is_compensation(&events, state))
-            .then(|| format!("P3  {state} was stopped in the middle of its work by the other branch"))
+            .then(|| format!("P3  {state} was stopped before it finished, by the other branch"))
     })
 }
 
@@ -223,7 +224,7 @@ fn is_compensation(events: &[Event], entered: &str) -> bool {
     })
 }
 
-/// What a client was told, for people.
+/// What a client was told, as text for people.
 pub fn told(client: &Exchange) -> String {
     let body: Value = serde_json::from_str(&client.answer.body).unwrap_or_default();
     let words = ["status", "reason", "type"].map(|member| body[member].as_str().unwrap_or_default().to_owned());

@@ -10,14 +10,14 @@ use local_aws::Api;
 /// The number of a point, counted from 0 in the order in which a run reaches them.
 pub type PointNumber = u32;
 
-/// A place in a run where the world can go wrong.
+/// A place in a run where something can go wrong.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Point {
     /// A state invokes its function.
     Invocation {
         /// The state.
         state: String,
-        /// How often it has tried before.
+        /// How many times it has tried before.
         attempt: u32,
     },
     /// A function calls DynamoDB.
@@ -51,84 +51,85 @@ impl fmt::Display for Point {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, IntoStaticStr, EnumString, VariantArray)]
 #[strum(serialize_all = "kebab-case")]
 pub enum FaultKind {
-    /// The invocation never reaches the function; Step Functions says so.
+    /// The invocation never reaches the function, and Step Functions reports it.
     NotDelivered,
-    /// The function does its work, and its answer is lost.
+    /// The function does its work, but its answer is lost.
     AnswerLost,
-    /// The invocation is stuck until its state has timed out, and lands at a later point.
+    /// The invocation hangs until its state has timed out, and lands at a later point.
     Hung,
-    /// The function is invoked twice for one answer.
+    /// The function is invoked twice and answers once.
     DeliveredTwice,
     /// Lambda throttles the invocation.
     Throttled,
     /// The function runs out of memory before it does anything.
     CrashedBefore,
-    /// The function runs out of memory after it did everything.
+    /// The function runs out of memory after doing everything.
     CrashedAfter,
-    /// [`Hung`](Self::Hung), and the state's next attempt is stuck as well.
+    /// [`Hung`](Self::Hung), and the state's next attempt hangs as well.
     HungTwice,
-    /// [`CrashedBefore`](Self::CrashedBefore), and so does the state's next attempt.
+    /// [`CrashedBefore`](Self::CrashedBefore), and the state's next attempt does the same.
     CrashedTwiceBefore,
-    /// [`CrashedAfter`](Self::CrashedAfter), and so does the state's next attempt.
+    /// [`CrashedAfter`](Self::CrashedAfter), and the state's next attempt does the same.
     CrashedTwiceAfter,
-    /// The execution dies: no Catch, no trace.
+    /// The execution dies without running a Catch and leaves no trace.
     ExecutionDies,
-    /// A second execution of the same input starts beside the first.
+    /// A second execution with the same input starts alongside the first.
     ExecutionTwice,
-    /// Recovery takes the order up in the middle of its execution.
+    /// Recovery restarts the order in the middle of its execution.
     RecoveryRuns,
     /// DynamoDB throttles the request.
     StoreThrottled,
-    /// The request is applied, and its answer is lost.
+    /// The request is applied, but its answer is lost.
     StoreAnswerLost,
-    /// The item is part of somebody's transaction.
+    /// The item is part of another transaction.
     StoreConflict,
-    /// The same transaction is under way.
+    /// The same transaction is in progress.
     StoreInProgress,
     /// The request is neither applied nor answered.
     StoreTimedOut,
     /// The transaction is cancelled: a conflict on its first item, failed conditions on the others.
     MixedFirst,
-    /// The transaction is cancelled: a conflict on its last item, nothing against the others.
+    /// The transaction is cancelled: a conflict on its last item, and no failure on the others.
     MixedLast,
-    /// The table answers nobody for a quarter of an hour.
+    /// The table does not answer for a quarter of an hour.
     Outage,
-    /// The table answers nobody for six hours: longer than recovery tries forward.
+    /// The table does not answer for six hours, which is longer than recovery tries to confirm the order.
     LongOutage,
-    /// The call fails unapplied.
+    /// The call fails and is not applied.
     CallFailed,
-    /// The call is applied, and its answer is lost.
+    /// The call is applied, but its answer is lost.
     CallAnswerLost,
-    /// The customer cancels the order, and is answered before anything else goes on.
+    /// The customer cancels the order, and is answered before anything else happens.
     CustomerCancels,
-    /// The customer cancels the order, while everything else goes on.
+    /// The customer cancels the order while everything else continues.
     CustomerCancelsBeside,
-    /// Somebody uses the key for another body, and is answered before anything else goes on.
+    /// Someone uses the key for another body, and is answered before anything else happens.
     OtherBody,
-    /// Somebody uses the key for another body, while everything else goes on.
+    /// Someone uses the key for another body while everything else continues.
     OtherBodyBeside,
 }
 
 impl FaultKind {
-    /// Whether it is an event that its kind of order is about, and not a fault.
+    /// Whether it is not a fault but the event that its kind of order is about.
     pub fn is_event(self) -> bool {
         matches!(self, Self::CustomerCancels | Self::CustomerCancelsBeside | Self::OtherBody | Self::OtherBodyBeside)
     }
 
-    /// Whether an order must come through it: it says nothing about the order, and is over within
-    /// the limits of retries and recovery.
+    /// Whether an order must survive it: it says nothing about the order, and ends within the limits of
+    /// retries and recovery.
     pub fn is_transient(self) -> bool {
         let is_unknown = self.is_unknown_failure() || self.each_time().is_some();
         !is_unknown && !matches!(self, Self::LongOutage | Self::CustomerCancels | Self::CustomerCancelsBeside)
     }
 
-    /// Whether it is an unknown failure of an invocation. A state on the way forward tries once more after it.
+    /// Whether it is an unknown failure of an invocation. A state before the decision is retried once after
+    /// it.
     pub fn is_unknown_failure(self) -> bool {
         matches!(self, Self::Hung | Self::CrashedBefore | Self::CrashedAfter)
     }
 
-    /// What happens to each of two attempts, for a fault that strikes twice: a state on the way forward is then out
-    /// of attempts.
+    /// For a fault that strikes twice: what happens to each of the two attempts. A state before the decision
+    /// then has no attempts left.
     pub fn each_time(self) -> Option<Self> {
         match self {
             Self::HungTwice => Some(Self::Hung),
@@ -138,12 +139,12 @@ impl FaultKind {
         }
     }
 
-    /// Whether the invocation is held back, and lands at a point of the schedule.
+    /// Whether the invocation is delayed, and lands at a point of the schedule.
     pub fn is_held_back(self) -> bool {
         matches!(self, Self::Hung | Self::HungTwice)
     }
 
-    /// The faults that a point can have, events aside.
+    /// The faults that a point can have, apart from events.
     pub fn at(point: &Point) -> Vec<Self> {
         match point {
             Point::Invocation { .. } => vec![
@@ -182,7 +183,7 @@ impl FaultKind {
     }
 }
 
-/// Where a hung invocation lands if it is not at a point: after everything else has come to rest.
+/// Where a hung invocation lands if not at a point: after everything else has come to rest.
 pub const AT_THE_END: PointNumber = PointNumber::MAX;
 
 /// A fault at a point.
@@ -196,7 +197,7 @@ pub struct Fault {
     pub lands: Option<PointNumber>,
 }
 
-/// A text that is no fault's code.
+/// A text that is not the code of a fault.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("a fault is written POINT:KIND, for example 3:store-throttled, or 5:hung@9, not {0}")]
 pub struct NotAFault(String);

@@ -1,4 +1,4 @@
-//! The kinds of order that are explored.
+//! The kinds of order to explore.
 
 use std::fmt;
 use std::str::FromStr;
@@ -24,9 +24,9 @@ pub enum OrderKind {
     Refused(&'static RefusedKind),
     /// Cancelled by its customer, at every point.
     Cancelled,
-    /// Submitted twice at once.
+    /// Submitted twice at the same time.
     Twice,
-    /// Its key is used again with another body, at every point.
+    /// Its key is reused for another body, at every point.
     ReusedKey,
     /// Sent with `Prefer: respond-async`.
     Async,
@@ -43,8 +43,8 @@ pub struct RefusedKind {
     pub name: &'static str,
     /// The step that refuses it.
     pub by: &'static str,
-    /// What its client sends. The store has [`ON_HAND`] of A and of B, and the customer `buyer` a credit limit of
-    /// 50 dollars.
+    /// What its client sends. The store has [`ON_HAND`] of A and of B, and the customer `buyer` has a credit
+    /// limit of 50 dollars.
     body: &'static str,
 }
 
@@ -98,7 +98,7 @@ impl FromStr for OrderKind {
 /// The idempotency key of every explored order.
 const KEY: &str = "explored";
 
-/// The stock that there is.
+/// The initial stock of each article.
 pub const ON_HAND: i64 = 5;
 
 impl OrderKind {
@@ -115,7 +115,7 @@ impl OrderKind {
         ])
     }
 
-    /// The stock and the account that it begins with.
+    /// Its initial stock and account.
     pub fn seed(self) -> String {
         json!({
             "stock": [{"storeId": "main", "sku": "A", "onHand": ON_HAND}, {"storeId": "main", "sku": "B", "onHand": ON_HAND}],
@@ -124,7 +124,7 @@ impl OrderKind {
         .to_string()
     }
 
-    /// What its clients send, each at the same moment.
+    /// What its clients send, all at the same time.
     pub fn requests(self) -> Vec<ApiGatewayProxyRequest> {
         let item = |sku: &str, quantity: i64| json!({"productId": sku, "quantity": quantity, "price": 5});
         let prepaid =
@@ -146,7 +146,7 @@ impl OrderKind {
         }
     }
 
-    /// What is sent once those are answered and nothing is open any more.
+    /// What is sent after those are answered and no order is open any more.
     pub fn later_requests(self) -> Vec<ApiGatewayProxyRequest> {
         match self {
             Self::Fulfilled | Self::FulfilledOrCancelled => vec![about("/orders/{orderId}/fulfil")],
@@ -154,7 +154,7 @@ impl OrderKind {
         }
     }
 
-    /// The same key with another body, that the store could serve as well.
+    /// The same key with another body, for which there is also enough stock.
     pub fn other_request() -> ApiGatewayProxyRequest {
         place(
             &json!({"customerId": "other", "items": [{"productId": "B", "quantity": 1, "price": 7}], "totalAmount": 7}),
@@ -164,7 +164,7 @@ impl OrderKind {
 
     /// The id of every explored order.
     pub fn order_id() -> OrderId {
-        let key = KEY.parse().expect("the key is a valid one");
+        let key = KEY.parse().expect("the key is valid");
         OrderId::derive(&Caller::of_an_open_api().tenant, &key)
     }
 
@@ -173,7 +173,7 @@ impl OrderKind {
         about("/orders/{orderId}/cancel")
     }
 
-    /// The events that it is about: exactly one of them happens in each of its schedules.
+    /// The events that it is about: exactly one of them happens in each schedule.
     pub fn events(self) -> &'static [FaultKind] {
         match self {
             Self::Cancelled | Self::FulfilledOrCancelled => {
@@ -184,8 +184,8 @@ impl OrderKind {
         }
     }
 
-    /// Whether no step refuses it and nobody cancels it: it has to be confirmed, unless something worse
-    /// than a transient fault happens to it.
+    /// Whether no step refuses it and nobody cancels it. It must then be confirmed, unless something worse
+    /// than a transient fault happens.
     pub fn is_healthy(self) -> bool {
         !self.is_refused() && !matches!(self, Self::Cancelled | Self::FulfilledOrCancelled)
     }

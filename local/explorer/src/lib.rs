@@ -1,14 +1,14 @@
-//! The fault explorer: every fault at every point of an order, on the shipped definition and the
+//! The fault explorer: injects every fault at every point of an order, on the shipped definition and the
 //! shipped handlers.
 //!
-//! A run is an order of some [kind](kinds::OrderKind) on a paused clock. Wherever the world can go
-//! wrong in it is a [point](fault::Point), numbered in the order in which the run reaches it, and a
-//! schedule says which [fault](fault::Fault) happens at which point. A run is deterministic, so a
-//! schedule is also the code by which it is replayed. When everything has come to rest (recovery
-//! included) the invariants are [checked](check).
+//! A run is an order of some [kind](kinds::OrderKind) on a paused clock. Each place in it where something can
+//! go wrong is a [point](fault::Point), numbered in the order in which the run reaches it. A schedule says
+//! which [fault](fault::Fault) happens at which point. Runs are deterministic, so a schedule is also the code
+//! that replays it. When everything, recovery included, has come to rest, the invariants are
+//! [checked](check).
 //!
-//! Landings and events are placed before every point. Between two points nothing changes any record,
-//! so there is no later or earlier place in between that could make a difference.
+//! Landings and events are placed before a point. Nothing changes any record between two points, so no place
+//! in between could make a difference.
 
 pub mod check;
 pub mod fault;

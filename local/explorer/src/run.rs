@@ -1,4 +1,4 @@
-//! One run: an order, the faults that happen to it, and what is left when everything is at rest.
+//! One run: an order, the faults that happen to it, and what is left at rest.
 
 use std::fmt;
 use std::sync::Arc;
@@ -25,30 +25,30 @@ use local_stack::seed::{Seed, SeedError};
 use local_stack::{self as stack, DEAD_LETTER_QUEUE, OVERFLOW_QUEUE, Options, Stack, StackError};
 use statemachine::DEFINITION;
 
-/// When every run begins: the same moment, so that every run is the same each time.
+/// When every run begins. It is always the same moment, so runs are reproducible.
 const ORIGIN_MS: EpochMs = 1_760_000_000_000;
 
-/// The file of a ground's tables.
+/// The file with the tables that a ground starts from.
 const TABLES_FILE: &str = "tables.sqlite";
 
-/// How many recoveries a run may take to come to rest. One that takes more never will.
+/// How many recoveries a run may take to come to rest. One that takes more never comes to rest.
 const MAX_RECOVERIES: u32 = 40;
 
-/// How the stack of a run differs from the one that is deployed: in nothing, unless a test switches a
-/// protection off to see that the explorer finds it missing.
+/// How a run's stack differs from the deployed one: not at all, unless a test disables a protection to check
+/// that the explorer notices.
 #[derive(Clone)]
 pub struct Wiring {
     /// The definition.
     pub definition: String,
-    /// Makes the layer outside the faults of each run, which rewrites requests.
+    /// Creates the layer outside the faults of each run, which rewrites requests.
     pub layer: Option<Arc<MakeLayer>>,
     /// Whether recovery runs.
     pub has_recovery: bool,
-    /// Whether the overflow queue keeps a message whose order is not known to be on record.
+    /// Whether the overflow queue keeps a message whose order may not be on record.
     pub keeps_failed_messages: bool,
 }
 
-/// Makes a layer: one for each run, for runs go on beside each other.
+/// Creates a layer: one for each run, because runs are concurrent.
 pub type MakeLayer = dyn Fn() -> Arc<dyn Layer> + Send + Sync;
 
 impl fmt::Debug for Wiring {
@@ -63,26 +63,26 @@ impl Default for Wiring {
     }
 }
 
-/// What a run came to.
+/// The result of a run.
 #[derive(Debug)]
 pub struct Run {
     /// The points that it reached.
     pub points: Vec<Point>,
-    /// What it broke.
+    /// The invariants that it broke.
     pub violations: Vec<String>,
-    /// The way of each of its executions.
+    /// The path of each of its executions.
     pub traces: Vec<Trace>,
     /// What each of its clients was told.
     pub answers: Vec<String>,
 }
 
-/// A run could not be made.
+/// A run could not be set up or read.
 #[derive(Debug, thiserror::Error)]
 pub enum RunError {
-    /// The runtime could not be made.
-    #[error("make a runtime")]
+    /// The async runtime could not be created.
+    #[error("cannot create the async runtime")]
     Runtime(#[from] std::io::Error),
-    /// The stack could not be brought up.
+    /// The stack could not be started.
     #[error(transparent)]
     Stack(#[from] StackError),
     /// The stock could not be loaded.
@@ -93,14 +93,14 @@ pub enum RunError {
     Read(#[from] SnapshotError),
 }
 
-/// What all runs of one kind of order on one wiring begin with. It is made once, for it costs as much
-/// as a run.
+/// The common start of all runs of one kind of order on one wiring. It is made only once, because making it
+/// costs as much as a run.
 #[derive(Debug)]
 pub struct Ground {
     kind: OrderKind,
     wiring: Wiring,
     machine: StateMachine,
-    /// Holds the tables with their stock.
+    /// The folder with the tables and their stock.
     dir: TempDir,
 }
 
@@ -156,7 +156,7 @@ impl Ground {
         clients.extend(world.clients().await);
         settle(&stack).await;
         is_at_rest &= come_to_rest(&stack, &world, wiring, &mut clients, &mut dropped).await?;
-        // The latest that a hung invocation can land is when nobody expects it any more.
+        // A hung invocation can land at the very end, when nobody expects it any more.
         world.land_all().await;
         is_at_rest &= come_to_rest(&stack, &world, wiring, &mut clients, &mut dropped).await?;
         world.end();
@@ -167,7 +167,7 @@ impl Ground {
         let traces: Vec<_> = rest.executions.iter().map(|execution| Trace::of(&execution.history.events())).collect();
         let mut violations = check::run(*kind, faults, &rest);
         if !is_at_rest {
-            violations.push(format!("I1  the order is not decided after {MAX_RECOVERIES} recoveries"));
+            violations.push(format!("I1  the order is not at rest after {MAX_RECOVERIES} recoveries"));
         }
         let answers = rest.clients.iter().map(check::told).collect();
         Ok(Run { points: world.points(), violations, traces, answers })
@@ -190,8 +190,8 @@ async fn settle(stack: &Stack) {
     }
 }
 
-/// Lets time pass, with recovery and the overflow queue's poller at work as on AWS, until nothing is
-/// open any more. It says whether that ever was so.
+/// Lets time pass until no order is open, with recovery and the overflow queue's poller at work as on AWS.
+/// Returns whether that point was reached.
 async fn come_to_rest(
     stack: &Stack,
     world: &World,
@@ -207,11 +207,11 @@ async fn come_to_rest(
         if !wiring.has_recovery {
             return Ok(false);
         }
-        // Recovery keeps looking while its own table is out, and sees nothing. That is left out, for
-        // there is no end to it.
+        // Recovery keeps looking while its own table is out, and sees nothing. Those runs are skipped; there
+        // are too many.
         let due_ms = due_ms.max(world.out_until_ms(orders::table::TABLE).unwrap_or(due_ms));
         let wait_ms = (due_ms - stack.clock.now_ms()).max(0).unsigned_abs();
-        // Recovery comes once a minute, and finds what has become due since.
+        // Recovery runs once a minute, and finds what has become due since.
         let period_ms = u64::try_from(recovery_period().as_millis()).unwrap_or(u64::MAX);
         tokio::time::sleep(Duration::from_millis(wait_ms.next_multiple_of(period_ms).max(period_ms))).await;
         recover(stack, stack.clock.now_ms()).await;
@@ -221,12 +221,13 @@ async fn come_to_rest(
     Ok(false)
 }
 
-/// Recovery, as far as it can meet the order: the work index's other shards are empty.
+/// Recovery for the one shard that can hold the order; the work index's other shards are empty.
 pub(super) async fn recover(stack: &Stack, due_by_ms: EpochMs) {
     stack.recover_orders.run_shards(&[OrderKind::order_id().shard()], due_by_ms, RUN_TIME).await;
 }
 
-/// Works off the overflow queue, and says how many orders were dropped for their key stands for others.
+/// Works off the overflow queue, and returns how many orders were dropped because their key stands for
+/// others.
 async fn work_off(stack: &Stack, wiring: &Wiring) -> u64 {
     if wiring.keeps_failed_messages {
         let mut dropped = 0;
@@ -249,7 +250,7 @@ async fn work_off(stack: &Stack, wiring: &Wiring) -> u64 {
     0
 }
 
-/// When something has to be done next, if anything is left to do.
+/// When the next thing must be done, if anything is left to do.
 fn next_due_ms(stack: &Stack, queued: usize) -> Option<EpochMs> {
     let key = json!({ "order_id": { "S": OrderKind::order_id() } });
     let item = stack.store.item(&orders::table::TABLE.into(), &key);

@@ -1,4 +1,4 @@
-//! All schedules of one and two faults, and random ones of more.
+//! All schedules of one and two faults, and random schedules of more.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
@@ -11,14 +11,14 @@ use super::fault::{AT_THE_END, Fault, FaultKind, Point, PointNumber};
 use super::kinds::OrderKind;
 use super::run::{Ground, Run, RunError, Wiring};
 
-/// How many schedules there are, and how many were run, by the fault that comes first.
+/// How many schedules there are and how many were run, for one first fault.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct Counts {
     /// The points of a run without faults at which it can happen.
     pub points: usize,
     /// The schedules that begin with it.
     pub possible: usize,
-    /// Those that were run.
+    /// Those that have been run.
     pub run: usize,
 }
 
@@ -27,9 +27,9 @@ pub struct Counts {
 pub struct Failure {
     /// The kind of order.
     pub kind: OrderKind,
-    /// What happened to it.
+    /// The faults that happened to it.
     pub faults: Vec<Fault>,
-    /// What came of it.
+    /// Its result.
     pub run: Run,
 }
 
@@ -54,7 +54,7 @@ pub struct Found {
 }
 
 impl Found {
-    /// All counts together; points aside, which several faults share.
+    /// All counts together, except points, which several faults share.
     pub fn total(&self) -> Counts {
         self.counts.values().fold(Counts::default(), |sum, counts| Counts {
             points: sum.points.max(counts.points),
@@ -83,7 +83,7 @@ impl Search<'_> {
         Ground::new(self.kind, self.wiring)?.run(&[])
     }
 
-    /// Runs every schedule of `depth` faults, 1 or 2. A kind's event is one of them.
+    /// Runs every schedule of `depth` faults, 1 or 2. The event of a kind counts as one of them.
     ///
     /// # Errors
     /// [`RunError`].
@@ -124,7 +124,7 @@ impl Search<'_> {
             }
         });
         let mut found = shared.into_inner().unwrap_or_else(PoisonError::into_inner)?;
-        // All that comes before a failure has been run, so the first one is the same each time.
+        // Everything before a failure has been run, so the first failure is always the same.
         found.failures.sort_by_key(|failure| firsts.iter().position(|first| Some(first) == failure.faults.first()));
         if self.stops_at_first {
             found.failures.truncate(1);
@@ -189,14 +189,14 @@ impl Search<'_> {
         }
     }
 
-    /// Every fault at the points from `from` on that a schedule with these faults so far, and so many
-    /// in all, can go on with. A kind that is about an event has exactly one in each schedule.
+    /// Every fault at the points from `from` on that can extend a schedule of `depth` faults that begins with
+    /// `so_far`. If a kind is about an event, each schedule has exactly one.
     fn faults_from(&self, points: &[Point], from: PointNumber, so_far: &[Fault], depth: usize) -> Vec<Fault> {
         let events = self.kind.events();
         let lacks_event = !events.is_empty() && !so_far.iter().any(|fault| fault.kind.is_event());
         let has_room = !lacks_event || so_far.len() + 1 < depth;
-        // A long outage is hundreds of faults already, with as many points as all of them. It is run
-        // alone, beside each event, and among the random ones; not in each pair.
+        // A long outage is already hundreds of faults, and has as many points. It is run alone, with each
+        // event, and in the random schedules, but not in pairs.
         let is_pair = depth == 2 && events.is_empty();
         let mut faults = Vec::new();
         for (number, point) in (0..).zip(points).skip(from as usize) {
@@ -219,7 +219,7 @@ impl Search<'_> {
                 }
                 let later = (number + 1..).zip(points.iter().skip(number as usize + 1));
                 let stores = later.filter(|(_, point)| matches!(point, Point::Store { .. }));
-                // The second attempt is a point of its own, so what follows comes one later.
+                // The second attempt is itself a point, so later points move by one.
                 let shift = u32::from(kind == FaultKind::HungTwice);
                 let landings = stores.map(|(number, _)| number + shift).chain([AT_THE_END]);
                 landings.for_each(|lands| push(kind, Some(lands)));

@@ -8,7 +8,7 @@ use super::fault::{FaultKind, Point};
 use super::world::World;
 use local_aws::{Api, BoxFuture, Call, CancellationReason, DynamoDb, Layer, Next, Outcome, Unanswered, WireError};
 
-/// The layer before the services through which the world goes wrong.
+/// The layer in front of the services that injects the faults.
 #[derive(Debug)]
 pub struct Faults {
     world: Arc<World>,
@@ -16,7 +16,7 @@ pub struct Faults {
 }
 
 impl Faults {
-    /// The layer of a world. `store` is looked at for the items that failed conditions return.
+    /// The layer of a world. It reads from `store` the items that failed conditions return.
     pub fn new(world: Arc<World>, store: DynamoDb) -> Self {
         Self { world, store }
     }
@@ -60,8 +60,8 @@ impl Faults {
         }
     }
 
-    /// A conflict on the fence, and conditions that fail on the others because somebody else, who is
-    /// in the middle of it, holds everything there is. It says nothing about this order.
+    /// A conflict on the fence, and failed conditions on the other items, because another writer holds
+    /// everything there is for the moment. This says nothing about the order.
     fn mixed_first(&self, call: &Call) -> Vec<CancellationReason> {
         let mut reasons = vec![CancellationReason::transaction_conflict()];
         reasons.extend(actions(call).skip(1).map(|action| {
@@ -77,7 +77,7 @@ impl Faults {
     }
 }
 
-/// A conflict on the last item, and nothing against the others.
+/// A conflict on the last item, and no failure on the others.
 fn mixed_last(call: &Call) -> Vec<CancellationReason> {
     let mut reasons: Vec<_> = actions(call).map(|_| CancellationReason::none()).collect();
     reasons.pop();
@@ -96,8 +96,8 @@ fn tables(call: &Call) -> Vec<String> {
     named.into_iter().chain(in_transaction).collect()
 }
 
-/// Recovery looks into every shard of the work index on every run. Those of a shard without an order
-/// read nothing and change nothing, so they are no points.
+/// Recovery queries every shard of the work index on every run. Queries of a shard without an order read
+/// nothing and change nothing, so they are not points.
 fn touches_no_order(call: &Call) -> bool {
     call.operation == "Query"
 }
@@ -108,7 +108,7 @@ impl Layer for Faults {
             match call.api {
                 Api::DynamoDb if touches_no_order(&call) => {
                     let answer = next.apply(&call).await?;
-                    // Only the shard's answer tells whether it holds the order.
+                    // Only the shard's answer shows whether it holds the order.
                     let found = answer.json()["Count"].as_u64().unwrap_or_default() > 0;
                     if found && self.world.is_counting() { self.store_call(call, next).await } else { Ok(answer) }
                 }

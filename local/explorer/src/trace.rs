@@ -23,7 +23,7 @@ pub struct Visit {
     /// How its attempts ended, in order: an error's name, or `None` for success. Empty for a state
     /// that attempts nothing.
     pub attempts: Vec<Option<String>>,
-    /// What a compensation found: the effect named by its receipt.
+    /// What a compensation did: the effect named in its receipt.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub effect: Option<String>,
     #[serde(skip)]
@@ -99,7 +99,7 @@ impl fmt::Display for Visit {
         let width = 24_usize.saturating_sub(2 * self.depth);
         write!(f, "   {:indent$}{:width$}", "", self.state, indent = 2 * self.depth)?;
         let duration = self.duration_ms.map_or_else(String::new, |ms| match ms {
-            // A clock that jumps takes no time for what is no delay.
+            // A clock that jumps shows no time except for delays.
             0 => String::new(),
             1..1000 => format!("{ms} ms"),
             _ => format!("{}.{} s", ms / 1000, ms % 1000 / 100),

@@ -1,4 +1,5 @@
-//! The world around the handlers: it counts the points of a run, and goes wrong where it is told to.
+//! The world around the handlers: it counts the points of a run, and injects faults where the schedule says
+//! so.
 
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -21,7 +22,8 @@ use local_stack::lambda::{Functions, Invocation, InvocationLayer};
 /// How long an outage of a table lasts.
 const OUTAGE: Duration = Duration::from_mins(15);
 
-/// How long a long one lasts: beyond recovery's attempts forward, and within those back.
+/// How long a long outage lasts: longer than recovery's attempts to confirm, shorter than its attempts to
+/// roll back.
 const LONG_OUTAGE: Duration = Duration::from_hours(6);
 
 /// A request that was answered.
@@ -37,20 +39,20 @@ pub struct Exchange {
 #[derive(Debug, Default)]
 pub struct World {
     state: Mutex<State>,
-    /// Let go of at the end: the stack's services hold the world in turn.
+    /// Dropped at the end, because the stack's services in turn hold the world.
     stack: Mutex<Option<Arc<Stack>>>,
 }
 
 #[derive(Debug, Default)]
 struct State {
-    /// Nothing counts before the run begins, and after it has come to rest.
+    /// Points do not count before the run begins or after it has come to rest.
     is_counting: bool,
     points: Vec<Point>,
     plan: BTreeMap<PointNumber, Fault>,
     held: Vec<Held>,
-    /// What strikes a state's next attempt again, by execution and state.
+    /// The fault that strikes a state's next attempt as well, by execution and state.
     again: BTreeMap<(Arc<str>, Arc<str>), Fault>,
-    /// Until when a table answers nobody.
+    /// Until when each table does not answer.
     outages: BTreeMap<String, EpochMs>,
     callers: Vec<JoinHandle<Exchange>>,
 }
@@ -65,7 +67,7 @@ struct Held {
 
 impl Held {
     async fn land(self) {
-        // A run that is over has nobody left to open the gate for.
+        // After a run has ended, nobody is left to open the gate for.
         let _ = self.gate.send(());
         let _ = self.landed.await;
     }
@@ -78,13 +80,13 @@ impl World {
         Self { state: Mutex::new(State { plan, ..State::default() }), stack: Mutex::default() }
     }
 
-    /// From now on points are counted, and faults happen.
+    /// Starts counting points and injecting faults.
     pub fn begin(&self, stack: &Stack) {
         *self.stack.lock().unwrap_or_else(PoisonError::into_inner) = Some(Arc::new(stack.clone()));
         self.lock().is_counting = true;
     }
 
-    /// From now on nothing goes wrong, and the stack is let go.
+    /// Stops injecting faults, and drops the stack.
     pub fn end(&self) {
         self.lock().is_counting = false;
         *self.stack.lock().unwrap_or_else(PoisonError::into_inner) = None;
@@ -95,7 +97,7 @@ impl World {
         self.lock().points.clone()
     }
 
-    /// Lets somebody send a request.
+    /// Sends a request on someone's behalf.
     pub fn call(&self, request: ApiGatewayProxyRequest) {
         let Some(stack) = self.stack() else { return };
         let caller = tokio::spawn(async move {
@@ -105,7 +107,7 @@ impl World {
         self.lock().callers.push(caller);
     }
 
-    /// Waits until everybody who sent something is answered.
+    /// Waits until every sender has an answer.
     pub async fn clients(&self) -> Vec<Exchange> {
         let mut clients = Vec::new();
         loop {
@@ -119,7 +121,7 @@ impl World {
         }
     }
 
-    /// Lands what is still held.
+    /// Lands what is still delayed.
     pub async fn land_all(&self) {
         let held = std::mem::take(&mut self.lock().held);
         for held in held {
@@ -127,13 +129,13 @@ impl World {
         }
     }
 
-    /// Whether a table answers nobody at the moment.
+    /// Whether a table is out at the moment.
     pub fn is_out(&self, table: &str) -> bool {
         let Some(stack) = self.stack() else { return false };
         self.lock().outages.get(table).is_some_and(|until_ms| stack.clock.now_ms() < *until_ms)
     }
 
-    /// Until when a table answers nobody, if it ever was out.
+    /// Until when a table is out, if it ever was.
     pub fn out_until_ms(&self, table: &str) -> Option<EpochMs> {
         self.lock().outages.get(table).copied()
     }
@@ -146,12 +148,12 @@ impl World {
         self.lock().outages.insert(table.to_owned(), stack.clock.now_ms() + lasts_ms);
     }
 
-    /// Whether points are counted at the moment.
+    /// Whether points are being counted.
     pub fn is_counting(&self) -> bool {
         self.lock().is_counting
     }
 
-    /// Counts a point, lets happen what is to happen before it, and says what goes wrong at it.
+    /// Counts a point, does what is scheduled before it, and returns the fault at it.
     pub async fn arrive(&self, point: Point) -> Option<Fault> {
         let (landing, fault) = {
             let mut state = self.lock();
@@ -189,14 +191,15 @@ impl World {
         if matches!(kind, FaultKind::CustomerCancels | FaultKind::OtherBody) {
             let caller = self.lock().callers.pop();
             if let Some(caller) = caller {
-                // It is put back answered, to be read with the others.
+                // It is put back with its answer, to be read with the others.
                 let client = caller.await.unwrap_or_else(|panic| std::panic::resume_unwind(panic.into_panic()));
                 self.lock().callers.push(tokio::spawn(async move { client }));
             }
         }
     }
 
-    /// What goes wrong at an attempt: what is planned for its point, or what struck the attempt before twice.
+    /// The fault at an attempt: the one planned for its point, or the one that struck the previous attempt
+    /// and strikes twice.
     fn strike(&self, planned: Option<Fault>, attempt: (Arc<str>, Arc<str>)) -> Option<Fault> {
         let mut state = self.lock();
         match planned.map(|fault| (fault, fault.kind.each_time())) {
@@ -235,7 +238,7 @@ impl World {
     }
 
     fn lock(&self) -> MutexGuard<'_, State> {
-        // No change to the state can be left half done by a panic that a run survives.
+        // A panic that a run survives leaves no change to the state half done.
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }

@@ -1,6 +1,6 @@
-//! The handlers of the declared functions: the one place that says which code a function's name stands for.
+//! The handlers of the declared functions: the one place that maps a function's name to its code.
 //!
-//! A new function is a line here. What a handler must agree on with its declaration is found by [`problems`].
+//! To add a function, add a line here. [`problems`] finds where handlers and declarations disagree.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
@@ -36,7 +36,7 @@ use workflow::Workflow;
 use crate::OVERFLOW_QUEUE;
 use crate::step_functions::machine_arn;
 
-/// The functions that the state machine calls, each with clients of its own.
+/// The functions that the state machine calls. Each has its own clients.
 #[must_use]
 pub fn tasks(config: &SdkConfig, clock: WallClock) -> Vec<TaskHandler> {
     let client = || Client::new(config);
@@ -59,7 +59,7 @@ pub fn apis(services: &Services) -> Vec<ApiHandler> {
     ]
 }
 
-/// What the functions behind API Gateway are made of.
+/// What the functions behind API Gateway need.
 #[derive(Debug, Clone)]
 pub struct Services {
     /// The orders table.
@@ -76,11 +76,11 @@ pub struct Services {
     pub clock: WallClock,
 }
 
-/// What Step Functions sees of an invocation: the payload, or a named error.
+/// An invocation's result as Step Functions sees it: the payload, or a named error.
 pub type Invoked = Result<Value, TaskError>;
 
 impl Services {
-    /// The services that these clients reach.
+    /// The services that these clients call.
     #[must_use]
     pub fn new(config: &SdkConfig, clock: WallClock) -> Self {
         let client = Client::new(config);
@@ -106,12 +106,12 @@ pub struct TaskHandler {
     name: &'static str,
     invoke: Arc<Invoke>,
     check_payload: Arc<Check>,
-    /// The refusals that its code has.
+    /// The refusals that its code can return.
     refusals: BTreeSet<&'static str>,
     step: Option<StepFacts>,
 }
 
-/// What a step says of an order without reading anything.
+/// What a step can say about an order without reading anything.
 #[derive(Clone)]
 struct StepFacts {
     fence_key: Arc<FenceKey>,
@@ -124,20 +124,20 @@ impl TaskHandler {
         self.name
     }
 
-    /// Invokes it, as Lambda does but for its time limit.
+    /// Invokes it, as Lambda does except for the time limit.
     pub fn invoke(&self, payload: Value) -> BoxFuture<'static, Invoked> {
         (self.invoke)(payload)
     }
 
-    /// Whether it would take this payload.
+    /// Checks whether it accepts this payload.
     ///
     /// # Errors
-    /// What it would refuse it for.
+    /// Why it would reject the payload.
     pub fn check_payload(&self, payload: &Value) -> Result<(), String> {
         (self.check_payload)(payload)
     }
 
-    /// Of a step: the effect that an order asks of it, as its fence keeps it.
+    /// For a step: the effect that an order asks of it, as its fence stores it.
     pub fn effect(&self, order: &Order) -> Option<Value> {
         self.step.as_ref().map(|step| (step.effect)(order))
     }
@@ -195,7 +195,7 @@ where
     S::Refusal: VariantNames,
 {
     let declaration = declarations::function(name).and_then(|function| function.step.as_ref());
-    let declaration = declaration.unwrap_or_else(|| panic!("functions/{name}/function.json declares no step"));
+    let declaration = declaration.unwrap_or_else(|| panic!("functions/{name}/function.json does not declare a step"));
     let (keys, effects) = (step.clone(), step.clone());
     let facts = StepFacts {
         fence_key: Arc::new(move |order_id| keys.fence_key(order_id)),
@@ -233,13 +233,13 @@ fn api<H: Handler>(name: &'static str, handler: H) -> ApiHandler {
     ApiHandler { name, respond: Arc::new(respond) }
 }
 
-/// An error of a function, with the cause that Lambda makes of it.
+/// An error of a function, with the cause that Lambda builds from it.
 pub fn lambda_error(error_type: &str, error_message: &str) -> TaskError {
     let cause = json!({ "errorMessage": error_message, "errorType": error_type });
     TaskError::new(error_type, cause.to_string())
 }
 
-/// What the handlers and the declarations do not agree on: each names the file to change.
+/// Every disagreement between handlers and declarations; each message names the file to change.
 pub fn problems(tasks: &[TaskHandler], apis: &[ApiHandler]) -> Vec<String> {
     let mut problems = declarations::problems();
     let handled: BTreeSet<&str> =
@@ -259,7 +259,7 @@ pub fn problems(tasks: &[TaskHandler], apis: &[ApiHandler]) -> Vec<String> {
         let refusals: BTreeSet<&str> = of_step.chain(of_record).map(String::as_str).collect();
         if refusals != task.refusals {
             let at = format!("functions/{}/function.json", task.name);
-            problems.push(format!("{at}: declares the refusals {refusals:?}, and the code has {:?}", task.refusals));
+            problems.push(format!("{at}: declares the refusals {refusals:?}, but the code has {:?}", task.refusals));
         }
         problems.extend(fence_problem(function, task));
     }
@@ -275,18 +275,19 @@ fn fence_problem(function: &Function, task: &TaskHandler) -> Option<String> {
     });
     let (declared, found) = (declared.collect::<Item>(), fence_key(&order_id));
     (declared != found).then(|| {
-        format!("functions/{}/function.json: the fence's key is {declared:?}, and the code's {found:?}", task.name)
+        format!("functions/{}/function.json: the fence's key is {declared:?}, but the code's is {found:?}", task.name)
     })
 }
 
-/// The task functions with clients that reach nothing: for what they say without calling anybody.
+/// The task functions with clients that reach nothing, to ask them what needs no request.
 pub fn unconnected() -> &'static [TaskHandler] {
     static ALL: LazyLock<Vec<TaskHandler>> =
         LazyLock::new(|| tasks(&crate::config(&local_aws::Services::new()), WallClock::System));
     &ALL
 }
 
-/// What an order asks of a step, as the step's fence keeps it; nothing, for a function that is no step.
+/// The effect that an order asks of a step, as the step's fence stores it; nothing for a function that is not
+/// a step.
 pub fn effect(step: &str, order: &Order) -> Option<Value> {
     unconnected().iter().find(|task| task.name() == step)?.effect(order)
 }

@@ -1,4 +1,4 @@
-//! API Gateway: a request becomes an event, and goes to the function that declares its route.
+//! API Gateway: turns a request into an event, and sends it to the function that declares the route.
 
 use std::collections::HashMap;
 
@@ -14,7 +14,7 @@ use crate::Stack;
 pub type PathParameters = HashMap<String, String>;
 
 impl Stack {
-    /// Has the function that declares the request's route answer it.
+    /// Sends the request to the function that declares its route.
     pub async fn answer(&self, event: ApiGatewayProxyRequest, caller: &Caller, request_id: &str) -> Answer {
         let resource = event.resource.as_deref().unwrap_or_default();
         let route = format!("{} {resource}", event.http_method);
@@ -27,7 +27,7 @@ impl Stack {
     }
 }
 
-/// The event that API Gateway makes of a request to a REST API with proxy integration.
+/// The event that API Gateway builds from a request to a REST API with proxy integration.
 /// <https://docs.aws.amazon.com/apigateway/latest/developerguide/set-up-lambda-proxy-integrations.html>
 pub fn event(
     method: Method,
@@ -58,8 +58,8 @@ pub fn event(
     event
 }
 
-/// Gives an event its query: decoded, and for a parameter that was sent twice with its last value in
-/// the one map and with all of them in the other, as API Gateway does.
+/// Gives an event its decoded query. As in API Gateway, a parameter that was sent twice has its last value in
+/// one map and all its values in the other.
 pub fn set_query(event: &mut ApiGatewayProxyRequest, query: &str) {
     let mut all = HashMap::<String, Vec<String>>::new();
     for (name, value) in form_urlencoded::parse(query.as_bytes()) {

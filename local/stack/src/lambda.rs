@@ -19,7 +19,7 @@ pub fn function_arn(name: &str) -> String {
 /// One invocation of a task function.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Invocation {
-    /// Counts the invocations of one stack from 0 on.
+    /// Numbers the invocations of one stack, from 0.
     pub number: u64,
     /// The function's name.
     pub function: String,
@@ -29,16 +29,16 @@ pub struct Invocation {
     pub execution: Arc<str>,
     /// How many times the state has tried before.
     pub attempt: u32,
-    /// What the function is given.
+    /// The function's input.
     pub payload: Value,
 }
 
-/// Stands between the state machine and the functions, and decides what becomes of an invocation.
+/// Stands between the state machine and the functions, and decides what happens to an invocation.
 ///
-/// It runs in the invocation's own task, which a state that times out does not end: an invocation
-/// that is held back here lands later, as a late one on Lambda does.
+/// It runs in the invocation's own task, which continues when the state times out. An invocation that is
+/// delayed here lands later, as a late one does on Lambda.
 pub trait InvocationLayer: Send + Sync + fmt::Debug {
-    /// Decides what becomes of `invocation`; `functions` applies it as many times as it is asked to.
+    /// Decides what happens to `invocation`; `functions` runs it as many times as it is called.
     fn around<'a>(&'a self, invocation: Invocation, functions: &'a Functions) -> BoxFuture<'a, Invoked>;
 }
 
@@ -57,7 +57,7 @@ impl Functions {
     /// Invokes a function.
     ///
     /// # Errors
-    /// The function's own error, by its name; `Sandbox.Timedout` past its declared time limit, and
+    /// The function's own error under its name, `Sandbox.Timedout` after its declared time limit, or
     /// `Lambda.ResourceNotFoundException` for a function that does not exist.
     pub async fn invoke(&self, function: &str, payload: Value) -> Invoked {
         let Some(task) = self.tasks.iter().find(|task| task.name() == function) else {
@@ -73,7 +73,7 @@ impl Functions {
     }
 }
 
-/// Lambda, as a state machine's Task states reach it.
+/// Lambda, as a state machine's Task states call it.
 #[derive(Debug)]
 pub struct Lambda {
     functions: Arc<Functions>,
@@ -82,7 +82,7 @@ pub struct Lambda {
 }
 
 impl Lambda {
-    /// Lambda with these functions, and perhaps a layer before them.
+    /// Lambda with these functions, and optionally a layer in front of them.
     pub fn new(functions: Functions, layer: Option<Arc<dyn InvocationLayer>>) -> Self {
         Self { functions: Arc::new(functions), layer, invocations: AtomicU64::new(0) }
     }
@@ -100,7 +100,7 @@ impl TaskRunner for Lambda {
             payload: task.arguments["Payload"].clone(),
         };
         let (functions, layer) = (Arc::clone(&self.functions), self.layer.clone());
-        // A state that times out stops waiting, and the function goes on.
+        // A state that times out stops waiting; the function continues.
         let invoked = tokio::spawn(async move {
             match layer {
                 Some(layer) => layer.around(invocation, &functions).await,
@@ -109,7 +109,7 @@ impl TaskRunner for Lambda {
         });
         let payload = match invoked.await {
             Ok(invoked) => invoked?,
-            // What Lambda says of a process that ends before it answers.
+            // Lambda's message for a process that ends before it answers.
             Err(crash) => return Err(TaskError::new("Lambda.Unknown", crash.to_string())),
         };
         Ok(json!({ "ExecutedVersion": "$LATEST", "Payload": payload, "StatusCode": 200 }))

@@ -6,8 +6,8 @@
 //! | [`gateway`] | API Gateway: which function answers a request |
 //! | [`lambda`] | the task functions, invoked as Step Functions invokes Lambda |
 //! | [`step_functions`] | the Step Functions API, with the engine behind it |
-//! | [`schedule`] | what AWS does by itself: the schedule, and the polling of queues |
-//! | [`seed`] | the stock and the accounts that a new stack begins with |
+//! | [`schedule`] | what AWS does on its own: the schedule, and polling queues |
+//! | [`seed`] | the stock and the accounts of a new stack |
 
 pub mod functions;
 pub mod gateway;
@@ -41,13 +41,13 @@ use step_functions::{Executions, StepFunctions};
 /// The overflow queue's name on a local stack.
 pub const OVERFLOW_QUEUE: &str = "order-overflow";
 
-/// The name of the queue that an overflow message ends in when it cannot be worked off.
+/// The name of the dead-letter queue of the overflow queue.
 pub const DEAD_LETTER_QUEUE: &str = "order-overflow-dead";
 
 /// The name of the queue of parked orders on a local stack.
 pub const PARKED_QUEUE: &str = "orders-parked";
 
-/// The stack could not be brought up.
+/// The stack could not be started.
 #[derive(Debug, thiserror::Error)]
 pub enum StackError {
     /// The data cannot be used.
@@ -59,30 +59,30 @@ pub enum StackError {
     /// The definition cannot be used.
     #[error(transparent)]
     Definition(#[from] DefinitionError),
-    /// Handlers and declarations do not agree.
+    /// Handlers and declarations disagree.
     #[error("the functions cannot be served:\n  {}", .0.join("\n  "))]
     Functions(Vec<String>),
 }
 
-/// What a stack is made of, besides the shipped code.
+/// The parts of a stack other than the shipped code.
 #[derive(Debug)]
 pub struct Options {
     /// Where the data is.
     pub store: DynamoDb,
     /// The state machine.
     pub machine: StateMachine,
-    /// What the time is when it starts.
+    /// The time at the start.
     pub origin_ms: EpochMs,
-    /// Where the jitter of retries comes from.
+    /// The source of the retries' jitter.
     pub random: Random,
-    /// What stands before DynamoDB, Step Functions and SQS, outermost first.
+    /// The layers in front of DynamoDB, Step Functions and SQS, outermost first.
     pub layers: Vec<Arc<dyn Layer>>,
-    /// What stands before the task functions.
+    /// The layer in front of the task functions.
     pub invocations: Option<Arc<dyn InvocationLayer>>,
 }
 
 impl Options {
-    /// As it is deployed, on this data.
+    /// As deployed, on this data.
     ///
     /// # Errors
     /// [`StackError::Definition`].
@@ -90,7 +90,7 @@ impl Options {
         Ok(Self::with_machine(store, load(DEFINITION)?))
     }
 
-    /// As it is deployed but for the state machine, on this data.
+    /// As deployed except for the state machine, on this data.
     pub fn with_machine(store: DynamoDb, machine: StateMachine) -> Self {
         Self {
             store,
@@ -102,7 +102,7 @@ impl Options {
         }
     }
 
-    /// As it is deployed, in memory.
+    /// As deployed, in memory.
     ///
     /// # Errors
     /// [`StackError::Store`] and [`StackError::Definition`].
@@ -110,7 +110,7 @@ impl Options {
         Self::new(DynamoDb::in_memory()?)
     }
 
-    /// As it is deployed, in a directory.
+    /// As deployed, in a directory.
     ///
     /// # Errors
     /// [`StackError::Store`] and [`StackError::Definition`].
@@ -124,13 +124,13 @@ impl Options {
 pub struct Stack {
     /// The functions behind API Gateway.
     pub apis: Arc<Vec<ApiHandler>>,
-    /// The schedule's and the overflow queue's function.
+    /// The function that the schedule and the overflow queue invoke.
     pub recover_orders: Arc<RecoverOrders>,
-    /// The queues, for the part of Lambda that polls them.
+    /// The queues, for the poller.
     pub queues: Sqs,
-    /// The data, for those who look at it from outside.
+    /// The data, for reading it from outside.
     pub store: DynamoDb,
-    /// Step Functions, for those who start an execution beside another.
+    /// Step Functions, for starting another execution alongside.
     pub step_functions: Arc<StepFunctions<Lambda>>,
     /// The executions.
     pub executions: Executions,
@@ -138,14 +138,14 @@ pub struct Stack {
     pub orders: Orders,
     /// The state machine, to start sagas from outside.
     pub workflow: Workflow,
-    /// The time as everything here sees it.
+    /// The time, as everything here sees it.
     pub clock: WallClock,
-    /// DynamoDB, Step Functions and SQS, to be served to others.
+    /// DynamoDB, Step Functions and SQS, for serving them to others.
     pub services: Services,
 }
 
 impl Stack {
-    /// Brings it up; creates the tables where they are missing.
+    /// Starts the stack, and creates missing tables.
     ///
     /// # Errors
     /// [`StackError`].
@@ -189,7 +189,7 @@ impl Stack {
     }
 }
 
-/// What the definition is held to: whether a function takes a payload is asked of its handler.
+/// What the definition is checked against. The handlers say whether their functions accept a payload.
 pub fn policy() -> Policy {
     statemachine::policy::policy(Arc::new(|name, payload| {
         let task = functions::unconnected().iter().find(|task| task.name() == name);
@@ -197,14 +197,15 @@ pub fn policy() -> Policy {
     }))
 }
 
-/// What the declarations, and the handlers and the declarations, do not agree on: each names the file to change.
+/// Every disagreement among declarations, or between them and the handlers; each message names the file to
+/// change.
 pub fn problems() -> Vec<String> {
     let config = config(&Services::new());
     let apis = functions::apis(&functions::Services::new(&config, WallClock::System));
     functions::problems(functions::unconnected(), &apis)
 }
 
-/// Loads a definition whose placeholders are the functions' local ARNs.
+/// Loads a definition, with the functions' local ARNs for its placeholders.
 ///
 /// # Errors
 /// [`StackError::Definition`].
@@ -215,12 +216,12 @@ pub fn load(definition: &str) -> Result<StateMachine, StackError> {
 /// The definition with the functions' local ARNs.
 ///
 /// # Errors
-/// [`MissingPlaceholder`], if it names a function that no folder declares.
+/// [`MissingPlaceholder`], if it names an undeclared function.
 pub fn fill(definition: &str) -> Result<String, MissingPlaceholder> {
     statemachine::fill(definition, function_arn)
 }
 
-/// The clients' configuration: the one they have on Lambda, but for where requests go.
+/// The clients' configuration: as on Lambda, except for where requests go.
 pub fn config(services: &Services) -> SdkConfig {
     SdkConfig::builder()
         .behavior_version(BehaviorVersion::v2026_01_12())

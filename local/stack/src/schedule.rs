@@ -1,5 +1,5 @@
-//! What AWS does for the deployed system by itself: EventBridge Scheduler's recovery every minute,
-//! and Lambda's polling of the overflow queue.
+//! What AWS does for the deployed system on its own: EventBridge Scheduler runs recovery every minute, and
+//! Lambda polls the overflow queue.
 
 use std::time::Duration;
 
@@ -18,11 +18,11 @@ pub fn recovery_period() -> Duration {
     Duration::from_mins(minutes.into())
 }
 
-/// How often, and how many times, open orders are looked for after a start.
+/// After a start, how often and how many times all open orders are recovered.
 const START_ROUND_PERIOD: Duration = Duration::from_secs(10);
 const START_ROUNDS: u32 = 5;
 
-/// How many messages the poller hands over at once, as the function declares.
+/// The maximum number of messages in one batch, as the function declares.
 fn batch() -> usize {
     let receives = declarations::function("recover-orders").and_then(|function| function.receives.get("overflow"));
     receives.map_or(1, |receives| usize::try_from(receives.batch).unwrap_or(1))
@@ -31,8 +31,8 @@ fn batch() -> usize {
 /// How long one receive waits for messages: SQS's own limit.
 const RECEIVE_WAIT: Duration = Duration::from_secs(20);
 
-/// Starts both, until they are aborted. The first recoveries take up every open order, and the
-/// first poll every message that was being worked off: neither outlives the process that it ran in.
+/// Starts both; they run until aborted. The first recoveries restart every open order, and the first poll
+/// gets every message that was in progress, because no execution or receiver outlives its process.
 pub fn spawn(stack: &Stack) -> JoinHandle<()> {
     let (recovery, poller) = (stack.clone(), stack.clone());
     tokio::spawn(async move {
@@ -44,7 +44,7 @@ pub fn spawn(stack: &Stack) -> JoinHandle<()> {
 }
 
 async fn recover_forever(stack: &Stack) {
-    // What a crash left open, and what the rush after the restart held up, is not due for minutes.
+    // What a crash left open, or the rush after the restart delayed, would not be due for minutes.
     let mut rounds = interval(START_ROUND_PERIOD);
     rounds.set_missed_tick_behavior(MissedTickBehavior::Delay);
     for _ in 0..START_ROUNDS {
@@ -59,8 +59,8 @@ async fn recover_forever(stack: &Stack) {
     }
 }
 
-/// Takes up every open order, due or not, whose execution is not running. On AWS nobody knows which
-/// those are, so recovery waits there until none can run any more.
+/// Restarts the workflow for every open order whose execution is not running, due or not. On AWS nobody knows
+/// which executions run, so recovery waits there until none can.
 pub async fn take_up_all(stack: &Stack) -> Report {
     stack.recover_orders.take_up_all(RUN_TIME, &|order_id| stack.executions.is_running(order_id.as_str())).await
 }
@@ -73,20 +73,23 @@ fn report(report: &Report) {
 }
 
 async fn poll_forever(stack: &Stack) {
-    // What an earlier process had received went down with it.
+    // An earlier process is gone, and so are the receivers that it had.
     if let Err(error) = stack.queues.release(OVERFLOW_QUEUE).await {
-        tracing::warn!(reason = saga::task::chain(&error), "held messages come back after their visibility timeout");
+        tracing::warn!(
+            reason = saga::task::chain(&error),
+            "could not release the messages that an earlier process received; they return after their visibility timeout"
+        );
     }
     loop {
         if let Err(error) = poll_overflow(stack, RECEIVE_WAIT).await {
-            tracing::warn!(reason = saga::task::chain(&error), "the overflow queue could not be polled");
+            tracing::warn!(reason = saga::task::chain(&error), "could not poll the overflow queue; will retry");
             tokio::time::sleep(RECEIVE_WAIT).await;
         }
     }
 }
 
-/// Hands one batch of the overflow queue to its function, and deletes what the function has done;
-/// `None` if the queue has no message to hand over.
+/// Hands one batch of the overflow queue to its function, and deletes the messages that it has handled.
+/// Returns `None` if there is no message.
 ///
 /// # Errors
 /// [`QueueError`].

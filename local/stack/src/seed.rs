@@ -1,4 +1,4 @@
-//! The stock and the customer accounts that a new stack begins with.
+//! The initial stock and customer accounts of a new stack.
 //!
 //! ```json
 //! {"stock":[{"storeId":"main","sku":"LAPTOP001","onHand":100}],
@@ -19,10 +19,10 @@ use saga::{Item, Unavailable};
 use serde::Deserialize;
 use serde_json::value::RawValue;
 
-/// The sample that a stack begins with if it is given no file.
+/// The sample, for a stack that is given no file.
 pub const SAMPLE: &str = include_str!("sample-stock.json");
 
-/// What a new stack begins with.
+/// The initial content of a new stack.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Seed {
     stock: Vec<Stock>,
@@ -33,26 +33,26 @@ pub struct Seed {
 #[derive(Debug, thiserror::Error)]
 pub enum SeedError {
     /// The file cannot be read.
-    #[error("read the stock file {}", .path.display())]
+    #[error("cannot read the stock file {}", .path.display())]
     File {
         /// The file.
         path: PathBuf,
         /// Why.
         source: std::io::Error,
     },
-    /// It is not JSON of the right form.
-    #[error("the stock file is not of the form that `order-saga serve --help` shows")]
+    /// It does not have the right format.
+    #[error("the stock file does not have the format that `order-saga serve --help` shows")]
     Form(#[source] serde_json::Error),
     /// A value in it is out of its range.
     #[error("the stock file's {place} {rule}")]
     Value {
-        /// Where it stands.
+        /// Where it is.
         place: String,
         /// The rule that it breaks.
         rule: String,
     },
-    /// It cannot be stored.
-    #[error("store the stock and the accounts")]
+    /// It could not be stored.
+    #[error("could not store the stock and the accounts")]
     Store(#[from] Unavailable),
 }
 
@@ -109,9 +109,9 @@ impl Seed {
         let file: File = serde_json::from_str(text).map_err(SeedError::Form)?;
         let mut articles = BTreeSet::new();
         let stock = file.stock.into_iter().enumerate().map(|(index, stock)| {
-            // The second one would be passed over: tables are seeded with what is not there yet.
+            // The second entry would be ignored: seeding writes only what is missing.
             if !articles.insert((stock.store_id.clone(), stock.sku.clone())) {
-                let rule = format!("is {} of {} again", stock.sku, stock.store_id);
+                let rule = format!("repeats {} of {}", stock.sku, stock.store_id);
                 return Err(SeedError::Value { place: format!("stock[{index}]"), rule });
             }
             if !(0..=MAX_ON_HAND).contains(&stock.on_hand) {
@@ -128,7 +128,7 @@ impl Seed {
         let mut customers = BTreeSet::new();
         let accounts = file.accounts.into_iter().enumerate().map(|(index, account)| {
             if !customers.insert(account.customer_id.clone()) {
-                let rule = format!("is {} again", account.customer_id);
+                let rule = format!("repeats {}", account.customer_id);
                 return Err(SeedError::Value { place: format!("accounts[{index}]"), rule });
             }
             let credit_limit_minor = account.currency.minor_units(account.credit_limit.get()).map_err(|rule| {
@@ -145,10 +145,10 @@ impl Seed {
         Ok(Self { stock: stock.collect::<Result<_, _>>()?, accounts: accounts.collect::<Result<_, _>>()? })
     }
 
-    /// Stores it, once: tables that were seeded before are left as they are.
+    /// Stores the seed, once. Tables that were seeded before are left as they are.
     ///
-    /// The mark that says so is written last, so a seeding that was interrupted is completed by the
-    /// next start; what it wrote already is not overwritten.
+    /// The mark for that is written last, so the next start completes a seeding that was interrupted. It
+    /// overwrites nothing.
     ///
     /// # Errors
     /// [`SeedError::Store`].
@@ -173,7 +173,7 @@ impl Seed {
 const READ: &str = "read whether the stock is loaded";
 const WRITE: &str = "load the stock and the accounts";
 
-/// The key of the item that says that the tables are seeded.
+/// The key of the item that marks the tables as seeded.
 pub fn seeded_mark() -> Item {
     Item::from([("pk".to_owned(), AttributeValue::S("SEEDED".to_owned()))])
 }
@@ -182,7 +182,7 @@ async fn put_new<T: serde::Serialize>(client: &Client, table: &str, key: Item, v
     let mut item: Item =
         serde_dynamo::to_item(value).map_err(|source| Unavailable::Unreadable { attempted: WRITE, source })?;
     item.extend(key);
-    // What is there is there: orders may hold some of it already.
+    // What exists stays: orders may already hold some of it.
     let put = client.put_item().table_name(table).set_item(Some(item)).condition_expression("attribute_not_exists(pk)");
     match put.send().await {
         Ok(_) => Ok(()),
@@ -213,9 +213,9 @@ mod tests {
         assert!(Seed::parse(r#"{"stocks":[]}"#).is_err());
         let twice = r#"{"storeId":"main","sku":"A","onHand":1}"#;
         let error = Seed::parse(&format!(r#"{{"stock":[{twice},{twice}]}}"#)).unwrap_err();
-        assert_eq!(error.to_string(), "the stock file's stock[1] is A of main again");
+        assert_eq!(error.to_string(), "the stock file's stock[1] repeats A of main");
         let twice = r#"{"customerId":"a","creditLimit":1,"currency":"USD"}"#;
         let error = Seed::parse(&format!(r#"{{"accounts":[{twice},{twice}]}}"#)).unwrap_err();
-        assert_eq!(error.to_string(), "the stock file's accounts[1] is a again");
+        assert_eq!(error.to_string(), "the stock file's accounts[1] repeats a");
     }
 }

@@ -1,4 +1,4 @@
-//! The Step Functions API that the functions call, with our own engine behind it.
+//! The Step Functions API that the functions call, backed by our own engine.
 
 use std::collections::VecDeque;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -16,11 +16,11 @@ use local_aws::{BoxFuture, Service, ServiceAnswer, WireError};
 /// The state machine's name on a local stack.
 pub const MACHINE_NAME: &str = "order-saga";
 
-/// How many executions are remembered for whoever wants to look at them, and all that still run.
+/// How many executions are kept for inspection; more while the oldest of them still runs.
 const REMEMBERED_EXECUTIONS: usize = 1000;
 
-/// How many asynchronous executions run at once; the others wait for their turn. Lambda scales with
-/// them, and this machine does not: recovery's thousand at once would run into each other's timeouts.
+/// How many asynchronous executions run at once; the others wait their turn. Lambda scales with the load and
+/// this machine does not: a thousand recovered executions at once would make each other time out.
 const ASYNCHRONOUS_AT_ONCE: usize = 64;
 
 /// The state machine's ARN on a local stack.
@@ -35,9 +35,9 @@ pub struct Execution {
     pub arn: String,
     /// Its name: the order's id.
     pub name: String,
-    /// What it was started with.
+    /// Its input.
     pub input: Arc<Value>,
-    /// What has happened in it so far.
+    /// Its history so far.
     pub history: History,
     /// How it ended, once it has.
     pub outcome: watch::Receiver<Option<Arc<Outcome>>>,
@@ -45,7 +45,7 @@ pub struct Execution {
 }
 
 impl Execution {
-    /// Ends it where it stands: no Catch runs, and nothing is recorded.
+    /// Stops it where it is: no Catch runs, and nothing is recorded.
     pub fn kill(&self) {
         self.abort.abort();
     }
@@ -60,7 +60,7 @@ impl Execution {
 pub struct Executions(Arc<Mutex<VecDeque<Execution>>>);
 
 impl Executions {
-    /// All that are remembered.
+    /// All executions that are kept.
     pub fn all(&self) -> Vec<Execution> {
         self.lock().iter().cloned().collect()
     }
@@ -79,7 +79,7 @@ impl Executions {
     }
 
     fn lock(&self) -> MutexGuard<'_, VecDeque<Execution>> {
-        // Every change to the list is one call, so a list behind a poisoned lock is whole.
+        // Every change to the list is a single call, so a poisoned lock still guards a complete list.
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
@@ -96,27 +96,26 @@ pub struct StepFunctions<R> {
 }
 
 impl<R: TaskRunner + 'static> StepFunctions<R> {
-    /// The service for `machine`, whose tasks `runner` does.
+    /// The service for `machine`, whose tasks `runner` runs.
     pub fn new(machine: StateMachine, runner: R, clock: TokioClock, random: Random) -> Self {
         let turns = Arc::new(Semaphore::new(ASYNCHRONOUS_AT_ONCE));
         Self { machine, runner: Arc::new(runner), clock, random, executions: Executions::default(), turns }
     }
 
-    /// The executions, also once the service is in use.
+    /// The executions; they stay readable once the service is in use.
     pub fn executions(&self) -> Executions {
         self.executions.clone()
     }
 
-    /// Starts an execution again from its beginning, as Step Functions does when it has lost the
-    /// state of an asynchronous one.
+    /// Starts an execution again from the beginning, as Step Functions does when it has lost the state of an
+    /// asynchronous one.
     pub fn repeat(&self, arn: &str) {
         if let Some(execution) = self.executions.all().into_iter().find(|execution| execution.arn == arn) {
             self.spawn(execution.name, (*execution.input).clone(), None);
         }
     }
 
-    /// Starts an execution in a task of its own, perhaps once it is its turn. It outlives whoever asked
-    /// for it.
+    /// Starts an execution in a task of its own, optionally when its turn comes. It outlives its caller.
     fn spawn(&self, name: String, input: Value, turns: Option<Arc<Semaphore>>) -> Execution {
         let arn = format!("arn:aws:states:us-east-1:000000000000:express:{MACHINE_NAME}:{name}:{}", Uuid::new_v4());
         let start = Start {
@@ -132,7 +131,7 @@ impl<R: TaskRunner + 'static> StepFunctions<R> {
             let (clock, random, history) = (self.clock, self.random.clone(), history.clone());
             async move {
                 let _turn = match turns {
-                    // The semaphore is never closed; if it were, nobody would have to wait.
+                    // The semaphore is never closed. If it were, nobody would need to wait.
                     Some(turns) => turns.acquire_owned().await.ok(),
                     None => None,
                 };
@@ -168,7 +167,7 @@ impl<R: TaskRunner + 'static> StepFunctions<R> {
         let input_text = input.to_string();
         let mut execution = self.spawn(name, input, None);
         let Ok(outcome) = execution.outcome.wait_for(Option::is_some).await.map(|outcome| outcome.clone()) else {
-            // It was killed. Nobody is left to answer.
+            // It was killed, so there is nobody to answer.
             return std::future::pending().await;
         };
         let outcome = outcome.expect("waited until it is there");
@@ -202,7 +201,7 @@ impl<R: TaskRunner + 'static> StepFunctions<R> {
     }
 }
 
-/// A time as the API's JSON has it: seconds, with the milliseconds behind the point.
+/// A time in the API's JSON form: seconds, with milliseconds as decimals.
 fn epoch_seconds(epoch_ms: i64) -> Value {
     // Exact: a double holds every millisecond until the year 287396.
     #[allow(clippy::cast_precision_loss)]

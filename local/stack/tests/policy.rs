@@ -1,5 +1,5 @@
-//! What the definition is held to, with the handlers that are shipped: the claims find what contradicts them, and
-//! nothing real is larger than what is rehearsed.
+//! What the definition is checked against, with the shipped handlers: the claims find what contradicts them,
+//! and nothing real is larger than what is rehearsed.
 
 #![allow(clippy::unwrap_used, reason = "a test may stop at what should not happen")]
 
@@ -18,7 +18,7 @@ use statemachine::DEFINITION;
 use statemachine::policy::{largest_order, largest_record};
 use workflow::Ended;
 
-/// The claims that the shipped definition contradicts once `from` is replaced by `to`.
+/// The claims that the shipped definition violates once `from` is replaced by `to`.
 async fn contradicted(from: &str, to: &str) -> Vec<String> {
     assert!(DEFINITION.contains(from), "{from}");
     let definition = fill(&DEFINITION.replacen(from, to, 1)).unwrap();
@@ -84,7 +84,7 @@ async fn a_failure_to_persist_that_nobody_decides_on_is_found() {
 
 /// A new variant does not compile here before it is in the list.
 #[test]
-fn the_errors_of_serving_a_task_are_all_listed() {
+fn every_error_of_serving_a_task_is_listed() {
     fn is_listed<E: NamedError>(failure: &TaskFailure<E>) -> bool {
         match failure {
             TaskFailure::InvalidOrder(_)
@@ -109,7 +109,8 @@ fn the_names_in_the_policy_are_error_names_of_the_functions() {
     }
 }
 
-/// Runs an order for which there is just enough stock: the largest payload of its execution, and its record.
+/// Runs an order for which there is just enough stock, and returns its execution's largest payload and its
+/// record.
 async fn run(order: &Order) -> (usize, OrderRecord) {
     let stack = Stack::open(Options::in_memory().unwrap()).unwrap();
     let on_hand: Vec<Value> = order
@@ -125,7 +126,7 @@ async fn run(order: &Order) -> (usize, OrderRecord) {
     (largest.bytes, *record)
 }
 
-/// The largest order, run for real: nothing is larger than what the rehearsals answer with.
+/// The largest order, run for real: nothing is larger than the rehearsed answers.
 #[tokio::test(start_paused = true)]
 async fn no_real_record_is_larger_than_the_rehearsed_one() {
     let prepaid = largest_order();
@@ -137,9 +138,9 @@ async fn no_real_record_is_larger_than_the_rehearsed_one() {
         assert_eq!(record.status, status);
         let rehearsed_bytes = json!(largest_record(status)).to_string().len();
         let record_bytes = json!(record).to_string().len();
-        // No order has both what a confirmed one and what a refused one has.
+        // No order has both the fields of a confirmed one and those of a refused one.
         assert!((rehearsed_bytes / 3..=rehearsed_bytes).contains(&record_bytes), "{record_bytes}");
-        // A result is the record and what Lambda puts around it.
+        // A result is the record and what Lambda wraps around it.
         assert!(largest_bytes < 2 * rehearsed_bytes, "{largest_bytes}");
     }
 }

@@ -318,8 +318,8 @@ async fn the_audit_sees_what_is_wrong_with_a_hand_over() {
             fence(books, "reserve-inventory", id).state = FenceState::Applied;
         }),
         [
-            "I2 is FULFILLED, and its fence of reserve-inventory is APPLIED",
-            "I3 has 0 reserved, and open reservations hold 2"
+            "I2 is FULFILLED, but its fence of reserve-inventory is APPLIED",
+            "I3 has 0 reserved, but open reservations hold 2"
         ]
     );
     assert_eq!(
@@ -338,20 +338,20 @@ async fn the_audit_sees_what_is_wrong_with_a_hand_over() {
             books.postings.remove(id);
             books.fences.get_mut("post-accounting").unwrap().remove(id);
         }),
-        ["I2 is FULFILLED, and its fence of post-accounting is none"]
+        ["I2 is FULFILLED, but its fence of post-accounting is none"]
     );
     assert_eq!(
         found(|books, id| _ = books.orders.remove(id)),
         [
-            "I2 has a fence of post-accounting that is APPLIED, and no record",
-            "I2 has a fence of reserve-inventory that is CONSUMED, and no record"
+            "I2 has a fence of post-accounting that is APPLIED, but no record",
+            "I2 has a fence of reserve-inventory that is CONSUMED, but no record"
         ]
     );
     let confirmed = found(|books, id| books.orders.get_mut(id).unwrap().record.status = Status::Confirmed);
     assert_eq!(confirmed.iter().map(|what| &what[..2]).collect::<Vec<_>>(), ["I1", "I5", "I2"], "{confirmed:?}");
     let cancelled = found(|books, id| books.orders.get_mut(id).unwrap().record.status = Status::Cancelled);
     assert!(
-        cancelled.contains(&"I2 is CANCELLED, and its fence of reserve-inventory is CONSUMED".to_owned()),
+        cancelled.contains(&"I2 is CANCELLED, but its fence of reserve-inventory is CONSUMED".to_owned()),
         "{cancelled:?}"
     );
 }

@@ -1,4 +1,4 @@
-//! The directory that a store lives in, and who holds it.
+//! The directory of a store, and which process holds it.
 
 use std::fs::{self, File, OpenOptions, TryLockError};
 use std::io;
@@ -6,51 +6,51 @@ use std::path::{Path, PathBuf};
 
 use dynoxide::{Database, DynoxideError};
 
-/// The SQLite file; its write-ahead log stands beside it.
+/// The SQLite file; its write-ahead log is next to it.
 const DATABASE_FILE: &str = "dynamodb.sqlite";
-/// Locked by the process that has the store open. The operating system lets go of it when that
-/// process ends, however it ends, so it never has to be removed by hand.
+/// Locked by the process that has the store open. The operating system releases the lock when that process
+/// ends, however it ends, so nobody has to remove the file.
 const LOCK_FILE: &str = "lock";
 
-/// Why a store cannot be opened, or did not do what the local stack itself asked of it.
+/// Why a store could not be opened, or refused what the local stack needs.
 #[derive(Debug, thiserror::Error)]
 pub enum StoreError {
     /// Another process holds the directory.
     #[error(
         "the data directory {} is in use by another process; if that is `order-saga serve`, \
-         ask it for its audit instead: GET /_local/audit",
+         use its GET /_local/audit and POST /_local/recover instead, or stop it first",
         dir.display()
     )]
     Held {
         /// The directory.
         dir: PathBuf,
     },
-    /// There is no store in the directory.
-    #[error("the data directory {} holds no store", dir.display())]
+    /// The directory contains no store.
+    #[error("the data directory {} contains no store", dir.display())]
     Absent {
         /// The directory.
         dir: PathBuf,
     },
-    /// The directory or its lock file cannot be created or opened.
-    #[error("the data directory {} cannot be used", dir.display())]
+    /// The directory or its lock file could not be created or opened.
+    #[error("the data directory {} could not be created or opened", dir.display())]
     Directory {
         /// The directory.
         dir: PathBuf,
-        /// What the operating system says.
+        /// The operating system's error.
         source: io::Error,
     },
-    /// SQLite or dynoxide does not open the file.
-    #[error("the store {} cannot be opened", file.display())]
+    /// SQLite or dynoxide could not open the file.
+    #[error("the store {} could not be opened", file.display())]
     Open {
         /// The SQLite file.
         file: PathBuf,
-        /// What dynoxide says.
+        /// dynoxide's error.
         source: DynoxideError,
     },
-    /// No store can be set up in memory.
-    #[error("no store can be set up in memory")]
+    /// No store could be created in memory.
+    #[error("no store could be created in memory")]
     Memory {
-        /// What dynoxide says.
+        /// dynoxide's error.
         source: DynoxideError,
     },
     /// The store refused something that the local stack itself needs.
@@ -58,7 +58,7 @@ pub enum StoreError {
     Refused {
         /// The operation.
         operation: String,
-        /// What dynoxide says.
+        /// dynoxide's error.
         source: DynoxideError,
     },
 }
@@ -67,18 +67,18 @@ pub enum StoreError {
 #[derive(Debug)]
 pub(super) struct DataDir {
     dir: PathBuf,
-    /// Holds the lock by being open.
+    /// Holds the lock as long as it is open.
     _lock: File,
 }
 
 impl DataDir {
-    /// Holds `dir`, and creates it first if it is missing.
+    /// Takes `dir`, and creates it first if it is missing.
     pub(super) fn create(dir: &Path) -> Result<Self, StoreError> {
         fs::create_dir_all(dir).map_err(|source| StoreError::Directory { dir: dir.to_owned(), source })?;
         Self::hold(dir)
     }
 
-    /// Holds `dir` if a store is in it.
+    /// Takes `dir` if it contains a store.
     pub(super) fn existing(dir: &Path) -> Result<Self, StoreError> {
         if dir.join(DATABASE_FILE).is_file() {
             Self::hold(dir)

@@ -5,8 +5,8 @@ use dynoxide::{Database, DynoxideError};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
-/// Applies one operation. `None` if dynoxide has no such operation, or if neither the functions nor
-/// the local stack nor the AWS CLI's everyday commands have a use for it.
+/// Applies one operation. Returns `None` if dynoxide does not have it, or if neither the functions, the local
+/// stack nor everyday commands of the AWS CLI need it.
 pub(super) fn dispatch(db: &Database, operation: &str, body: &str) -> Option<Result<String, DynoxideError>> {
     Some(match operation {
         "PutItem" => run(body, |request| db.put_item(request)),
@@ -28,11 +28,10 @@ pub(super) fn dispatch(db: &Database, operation: &str, body: &str) -> Option<Res
     })
 }
 
-/// The SDK puts a fresh token on each transaction, and dynoxide looks through all tokens of the last
-/// ten minutes on each transaction that carries one, so throughput halves within minutes. Without
-/// the token, an SDK's retry of a transaction whose answer was lost is applied anew, and meets its
-/// own first attempt. AWS behaves that way too, once its ten minutes are over, so our steps have to
-/// know their own work by the fence in any case.
+/// The SDK puts a fresh token on each transaction. For each of them dynoxide searches all tokens of the last
+/// ten minutes, so throughput halves within minutes. Without the token, the SDK's retry of a transaction
+/// whose answer was lost is applied anew and meets its own first attempt. AWS behaves that way too after its
+/// ten minutes, so our steps must recognise their own work by the fence in any case.
 fn transact_write_items(
     db: &Database,
     mut request: TransactWriteItemsRequest,
@@ -53,8 +52,8 @@ where
     serde_json::to_string(&apply(request)?).map_err(|error| DynoxideError::InternalServerError(error.to_string()))
 }
 
-/// dynoxide's request types mark what kind of DynamoDB error a bad request is by a prefix; its own
-/// HTTP server, which we do not build, takes the marks off.
+/// dynoxide's request types prefix the kind of DynamoDB error to a bad request's message. Its own HTTP
+/// server, which we do not build, removes the prefix.
 fn unreadable(error: &serde_json::Error) -> DynoxideError {
     let text = error.to_string();
     let serialization = ["SERIALIZATION:", "SERIALIZATION_AS_READ:"];

@@ -21,21 +21,21 @@ use super::wire_error::WireError;
 
 /// The DynamoDB of one local stack. Clones share the data.
 ///
-/// On disk a write is answered once SQLite has synced it (write-ahead log, `synchronous = FULL`,
-/// both dynoxide's and SQLite's own settings): `kill -9` and even a power cut lose nothing that was
-/// acknowledged. That sync takes milliseconds, so calls on disk run on tokio's blocking threads; a
-/// call in memory takes microseconds and runs where it is.
+/// On disk, a write is answered once SQLite has synced it (write-ahead log, `synchronous = FULL`, the
+/// defaults of dynoxide and SQLite). Neither `kill -9` nor a power cut loses what was acknowledged. A sync
+/// takes milliseconds, so calls on disk run on tokio's blocking threads; a call in memory takes microseconds
+/// and runs in place.
 #[derive(Clone)]
 pub struct DynamoDb {
     database: Database,
-    /// Read-locked for each call, write-locked for a snapshot, which reads many pages and must see
-    /// one moment. Never held across an await.
+    /// Read-locked for each call; write-locked for a snapshot, which reads many pages and must see a single
+    /// moment. Never held across an await.
     moment: Arc<RwLock<()>>,
     data_dir: Option<Arc<DataDir>>,
 }
 
 impl DynamoDb {
-    /// An empty store that ends with its last clone.
+    /// An empty store that is dropped with its last clone.
     pub fn in_memory() -> Result<Self, StoreError> {
         let database = Database::memory().map_err(|source| StoreError::Memory { source })?;
         Ok(Self::on(database, None))
@@ -52,7 +52,7 @@ impl DynamoDb {
         Ok(store)
     }
 
-    /// Writes all that the store holds to a file that does not exist yet.
+    /// Writes the whole store to a file that does not exist yet.
     ///
     /// # Errors
     /// [`StoreError::Refused`].
@@ -61,7 +61,7 @@ impl DynamoDb {
         saved.map_err(|source| StoreError::Refused { operation: format!("to be saved to {}", file.display()), source })
     }
 
-    /// Opens the store in `dir`, which is created if it does not exist, and holds it alone.
+    /// Opens the store in `dir`, which is created if missing, and locks it.
     ///
     /// # Errors
     /// [`StoreError::Held`] while another process has it open.
@@ -69,17 +69,17 @@ impl DynamoDb {
         Self::open_dir(DataDir::create(dir)?)
     }
 
-    /// Opens the store in `dir`, which must hold one, and holds it alone.
+    /// Opens the store in `dir`, which must contain one, and locks it.
     ///
     /// # Errors
-    /// [`StoreError::Absent`] if there is none: a mistyped directory must not pass for an empty and
-    /// therefore faultless store. [`StoreError::Held`] while another process has it open.
+    /// [`StoreError::Absent`] if there is none: a mistyped directory must not pass for an empty store in
+    /// which nothing is wrong. [`StoreError::Held`] while another process has it open.
     pub fn open_existing(dir: &Path) -> Result<Self, StoreError> {
         Self::open_dir(DataDir::existing(dir)?)
     }
 
-    /// Deletes the items whose time to live has passed, as DynamoDB does now and then, and says how
-    /// many. It blocks, a page at a time.
+    /// Deletes the items whose time to live has passed, as DynamoDB does from time to time, and returns how
+    /// many. Blocks, one page at a time.
     pub fn sweep_expired(&self) -> Result<usize, StoreError> {
         let _moment = self.moment.read().unwrap_or_else(PoisonError::into_inner);
         self.database
@@ -87,7 +87,7 @@ impl DynamoDb {
             .map_err(|source| StoreError::Refused { operation: "the sweep of expired items".to_owned(), source })
     }
 
-    /// Applies one operation for a part of the local stack itself; it blocks.
+    /// Applies one operation for the local stack itself. Blocks.
     pub(super) fn apply(&self, operation: &str, body: &Value) -> Result<Value, StoreError> {
         let refused = |source| StoreError::Refused { operation: operation.to_owned(), source };
         let answer = self
@@ -100,7 +100,7 @@ impl DynamoDb {
         serde_json::from_str(&answer).map_err(|error| refused(DynoxideError::InternalServerError(error.to_string())))
     }
 
-    /// An item in the form of the wire, read by a part of the local stack itself; it blocks.
+    /// Reads an item in wire format for the local stack itself. Blocks.
     pub fn item(&self, table: &Value, key: &Value) -> Option<Value> {
         let get = serde_json::json!({ "TableName": table, "Key": key, "ConsistentRead": true });
         self.apply("GetItem", &get).ok()?.get("Item").cloned()
@@ -125,7 +125,7 @@ impl DynamoDb {
             Ok(done) => done,
             Err(stopped) => match stopped.try_into_panic() {
                 Ok(panic) => std::panic::resume_unwind(panic),
-                // The runtime is shutting down and takes no work any more; nor will it poll this again.
+                // The runtime is shutting down. It accepts no more work, and will not poll this again.
                 Err(_cancelled) => std::future::pending().await,
             },
         }

@@ -1,4 +1,4 @@
-//! Whole tables, as they stand at one moment.
+//! Whole tables, as of one moment.
 
 use std::collections::{BTreeMap, HashMap};
 use std::sync::PoisonError;
@@ -13,23 +13,23 @@ use super::DynamoDb;
 /// An item as the SDK's client would return it.
 pub type Item = HashMap<String, AttributeValue>;
 
-/// A table could not be read whole.
+/// A table could not be read completely.
 #[derive(Debug, thiserror::Error)]
 #[error("the table {table} could not be read")]
 pub struct SnapshotError {
     /// The table.
     pub table: String,
-    /// What dynoxide says.
+    /// dynoxide's error.
     pub source: DynoxideError,
 }
 
 impl DynamoDb {
-    /// Shows `visit` every item of the named tables, table by table, as they all stand at one
-    /// moment: no call changes anything in between. An audit that compares tables needs this, since
-    /// an order that is confirmed between two reads looks like half an order.
+    /// Passes every item of the named tables to `visit`, table by table, all as of one moment: no call
+    /// changes anything in between. An audit that compares tables needs this, because an order that is
+    /// confirmed between two reads would look half done.
     ///
-    /// It blocks, and holds up every call meanwhile: about a second for 100,000 small items. Items
-    /// are read in pages, so memory holds what `visit` keeps. `visit` must not call this store.
+    /// Blocks, and delays every call until it is done: about a second for 100,000 small items. Items are read
+    /// in pages, so memory holds only what `visit` keeps. `visit` must not call this store.
     pub fn read_all(&self, tables: &[&str], mut visit: impl FnMut(&str, Item)) -> Result<(), SnapshotError> {
         let _moment = self.moment.write().unwrap_or_else(PoisonError::into_inner);
         for table in tables {
@@ -49,7 +49,7 @@ impl DynamoDb {
         Ok(items)
     }
 
-    /// Each page ends at DynamoDB's limit of 1 MB, and the last one has no key to go on from.
+    /// Each page ends at DynamoDB's limit of 1 MB; the last one has no key to continue from.
     fn read_table(&self, table: &str, visit: &mut dyn FnMut(Item)) -> Result<(), DynoxideError> {
         let mut start = None;
         loop {

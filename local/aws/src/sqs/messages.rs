@@ -1,4 +1,4 @@
-//! Messages as items: what is stored, and the conditional writes that hand one to one receiver.
+//! Messages as items: how they are stored, and the conditional writes that give each to a single receiver.
 
 use std::time::Duration;
 
@@ -23,9 +23,9 @@ pub(super) struct Messages {
 /// A message as a receiver gets it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Received {
-    /// The same on each receipt.
+    /// The same at every receipt.
     pub message_id: String,
-    /// Deletes the message; another one on each receipt.
+    /// Deletes the message; a new one at every receipt.
     pub receipt_handle: String,
     /// What was sent.
     pub body: String,
@@ -33,19 +33,19 @@ pub struct Received {
     pub sent_ms: u64,
     /// When it was first received, in epoch milliseconds.
     pub first_received_ms: u64,
-    /// How often it has been received, this time included.
+    /// How many times it has been received, this time included.
     pub receive_count: u64,
 }
 
-/// What a look for messages found.
+/// The result of looking for messages.
 #[derive(Debug, Default)]
 pub(super) struct Batch {
     pub(super) messages: Vec<Received>,
-    /// When the first of the messages that are hidden now comes back.
+    /// When the first of the hidden messages becomes visible again.
     pub(super) next_in: Option<Duration>,
 }
 
-/// How many messages a queue holds, told apart as SQS does.
+/// How many messages a queue holds, counted as SQS counts them.
 #[derive(Debug, Clone, Copy, Default)]
 pub(super) struct Counts {
     pub(super) visible: usize,
@@ -90,7 +90,7 @@ impl Messages {
         }
     }
 
-    /// Stores a message and answers with its id.
+    /// Stores a message and returns its id.
     pub(super) fn add(&self, queue: &str, body: &str, delay: Duration) -> Result<String, StoreError> {
         let message_id = Uuid::new_v4().to_string();
         let sent_ms = self.now_ms();
@@ -107,8 +107,8 @@ impl Messages {
         Ok(message_id)
     }
 
-    /// Hands out up to `max` messages that nobody holds, the oldest first, and hides them. One that
-    /// has been handed out as often as `redrive` allows moves to the dead-letter queue instead.
+    /// Hands out up to `max` messages that nobody holds, oldest first, and hides them. A message that has
+    /// been handed out as many times as `redrive` allows moves to the dead-letter queue instead.
     pub(super) fn take(
         &self,
         queue: &str,
@@ -148,7 +148,7 @@ impl Messages {
         unless_condition_failed(self.store.apply("DeleteItem", &delete)).map(|_| ())
     }
 
-    /// Shows again what receivers hold that are gone.
+    /// Makes the messages visible again that were held by receivers that no longer exist.
     pub(super) fn release(&self, queue: &str) -> Result<(), StoreError> {
         let now_ms = self.now_ms();
         let mut held = Vec::new();
@@ -162,7 +162,7 @@ impl Messages {
             let update = json!({
                 "TableName": TABLE,
                 "Key": key(queue, &message.id),
-                // Somebody who is alive may have received it since it was read.
+                // A live receiver may have received it since it was read.
                 "ConditionExpression": "receive_count = :read",
                 "UpdateExpression": "SET visible_at_ms = :visible",
                 "ExpressionAttributeValues": {
@@ -191,7 +191,7 @@ impl Messages {
         Ok(counts)
     }
 
-    /// Shows `visit` the queue's messages, oldest first, until it has enough.
+    /// Passes the queue's messages to `visit`, oldest first, until it has enough.
     fn each(&self, queue: &str, mut visit: impl FnMut(Stored) -> Result<bool, StoreError>) -> Result<(), StoreError> {
         let mut query = json!({
             "TableName": TABLE,
@@ -215,7 +215,7 @@ impl Messages {
         }
     }
 
-    /// Claims a message for one receiver: only if nobody has received it since it was read.
+    /// Claims a message for one receiver, on the condition that nobody has received it since it was read.
     fn hide(
         &self,
         queue: &str,
@@ -251,7 +251,7 @@ impl Messages {
         }))
     }
 
-    /// Moves a message in one transaction, so that it is never in neither queue.
+    /// Moves a message in one transaction, so that it is always in exactly one queue.
     fn dead_letter(&self, queue: &str, to: &str, message: &Stored) -> Result<(), StoreError> {
         let buried = Stored {
             id: message.id.clone(),

@@ -15,14 +15,14 @@ use super::dynamodb::{DynamoDb, StoreError};
 use self::messages::{Batch, Counts, Messages};
 pub use self::messages::{Received, TABLE as MESSAGES_TABLE};
 
-/// A queue and how it treats its messages.
+/// A queue's settings.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct QueueSpec {
     /// The queue's name.
     pub name: String,
     /// How long a received message stays hidden from other receivers.
     pub visibility_timeout: Duration,
-    /// Where messages go that nobody can deal with.
+    /// Where messages go that nobody can handle.
     pub redrive: Option<Redrive>,
 }
 
@@ -48,8 +48,8 @@ pub fn declared_queues() -> Vec<QueueSpec> {
     declarations::queues().map(spec).collect()
 }
 
-/// The name of a declared queue on a local stack. Three are named as the first release named them: data
-/// directories hold their messages under these names.
+/// The local name of a declared queue. Three keep the names of the first release, because data directories
+/// hold their messages under these names.
 pub fn local_name(queue: &str) -> &str {
     match queue {
         "overflow" => "order-overflow",
@@ -59,41 +59,40 @@ pub fn local_name(queue: &str) -> &str {
     }
 }
 
-/// The URL that a queue of the local stack goes by.
+/// The URL of a queue on the local stack.
 pub fn queue_url(name: &str) -> String {
     format!("http://localhost/000000000000/{name}")
 }
 
-/// Why a queue did not do what it was asked.
+/// Why a queue did not do what it was asked to.
 #[derive(Debug, thiserror::Error)]
 pub enum QueueError {
     /// There is no such queue.
     #[error("there is no queue {0}")]
     NoSuchQueue(String),
-    /// A value is outside what SQS takes, or something that the local queues do not have.
+    /// A value is outside SQS's limits, or needs a feature that the local queues lack.
     #[error("{0}")]
     InvalidParameter(String),
-    /// The receipt handle is not one of ours.
+    /// The receipt handle is not one that these queues issued.
     #[error("the receipt handle {0} is not valid")]
     InvalidReceipt(String),
-    /// The store did not take it.
+    /// The store refused.
     #[error("the queue {queue} could not be read or written")]
     Store {
         /// The queue.
         queue: String,
-        /// What the store says.
+        /// The store's error.
         source: Box<StoreError>,
     },
 }
 
 /// The SQS of one local stack. Clones share the queues.
 ///
-/// Delivery is at least once: a message that was received and not deleted comes back when its
-/// visibility timeout is over, and goes to the dead-letter queue once it has been handed out as
-/// often as its queue allows. Messages are items of the same store as the tables, written before
-/// `SendMessage` answers, so they survive what the tables survive. Order is by time sent, roughly.
-/// There is no retention: a message stays until it is deleted. FIFO queues and message attributes
-/// are refused rather than ignored.
+/// Delivery is at least once. A message that was received and not deleted returns when its visibility timeout
+/// is over, and goes to the dead-letter queue once it has been handed out as many times as its queue allows.
+/// Messages are items in the same store as the tables, written before `SendMessage` answers, so they survive
+/// whatever the tables survive. They are roughly in the order in which they were sent. There is no retention:
+/// a message stays until it is deleted. FIFO queues and message attributes are refused rather than ignored.
 #[derive(Debug, Clone)]
 pub struct Sqs {
     inner: Arc<Inner>,
@@ -104,18 +103,18 @@ struct Inner {
     store: DynamoDb,
     messages: Messages,
     queues: Vec<QueueSpec>,
-    /// Wakes receivers that wait for a message.
+    /// Wakes receivers that are waiting for a message.
     arrived: Notify,
 }
 
 impl Sqs {
-    /// Opens these queues in `store`; it blocks. `clock` decides when a hidden message comes back.
+    /// Opens these queues in `store`. Blocks. `clock` decides when a hidden message becomes visible again.
     pub fn open(store: DynamoDb, clock: WallClock, queues: Vec<QueueSpec>) -> Result<Self, StoreError> {
         let inner = Inner { messages: Messages::open(store.clone(), clock)?, store, queues, arrived: Notify::new() };
         Ok(Self { inner: Arc::new(inner) })
     }
 
-    /// Sends a message, to be received from `delay` on, and answers with its id.
+    /// Sends a message that can be received after `delay`, and returns its id.
     pub async fn send(&self, queue: &str, body: String, delay: Duration) -> Result<String, QueueError> {
         self.spec(queue)?;
         let id = self.with_messages(queue, move |messages, queue| messages.add(queue, &body, delay)).await?;
@@ -123,16 +122,16 @@ impl Sqs {
         Ok(id)
     }
 
-    /// Receives up to `max` messages under the queue's own visibility timeout, and waits up to
-    /// `wait` for the first one. For the part of the local stack that stands in for Lambda's
-    /// poller; it passes no [`Layer`](super::Layer), as AWS's own poller would not.
+    /// Receives up to `max` messages under the queue's own visibility timeout, and waits up to `wait` for the
+    /// first one. It stands in for Lambda's poller and passes no [`Layer`](super::Layer), as AWS's own poller
+    /// would not.
     pub async fn receive(&self, queue: &str, max: usize, wait: Duration) -> Result<Vec<Received>, QueueError> {
         let hidden_for = self.spec(queue)?.visibility_timeout;
         self.receive_hiding(queue, max, wait, hidden_for).await
     }
 
-    /// Deletes a received message: it is done. Deleting it again, or with the handle of an earlier
-    /// receipt, succeeds and does nothing.
+    /// Deletes a received message that is done. Deleting it again, or with the handle of an earlier receipt,
+    /// succeeds and does nothing.
     pub async fn delete(&self, queue: &str, receipt_handle: &str) -> Result<(), QueueError> {
         self.spec(queue)?;
         let Some((id, receipt)) = receipt_handle.split_once('#') else {
@@ -142,8 +141,8 @@ impl Sqs {
         self.with_messages(queue, move |messages, queue| messages.remove(queue, &id, &receipt)).await
     }
 
-    /// Shows again what was received and not deleted, its receivers being gone: those of a process
-    /// that was killed. On AWS nobody can know that, and the visibility timeout has to pass.
+    /// Makes messages visible again that a killed process received and did not delete. AWS cannot know that
+    /// their receivers are gone, so there the visibility timeout has to pass.
     pub async fn release(&self, queue: &str) -> Result<(), QueueError> {
         self.spec(queue)?;
         self.with_messages(queue, Messages::release).await

@@ -12,9 +12,9 @@ use super::{QueueError, Received, Sqs, queue_url};
 use crate::service::{Api, BoxFuture, Service, ServiceAnswer};
 use crate::wire_error::WireError;
 
-/// The largest message: the limit of a queue that sets none of its own with Terraform's provider 5.
+/// The largest message: the limit of a queue for which Terraform's provider 5 sets none.
 const MAX_BODY_BYTES: usize = 256 * 1024;
-/// The most messages that one receipt hands out.
+/// The maximum number of messages in one receipt.
 const MAX_MESSAGES: usize = 10;
 /// The longest wait for a message.
 const MAX_WAIT_SECONDS: u64 = 20;
@@ -201,7 +201,7 @@ fn only(attributes: Value, wanted: &[String]) -> Value {
     }
 }
 
-/// The queue's name is the end of its URL, whatever host the caller knows us by.
+/// The queue's name is the last part of its URL, whatever host the caller uses.
 fn queue_name(url: &str) -> &str {
     url.rsplit('/').next().unwrap_or(url)
 }
@@ -217,7 +217,7 @@ fn invalid(message: &str) -> QueueError {
     QueueError::InvalidParameter(message.to_owned())
 }
 
-/// SQS states it so that the client can tell a damaged message; some SDKs check it.
+/// SQS returns it so that the client can detect a damaged message; some SDKs check it.
 fn md5_hex(body: &str) -> String {
     format!("{:032x}", u128::from_be_bytes(Md5::digest(body).into()))
 }

@@ -30,7 +30,7 @@ async fn transact(stack: &Stack, actions: Vec<TransactWriteItem>) -> Vec<String>
     reasons.map(|reason| reason.code().unwrap().to_owned()).collect()
 }
 
-/// Lets another transaction get in flight first.
+/// Lets another transaction start first.
 async fn in_its_middle<T>(later: impl Future<Output = T>) -> T {
     tokio::time::sleep(WINDOW / 2).await;
     later.await
@@ -51,7 +51,7 @@ async fn the_later_of_two_overlapping_transactions_is_cancelled_on_the_shared_it
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_conflict_stands_beside_what_the_other_conditions_say() {
+async fn a_conflict_is_reported_with_the_results_of_the_other_conditions() {
     let stack = conflicting();
     stack.put(FENCE, 0).await;
     stack.put("sku", 7).await;
@@ -76,7 +76,7 @@ async fn transactions_one_after_the_other_or_on_other_items_do_not_conflict() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_cancelled_transaction_lets_go_of_its_items() {
+async fn a_cancelled_transaction_releases_its_items() {
     let stack = conflicting();
     stack.put("sku", 0).await;
     for _ in 0..2 {
@@ -86,7 +86,7 @@ async fn a_cancelled_transaction_lets_go_of_its_items() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_transaction_that_its_caller_gave_up_lets_go_of_its_items_unapplied() {
+async fn a_transaction_that_its_caller_gave_up_releases_its_items_and_is_not_applied() {
     let stack = conflicting();
     stack.put("sku", 7).await;
     let given_up = tokio::time::timeout(WINDOW / 2, transact(&stack, vec![take("sku", 1)])).await;
@@ -96,7 +96,7 @@ async fn a_transaction_that_its_caller_gave_up_lets_go_of_its_items_unapplied() 
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_single_write_into_a_transaction_is_refused_and_a_single_read_is_not() {
+async fn a_single_write_during_a_transaction_is_refused_and_a_single_read_is_not() {
     let stack = conflicting();
     stack.put("sku", 7).await;
     let during = async {
@@ -144,7 +144,7 @@ async fn of_many_buyers_of_a_scarce_item_exactly_as_many_succeed_as_there_are_it
     let buyers = (0..200).map(|buyer| {
         let stack = Arc::clone(&stack);
         tokio::spawn(async move {
-            // Tried again for as long as a conflict, and nothing else, is in the way.
+            // Retried only while a conflict, and nothing else, is in the way.
             for attempt in 1.. {
                 let fence = put_fence(&format!("order#{buyer}"));
                 let reasons = transact(&stack, vec![fence, take("sku", 1)]).await;
@@ -159,7 +159,7 @@ async fn of_many_buyers_of_a_scarce_item_exactly_as_many_succeed_as_there_are_it
                     other => panic!("{other:?}"),
                 }
             }
-            unreachable!("the attempts have no end")
+            unreachable!("the loop over attempts does not end")
         })
     });
     let mut sold = 0;

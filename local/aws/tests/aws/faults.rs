@@ -13,7 +13,7 @@ use tokio::time::Instant;
 
 use crate::stack::{FENCE, Stack, impatient, put_fence, take, text};
 
-/// What becomes of each `PutItem` and `TransactWriteItems`.
+/// What happens to each `PutItem` and `TransactWriteItems`.
 #[derive(Debug, Clone)]
 enum Fault {
     Refuse(WireError),
@@ -182,7 +182,7 @@ async fn throttled_queues_and_executions_arrive_under_the_codes_that_the_sdk_ret
     let start = client.step_functions().start_sync_execution();
     let error = start.state_machine_arn("arn").send().await.unwrap_err();
     assert_eq!(error.code(), Some("ThrottlingException"));
-    // Three attempts each, as the SDK's defaults have it: both were taken for throttling.
+    // Three attempts each, which is the SDK's default: both were recognised as throttling.
     assert_eq!(services.calls(), 6);
 }
 
@@ -196,7 +196,7 @@ impl Layer for RefuseAll {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_call_whose_answer_is_lost_is_applied_and_fails_without_a_verdict() {
+async fn a_call_whose_answer_is_lost_is_applied_and_fails_with_an_unknown_outcome() {
     for unanswered in [Unanswered::ConnectionLost, Unanswered::TimedOut] {
         let stack = Stack::with_layer(Fault::ApplyAndLose(unanswered));
         let error = put_new(&stack).await.unwrap_err();
@@ -222,7 +222,7 @@ async fn a_hanging_call_ends_by_the_clients_own_timeout() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_hanging_call_ends_by_the_read_timeout_too() {
+async fn a_hanging_call_also_ends_by_the_read_timeout() {
     let stack = Stack::with_layer(Fault::HangUnapplied);
     let read_timeout =
         aws_sdk_dynamodb::config::timeout::TimeoutConfig::builder().read_timeout(Duration::from_secs(1)).build();
@@ -283,7 +283,7 @@ async fn layers_see_calls_from_the_outside_in_with_their_numbers() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_service_that_is_not_there_says_so() {
+async fn a_service_that_does_not_exist_is_named_in_the_error() {
     let client = InProcess::new(Stack::in_memory().services).step_functions();
     let start = client.start_sync_execution().state_machine_arn("arn");
     let error = start.send().await.unwrap_err();

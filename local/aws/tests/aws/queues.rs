@@ -83,7 +83,7 @@ async fn a_message_that_nobody_deletes_comes_back_and_then_goes_to_the_dead_lett
 }
 
 #[tokio::test(start_paused = true)]
-async fn an_old_receipt_does_not_delete_a_message_that_someone_else_holds_now() {
+async fn an_old_receipt_does_not_delete_a_message_that_someone_else_now_holds() {
     let (sqs, client) = in_memory();
     send(&client, "slow").await;
     let first = sqs.receive(QUEUE, 1, Duration::ZERO).await.unwrap();
@@ -160,7 +160,7 @@ async fn a_queue_counts_its_messages_as_sqs_does() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn what_sqs_refuses_arrives_as_its_variant() {
+async fn each_refusal_of_sqs_arrives_as_its_variant() {
     let (_, client) = in_memory();
     let send = client.send_message().queue_url(queue_url("no-such-queue"));
     let error = send.message_body("x").send().await.unwrap_err();

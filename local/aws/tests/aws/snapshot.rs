@@ -56,9 +56,8 @@ async fn a_snapshot_reads_many_pages() {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_snapshot_shows_one_moment_of_all_tables() {
-    // Each round is written to both tables, inventory first, so at any one moment inventory is at
-    // most one round ahead, and never behind. A read of one table after the other would show
-    // journal far ahead.
+    // Each round is written to both tables, inventory first, so at any moment inventory is at most one round
+    // ahead and never behind. Reading one table after the other would show journal far ahead.
     let stack = Arc::new(Stack::in_memory());
     let write = async |stack: &Stack, round| {
         for table in ["inventory", "journal"] {
@@ -94,7 +93,7 @@ async fn a_snapshot_shows_one_moment_of_all_tables() {
 }
 
 #[test]
-fn a_table_that_is_not_there_is_named() {
+fn a_missing_table_is_named_in_the_error() {
     let store = local_aws::DynamoDb::in_memory().unwrap();
     let error = store.snapshot(&["orders"]).unwrap_err();
     assert!(error.to_string().contains("orders"), "{error}");

@@ -1,4 +1,4 @@
-//! A local stack in a few words.
+//! A local stack with the calls that most tests need.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -12,7 +12,7 @@ use local_aws::{Api, DynamoDb, InProcess, Item, Layer, Services, create_missing}
 /// The key that most tests are about.
 pub const FENCE: &str = "order#1";
 
-/// A DynamoDB with the saga's tables, and one client of it.
+/// A DynamoDB with the saga's tables, and one client for it.
 pub struct Stack {
     pub store: DynamoDb,
     pub services: Services,
@@ -33,7 +33,7 @@ impl Stack {
         Self::as_it_is(store, layer)
     }
 
-    /// On the tables that the store has.
+    /// A client on the store's existing tables.
     pub fn as_it_is(store: DynamoDb, layer: Option<Arc<dyn Layer>>) -> Self {
         let mut services = Services::new().with(Api::DynamoDb, Arc::new(store.clone()));
         if let Some(layer) = layer {
@@ -55,7 +55,7 @@ impl Stack {
     }
 }
 
-/// One attempt, three seconds each: what a fault does shows at once.
+/// One attempt of at most three seconds, so that a fault shows at once.
 pub fn impatient() -> Builder {
     aws_sdk_dynamodb::Config::builder()
         .behavior_version(BehaviorVersion::latest())
@@ -71,7 +71,7 @@ pub fn number(number: i64) -> AttributeValue {
     AttributeValue::N(number.to_string())
 }
 
-/// Puts a fence if there is none, and returns the old one if there is.
+/// Puts a fence if there is none, and returns the existing one otherwise.
 pub fn put_fence(pk: &str) -> TransactWriteItem {
     let put = Put::builder()
         .table_name("inventory")

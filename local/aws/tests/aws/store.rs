@@ -6,7 +6,7 @@ use local_aws::{DynamoDb, StoreError};
 use crate::stack::{FENCE, Stack, number, put_fence, take, text};
 
 #[tokio::test(start_paused = true)]
-async fn what_is_put_is_got() {
+async fn an_item_that_was_put_can_be_read() {
     let stack = Stack::in_memory();
     stack.put("sku", 7).await;
     assert_eq!(stack.get("sku").await.unwrap()["available"], number(7));
@@ -104,7 +104,7 @@ async fn a_store_on_disk_does_not_let_the_paused_clock_run_ahead() {
 }
 
 #[test]
-fn a_directory_in_use_is_refused_and_says_whom_to_ask() {
+fn a_directory_in_use_is_refused_with_advice() {
     let dir = tempfile::tempdir().unwrap();
     let held = DynamoDb::open(dir.path()).unwrap();
     let refused = DynamoDb::open_existing(dir.path()).unwrap_err();

@@ -8,7 +8,7 @@ use local_aws::{DynamoDb, TableError, create_missing};
 use crate::stack::{Stack, number, text};
 
 #[tokio::test(start_paused = true)]
-async fn the_tables_are_as_designed() {
+async fn the_tables_have_the_declared_keys_and_indexes() {
     let stack = Stack::in_memory();
     let describe = stack.client.describe_table().table_name("orders");
     let orders = describe.send().await.unwrap().table.unwrap();

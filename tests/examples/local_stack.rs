@@ -1,6 +1,6 @@
-//! Prints what the local stack is made of as JSON, for a check that the deployed one is the same: the tables'
-//! keys, indexes and time to live; the queues' visibility timeouts and dead-letter queues; the functions' time
-//! limits; and how many messages a function is handed at once.
+//! Prints the shape of the local stack as JSON, to check that the deployed one is the same: the tables' keys, indexes
+//! and time to live; the queues' visibility timeouts and dead-letter queues; the functions' time limits; and the
+//! batch sizes of received messages.
 
 use std::collections::BTreeMap;
 use std::error::Error;
@@ -39,7 +39,7 @@ async fn tables() -> Result<BTreeMap<&'static str, Value>, Box<dyn Error>> {
     Ok(tables)
 }
 
-/// The queues that the local SQS is opened with, under the names that they are declared by.
+/// The queues of the local SQS, under their declared names.
 fn queues() -> BTreeMap<&'static str, Value> {
     let declared: BTreeMap<&str, &str> =
         declarations::queues().map(|queue| (local_name(&queue.name), queue.name.as_str())).collect();
@@ -51,14 +51,14 @@ fn queues() -> BTreeMap<&'static str, Value> {
     declared_queues().into_iter().map(queue).collect()
 }
 
-/// The time limits that the local stack stops a task function at, and those of the functions that it runs
-/// without one.
+/// The time limits at which the local stack stops task functions, and those of the functions that it runs without
+/// one.
 fn functions() -> BTreeMap<&'static str, Value> {
     let functions = declarations::functions().iter();
     functions.map(|function| (function.name.as_str(), json!({ "timeout_seconds": function.timeout.seconds }))).collect()
 }
 
-/// How many messages of a queue its function is handed at once.
+/// The maximum number of messages in one batch of a queue.
 fn batches() -> BTreeMap<&'static str, u32> {
     let received = declarations::functions().iter().flat_map(|function| &function.receives);
     received.map(|(queue, receives)| (queue.as_str(), receives.batch)).collect()

@@ -1,5 +1,5 @@
-//! An HTTP client of the order API that hides nothing: statuses, headers and bodies as they come, those of
-//! requests that no client should send included. [`Client::typed`] is what a client developer has.
+//! An HTTP client of the order API that hides nothing: statuses, headers and bodies as they arrive, and requests that
+//! no client should send. [`Client::typed`] is the client that developers use.
 
 use std::time::Duration;
 
@@ -12,16 +12,16 @@ use hyper_util::client::legacy::connect::HttpConnector;
 use hyper_util::rt::TokioExecutor;
 use serde_json::{Value, json};
 
-/// Longer than intake ever takes: 20 s for the saga, and what it takes to read the record then.
+/// Longer than intake ever takes: 20 s for the saga, and then the time to read the record.
 const PATIENCE: Duration = Duration::from_mins(1);
 
-/// The body that clients send since before there was a saga.
+/// The body that clients have sent since before there was a saga.
 pub const LAPTOP: &str = r#"{"customerId":"demo123","items":[{"productId":"LAPTOP001","quantity":1,"price":1299.99}],"totalAmount":1299.99}"#;
 
 /// The header that makes two requests one order.
 pub const IDEMPOTENCY_KEY: HeaderName = HeaderName::from_static("idempotency-key");
 
-/// The header that marks the answer about an order that was there already.
+/// The header that marks an answer about an order that already existed.
 pub const IDEMPOTENT_REPLAYED: HeaderName = HeaderName::from_static("idempotent-replayed");
 
 /// A prepaid order of one article, at 10 dollars each.
@@ -33,15 +33,15 @@ pub fn order_of(sku: &str, quantity: u32) -> Value {
     })
 }
 
-/// A client of one API. Its clones share their connections.
+/// A client of one API. Clones share their connections.
 #[derive(Debug, Clone)]
 pub struct Client {
     connections: Connections<HttpConnector, Full<Bytes>>,
     /// Scheme, host and port.
     origin: String,
-    /// What stands before the API's own paths.
+    /// The path prefix of the API.
     base_path: String,
-    /// Headers of every request.
+    /// Headers for every request.
     headers: HeaderMap,
 }
 
@@ -56,7 +56,7 @@ pub struct Response {
     pub body: Bytes,
 }
 
-/// No answer, or half of one: the server is gone.
+/// There was no answer, or only half of one: the server is gone.
 #[derive(Debug)]
 pub struct NoAnswer(pub String);
 
@@ -67,29 +67,29 @@ impl Client {
         Self { connections, origin: url.into(), base_path: String::new(), headers: HeaderMap::new() }
     }
 
-    /// The API under a path of its host.
+    /// The API under a path prefix.
     #[must_use]
     pub fn under(self, base_path: &str) -> Self {
         Self { base_path: base_path.to_owned(), ..self }
     }
 
-    /// A header on every request.
+    /// Adds a header to every request.
     #[must_use]
     pub fn with_header(mut self, name: HeaderName, value: &str) -> Self {
-        self.headers.insert(name, value.parse().expect("a test's headers are some"));
+        self.headers.insert(name, value.parse().expect("a test's headers are valid"));
         self
     }
 
-    /// The client crate for the same API.
+    /// The client crate, for the same API.
     pub fn typed(&self) -> order_client::Client {
         let client = order_client::Client::new(&format!("{}{}", self.origin, self.base_path));
-        self.headers.iter().fold(client.expect("a test's URL is one"), |client, (name, value)| {
+        self.headers.iter().fold(client.expect("a test's URL is valid"), |client, (name, value)| {
             let value = value.to_str().expect("a test's headers are text");
             client.with_header(name.as_str(), value).expect("it was a header before")
         })
     }
 
-    /// A request to `path`, to be sent with [`Client::send`].
+    /// A request to `path`, sent with [`Client::send`].
     pub fn request(&self, method: Method, path: &str) -> http::request::Builder {
         self.request_at(method, &format!("{}{path}", self.base_path))
     }
@@ -102,7 +102,7 @@ impl Client {
     /// Sends a request.
     ///
     /// # Errors
-    /// [`NoAnswer`], also if the answer breaks off.
+    /// [`NoAnswer`], also if the answer is cut off.
     pub async fn send(&self, request: http::request::Builder, body: impl Into<Bytes>) -> Result<Response, NoAnswer> {
         let request = request.body(Full::new(body.into())).expect("a test's request is well formed");
         let sent = tokio::time::timeout(PATIENCE, async {
@@ -120,12 +120,12 @@ impl Client {
         self.send(self.request(Method::GET, path), "").await.expect("a server that runs answers")
     }
 
-    /// Reads what an answer's `Location` says, as a browser does: from the root of the host.
+    /// Reads the resource that an answer's `Location` names, as a browser does: from the root of the host.
     pub async fn follow(&self, location: &str) -> Response {
         self.send(self.request_at(Method::GET, location), "").await.expect("a server that runs answers")
     }
 
-    /// An order that is to be placed, for more headers.
+    /// A request to place an order, to which headers can be added.
     pub fn placing(&self) -> http::request::Builder {
         self.request(Method::POST, "/orders").header(CONTENT_TYPE, "application/json")
     }
@@ -156,12 +156,12 @@ impl Response {
         serde_json::from_slice(&self.body).unwrap_or_else(|error| panic!("{error} in the body of {self:?}"))
     }
 
-    /// A header's text; empty if there is none.
+    /// A header's text; empty if it is missing.
     pub fn header(&self, name: impl http::header::AsHeaderName) -> &str {
         self.headers.get(name).map_or("", |value| value.to_str().expect("the API's headers are ASCII"))
     }
 
-    /// The problem document, after a look at what every one of them has.
+    /// The problem document, after checking what every problem document must have.
     pub fn problem(&self) -> Value {
         assert_eq!(self.header(CONTENT_TYPE), "application/problem+json", "{self:?}");
         let problem = self.json();

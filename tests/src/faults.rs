@@ -10,7 +10,7 @@ use local_stack::lambda::{Functions, Invocation, InvocationLayer};
 use serde_json::Value;
 use tokio::sync::Notify;
 
-/// Which calls a fault strikes.
+/// The calls that a fault strikes.
 #[derive(Debug, Clone, Copy)]
 pub struct Calls {
     api: Api,
@@ -49,20 +49,20 @@ fn touches(call: &Call, table: &str) -> bool {
     call.body["TableName"] == table || actions.any(|action| action["TableName"] == table)
 }
 
-/// What becomes of a call.
+/// What happens to a call.
 #[derive(Debug, Clone)]
 pub enum Fault {
-    /// It is refused, and has no effect.
+    /// It is refused and has no effect.
     Refuse(WireError),
     /// It never arrives.
     LoseRequest,
-    /// It has its effect, and the answer is lost.
+    /// It takes effect, but the answer is lost.
     LoseAnswer,
-    /// Nothing ever comes of it, and nothing comes back.
+    /// It has no effect and gets no answer.
     Hang,
-    /// It has its effect at once, and the answer takes this long.
+    /// It takes effect at once, but the answer takes this long.
     DelayAnswer(Duration),
-    /// It is lost for its caller, and arrives when the test [delivers](Faults::deliver) it.
+    /// Its caller loses it; it arrives when the test [delivers](Faults::deliver) it.
     Strand,
 }
 
@@ -73,7 +73,7 @@ struct Rule {
     left: u32,
 }
 
-/// A [`Layer`] that strikes as it is told to.
+/// A [`Layer`] that injects faults.
 #[derive(Debug, Default)]
 pub struct Faults {
     rules: Mutex<Vec<Rule>>,
@@ -82,32 +82,32 @@ pub struct Faults {
 }
 
 impl Faults {
-    /// No fault yet.
+    /// No faults yet.
     pub fn none() -> Arc<Self> {
         Arc::default()
     }
 
-    /// Strikes each of these calls, until it is [healed](Self::heal).
+    /// Injects a fault into each of these calls, until [healed](Self::heal).
     pub fn strike(&self, calls: Calls, fault: Fault) {
         self.strike_times(u32::MAX, calls, fault);
     }
 
-    /// Strikes the next so many of these calls.
+    /// Injects a fault into the next so many of these calls.
     pub fn strike_times(&self, times: u32, calls: Calls, fault: Fault) {
         lock(&self.rules).push(Rule { calls, fault, left: times });
     }
 
-    /// Strikes no more.
+    /// Stops injecting faults.
     pub fn heal(&self) {
         lock(&self.rules).clear();
     }
 
-    /// How many calls were struck since this was last asked.
+    /// How many calls were struck since the last time this was asked.
     pub fn struck(&self) -> u32 {
         std::mem::take(&mut *lock(&self.struck))
     }
 
-    /// Delivers what was stranded, and says what came of each: nobody waits for the answers.
+    /// Delivers the stranded calls, and returns the result of each; nobody else waits for it.
     pub async fn deliver(&self, services: &Services) -> Vec<Value> {
         self.heal();
         let stranded = std::mem::take(&mut *lock(&self.stranded));
@@ -132,7 +132,7 @@ impl Faults {
 impl Layer for Faults {
     fn around<'a>(&'a self, mut call: Call, next: Next<'a>) -> BoxFuture<'a, Outcome> {
         Box::pin(async move {
-            // DynamoDB forgets a transaction's token after ten minutes; nothing may rely on it.
+            // DynamoDB forgets a transaction's token after ten minutes, so nothing may rely on it.
             if let Some(body) = call.body.as_object_mut() {
                 body.remove("ClientRequestToken");
             }
@@ -163,10 +163,10 @@ tokio::task_local! {
     static ACTOR: char;
 }
 
-/// A [`Layer`] that lets actors' DynamoDB requests through in the order that a script sets.
+/// A [`Layer`] that passes actors' DynamoDB requests in the order that a script sets.
 ///
-/// The script has one letter for each request. An actor that comes to its end leaves its remaining
-/// turns to the others, and past the script's end everybody goes on freely.
+/// The script has one letter per request. An actor that has finished leaves its remaining turns to the others, and
+/// after the script's end everyone continues freely.
 #[derive(Debug, Default)]
 pub struct Turns {
     script: Mutex<VecDeque<char>>,
@@ -179,12 +179,12 @@ impl Turns {
         Arc::default()
     }
 
-    /// Begins with a script.
+    /// Starts a script.
     pub fn play(&self, script: &str) {
         *lock(&self.script) = script.chars().collect();
     }
 
-    /// Does `work` in an actor's name.
+    /// Does `work` as this actor.
     pub async fn of<T>(&self, actor: char, work: impl Future<Output = T>) -> T {
         let done = ACTOR.scope(actor, work).await;
         lock(&self.script).retain(|turn| *turn != actor);
@@ -196,7 +196,7 @@ impl Turns {
         loop {
             let moved = self.moved.notified();
             tokio::pin!(moved);
-            // Registered before the look, so that a turn that comes just after it is not missed.
+            // Registered before the look, so that a turn just after it is not missed.
             moved.as_mut().enable();
             if lock(&self.script).front().is_none_or(|turn| *turn == actor) {
                 return;
@@ -220,7 +220,7 @@ impl Layer for Turns {
     }
 }
 
-/// All orders in which the letters can stand, each once.
+/// All distinct orders of the letters.
 pub fn permutations(letters: &str) -> Vec<String> {
     let mut sorted: Vec<char> = letters.chars().collect();
     sorted.sort_unstable();
@@ -235,7 +235,7 @@ fn permute(left: &mut Vec<char>, begun: String, found: &mut Vec<String>) {
         return;
     }
     for index in 0..left.len() {
-        // The same letter again would begin the same permutations.
+        // The same letter again would start the same permutations.
         if index > 0 && left[index] == left[index - 1] {
             continue;
         }
@@ -245,24 +245,24 @@ fn permute(left: &mut Vec<char>, begun: String, found: &mut Vec<String>) {
     }
 }
 
-/// What becomes of an invocation.
+/// What happens to an invocation.
 #[derive(Debug, Clone, Copy)]
 pub enum Mishap {
     /// It fails under this name, and the function does not run.
     Fail(&'static str),
     /// It fails under this name after this long, and the function does not run.
     SlowlyFail(Duration, &'static str),
-    /// The function runs, and its process dies before it answers.
+    /// The function runs, but its process dies before it answers.
     CrashAfter,
     /// The process dies before the function runs.
     Crash,
-    /// The function runs only after this long.
+    /// The function runs, but only after this long.
     Late(Duration),
-    /// The function runs at once, and nobody ever hears of it.
+    /// The function runs at once, but nobody gets its answer.
     Unheard,
 }
 
-/// An [`InvocationLayer`] that strikes the invocations of states as it is told to.
+/// An [`InvocationLayer`] that injects mishaps into the invocations of states.
 #[derive(Debug, Default)]
 pub struct Mishaps {
     rules: Mutex<Vec<(&'static str, Mishap, u32)>>,
@@ -270,27 +270,27 @@ pub struct Mishaps {
 }
 
 impl Mishaps {
-    /// No mishap yet.
+    /// No mishaps yet.
     pub fn none() -> Arc<Self> {
         Arc::default()
     }
 
-    /// Each invocation by this state comes to this, until it is [healed](Self::heal).
+    /// Injects this into each invocation by this state, until [healed](Self::heal).
     pub fn strike(&self, state: &'static str, mishap: Mishap) {
         self.strike_times(u32::MAX, state, mishap);
     }
 
-    /// The next so many do.
+    /// Injects it into the next so many.
     pub fn strike_times(&self, times: u32, state: &'static str, mishap: Mishap) {
         lock(&self.rules).push((state, mishap, times));
     }
 
-    /// Strikes no more.
+    /// Stops injecting mishaps.
     pub fn heal(&self) {
         lock(&self.rules).clear();
     }
 
-    /// What the late invocations came to, by state.
+    /// The results of the late invocations, by state.
     pub fn landed(&self) -> Vec<(String, Invoked)> {
         lock(&self.landed).clone()
     }
@@ -310,15 +310,15 @@ impl InvocationLayer for Mishaps {
             let Invocation { function, state, payload, .. } = invocation;
             match mishap {
                 None => functions.invoke(&function, payload).await,
-                Some(Mishap::Fail(error)) => Err(lambda_error(error, "as the test wants it")),
+                Some(Mishap::Fail(error)) => Err(lambda_error(error, "injected by the test")),
                 Some(Mishap::SlowlyFail(delay, error)) => {
                     tokio::time::sleep(delay).await;
-                    Err(lambda_error(error, "as the test wants it"))
+                    Err(lambda_error(error, "injected by the test"))
                 }
-                Some(Mishap::Crash) => panic!("{state} crashes before it runs, as the test wants it"),
+                Some(Mishap::Crash) => panic!("{state} crashes before it runs, injected by the test"),
                 Some(Mishap::CrashAfter) => {
                     functions.invoke(&function, payload).await.ok();
-                    panic!("{state} crashes after it ran, as the test wants it")
+                    panic!("{state} crashes after it ran, injected by the test")
                 }
                 Some(Mishap::Late(delay)) => {
                     tokio::time::sleep(delay).await;
@@ -335,7 +335,7 @@ impl InvocationLayer for Mishaps {
     }
 }
 
-/// Nothing is left half done under these locks, so one that a panic has poisoned is still good.
+/// Nothing is left half done under these locks, so a poisoned one is still usable.
 fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }

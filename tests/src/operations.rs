@@ -1,4 +1,4 @@
-//! What operations ask of stock, accounts and the journal, in a few words.
+//! Requests of operations for stock, accounts and the journal, in few words.
 
 use api::Caller;
 use aws_lambda_events::apigw::ApiGatewayProxyRequest;
@@ -36,26 +36,26 @@ pub fn post(path: &str, body: &Value) -> Ask {
 }
 
 impl Ask {
-    /// One more header.
+    /// Adds a header.
     #[must_use]
     pub fn with(mut self, name: HeaderName, value: &str) -> Self {
-        self.headers.append(name, HeaderValue::from_str(value).expect("tests send headers that are some"));
+        self.headers.append(name, HeaderValue::from_str(value).expect("tests send valid headers"));
         self
     }
 
-    /// Under this idempotency key.
+    /// With this idempotency key.
     #[must_use]
     pub fn under(self, key: &str) -> Self {
         self.with(api::idempotency::IDEMPOTENCY_KEY, key)
     }
 
-    /// For this version.
+    /// For this version (`If-Match`).
     #[must_use]
     pub fn if_match(self, etag: &str) -> Self {
         self.with(header::IF_MATCH, etag)
     }
 
-    /// If there is nothing yet.
+    /// Only if nothing exists yet (`If-None-Match: *`).
     #[must_use]
     pub fn if_absent(self) -> Self {
         self.with(header::IF_NONE_MATCH, "*")
@@ -67,14 +67,14 @@ impl Ask {
         Self { body: body.to_owned(), ..self }
     }
 
-    /// With a body that is declared as this.
+    /// With a body of this content type.
     #[must_use]
     pub fn of_type(mut self, media_type: &'static str) -> Self {
         self.headers.insert(header::CONTENT_TYPE, HeaderValue::from_static(media_type));
         self
     }
 
-    /// By this client.
+    /// As this client.
     #[must_use]
     pub fn by(self, client: &Caller) -> Self {
         Self { client: client.clone(), ..self }
@@ -110,7 +110,7 @@ impl Ask {
             ["accounts", customer] => ("/accounts/{customerId}", vec![("customerId", customer)]),
             ["accounts", customer, "terms"] => ("/accounts/{customerId}/terms", vec![("customerId", customer)]),
             ["orders", order, "journal"] => ("/orders/{orderId}/journal", vec![("orderId", order)]),
-            _ => panic!("{path} is no path of operations"),
+            _ => panic!("{path} is not a path of operations"),
         };
         (resource, values.into_iter().map(|(name, value)| (name.to_owned(), value.to_owned())).collect())
     }

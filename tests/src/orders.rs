@@ -1,4 +1,4 @@
-//! Orders in a few words, and what their clients are answered.
+//! Orders in few words, and the answers to them.
 
 use api::{Answer, Caller, Scope};
 use aws_lambda_events::apigw::ApiGatewayProxyRequest;
@@ -8,10 +8,10 @@ use local_stack::gateway::{self, PathParameters};
 use order::{Currency, IdempotencyKey, Order, OrderId};
 use serde_json::{Value, json};
 
-/// What one of anything costs, unless a test is about prices.
+/// The price of one piece of anything, unless a test is about prices.
 pub const PRICE_MINOR: i64 = 10_00;
 
-/// The id of the request that an order without a key is placed with.
+/// The request id of an order that is placed without a key.
 pub const REQUEST_ID: &str = "6f1ed002-ab5e-4b8c-a9a7-1d3a2e0c5f77";
 
 /// An order as a client writes it.
@@ -32,12 +32,12 @@ struct Line {
     price_minor: i64,
 }
 
-/// An order with this idempotency key, prepaid, by `demo123`, of nothing yet.
+/// A prepaid order by `demo123` with this idempotency key and no lines yet.
 pub fn order(key: &str) -> OrderBuilder {
     OrderBuilder { key: Some(key.to_owned()), ..order_without_key() }
 }
 
-/// An order whose client leaves it to the shop to name the request.
+/// An order whose client lets the shop generate the key.
 pub fn order_without_key() -> OrderBuilder {
     let json = HeaderValue::from_static("application/json");
     OrderBuilder {
@@ -51,17 +51,17 @@ pub fn order_without_key() -> OrderBuilder {
 }
 
 impl OrderBuilder {
-    /// One more line.
+    /// Adds a line.
     #[must_use]
     pub fn of(mut self, sku: &str, quantity: u32) -> Self {
         self.lines.push(Line { sku: sku.to_owned(), quantity, price_minor: PRICE_MINOR });
         self
     }
 
-    /// The price of one of the last line's article.
+    /// The unit price of the last line's article.
     #[must_use]
     pub fn at(mut self, price_minor: i64) -> Self {
-        let line = self.lines.last_mut().expect("an article comes before its price");
+        let line = self.lines.last_mut().expect("an article is named before its price");
         line.price_minor = price_minor;
         self
     }
@@ -73,34 +73,34 @@ impl OrderBuilder {
         self
     }
 
-    /// To be paid later, by `acme` unless another customer is named after this.
+    /// On invoice, to `acme` unless another customer is named after this.
     #[must_use]
     pub fn on_invoice(self) -> Self {
         self.with("paymentTerms", "INVOICE").by("acme")
     }
 
-    /// In another currency than dollars.
+    /// In a currency other than dollars.
     #[must_use]
     pub fn in_currency(self, code: &'static str) -> Self {
         Self { currency: code, ..self.with("currency", code) }
     }
 
-    /// One more field of the body.
+    /// Adds a field to the body.
     #[must_use]
     pub fn with(mut self, name: &'static str, value: impl Into<Value>) -> Self {
         self.fields.push((name, value.into()));
         self
     }
 
-    /// One more header.
+    /// Adds a header.
     #[must_use]
     pub fn with_header(mut self, name: &'static str, value: &str) -> Self {
-        let value = HeaderValue::from_str(value).expect("tests send headers that are some");
+        let value = HeaderValue::from_str(value).expect("tests send valid headers");
         self.headers.append(HeaderName::from_static(name), value);
         self
     }
 
-    /// Its client wants no more than to know that it was accepted.
+    /// Its client only wants to know that it was accepted.
     #[must_use]
     pub fn respond_async(self) -> Self {
         self.with_header("prefer", "respond-async")
@@ -124,7 +124,7 @@ impl OrderBuilder {
         body
     }
 
-    /// The event that API Gateway makes of its request.
+    /// The event that API Gateway builds from its request.
     pub fn event(&self) -> ApiGatewayProxyRequest {
         post(self.headers(), self.body().to_string().as_bytes())
     }
@@ -172,13 +172,13 @@ pub fn post(headers: HeaderMap, body: &[u8]) -> ApiGatewayProxyRequest {
     gateway::event(Method::POST, "/orders", headers, PathParameters::new(), body)
 }
 
-/// Has the customer cancel an order, and waits for the answer.
+/// The customer cancels an order; waits for the answer.
 pub async fn cancel_order(stack: &Stack, order_id: &str) -> Reply {
     let path = PathParameters::from([("orderId".to_owned(), order_id.to_owned())]);
     send(stack, gateway::event(Method::POST, "/orders/{orderId}/cancel", HeaderMap::new(), path, b"")).await
 }
 
-/// Has the store hand an order over, and waits for the answer.
+/// The store hands an order over; waits for the answer.
 pub async fn fulfil_order(stack: &Stack, order_id: &str) -> Reply {
     let path = PathParameters::from([("orderId".to_owned(), order_id.to_owned())]);
     send(stack, gateway::event(Method::POST, "/orders/{orderId}/fulfil", HeaderMap::new(), path, b"")).await
@@ -190,19 +190,19 @@ pub fn client(tenant: &str, scopes: &[Scope]) -> Caller {
     Caller { tenant, scopes: scopes.iter().copied().collect(), customer_id: None }
 }
 
-/// Sends an event to intake. It is worked on to its end, as by a function, whoever waits.
+/// Sends an event to intake. Like a function, it finishes even if nobody waits.
 pub async fn send(stack: &Stack, event: ApiGatewayProxyRequest) -> Reply {
     send_as(&Caller::of_an_open_api(), stack, event).await
 }
 
-/// Sends an event of this client to intake.
+/// Sends an event to intake as this client.
 pub async fn send_as(client: &Caller, stack: &Stack, event: ApiGatewayProxyRequest) -> Reply {
     let (stack, client) = (stack.clone(), client.clone());
     let answer = tokio::spawn(async move { stack.answer(event, &client, REQUEST_ID).await }).await;
-    answer.expect("intake has an answer to everything").into()
+    answer.expect("intake always answers").into()
 }
 
-/// What a client is answered.
+/// A client's answer.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Reply {
     /// The HTTP status.
@@ -229,7 +229,7 @@ impl Reply {
         self.headers.get(name).and_then(|value| value.to_str().ok())
     }
 
-    /// What matters most, to be compared at once.
+    /// The main parts, to be compared together.
     pub fn outcome(&self) -> (u16, &str, &str) {
         (self.http_status, self.status(), self.reason())
     }

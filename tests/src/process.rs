@@ -1,4 +1,4 @@
-//! Executables of this workspace as processes of their own.
+//! Executables of this workspace, run as separate processes.
 
 use std::collections::BTreeMap;
 use std::ffi::OsStr;
@@ -19,17 +19,17 @@ use crate::client::Client;
 
 pub use rustix::process::Signal;
 
-/// How long a process may take to start or to end, and a command to do its work. The demonstration
-/// takes ten seconds; the rest is for machines with much else to do.
+/// How long a process may take to start or end, and a command to do its work. The demo takes ten seconds; the rest is
+/// for busy machines.
 const PATIENCE: Duration = Duration::from_mins(2);
 
-/// How often something is looked at that does not say when it has changed.
+/// How often to poll something that does not report changes.
 const POLL_EVERY: Duration = Duration::from_millis(20);
 
 /// The path of an executable of this workspace.
 ///
-/// Cargo builds a test's own package for it, and no other package's executables. So they are built
-/// here, in the same target directory and profile as the test, where they usually are already.
+/// Cargo builds only the executables of a test's own package. So they are built here, in the test's target directory
+/// and profile, where they usually exist already.
 pub fn executable(name: &str) -> &'static Path {
     static EXECUTABLES: OnceLock<BTreeMap<String, PathBuf>> = OnceLock::new();
     EXECUTABLES.get_or_init(build).get(name).unwrap_or_else(|| panic!("the workspace has no executable {name}"))
@@ -57,7 +57,7 @@ fn build() -> BTreeMap<String, PathBuf> {
 pub fn order_saga<A: AsRef<OsStr>>(arguments: impl IntoIterator<Item = A>) -> Command {
     let mut command = Command::new(executable("order-saga"));
     command.args(arguments).stdin(Stdio::null()).kill_on_drop(true);
-    // What a developer may have set, and a pipe has not.
+    // Removes what a developer may have set and a pipe does not have.
     for variable in ["RUST_LOG", "CLICOLOR", "CLICOLOR_FORCE", "NO_COLOR", "COLUMNS"] {
         command.env_remove(variable);
     }
@@ -119,20 +119,20 @@ impl Serve {
         kill_process(id.expect("it has not ended"), signal).expect("a child takes signals");
     }
 
-    /// Sends it a signal again and again until it has ended (two signals that it has not looked at are
-    /// one), and answers with all that it has said.
+    /// Sends it a signal repeatedly until it has ended (two unhandled signals count as one), and returns its whole
+    /// log.
     pub async fn ended_by(mut self, signal: Signal) -> (ExitStatus, String) {
         let started = Instant::now();
         while self.child.try_wait().expect("a child can be waited for").is_none() {
-            assert!(started.elapsed() < PATIENCE, "{signal:?} does not end it: {}", self.log.text());
+            assert!(started.elapsed() < PATIENCE, "{signal:?} did not end it: {}", self.log.text());
             self.signal(signal);
-            // Ended or not, the next look tells.
+            // Ended or not, the next look shows.
             let _ = timeout(POLL_EVERY, self.child.wait()).await;
         }
         self.ended().await
     }
 
-    /// Waits until it has ended, and answers with all that it has said.
+    /// Waits until it has ended, and returns its status and its whole log.
     pub async fn ended(mut self) -> (ExitStatus, String) {
         let status = timeout(PATIENCE, self.child.wait()).await.expect("serve ends in time");
         self.log.end().await;
@@ -140,7 +140,7 @@ impl Serve {
     }
 }
 
-/// What a process says, line by line.
+/// A process's log, line by line.
 #[derive(Debug)]
 pub struct Log {
     text: Arc<Mutex<String>>,
@@ -148,7 +148,7 @@ pub struct Log {
 }
 
 impl Log {
-    /// Reads `stderr` to its end, and announces the first line that has `wanted` in it.
+    /// Reads `stderr` to its end, and reports the first line that contains `wanted`.
     pub fn of(stderr: ChildStderr, wanted: &'static str) -> (Self, oneshot::Receiver<String>) {
         let (announce, announced) = oneshot::channel();
         let text = Arc::new(Mutex::new(String::new()));
@@ -165,7 +165,7 @@ impl Log {
                 if line.contains(wanted)
                     && let Some(announce) = announce.take()
                 {
-                    // Nobody may wait for it any more.
+                    // The receiver may be gone.
                     let _ = announce.send(line);
                 }
             }
@@ -173,12 +173,12 @@ impl Log {
         (Self { text, reader }, announced)
     }
 
-    /// Waits until the process has said all.
+    /// Waits until the process has written everything.
     pub async fn end(&mut self) {
         (&mut self.reader).await.expect("reading a log does not panic");
     }
 
-    /// What it has said so far.
+    /// The log so far.
     pub fn text(&self) -> String {
         self.text.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }

@@ -1,6 +1,6 @@
-//! The compiled Lambda binaries, run as Lambda runs them: with a Runtime API of our own.
+//! Runs the compiled Lambda binaries as Lambda does, with our own Runtime API.
 //!
-//! One process serves one function, one invocation at a time, and is used again for the next one.
+//! One process serves one function, one invocation at a time, and is reused for the next.
 //! <https://docs.aws.amazon.com/lambda/latest/dg/runtimes-api.html>
 
 use std::fmt;
@@ -24,14 +24,14 @@ use tokio::time::timeout;
 
 use crate::process::{Log, executable};
 
-/// How long an invocation, or the start of a process, may take here. Lambda's own limits are shorter;
-/// this one only keeps a test from hanging.
+/// How long an invocation or the start of a process may take here. Lambda's own limits are shorter; this one only
+/// keeps a test from hanging.
 const PATIENCE: Duration = Duration::from_mins(1);
 
 /// The region that everything claims to be in.
 const REGION: &str = "us-east-1";
 
-/// A function that failed: what Lambda hands to its caller.
+/// A function's failure, as Lambda passes it to the caller.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct FunctionError {
     /// `errorType` of the body.
@@ -40,16 +40,16 @@ pub struct FunctionError {
     pub error_message: String,
 }
 
-/// What a process asked of its surroundings, in the order in which it did.
+/// A process's requests, in order.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Request {
     /// An AWS API's operation.
     Aws(String),
     /// The next invocation.
     Next,
-    /// It has answered one.
+    /// It answered an invocation.
     Response,
-    /// It has failed one.
+    /// It failed an invocation.
     Error,
     /// It cannot start.
     InitError,
@@ -63,16 +63,15 @@ pub struct LambdaFunction {
     requests: Requests,
     child: Child,
     log: Log,
-    /// Its servers, which end with it.
+    /// Its servers, which stop with it.
     _servers: JoinSet<()>,
 }
 
-/// A function's settings, by the names of their environment variables.
+/// A function's settings, by environment variable.
 pub type Settings<'a> = &'a [(&'a str, &'a str)];
 
 impl LambdaFunction {
-    /// Starts the executable of this name with AWS's APIs at `services`, in the environment that
-    /// Lambda sets.
+    /// Starts the executable of this name in the environment that Lambda sets, with AWS's APIs at `services`.
     /// <https://docs.aws.amazon.com/lambda/latest/dg/configuration-envvars.html#configuration-envvars-runtime>
     pub async fn start(name: &str, settings: Settings<'_>, services: Services) -> Self {
         let requests = Requests::default();
@@ -122,7 +121,7 @@ impl LambdaFunction {
         Self { name: name.to_owned(), invocations, requests, child, log, _servers: servers }
     }
 
-    /// Invokes it, after the invocations that came before.
+    /// Invokes it, after all earlier invocations.
     ///
     /// # Errors
     /// The function's own error.
@@ -134,18 +133,17 @@ impl LambdaFunction {
             answered.await.ok()
         });
         let Ok(Some(answer)) = invoked.await else {
-            panic!("{} did not answer {payload}; it said: {}", self.name, self.log.text());
+            panic!("{} did not answer {payload}; its log: {}", self.name, self.log.text());
         };
         answer
     }
 
-    /// What it has asked of its surroundings so far.
+    /// Its requests so far.
     pub fn requests(&self) -> Vec<Request> {
         self.requests.lock().clone()
     }
 
-    /// Waits until its process has ended by itself, and answers with whether it succeeded, what it has
-    /// asked for, and all that it has said.
+    /// Waits until its process has ended by itself. Returns whether it succeeded, its requests, and its whole log.
     pub async fn ended(mut self) -> (bool, Vec<Request>, String) {
         let status = timeout(PATIENCE, self.child.wait()).await.expect("the function ends in time");
         self.log.end().await;
@@ -242,12 +240,12 @@ impl Runtime {
         self.answer(id, Err(error))
     }
 
-    /// Lambda takes an answer to the invocation that is under way, and to no other.
+    /// Lambda accepts an answer to the current invocation only.
     fn answer(&self, id: &str, answer: Result<Value, FunctionError>) -> Response {
         let mut under_way = self.under_way.lock().unwrap_or_else(PoisonError::into_inner);
         match under_way.take_if(|(under_way, _)| under_way == id) {
             Some((_, invocation)) => {
-                // Its caller may have hung up.
+                // The caller may have given up.
                 let _ = invocation.answer.send(answer);
                 (StatusCode::ACCEPTED, json!({ "status": "OK" }).to_string()).into_response()
             }
@@ -256,7 +254,7 @@ impl Runtime {
     }
 }
 
-/// The log of a process's requests; as a layer it notes those to AWS.
+/// The log of a process's requests. As a layer, it records the requests to AWS.
 #[derive(Clone, Default)]
 struct Requests(Arc<Mutex<Vec<Request>>>);
 
@@ -265,7 +263,7 @@ impl Requests {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Answers with the request's number.
+    /// Returns the request's number.
     fn note(&self, request: Request) -> usize {
         let mut requests = self.lock();
         requests.push(request);

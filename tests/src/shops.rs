@@ -20,10 +20,10 @@ use order::{Order, OrderId, OrderRecord, Sku, StoreId};
 use saga::fence::FenceState;
 use serde_json::{Value, json};
 
-/// What the time is when a shop opens.
+/// The time at which a shop opens.
 pub const OPENED_MS: i64 = 1_800_000_000_000;
 
-/// What a shop is opened with.
+/// What a shop opens with.
 #[derive(Debug)]
 pub struct ShopBuilder {
     stock: BTreeMap<&'static str, i64>,
@@ -33,49 +33,48 @@ pub struct ShopBuilder {
     random: Random,
 }
 
-/// A shop with ten of `LAPTOP001` and of `MOUSE001` in `main`, and these customers, each with a
-/// credit limit of 100: `acme`, `on-hold`, whose account is on hold, and `euro`, whose account is in
-/// EUR.
+/// A shop with ten each of `LAPTOP001` and `MOUSE001` in `main`, and three customers with a credit limit of 100 each:
+/// `acme`; `on-hold`, whose account is on hold; and `euro`, whose account is in EUR.
 pub fn shop() -> ShopBuilder {
     ShopBuilder {
         stock: BTreeMap::from([("LAPTOP001", 10), ("MOUSE001", 10)]),
         layers: Vec::new(),
         transactions_take: None,
         invocations: None,
-        // Retries wait as long as they can: a test that passes is not one of luck.
+        // Retries wait as long as they can, so a test does not pass by luck.
         random: Random::fixed(1.0),
     }
 }
 
 impl ShopBuilder {
-    /// So many of an article.
+    /// The stock of an article.
     #[must_use]
     pub fn with_stock(mut self, sku: &'static str, on_hand: i64) -> Self {
         self.stock.insert(sku, on_hand);
         self
     }
 
-    /// One more layer before AWS's services, inside those before it.
+    /// Adds a layer in front of AWS's services, inside the existing ones.
     #[must_use]
     pub fn behind(mut self, layer: &Arc<impl Layer + 'static>) -> Self {
         self.layers.push(layer.clone());
         self
     }
 
-    /// Transactions take this long, and get into each other's way.
+    /// Makes transactions take this long, so that they conflict.
     #[must_use]
     pub fn where_transactions_take(self, window: Duration) -> Self {
         Self { transactions_take: Some(window), ..self }
     }
 
-    /// What stands before the task functions.
+    /// The layer in front of the task functions.
     #[must_use]
     pub fn invoked_through(mut self, layer: &Arc<impl InvocationLayer + 'static>) -> Self {
         self.invocations = Some(layer.clone());
         self
     }
 
-    /// Where the jitter of retries comes from.
+    /// The source of the retries' jitter.
     #[must_use]
     pub fn with_random(self, random: Random) -> Self {
         Self { random, ..self }
@@ -111,7 +110,7 @@ fn seed(stock: &BTreeMap<&str, i64>) -> Seed {
     let accounts = [("acme", "USD", false), ("on-hold", "USD", true), ("euro", "EUR", false)].map(
         |(customer, currency, on_hold)| json!({"customerId": customer, "creditLimit": 100.0, "currency": currency, "onHold": on_hold}),
     );
-    Seed::parse(&json!({"stock": stock, "accounts": accounts}).to_string()).expect("the seed is of the right form")
+    Seed::parse(&json!({"stock": stock, "accounts": accounts}).to_string()).expect("the seed has the right format")
 }
 
 /// A shop that is open.
@@ -119,7 +118,7 @@ fn seed(stock: &BTreeMap<&str, i64>) -> Seed {
 pub struct Shop {
     /// The system.
     pub stack: Stack,
-    /// The task functions, to be invoked without a workflow. Their requests pass the layers.
+    /// The task functions, invoked without a workflow. Their requests pass the layers.
     pub functions: Arc<Functions>,
     /// A client whose requests pass no layer.
     pub client: Client,
@@ -140,14 +139,14 @@ impl Shop {
         self.clock.now_ms()
     }
 
-    /// All that the tables say.
+    /// The content of all tables.
     pub fn books(&self) -> Books {
         let mut books = Books::default();
         audit::read(&self.store, &mut books).expect("the tables can be read");
         books
     }
 
-    /// Every item of every table, to be compared with another time's.
+    /// Every item of every table, for comparing two moments.
     pub fn items(&self) -> BTreeMap<String, Vec<Item>> {
         let tables: Vec<&str> = declarations::tables().keys().map(String::as_str).collect();
         self.store.snapshot(&tables).expect("the tables can be read")
@@ -159,7 +158,7 @@ impl Shop {
         self.items().remove(orders::table::TABLE)?.into_iter().find(|item| item.get("order_id") == Some(&id))
     }
 
-    /// When recovery may take the order up; `None` if it is neither open nor parked in the work index.
+    /// When recovery may restart the order; `None` if it is neither open nor parked in the work index.
     pub fn due_ms(&self, order_id: &OrderId) -> Option<i64> {
         let item = self.item(order_id)?;
         item.get("work").filter(|work| work.as_s().is_ok_and(|work| !work.starts_with("PICK#")))?;
@@ -171,13 +170,12 @@ impl Shop {
         self.books().orders.remove(order_id).map(|stored| stored.record)
     }
 
-    /// An order's record, which has to be there.
+    /// An order's record, which must exist.
     pub fn record(&self, order_id: &OrderId) -> OrderRecord {
         self.find(order_id).expect("the order is on record")
     }
 
-    /// Audits the tables, and checks that no stock appeared or vanished but what was handed over; shows
-    /// what it read.
+    /// Audits the tables, checks that no stock appeared, or vanished except by hand-over, and returns what it read.
     pub fn audit(&self) -> Books {
         let books = self.books();
         let report = audit::check(&books);
@@ -203,12 +201,12 @@ impl Shop {
         self.books().accounts[&customer].receivable_minor
     }
 
-    /// Changes one attribute of an account, as whoever keeps the accounts does.
+    /// Changes one attribute of an account, as the account's owner does.
     pub async fn set_terms(&self, customer: &str, name: &str, value: AttributeValue) {
         set_terms(&self.client, journal::table::TABLE, customer, name, value).await;
     }
 
-    /// The orders in the overflow queue. They are hidden from then on.
+    /// The orders in the overflow queue. Reading hides them.
     pub async fn queued(&self) -> Vec<Order> {
         let client = InProcess::new(self.services.clone()).sqs();
         let receive = client.receive_message().queue_url(queue_url(OVERFLOW_QUEUE)).max_number_of_messages(10);
@@ -229,7 +227,7 @@ impl Shop {
             .find(|execution| started["executionArn"] == execution.arn.as_str())
             .unwrap_or_else(|| panic!("the saga was not started: {started}"));
         let outcome = execution.outcome.wait_for(Option::is_some).await.expect("nobody kills it").clone();
-        let outcome = outcome.expect("waited until it is there");
+        let outcome = outcome.expect("it was awaited");
         let entered = |kind: &EventKind| match kind {
             EventKind::StateEntered { state, .. } => Some(state.to_string()),
             _ => None,
@@ -242,13 +240,13 @@ impl Shop {
         }
     }
 
-    /// Starts the saga as recovery does, with the id alone, and waits for its end.
+    /// Starts the saga with the id alone, as recovery does, and waits for its end.
     pub async fn resume(&self, order_id: &OrderId) -> Run {
         self.run(json!({"order_id": order_id})).await
     }
 }
 
-/// Changes one attribute of an account by its own client.
+/// Changes one attribute of an account, through this client.
 pub async fn set_terms(client: &Client, table: &str, customer: &str, name: &str, value: AttributeValue) {
     let customer = customer.parse().expect("tests use customers that are valid");
     let update = client.update_item().table_name(table).set_key(Some(account_key(&customer)));
@@ -270,17 +268,17 @@ pub struct Run {
     pub output: Value,
     /// Its error's name; empty if it has none.
     pub error: String,
-    /// The states in the order in which it entered them.
+    /// The states that it entered, in order.
     pub path: Vec<String>,
 }
 
 impl Run {
-    /// The order's status by its output; the error's name if it failed.
+    /// The order's status in its output, or the error's name if it failed.
     pub fn end(&self) -> &str {
         self.output["status"].as_str().unwrap_or(&self.error)
     }
 
-    /// The reason by its output.
+    /// The reason in its output.
     pub fn reason(&self) -> &str {
         self.output["reason"].as_str().unwrap_or_default()
     }

@@ -1,4 +1,4 @@
-//! Who may do what: an API key is good for its tenant's orders and its scopes, on every route.
+//! Who may do what: on every route, an API key gives access only to its tenant's orders and by its scopes.
 
 #![allow(clippy::unwrap_used, reason = "a test may stop at what should not happen")]
 
@@ -39,7 +39,7 @@ impl Api {
         Self { anybody: serve.client(), _clients: file, _serve: serve }
     }
 
-    /// Whoever has this key.
+    /// The caller with this key.
     fn client(&self, key: &str) -> Client {
         self.anybody.clone().with_header(API_KEY, key)
     }
@@ -54,7 +54,7 @@ async fn listed(client: &Client, path: &str) -> usize {
     client.get(path).await.json()["orders"].as_array().unwrap().len()
 }
 
-/// The scopes by which the description lets a request pass.
+/// The scopes that allow a request, by the description.
 fn scopes(operation: &Value) -> Vec<&str> {
     let alternatives = operation["security"].as_array().unwrap().iter();
     alternatives.filter_map(|scheme| scheme["apiKey"].as_array()?.first()?.as_str()).collect()
@@ -67,8 +67,8 @@ async fn each_route_takes_the_scopes_that_the_description_names_and_no_other() {
     for (path, operations) in description["paths"].as_object().unwrap() {
         for (method, operation) in operations.as_object().unwrap() {
             let scopes = scopes(operation);
-            assert!(!scopes.is_empty(), "{method} {path} is for no scope");
-            // An id that is none: whoever gets this far is refused for that, or for the empty body.
+            assert!(!scopes.is_empty(), "{method} {path} has no scope");
+            // Not a valid id: a request that gets this far is refused for that, or for its empty body.
             let path = path.replace(['{', '}'], "-");
             let method: Method = method.to_uppercase().parse().unwrap();
             for scope in Scope::VARIANTS {
@@ -83,7 +83,7 @@ async fn each_route_takes_the_scopes_that_the_description_names_and_no_other() {
 }
 
 #[tokio::test]
-async fn to_another_tenant_an_order_does_not_exist() {
+async fn for_another_tenant_an_order_does_not_exist() {
     let api = Api::open().await;
     let (shop, other, operations) = (api.client("shop"), api.client("other"), api.client("operations"));
     let placed = shop.place("key", order_of("MOUSE001", 1)).await;
@@ -96,18 +96,18 @@ async fn to_another_tenant_an_order_does_not_exist() {
     assert_eq!(hidden.status, StatusCode::NOT_FOUND);
     let mut told = hidden.json();
     told["orderId"] = absent.json()["orderId"].clone();
-    assert_eq!(told, absent.json(), "it is answered as an order that nobody placed");
+    assert_eq!(told, absent.json(), "the answer is the same as for an order that nobody placed");
 
     assert_eq!(other.cancel(&location).await.status, StatusCode::NOT_FOUND);
-    assert_eq!(shop.get(&location).await.json()["status"], "CONFIRMED", "nor is it cancelled");
+    assert_eq!(shop.get(&location).await.json()["status"], "CONFIRMED", "it is not cancelled either");
     assert_eq!(listed(&other, "/customers/demo123/orders").await, 0);
     assert_eq!(listed(&shop, "/customers/demo123/orders").await, 1);
 
-    // The store hands over whatever it is picked for.
+    // The store hands over every order that it picked, whatever the tenant.
     assert_eq!(operations.get(&location).await.status, StatusCode::OK);
     assert_eq!(listed(&operations, "/stores/main/orders").await, 1);
 
-    // The same key of theirs is another order, of which ours learns nothing.
+    // The same key in their tenant is another order, which says nothing about ours.
     let theirs = other.place("key", order_of("MONITOR001", 1)).await;
     assert_eq!(theirs.status, StatusCode::CREATED, "{theirs:?}");
     assert_ne!(theirs.json()["orderId"], order_id);
@@ -139,7 +139,7 @@ async fn a_client_of_one_customer_acts_for_no_other() {
     let refused = acme.place("ours", order_of("MOUSE001", 1)).await;
     assert_eq!(refused.status, StatusCode::FORBIDDEN, "{refused:?}");
     assert_eq!(refused.problem()["type"], "urn:order-saga:problem:forbidden");
-    assert_eq!(listed(&api.anybody, "/stores/main/orders").await, 1, "what is refused is not written");
+    assert_eq!(listed(&api.anybody, "/stores/main/orders").await, 1, "a refused order is not written");
 
     let mut order = order_of("MOUSE001", 1);
     order["customerId"] = "acme".into();

@@ -1,4 +1,4 @@
-//! Customers' accounts and orders' journal entries, as operations see and set them.
+//! Customers' accounts and orders' journal entries, as operations read and set them.
 
 #![allow(clippy::unwrap_used, reason = "a test may stop at what should not happen")]
 
@@ -27,7 +27,7 @@ async fn version(stack: &Stack, path: &str) -> String {
     get(path).send(stack).await.header("etag").unwrap().to_owned()
 }
 
-/// What the body says, to the letter: a number that was parsed would not show its decimals.
+/// The body as text: a parsed number would not show its decimals.
 async fn text(ask: Ask, stack: &Stack) -> String {
     ask.answer(stack).await.body
 }
@@ -55,11 +55,11 @@ async fn an_account_is_read_as_invoices_leave_it() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn terms_are_set_by_whoever_read_them_last_whatever_was_invoiced_meanwhile() {
+async fn terms_are_set_by_the_last_reader_even_after_an_invoice() {
     let shop = shop().open().await;
     let etag = version(&shop, TERMS).await;
     order("k1").of("LAPTOP001", 3).on_invoice().place_order(&shop).await;
-    assert_eq!(version(&shop, TERMS).await, etag, "an invoice is none of the terms");
+    assert_eq!(version(&shop, TERMS).await, etag, "an invoice does not change the terms");
     let set = terms(50, false).if_match(&etag).send(&shop).await;
     assert_eq!((set.http_status, &set.body["creditLimit"]), (200, &json!(50.0)), "{set:?}");
     assert_eq!(set.header("etag"), Some(version(&shop, TERMS).await.as_str()));
@@ -68,7 +68,7 @@ async fn terms_are_set_by_whoever_read_them_last_whatever_was_invoiced_meanwhile
     let stale = terms(70, false).if_match(&etag).send(&shop).await;
     assert_eq!((stale.http_status, kind(&stale)), (412, "precondition-failed"), "{stale:?}");
     let repeated = terms(50, false).if_match(&etag).send(&shop).await;
-    assert_eq!((repeated.http_status, &repeated.body), (200, &set.body), "they are so already");
+    assert_eq!((repeated.http_status, &repeated.body), (200, &set.body), "they already have these values");
     let blind = terms(70, false).send(&shop).await;
     assert_eq!((blind.http_status, kind(&blind)), (428, "precondition-required"), "{blind:?}");
     assert_eq!(terms(60, true).if_match("*").send(&shop).await.http_status, 200);
@@ -79,14 +79,14 @@ async fn terms_are_set_by_whoever_read_them_last_whatever_was_invoiced_meanwhile
 async fn new_terms_hold_for_the_next_invoice() {
     let shop = shop().open().await;
     order("k1").of("LAPTOP001", 5).on_invoice().place_order(&shop).await;
-    // Less than is owed: what is owed stands, and there is nothing left for another invoice.
+    // Less than is owed: the debt stands, and there is no credit for another invoice.
     assert_eq!(terms(20, false).if_match("*").send(&shop).await.http_status, 200);
     let beyond = order("k2").of("LAPTOP001", 1).on_invoice().place_order(&shop).await;
     assert_eq!(beyond.outcome(), (409, "CANCELLED", "CREDIT_LIMIT_EXCEEDED"));
     assert_eq!(terms(200, true).if_match("*").send(&shop).await.http_status, 200);
     let held = order("k3").of("LAPTOP001", 1).on_invoice().place_order(&shop).await;
     assert_eq!(held.outcome(), (409, "CANCELLED", "ACCOUNT_ON_HOLD"));
-    // An account on hold takes no invoice, and keeps no order from being rolled back.
+    // An account on hold accepts no invoice, but does not block a roll-back.
     assert_eq!(cancel_order(&shop, order_id("k1").as_str()).await.http_status, 200);
     assert_eq!(shop.owed_minor("acme"), 0);
     assert_eq!(terms(200, false).if_match("*").send(&shop).await.http_status, 200);
@@ -95,11 +95,11 @@ async fn new_terms_hold_for_the_next_invoice() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn an_invoice_between_the_reading_and_the_setting_of_terms_is_kept() {
+async fn an_invoice_between_reading_and_setting_the_terms_is_kept() {
     let turns = Turns::free();
     let shop = shop().behind(&turns).open().await;
     let etag = version(&shop, TERMS).await;
-    // The invoice reads the account and posts; the terms are set in two requests around that.
+    // The invoice reads the account and posts; the two requests that set the terms surround it.
     turns.play("tiit");
     let posting = json!({ "action": "post", "order": order("k1").of("LAPTOP001", 4).on_invoice().placed() });
     let (set, posted) = tokio::join!(
@@ -113,7 +113,7 @@ async fn an_invoice_between_the_reading_and_the_setting_of_terms_is_kept() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn of_eight_clerks_who_set_what_they_read_one_wins() {
+async fn of_eight_clerks_who_set_the_terms_that_they_read_one_wins() {
     let shop = shop().open().await;
     let etag = version(&shop, TERMS).await;
     let mut clerks = JoinSet::new();
@@ -148,7 +148,7 @@ async fn an_account_is_opened_once_and_keeps_its_currency() {
     let other = json!({ "currency": "USD", "creditLimit": 12.5, "onHold": false });
     let other = put(path, &other).if_match("*").send(&shop).await;
     assert_eq!((other.http_status, &other.body["errors"][0]["pointer"]), (422, &json!("#/currency")), "{other:?}");
-    // Without a currency the amount is in the account's, which has three decimals.
+    // Without a currency, the amount is in the account's currency, which has three decimals.
     for (limit, status) in [("0.001", 200), ("0.0001", 422)] {
         let body = format!(r#"{{"creditLimit":{limit},"onHold":true}}"#);
         let reply = put(path, &Value::Null).if_match("*").saying(&body).send(&shop).await;
@@ -178,7 +178,7 @@ async fn every_wrong_field_of_the_terms_is_named() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn terms_whose_answer_was_lost_are_answered_as_set() {
+async fn terms_whose_answer_was_lost_are_reported_as_set() {
     for path in [TERMS, "/accounts/newcomer/terms"] {
         let faults = Faults::none();
         let shop = shop().behind(&faults).open().await;
@@ -193,7 +193,7 @@ async fn terms_whose_answer_was_lost_are_answered_as_set() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn while_the_journal_is_down_nothing_is_known_and_nothing_changes() {
+async fn while_the_journal_is_down_the_outcome_is_unknown_and_nothing_changes() {
     let faults = Faults::none();
     let shop = shop().behind(&faults).open().await;
     let before = shop.items();

@@ -1,4 +1,4 @@
-//! The executables that are deployed, driven through the definition that is deployed.
+//! The deployed executables, run through the deployed definition.
 
 #![allow(clippy::unwrap_used, reason = "a test may stop at what should not happen")]
 
@@ -23,7 +23,7 @@ use system_tests::runtime_api::{LambdaFunction, Request};
 const CLIENTS: &str = r#"{"shop-id": {"tenant": "shop", "scopes": ["submit"]}, "market-id": {"tenant": "market", "scopes": ["submit"]},
     "clerk-id": {"tenant": "shop", "scopes": ["operations"]}}"#;
 
-/// The environment that a function needs by its declaration, and nothing else.
+/// Exactly the environment that a function's declaration requires.
 fn settings(function: &Function) -> Vec<(String, String)> {
     let tables = function.uses.tables.keys().map(|table| (table_variable(table), table.clone()));
     let queues = function.uses.queues.keys().map(|queue| (queue_variable(queue), queue_url(local_name(queue))));
@@ -46,7 +46,7 @@ fn tasks() -> impl Iterator<Item = &'static Function> {
     declarations::functions().iter().filter(|function| function.is_task())
 }
 
-/// The task functions' processes, as Step Functions invokes them.
+/// The task functions' processes, invoked as Step Functions does.
 #[derive(Debug)]
 struct Processes(BTreeMap<&'static str, LambdaFunction>);
 
@@ -75,7 +75,7 @@ impl TaskRunner for Processes {
     }
 }
 
-/// The whole system, with every function a process of its own.
+/// The whole system, with a process for every function.
 struct System {
     store: DynamoDb,
     services: Services,
@@ -135,7 +135,7 @@ async fn aws() -> (Services, DynamoDb) {
     (services, store)
 }
 
-/// What API Gateway sends for a REST API with proxy integration, nulls included.
+/// The event that API Gateway sends for a REST API with proxy integration, nulls included.
 /// <https://docs.aws.amazon.com/apigateway/latest/developerguide/set-up-lambda-proxy-integrations.html#api-gateway-simple-proxy-for-lambda-input-format>
 fn gateway_event(
     method: &str,
@@ -215,7 +215,7 @@ fn gateway_event(
     })
 }
 
-/// What a function hands to API Gateway.
+/// A function's response to API Gateway.
 #[derive(Debug, PartialEq)]
 struct Answer(Value);
 
@@ -233,7 +233,7 @@ impl Answer {
     }
 }
 
-/// The errors that an execution's tasks ended with, in order.
+/// The errors with which an execution's tasks ended, in order.
 fn task_errors(execution: &Execution) -> Vec<String> {
     let errors = execution.history.events().into_iter().filter_map(|event| match event.kind {
         EventKind::TaskFailed { error, .. } => error,
@@ -277,7 +277,7 @@ async fn the_binaries_confirm_one_order_and_roll_another_one_back() {
     assert_eq!(task_errors(&system.last_execution()), ["IdempotencyConflict"]);
     let other = system.place("market-id", "first", LAPTOP).await;
     assert_ne!(other.body()["orderId"], order["orderId"], "another tenant's key is another order");
-    assert_eq!(system.read("market-id", &order["orderId"]).await.status(), 404, "nor does it see that one");
+    assert_eq!(system.read("market-id", &order["orderId"]).await.status(), 404, "it cannot see that one");
     assert_eq!(system.read("clerk-id", &order["orderId"]).await.status(), 200);
     assert_eq!(system.place("clerk-id", "fourth", LAPTOP).await.status(), 403);
     assert_eq!(system.place("nobody's-id", "fourth", LAPTOP).await.status(), 403);
@@ -297,7 +297,7 @@ async fn the_binaries_confirm_one_order_and_roll_another_one_back() {
 }
 
 #[tokio::test]
-async fn the_binaries_for_operations_answer_to_them_alone() {
+async fn the_binaries_for_operations_answer_only_operations() {
     let (services, _store) = aws().await;
     let manage_stock = start_by_name("manage-stock", &services).await;
     let manage_accounts = start_by_name("manage-accounts", &services).await;
@@ -337,7 +337,7 @@ async fn a_process_opens_its_connections_before_it_asks_for_work_and_serves_ever
         ("post-accounting", &["PutItem", "PutItem"]),
     ] {
         let mut requests = system.processes.process(function).requests();
-        // It may have asked for the next one, or be about to.
+        // It may already have asked for the next one, or be about to.
         requests.pop_if(|last| *last == Request::Next);
         assert_eq!(requests, expected(operations), "{function}");
     }
@@ -350,7 +350,7 @@ async fn a_process_opens_its_connections_before_it_asks_for_work_and_serves_ever
 }
 
 #[tokio::test]
-async fn errors_arrive_by_the_names_that_the_definition_matches() {
+async fn errors_arrive_under_the_names_that_the_definition_matches() {
     let system = System::start().await;
     let functions = ["persist-order", "reserve-inventory", "post-accounting"];
     for function in functions {
@@ -369,7 +369,7 @@ async fn errors_arrive_by_the_names_that_the_definition_matches() {
     assert_eq!(system.place("shop-id", "1", LAPTOP).await.status(), 201);
     let input = match &system.last_execution().history.events()[0].kind {
         EventKind::ExecutionStarted { input } => Value::clone(input),
-        other => panic!("{other:?} is no start"),
+        other => panic!("unexpected action {other:?}"),
     };
     let mut order = input["order"].clone();
     let order_id = json!("0123456789abcdef0123456789abcdef");
@@ -393,7 +393,7 @@ async fn errors_arrive_by_the_names_that_the_definition_matches() {
 }
 
 #[tokio::test]
-async fn a_function_that_lacks_a_setting_says_which() {
+async fn a_function_that_lacks_a_setting_names_it() {
     let (services, _store) = aws().await;
     for function in declarations::functions() {
         let (name, settings) = (&function.name, settings(function));

@@ -1,8 +1,7 @@
 //! What a client of the order API can rely on, wherever it is deployed.
 //!
-//! The scenarios run against `order-saga serve`; or, if `ORDER_API_URL` is set, against the API there,
-//! whose stock and accounts have to be those of `tests/emulator/stock.json`. Both are held to the same
-//! answers.
+//! The scenarios run against `order-saga serve` or, if `ORDER_API_URL` is set, against the API there, whose stock and
+//! accounts must be those of `tests/emulator/stock.json`. Both must give the same answers.
 //!
 //! | variable | is |
 //! |---|---|
@@ -26,18 +25,18 @@ use system_tests::process::Serve;
 use tempfile::NamedTempFile;
 use tokio::task::JoinSet;
 
-/// How long a decision that nobody waits for may take.
+/// How long a decision may take if nobody waits for it.
 const PATIENCE: Duration = Duration::from_mins(1);
 
-/// How often an order is read that is not decided yet: a person's patience, and no load.
+/// The interval for reading an undecided order: as often as a person would, and no load.
 const READ_EVERY: Duration = Duration::from_millis(200);
 
-/// The clients, whose names are their API keys on the local stack.
+/// The clients. On the local stack their names are their API keys.
 const CLIENTS: &str = include_str!("../emulator/clients.json");
 
-/// An API, and the server behind it if this test has started it.
+/// An API, and its server if this test has started it.
 struct Api {
-    /// One that may do everything.
+    /// A client that may do everything.
     client: Client,
     keyless: Client,
     keys: Value,
@@ -96,7 +95,7 @@ fn with_key(client: &Client, key: &str) -> Client {
     client.clone().with_header(HeaderName::from_static("x-api-key"), key)
 }
 
-/// What matters most of an answer.
+/// The main parts of an answer.
 fn outcome(answer: &Response) -> (u16, Value, Value) {
     let body = answer.json();
     (answer.status.as_u16(), body["status"].clone(), body["reason"].clone())
@@ -131,7 +130,7 @@ async fn an_order_is_confirmed_and_found_where_the_answer_says() {
 }
 
 #[tokio::test]
-async fn an_order_without_a_key_is_told_the_one_that_was_minted() {
+async fn an_order_without_a_key_is_answered_with_a_generated_one() {
     let api = Api::open().await;
     let body = order_of("PLENTY", 1).to_string();
     let first = api.client.send(api.client.placing(), body.clone()).await.unwrap();
@@ -141,11 +140,11 @@ async fn an_order_without_a_key_is_told_the_one_that_was_minted() {
 
     let second = api.client.send(api.client.placing(), body.clone()).await.unwrap();
     assert_ne!(second.json()["orderId"], first.json()["orderId"], "without a key it is another order");
-    assert_eq!(api.place(key, body).await.json(), first.json(), "with the minted key it is the same");
+    assert_eq!(api.place(key, body).await.json(), first.json(), "with the generated key it is the same order");
 }
 
 #[tokio::test]
-async fn the_same_request_again_gets_the_same_answer() {
+async fn a_repeated_request_gets_the_same_answer() {
     let api = Api::open().await;
     let first = api.place("again", order_of("PLENTY", 1)).await;
     let again = api.place("again", order_of("PLENTY", 1)).await;
@@ -179,7 +178,7 @@ async fn a_key_does_not_stand_for_another_body() {
     let other = api.place("reused", order_of("PLENTY", 2)).await;
     assert_eq!(other.status, StatusCode::UNPROCESSABLE_ENTITY, "{other:?}");
     assert_eq!(other.problem()["type"], "urn:order-saga:problem:idempotency-conflict");
-    assert_eq!(api.client.follow(first.header(LOCATION)).await.json(), first.json(), "it is left as it was");
+    assert_eq!(api.client.follow(first.header(LOCATION)).await.json(), first.json(), "it is unchanged");
 }
 
 #[tokio::test]
@@ -198,7 +197,7 @@ async fn an_order_that_is_out_of_stock_is_rolled_back_and_holds_nothing() {
     assert_eq!(outcome(&read), (200, json!("CANCELLED"), json!("OUT_OF_STOCK")));
     assert_eq!(read.json(), refused.json()["order"]);
     assert_eq!(read.json()["shortages"], json!([{ "productId": "TWO-ONLY", "available": 2 }]));
-    assert_eq!(api.place("too-many", &both).await.json(), refused.json(), "again, it is the same refusal");
+    assert_eq!(api.place("too-many", &both).await.json(), refused.json(), "a repetition gets the same refusal");
 
     let all = api.place("all-there-is", order_of("TWO-ONLY", 2)).await;
     assert_eq!(all.status, StatusCode::CREATED, "{all:?}");
@@ -227,7 +226,7 @@ async fn an_invoice_beyond_the_credit_limit_returns_its_stock() {
 }
 
 #[tokio::test]
-async fn an_account_that_is_on_hold_or_absent_takes_no_invoice() {
+async fn an_account_that_is_on_hold_or_absent_accepts_no_invoice() {
     let api = Api::open().await;
     for (customer, reason) in [("on-hold", "ACCOUNT_ON_HOLD"), ("nobody", "UNKNOWN_ACCOUNT")] {
         let refused = api.place(customer, invoice(customer, "PLENTY", 1)).await;
@@ -236,14 +235,14 @@ async fn an_account_that_is_on_hold_or_absent_takes_no_invoice() {
 }
 
 #[tokio::test]
-async fn a_customer_cancels_what_is_confirmed_and_its_stock_returns() {
+async fn a_customer_cancels_a_confirmed_order_and_its_stock_returns() {
     let api = Api::open().await;
     let placed = api.place("regretted", order_of("TWO-RETURNED", 2)).await;
     assert_eq!(placed.status, StatusCode::CREATED, "{placed:?}");
     let location = placed.header(LOCATION);
     let cancelled = api.client.cancel(location).await;
     assert_eq!(outcome(&cancelled), (200, json!("CANCELLED"), json!("CUSTOMER_REQUEST")), "{cancelled:?}");
-    assert_eq!(api.client.cancel(location).await.json(), cancelled.json(), "again, it is the same answer");
+    assert_eq!(api.client.cancel(location).await.json(), cancelled.json(), "a repetition gets the same answer");
     assert_eq!(api.client.follow(location).await.json(), cancelled.json());
     let placed_again = api.place("regretted", order_of("TWO-RETURNED", 2)).await;
     assert_eq!(outcome(&placed_again), (409, json!("CANCELLED"), json!("CUSTOMER_REQUEST")));
@@ -253,7 +252,7 @@ async fn a_customer_cancels_what_is_confirmed_and_its_stock_returns() {
 }
 
 #[tokio::test]
-async fn a_store_hands_over_what_it_has_picked_and_its_stock_is_gone() {
+async fn a_store_hands_over_an_order_that_it_has_picked_and_its_stock_is_gone() {
     let api = Api::open().await;
     let picked = |key: &'static str| {
         let mut order = order_of("TWO-PICKED", 1);
@@ -272,7 +271,7 @@ async fn a_store_hands_over_what_it_has_picked_and_its_stock_is_gone() {
     let location = first.header(LOCATION);
     let fulfilled = api.client.fulfil(location).await;
     assert_eq!(outcome(&fulfilled), (200, json!("FULFILLED"), Value::Null), "{fulfilled:?}");
-    assert_eq!(api.client.fulfil(location).await.json(), fulfilled.json(), "again, it is the same answer");
+    assert_eq!(api.client.fulfil(location).await.json(), fulfilled.json(), "a repetition gets the same answer");
     assert_eq!(api.client.follow(location).await.json(), fulfilled.json());
     let events: Vec<_> = fulfilled.json()["timeline"].as_array().unwrap().clone();
     let hand_over: Vec<_> = events.iter().rev().take(3).rev().map(|moment| &moment["event"]).collect();
@@ -284,7 +283,7 @@ async fn a_store_hands_over_what_it_has_picked_and_its_stock_is_gone() {
     assert_eq!(refused.problem()["type"], "urn:order-saga:problem:order-fulfilled");
     assert_eq!(outcome(&picked("picked-first").await), (201, json!("FULFILLED"), Value::Null), "it was confirmed");
 
-    // What a cancelled order held returns, and what was handed over does not.
+    // A cancelled order's stock returns; stock that was handed over does not.
     let cancelled = api.client.cancel(second.header(LOCATION)).await;
     assert_eq!(outcome(&cancelled), (200, json!("CANCELLED"), json!("CUSTOMER_REQUEST")), "{cancelled:?}");
     let refused = api.client.fulfil(second.header(LOCATION)).await;
@@ -341,7 +340,7 @@ async fn the_client_crate_places_waits_reads_cancels_and_lists() {
         let order = NewOrder::by("typed").item("ONE-TYPED", quantity, Decimal::new(1_050, 2));
         order.with_key(format!("typed-{key}"))
     };
-    // Whoever does not wait at first can do so later, with the same order.
+    // A client that does not wait at first can wait for the same order later.
     let submitted = client.submit(&order("one", 1)).await.unwrap();
     assert_eq!(submitted.decision, Decision::Undecided);
     let placed = client.place(&order("one", 1)).await.unwrap();
@@ -368,7 +367,7 @@ async fn the_client_crate_places_waits_reads_cancels_and_lists() {
 }
 
 #[tokio::test]
-async fn an_order_that_a_client_has_already_is_not_sent_again() {
+async fn an_order_that_a_client_already_has_is_not_sent_again() {
     let api = Api::open().await;
     let placed = api.place("known", order_of("PLENTY", 1)).await;
     let path = format!("/orders/{}", placed.json()["orderId"].as_str().unwrap());
@@ -386,7 +385,7 @@ async fn operate(api: &Api, method: Method, path: &str, header: (HeaderName, &st
 }
 
 #[tokio::test]
-async fn stock_comes_in_is_ordered_counted_and_listed() {
+async fn stock_is_received_ordered_counted_and_listed() {
     let api = Api::open().await;
     let clerk = api.of("operations");
     let (path, receipt) = ("/stores/kept/stock/KEPT", json!({ "difference": 5, "reason": "RECEIVED" }));
@@ -435,7 +434,7 @@ async fn an_account_is_opened_invoiced_and_put_on_hold() {
     let invoiced = api.place("opened-invoiced", invoice("opened", "PLENTY", 2)).await;
     assert_eq!(invoiced.status, StatusCode::CREATED, "{invoiced:?}");
     let held = terms((IF_MATCH, opened.header(ETAG)), true).await;
-    assert_eq!(held.status, StatusCode::OK, "an invoice is none of the terms: {held:?}");
+    assert_eq!(held.status, StatusCode::OK, "an invoice does not change the terms: {held:?}");
     let account = clerk.get("/accounts/opened").await;
     assert!(str::from_utf8(&account.body).unwrap().contains(r#""onHold":true,"receivable":20.00"#), "{account:?}");
     let refused = api.place("opened-held", invoice("opened", "PLENTY", 1)).await;
@@ -464,7 +463,7 @@ async fn an_order_that_does_not_exist_is_not_found() {
 }
 
 #[tokio::test]
-async fn an_api_key_is_good_for_its_scopes_alone() {
+async fn an_api_key_is_valid_only_for_its_scopes() {
     let api = Api::open().await;
     let location = "/orders/00000000000000000000000000000000";
     for (name, may) in [("shop", [true, true, false]), ("operations", [false, false, true])] {
@@ -486,7 +485,7 @@ async fn an_api_key_is_good_for_its_scopes_alone() {
 }
 
 #[tokio::test]
-async fn to_another_tenant_an_order_does_not_exist() {
+async fn for_another_tenant_an_order_does_not_exist() {
     let api = Api::open().await;
     let (shop, other) = (api.of("shop"), api.of("other"));
     let mut order = order_of("PLENTY", 1);
@@ -509,7 +508,7 @@ async fn to_another_tenant_an_order_does_not_exist() {
 }
 
 #[tokio::test]
-async fn a_path_that_does_not_exist_is_a_problem_document_too() {
+async fn a_path_that_does_not_exist_also_gets_a_problem_document() {
     let api = Api::open().await;
     for path in ["/order", "/orders/1/2", "/"] {
         let answer = api.client.get(path).await;
@@ -519,7 +518,7 @@ async fn a_path_that_does_not_exist_is_a_problem_document_too() {
 }
 
 #[tokio::test]
-async fn a_body_that_is_no_order_is_told_what_is_wrong_with_it() {
+async fn the_answer_to_an_invalid_body_says_what_is_wrong_with_it() {
     let api = Api::open().await;
     let valid = order_of("PLENTY", 1).to_string();
     let too_large = format!("{valid}{}", " ".repeat(64 * 1024));

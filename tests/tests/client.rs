@@ -1,4 +1,4 @@
-//! The client crate on the local stack, and its types against the description.
+//! The client crate on the local stack, and its types against the API's description.
 
 #![allow(clippy::unwrap_used, reason = "a test may stop at what should not happen")]
 
@@ -16,7 +16,7 @@ use serde_json::{Value, json};
 use system_tests::process::Serve;
 use tokio::task::JoinSet;
 
-/// A value that a schema allows, with everything in it that it describes.
+/// A value that a schema allows, with everything that it describes.
 fn sample(api: &Value, schema: &Value) -> Value {
     let target = resolve(api, schema);
     if !std::ptr::eq(target, schema) {

@@ -1,4 +1,4 @@
-//! The `order-saga` command, as people and scripts meet it.
+//! The `order-saga` command, as people and scripts use it.
 
 #![allow(clippy::unwrap_used, reason = "a test may stop at what should not happen")]
 
@@ -8,12 +8,12 @@ use tempfile::NamedTempFile;
 
 const NO_ARGUMENTS: [&str; 0] = [];
 
-/// The trace of two executions of one order depends on which is first where. Everything else of the
-/// demonstration is the same each time, but for how long it takes.
+/// The traces of two executions of one order depend on which comes first where. Everything else in the demo is always
+/// the same, except for times.
 const RACE: (&str, &str) = ("execution 1:\n", "   HTTP 201");
 
 #[tokio::test]
-async fn without_arguments_it_gives_the_demonstration() {
+async fn without_arguments_it_runs_the_demo() {
     let output = run(NO_ARGUMENTS).await;
     let text = stdout(&output);
     assert_eq!(output.status.code(), Some(0), "{text}\n{}", stderr(&output));
@@ -28,7 +28,7 @@ async fn without_arguments_it_gives_the_demonstration() {
 }
 
 #[tokio::test]
-async fn the_demonstration_is_there_for_scripts_too() {
+async fn the_demo_can_print_json() {
     let output = run(["demo", "--json"]).await;
     assert_eq!(output.status.code(), Some(0), "{}", stderr(&output));
     let demo: Value = serde_json::from_str(stdout(&output)).unwrap();
@@ -64,7 +64,7 @@ async fn the_demonstration_is_there_for_scripts_too() {
 }
 
 #[tokio::test]
-async fn help_says_what_there_is() {
+async fn help_describes_every_command() {
     let all = stdout(&run(["--help"]).await).to_owned();
     let (_, commands) = all.split_once("Commands:\n").unwrap();
     let commands = commands.lines().map_while(|line| line.split_whitespace().next()).filter(|name| *name != "help");
@@ -78,7 +78,7 @@ async fn help_says_what_there_is() {
 }
 
 #[tokio::test]
-async fn what_it_does_not_know_is_a_mistake_of_usage() {
+async fn unknown_arguments_are_usage_errors() {
     for (arguments, named) in [
         (&["destroy"] as &[_], "'destroy'"),
         (&["serve", "--prot", "1"], "'--prot'"),
@@ -93,7 +93,7 @@ async fn what_it_does_not_know_is_a_mistake_of_usage() {
 }
 
 #[tokio::test]
-async fn a_wrong_stock_file_is_named_with_the_place_that_is_wrong() {
+async fn an_error_in_the_stock_file_is_reported_with_its_place() {
     let file = NamedTempFile::new().unwrap();
     let path = file.path().to_str().unwrap();
     for (text, place) in [

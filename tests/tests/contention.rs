@@ -14,14 +14,14 @@ use tokio::task::JoinSet;
 const ORDERS: usize = 200;
 const STOCK: i64 = 100;
 
-/// How often recovery may go round.
+/// The maximum number of recovery rounds.
 const MAX_ROUNDS: usize = 20;
 
 fn key(number: usize) -> String {
     format!("k{number}")
 }
 
-/// All clients at once, each with an order of one piece.
+/// All clients at once, each with an order for one piece.
 async fn place_all(shop: &Shop) -> Vec<Reply> {
     let mut clients = JoinSet::new();
     for number in 0..ORDERS {
@@ -55,7 +55,7 @@ fn open(shop: &Shop) -> Vec<OrderId> {
     orders.into_iter().filter(|(_, stored)| stored.record.status.is_open()).map(|(id, _)| id).collect()
 }
 
-/// Starts every open order's saga again, as recovery does, until none is open.
+/// Restarts every open order's saga, as recovery does, until none is open.
 async fn recover(shop: &Shop) {
     for _ in 0..MAX_ROUNDS {
         let open = open(shop);
@@ -92,7 +92,7 @@ async fn a_hundred_pieces_go_to_exactly_a_hundred_of_two_hundred_orders() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn transactions_in_conflict_refuse_nobody_for_another_reason_than_stock() {
+async fn conflicting_transactions_refuse_orders_only_for_lack_of_stock() {
     for (seed, window_ms) in [(1, 2), (2, 5), (3, 20)] {
         let shop = shop()
             .with_stock("LAPTOP001", STOCK)
@@ -113,10 +113,10 @@ async fn transactions_in_conflict_refuse_nobody_for_another_reason_than_stock() 
         }
         shop.audit();
         let conflicts = shop.executions.all().iter().any(|execution| met_conflict(&execution.history.events()));
-        assert!(conflicts, "transactions that take {window_ms} ms got into each other's way");
+        assert!(conflicts, "transactions that take {window_ms} ms conflicted");
         recover(&shop).await;
         assert_sold_out(&shop);
-        // Whoever was told of a decision was told the right one.
+        // Every decision that a client was told is the right one.
         let orders = shop.books().orders;
         for reply in replies.iter().filter(|reply| reply.http_status != 202) {
             let order_id: OrderId = reply.body["orderId"].as_str().unwrap().parse().unwrap();

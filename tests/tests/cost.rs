@@ -1,4 +1,4 @@
-//! What an order costs: DynamoDB requests, and write units with those of the indexes.
+//! What an order costs: DynamoDB requests, and write units including those of the indexes.
 
 #![allow(clippy::unwrap_used, reason = "a test may stop at what should not happen")]
 
@@ -51,7 +51,7 @@ async fn a_prepaid_order_of_one_line_stays_within_its_budget() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn with_a_county_it_costs_one_index_entry_more() {
+async fn a_county_costs_one_more_index_entry() {
     let (tally, shop) = counted().await;
     place(&shop, &order("k1").of("LAPTOP001", 1).with("countyId", "kings")).await;
     insta::assert_json_snapshot!(bill(&tally), @r##"
@@ -66,7 +66,7 @@ async fn with_a_county_it_costs_one_index_entry_more() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn the_longest_identifiers_stay_within_the_budget_too() {
+async fn the_longest_identifiers_also_stay_within_the_budget() {
     const LONGEST_SKU: &str = "L123456789012345678901234567890123456789012345678901234567890123";
     let tally = Arc::new(Tally::new());
     let shop = shop().with_stock(LONGEST_SKU, 10).behind(&tally).open().await;
@@ -101,7 +101,7 @@ async fn a_duplicate_costs_no_more_than_one_failed_condition() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn an_order_on_invoice_costs_one_look_and_one_transaction_more() {
+async fn an_order_on_invoice_costs_one_more_read_and_one_more_transaction() {
     let (tally, shop) = counted().await;
     place(&shop, &order("k1").of("LAPTOP001", 1).on_invoice()).await;
     insta::assert_json_snapshot!(bill(&tally), @r##"

@@ -1,4 +1,4 @@
-//! A server that is killed again and again under load.
+//! A server that is killed repeatedly under load.
 
 #![allow(clippy::unwrap_used, reason = "a test may stop at what should not happen")]
 
@@ -18,22 +18,22 @@ const CLIENTS: usize = 32;
 
 const KILLS: usize = 10;
 
-/// How many answers there are between two kills: each kill meets a server that is fully at work.
+/// How many answers there are between two kills, so that each kill hits a server that is fully at work.
 const ANSWERS_BETWEEN_KILLS: usize = 100;
 
 const STOCK: &str = r#"{"stock":[{"storeId":"main","sku":"LAPTOP001","onHand":1000000},{"storeId":"main","sku":"SOLDOUT","onHand":0}]}"#;
 
-/// How long the server that is left alone may take to end every order.
+/// How long the server may take to end every order once it is left alone.
 const QUIET: Duration = Duration::from_mins(1);
 
-/// What a client was told last of the order under this key.
+/// The last thing a client was told about the order under this key.
 #[derive(Debug)]
 struct Told {
     key: String,
     placed: Placed,
 }
 
-/// The client of a server that is gone soon: it tries again for a moment, and looks often.
+/// A client for a server that may vanish: it retries for a moment only, and looks often.
 fn hasty(client: &Client) -> order_client::Client {
     client.typed().with_retries(Retries {
         attempts: 3,
@@ -43,8 +43,8 @@ fn hasty(client: &Client) -> order_client::Client {
     })
 }
 
-/// Sends one order after the other to whichever server is up. An order that was not answered is sent
-/// again, as clients are told to.
+/// Sends one order after the other to the server that is up. An unanswered order is sent again, as clients are told
+/// to.
 async fn buy(
     client: usize,
     mut server: watch::Receiver<Option<order_client::Client>>,
@@ -52,7 +52,7 @@ async fn buy(
 ) {
     for number in 0.. {
         let key = format!("client-{client}-order-{number}");
-        // A third of all orders are for what there is none of, and are rolled back.
+        // A third of the orders are for a sold-out article, and are rolled back.
         let sku = if number % 3 == 2 { "SOLDOUT" } else { "LAPTOP001" };
         let order = NewOrder::by("demo123").item(sku, 1, Decimal::TEN).with_key(&key);
         let placed = loop {
@@ -60,7 +60,7 @@ async fn buy(
             let placed = if number % 5 == 4 { api.submit(&order).await } else { api.place(&order).await };
             match placed {
                 Ok(placed) => break placed,
-                // Whoever kills the server starts the next one.
+                // The task that kills the server also starts the next one.
                 Err(Error::GaveUp { last: Lost::Connection(_), .. }) => server.changed().await.unwrap(),
                 Err(Error::GaveUp { .. }) => {}
                 Err(error) => panic!("{key}: {error:?}"),
@@ -113,7 +113,7 @@ async fn a_server_that_is_killed_ten_times_under_load_ends_every_order_by_itself
         cut_off += open_orders(&report(&api).await);
         server.send_replace(Some(hasty(&api)));
     }
-    assert!(cut_off > 0, "no kill met an order under way");
+    assert!(cut_off > 0, "no kill hit an order in progress");
     server.send_replace(None);
     while let Some(Told { key, placed }) = told.recv().await {
         answers.insert(key, placed);
@@ -122,7 +122,7 @@ async fn a_server_that_is_killed_ten_times_under_load_ends_every_order_by_itself
 
     let api = serve.client();
     let until = Instant::now() + QUIET;
-    // An audit holds up everything else while it reads, so it may not be asked for all the time.
+    // An audit delays everything else while it reads, so it may not be requested continuously.
     let mut looks = interval(Duration::from_secs(5));
     looks.set_missed_tick_behavior(MissedTickBehavior::Delay);
     let report = loop {
@@ -144,7 +144,7 @@ async fn a_server_that_is_killed_ten_times_under_load_ends_every_order_by_itself
             Decision::Undecided => &[Status::Confirmed, Status::Cancelled],
         };
         assert!(expected.contains(&order.status), "{key} was told {:?} and is {order:?}", placed.decision);
-        assert_ne!(order.reason, Some(Reason::Unavailable), "{key}: nothing was out for long");
+        assert_ne!(order.reason, Some(Reason::Unavailable), "{key}: there was no long outage");
     }
 
     serve.signal(Signal::INT);

@@ -1,5 +1,5 @@
-//! What the documents say of the repository is so: every link leads somewhere, and whoever looks for a thing by
-//! README finds it.
+//! What the documents say about the repository is true: every link leads somewhere, and everything is where the
+//! README says.
 
 use std::path::{Path, PathBuf};
 
@@ -28,7 +28,7 @@ fn every_link_leads_to_a_file_or_a_folder() {
 }
 
 #[test]
-fn whoever_looks_for_a_thing_by_the_readme_finds_it() {
+fn everything_is_where_the_readme_says() {
     let readme = read(&Path::new(ROOT).join("README.md"));
     let (_, section) = readme.split_once("## Where things are").unwrap();
     for (question, found) in [

@@ -1,4 +1,4 @@
-//! What is left on disk when the process is killed, and how the audit finds what is wrong with it.
+//! What is on disk after the process is killed, and how the audit finds what is wrong with it.
 
 #![allow(clippy::unwrap_used, reason = "a test may stop at what should not happen")]
 
@@ -21,7 +21,7 @@ use system_tests::process::{Serve, Signal, run, stderr, stdout};
 use tempfile::{NamedTempFile, TempDir};
 use tokio::task::JoinSet;
 
-/// How long an order may take that is joined after a crash.
+/// How long an order may take when it is joined after a crash.
 const PATIENCE: Duration = Duration::from_mins(2);
 
 fn stock_file(on_hand: i64) -> NamedTempFile {
@@ -60,8 +60,8 @@ fn copy_of(data: &Path) -> TempDir {
     copy
 }
 
-/// The orders that wait in the overflow queue, those included that somebody had taken out and not
-/// yet dealt with. It is read from a copy, since receiving changes it.
+/// The orders in the overflow queue, including those that were received and not yet handled. They are read from a
+/// copy, because receiving changes the queue.
 async fn overflow(data: &Path) -> BTreeSet<OrderId> {
     let copy = copy_of(data);
     let store = DynamoDb::open_existing(copy.path()).unwrap();
@@ -81,14 +81,14 @@ async fn overflow(data: &Path) -> BTreeSet<OrderId> {
     }
 }
 
-/// On hand is available and reserved, whatever happened in between.
+/// On hand is available plus reserved, whatever happened in between.
 fn assert_on_hand(books: &Books, on_hand: i64) {
     let stock: Vec<_> =
         books.stock.values().map(|stock| (stock.sku.as_str(), stock.available + stock.reserved)).collect();
     assert_eq!(stock, [("SCARCE", on_hand)]);
 }
 
-/// Runs `order-saga audit`, in both its forms, and answers with its exit code and its report.
+/// Runs `order-saga audit` in both output formats, and returns its exit code and its report.
 async fn audit(data: &Path) -> (Option<i32>, Value, String) {
     let command = ["audit".as_ref(), "--data".as_ref(), data.as_os_str()];
     let json = run(command.into_iter().chain(["--json".as_ref()])).await;
@@ -98,7 +98,7 @@ async fn audit(data: &Path) -> (Option<i32>, Value, String) {
     (json.status.code(), report, stdout(&text).to_owned())
 }
 
-/// One of the clients of the crash, and the order that it sends.
+/// One client of the crash test, and the order that it sends.
 #[derive(Debug, Clone, Copy)]
 struct Buyer(usize);
 
@@ -122,7 +122,7 @@ impl Buyer {
         client.send(request, self.body().to_string()).await
     }
 
-    /// Sends the order again and again, as clients are told to, until it is decided.
+    /// Sends the order repeatedly, as clients are told to, until it is decided.
     async fn insist(self, client: Client) -> Value {
         let started = Instant::now();
         loop {
@@ -136,13 +136,13 @@ impl Buyer {
 }
 
 #[tokio::test]
-async fn a_killed_server_has_lost_nothing_that_it_acknowledged() {
+async fn a_killed_server_loses_nothing_that_it_acknowledged() {
     const BUYERS: usize = 500;
     const ON_HAND: i64 = 300;
-    /// Buyers who are told of their decision before the others come.
+    /// Buyers who get their decision before the others come.
     const EARLY: usize = 20;
-    /// How many are told something before the kill: enough for some of those who wait for a decision
-    /// to be among them, and few enough for most orders to be under way.
+    /// How many get an answer before the kill: enough to include some who wait for a decision, and few enough that
+    /// most orders are still in progress.
     const TOLD: usize = EARLY + BUYERS / 5 + 30;
 
     let (data, stock) = (TempDir::new().unwrap(), stock_file(ON_HAND));
@@ -180,7 +180,7 @@ async fn a_killed_server_has_lost_nothing_that_it_acknowledged() {
     let queued = overflow(data.path()).await;
     for (order_id, answer) in &told {
         let Some(order) = after_crash.orders.get(order_id) else {
-            // A store that is too busy for a record still takes a message.
+            // A store that is too busy for a record still accepts a message.
             assert!(answer.status == StatusCode::ACCEPTED && queued.contains(order_id), "{answer:?} is lost");
             continue;
         };
@@ -192,18 +192,18 @@ async fn a_killed_server_has_lost_nothing_that_it_acknowledged() {
                 assert_eq!(answer.json()["reason"], json!(record.reason), "{answer:?}");
             }
             StatusCode::ACCEPTED => {}
-            status => panic!("{status} is no answer to an order: {answer:?}"),
+            status => panic!("unexpected {status}: {answer:?}"),
         }
     }
     let is_open = |status: &str| status == "PENDING" || status == "CANCELLING";
     let counts = report["orders"].as_object().unwrap().iter().map(|(status, count)| (status, count.as_u64().unwrap()));
     let open: u64 = counts.clone().filter(|(status, _)| is_open(status)).map(|(_, count)| count).sum();
     let open_records = after_crash.orders.values().filter(|order| order.record.status.is_open()).count();
-    assert!(open > 0, "what was under way is open: {report}");
+    assert!(open > 0, "orders in progress are open: {report}");
     assert_eq!(usize::try_from(open), Ok(open_records));
     assert_eq!(counts.map(|(_, count)| count).sum::<u64>(), after_crash.orders.len() as u64);
 
-    // Another stock file does not fill the shelves again.
+    // A second stock file does not add stock.
     let second = serve(data.path(), &stock_file(10_000)).await;
     let client = second.client();
     let mut decided = BTreeMap::new();
@@ -224,7 +224,7 @@ async fn a_killed_server_has_lost_nothing_that_it_acknowledged() {
             assert_eq!(decided[&order_id]["orderId"], before["orderId"], "{before}");
         }
     }
-    // Nobody is refused for another reason than stock, and all stock is sold.
+    // Orders are refused only for lack of stock, and all stock is sold.
     let refused: Vec<_> = decided.values().filter(|order| order["status"] == "CANCELLED").collect();
     assert!(refused.iter().all(|order| order["reason"] == "OUT_OF_STOCK"), "{refused:?}");
     assert_eq!(decided.len() - refused.len(), usize::try_from(ON_HAND).unwrap());
@@ -256,13 +256,13 @@ async fn a_directory_belongs_to_one_process() {
 }
 
 #[tokio::test]
-async fn a_directory_without_a_store_is_no_faultless_store() {
+async fn a_directory_without_a_store_does_not_pass_the_audit() {
     let parent = TempDir::new().unwrap();
     let (missing, empty, broken) =
         (parent.path().join("missing"), parent.path().join("empty"), parent.path().join("broken"));
     std::fs::create_dir(&empty).unwrap();
     std::fs::create_dir(&broken).unwrap();
-    std::fs::write(broken.join("dynamodb.sqlite"), "this is no database, however long it may be").unwrap();
+    std::fs::write(broken.join("dynamodb.sqlite"), "this is not a database, however long it may be").unwrap();
     for (data, rule) in
         [(&missing, "contains no store"), (&empty, "contains no store"), (&broken, "could not be opened")]
     {
@@ -305,7 +305,7 @@ impl Store {
         Self { data, prepaid, invoiced, refused }
     }
 
-    /// A copy of it that `change` was made to.
+    /// A copy of it with `change` applied.
     async fn tampered(&self, change: &Change<'_>) -> TempDir {
         let copy = copy_of(self.data.path());
         let store = DynamoDb::open_existing(copy.path()).unwrap();
@@ -365,7 +365,7 @@ impl Stored<'_> {
     }
 }
 
-/// What somebody did to an item behind the system's back.
+/// A change to an item behind the system's back.
 struct Change<'a> {
     item: Stored<'a>,
     /// An update expression over `:one`, `:hundred` and `:state`; without one the item is deleted.
@@ -386,7 +386,7 @@ impl<'a> Change<'a> {
 
 const STOCK: &str = "stock of SCARCE in main";
 
-/// The audit of a copy with this change finds these invariants broken at these places, and no others.
+/// Asserts that the audit of a copy with this change finds these invariants broken at these places only.
 async fn assert_found(store: &Store, name: &str, change: Change<'_>, expected: &[(&str, &str)]) {
     let data = store.tampered(&change).await;
     let (code, report, text) = audit(data.path()).await;
@@ -413,16 +413,16 @@ async fn the_audit_names_the_order_whose_record_is_wrong() {
     let (prepaid, invoiced) = (Stored::Order(&store.prepaid), Stored::Order(&store.invoiced));
     let (at_prepaid, at_invoiced) = (format!("order {}", store.prepaid), format!("order {}", store.invoiced));
     let lost = Change::update(prepaid, "SET #status = :state REMOVE confirmed_ms", "PENDING");
-    assert_found(&store, "open, and recovery does not find it", lost, &[("I1", &at_prepaid)]).await;
+    assert_found(&store, "open, but recovery cannot find it", lost, &[("I1", &at_prepaid)]).await;
     let haunting = Change::update(prepaid, "SET #work = :state, due_ms = :one", "OPEN#0");
-    assert_found(&store, "closed, and recovery takes it up", haunting, &[("I1", &at_prepaid)]).await;
+    assert_found(&store, "closed, but recovery would restart it", haunting, &[("I1", &at_prepaid)]).await;
     let both = Change::update(invoiced, "SET cancelling_ms = :one", "");
     assert_found(&store, "confirmed and rolled back", both, &[("I5", &at_invoiced)]).await;
     let undecided = Change::update(invoiced, "SET #status = :state REMOVE #work, due_ms", "CANCELLED");
     let found = [("I2", &*at_invoiced), ("I2", &at_invoiced), ("I5", &at_invoiced)];
-    assert_found(&store, "cancelled, and nobody decided it", undecided, &found).await;
+    assert_found(&store, "cancelled, but nobody decided it", undecided, &found).await;
     let orphans = [("I2", &*at_prepaid), ("I2", &at_prepaid)];
-    assert_found(&store, "reserved and posted, and no order", Change::delete(prepaid), &orphans).await;
+    assert_found(&store, "reserved and posted, but no order", Change::delete(prepaid), &orphans).await;
     let unreadable = Change::update(Stored::Order("x"), "SET #status = :state", "LOST");
     assert_found(&store, "a record that nobody can read", unreadable, &[("I2", "orders item x")]).await;
 }
@@ -438,7 +438,7 @@ async fn the_audit_names_the_stock_that_is_wrong() {
     assert_found(&store, "confirmed with less reserved than ordered", less, &both).await;
     let still_held = Change::update(Stored::Reservation(&store.refused), "SET fence = :state", "APPLIED");
     let at_refused = format!("order {}", store.refused);
-    assert_found(&store, "cancelled and still reserved", still_held, &[("I2", &at_refused)]).await;
+    assert_found(&store, "cancelled, but still reserved", still_held, &[("I2", &at_refused)]).await;
     let more = Change::update(Stored::Stock, "SET reserved = reserved + :one", "");
     assert_found(&store, "more reserved than reservations hold", more, &[("I3", STOCK)]).await;
     let oversold = Change::update(Stored::Stock, "SET available = available - :hundred", "");
@@ -451,7 +451,7 @@ async fn the_audit_names_the_entry_that_is_wrong() {
     let store = Store::with_orders().await;
     let (at_prepaid, at_invoiced) = (format!("order {}", store.prepaid), format!("order {}", store.invoiced));
     let posting = Stored::Posting(&store.prepaid);
-    assert_found(&store, "confirmed and not posted", Change::delete(posting), &[("I2", &at_prepaid)]).await;
+    assert_found(&store, "confirmed, but not posted", Change::delete(posting), &[("I2", &at_prepaid)]).await;
     let amount = "effect.#lines[0].amount_minor";
     let raise = format!("SET {amount} = {amount} + :one");
     let found = [("I2", &*at_prepaid), ("I4", &at_prepaid), ("I4", "trial balance in USD")];

@@ -1,4 +1,4 @@
-//! The scripts of `examples/` as they stand there, on the local stack. They need bash, curl and jq.
+//! Runs the scripts of `examples/` on the local stack. They need bash, curl and jq.
 
 #![allow(clippy::unwrap_used, reason = "a test may stop at what should not happen")]
 
@@ -60,7 +60,7 @@ async fn an_order_is_placed_read_cancelled_and_listed_from_a_shell() {
 
 #[tokio::test]
 async fn an_outage_is_waited_out_from_a_shell() {
-    // Half of the requests are too many.
+    // Half of the requests exceed the limit.
     let serve = Serve::start(["--requests-per-second", "1"]).await;
     for _ in 0..3 {
         assert_eq!(order(&serve, "retry.sh", &["key-1"]).await["status"], "CONFIRMED");
@@ -68,7 +68,7 @@ async fn an_outage_is_waited_out_from_a_shell() {
 }
 
 #[tokio::test]
-async fn every_script_is_described_and_says_how_it_is_used() {
+async fn every_script_is_described_and_prints_its_usage() {
     let readme = std::fs::read_to_string(folder().join("README.md")).unwrap();
     for entry in std::fs::read_dir(folder()).unwrap() {
         let path = entry.unwrap().path();

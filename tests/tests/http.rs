@@ -15,7 +15,7 @@ use tokio::io::{AsyncBufReadExt, AsyncReadExt, AsyncWriteExt, BufReader};
 use tokio::net::TcpStream;
 use tokio::task::JoinSet;
 
-/// How long something that has to come may take.
+/// How long to wait for something that must come.
 const PATIENCE: Duration = Duration::from_mins(1);
 
 async fn serve() -> (Serve, Client) {
@@ -34,7 +34,7 @@ async fn serve_stock(on_hand: u32) -> (Serve, Client) {
     (serve, client)
 }
 
-/// The audit holds, and counts these orders and no others.
+/// Asserts that the audit holds, and counts these orders and no others.
 async fn assert_audit(client: &Client, orders: &[(&str, u64)]) {
     let audit = client.get("/_local/audit").await.json();
     assert_eq!(audit["holds"], true, "{audit}");
@@ -70,7 +70,7 @@ async fn an_order_is_confirmed_and_read_where_the_answer_says() {
     assert_eq!(order["totalAmount"].to_string(), "1299.99");
     assert_eq!(placed.header(LOCATION), format!("/orders/{}", order["orderId"].as_str().unwrap()));
     assert!(placed.header(ETAG).starts_with('"'), "{placed:?}");
-    assert!(!placed.header(IDEMPOTENCY_KEY).is_empty(), "whoever sent no key is told the one that was minted");
+    assert!(!placed.header(IDEMPOTENCY_KEY).is_empty(), "a client that sent no key gets the generated one");
 
     let read = client.get(placed.header(LOCATION)).await;
     assert_eq!(read.status, StatusCode::OK);
@@ -89,7 +89,7 @@ async fn a_key_stands_for_one_order_and_its_content() {
     let again = client.place("k-1", LAPTOP).await;
     assert_eq!((again.status, again.json()), (first.status, first.json()));
     assert!(!first.headers.contains_key(IDEMPOTENT_REPLAYED), "{first:?}");
-    assert_eq!(again.header(IDEMPOTENT_REPLAYED), "true", "whoever asks again is told that nothing was ordered anew");
+    assert_eq!(again.header(IDEMPOTENT_REPLAYED), "true", "a repeated request is marked as a replay");
     assert_eq!((again.header(ETAG), again.header(LOCATION)), (first.header(ETAG), first.header(LOCATION)));
     let quoted = client.place("\"k-1\"", LAPTOP).await;
     assert_eq!(quoted.json(), first.json(), "the draft's form of the key is the same key");
@@ -100,7 +100,7 @@ async fn a_key_stands_for_one_order_and_its_content() {
     let other = client.place("k-1", order_of("LAPTOP001", 2)).await;
     assert_eq!(other.status, StatusCode::UNPROCESSABLE_ENTITY, "{other:?}");
     assert_eq!(other.problem()["type"], "urn:order-saga:problem:idempotency-conflict");
-    assert!(!other.headers.contains_key(IDEMPOTENT_REPLAYED), "another order is no replay: {other:?}");
+    assert!(!other.headers.contains_key(IDEMPOTENT_REPLAYED), "another order is not a replay: {other:?}");
     let other = client.placing().header(IDEMPOTENCY_KEY, "k-1").header("prefer", "respond-async");
     let other = client.send(other, order_of("LAPTOP001", 2).to_string()).await.unwrap();
     assert_eq!(other.problem()["type"], "urn:order-saga:problem:idempotency-conflict");
@@ -119,7 +119,7 @@ async fn read_unless(client: &Client, location: &str, tags: &[&str]) -> Response
 }
 
 #[tokio::test]
-async fn a_version_that_the_client_has_is_not_sent_again() {
+async fn a_version_that_the_client_already_has_is_not_sent_again() {
     let (_serve, client) = serve().await;
     let placed = client.place("mine", LAPTOP).await;
     let (etag, location) = (placed.header(ETAG).to_owned(), placed.header(LOCATION).to_owned());
@@ -136,7 +136,7 @@ async fn a_version_that_the_client_has_is_not_sent_again() {
         assert_eq!((read.status, read.json()), (StatusCode::OK, placed.json()), "{tags:?}");
     }
     let absent = read_unless(&client, "/orders/00000000000000000000000000000000", &["*"]).await;
-    assert_eq!(absent.status, StatusCode::NOT_FOUND, "what is not there has no version");
+    assert_eq!(absent.status, StatusCode::NOT_FOUND, "what does not exist has no version");
 
     let cancel = client.send(client.request(Method::POST, &format!("{location}/cancel")), "").await.unwrap();
     assert_eq!(cancel.status, StatusCode::OK, "{cancel:?}");
@@ -165,7 +165,7 @@ async fn fifty_senders_of_one_key_place_one_order() {
 }
 
 #[tokio::test]
-async fn a_rolled_back_order_says_why_wherever_it_is_asked() {
+async fn a_rolled_back_order_gives_its_reason_in_every_answer() {
     let (_serve, client) = serve_stock(1).await;
     let placed = client.place("too-many", order_of("SCARCE", 2)).await;
     assert_eq!(placed.status, StatusCode::CONFLICT, "{placed:?}");
@@ -192,7 +192,7 @@ async fn an_order_that_nobody_waits_for_is_accepted_and_decided_later() {
         let accepted = client.send(request, order_of("SCARCE", quantity).to_string()).await.unwrap();
         assert_eq!(accepted.status, StatusCode::ACCEPTED, "{accepted:?}");
         assert_eq!(accepted.json()["status"], "PENDING");
-        assert!(accepted.header(ETAG).starts_with('"'), "who polls compares with what it was told: {accepted:?}");
+        assert!(accepted.header(ETAG).starts_with('"'), "a polling client compares with this version: {accepted:?}");
         let order = decided(&client, accepted.header(LOCATION)).await;
         assert_eq!((&order["status"], &order["orderId"]), (&json!(status), &accepted.json()["orderId"]));
     }
@@ -200,7 +200,7 @@ async fn an_order_that_nobody_waits_for_is_accepted_and_decided_later() {
 }
 
 #[tokio::test]
-async fn what_is_no_order_is_refused_and_leaves_nothing_behind() {
+async fn an_invalid_order_is_refused_and_leaves_nothing_behind() {
     const MAX_BODY_BYTES: usize = 64 * 1024;
     let padded = |bytes: usize| format!("{LAPTOP}{}", " ".repeat(bytes - LAPTOP.len()));
     let (_serve, client) = serve().await;
@@ -210,16 +210,16 @@ async fn what_is_no_order_is_refused_and_leaves_nothing_behind() {
         ("a form", "application/x-www-form-urlencoded", LAPTOP.into(), 415, "unsupported-media-type"),
         ("a type that only begins like JSON", "application/jsonp", LAPTOP.into(), 415, "unsupported-media-type"),
         ("no body", "application/json", Vec::new(), 400, "malformed-body"),
-        ("no JSON", "application/json", b"order, please".to_vec(), 400, "malformed-body"),
+        ("not JSON", "application/json", b"order, please".to_vec(), 400, "malformed-body"),
         ("half of it", "application/json", LAPTOP[..40].into(), 400, "malformed-body"),
         ("more after it", "application/json", format!("{LAPTOP}{LAPTOP}").into(), 400, "malformed-body"),
-        ("no UTF-8", "application/json", b"{\"customerId\":\"\xff\"}".to_vec(), 400, "malformed-body"),
+        ("not UTF-8", "application/json", b"{\"customerId\":\"\xff\"}".to_vec(), 400, "malformed-body"),
         ("deep nesting", "application/json", "[".repeat(60_000).into(), 400, "malformed-body"),
         ("a byte too many", "application/json", padded(MAX_BODY_BYTES + 1).into(), 413, "body-too-large"),
         ("binary, and too large", "application/json", vec![0xff; MAX_BODY_BYTES + 1], 413, "body-too-large"),
         ("megabytes", "application/json", padded(3_000_000).into(), 413, "body-too-large"),
         ("null", "application/json", b"null".to_vec(), 422, "invalid-order"),
-        ("no object", "application/json", b"[]".to_vec(), 422, "invalid-order"),
+        ("not an object", "application/json", b"[]".to_vec(), 422, "invalid-order"),
         ("no fields", "application/json", b"{}".to_vec(), 422, "invalid-order"),
     ] {
         let request = client.request(Method::POST, "/orders").header(CONTENT_TYPE, content_type);
@@ -268,7 +268,7 @@ async fn every_wrong_field_is_named_at_once() {
 }
 
 #[tokio::test]
-async fn what_is_not_there_is_a_problem_and_never_a_crash() {
+async fn an_unknown_path_or_method_is_a_problem_and_never_a_crash() {
     let (_serve, client) = serve().await;
     let absent = "/orders/00000000000000000000000000000000";
     let not_found: &[&str] = &[
@@ -371,7 +371,7 @@ async fn the_description_of_the_api_is_served_as_data_and_as_a_page() {
 }
 
 #[tokio::test]
-async fn two_hundred_buyers_of_a_hundred_articles_are_told_the_truth() {
+async fn two_hundred_buyers_of_a_hundred_articles_get_true_answers() {
     let (_serve, client) = serve_stock(100).await;
     let mut buyers = JoinSet::new();
     for buyer in 0..200 {
@@ -392,7 +392,7 @@ async fn two_hundred_buyers_of_a_hundred_articles_are_told_the_truth() {
     assert_audit(&client, &[("CANCELLED", 100), ("CONFIRMED", 100)]).await;
 }
 
-/// The request is known to be under way once the server asks for its body
+/// The request is known to be in progress once the server asks for its body
 /// (<https://www.rfc-editor.org/rfc/rfc9110#section-10.1.1>).
 async fn under_way(serve: &Serve) -> BufReader<TcpStream> {
     let mut connection = BufReader::new(TcpStream::connect(serve.address()).await.unwrap());
@@ -411,16 +411,16 @@ async fn under_way(serve: &Serve) -> BufReader<TcpStream> {
 async fn refuses_connections(serve: &Serve) {
     let started = Instant::now();
     while TcpStream::connect(serve.address()).await.is_ok() {
-        assert!(started.elapsed() < PATIENCE, "it still takes connections");
+        assert!(started.elapsed() < PATIENCE, "it still accepts connections");
         tokio::task::yield_now().await;
     }
 }
 
 #[tokio::test]
-async fn a_stop_answers_what_is_under_way_first() {
+async fn a_stop_first_answers_requests_in_progress() {
     for signal in [Signal::INT, Signal::TERM] {
         let (serve, client) = serve().await;
-        // A client that keeps its connection open does not keep the server.
+        // A client that keeps its connection open does not keep the server running.
         assert_eq!(client.get("/_local/audit").await.status, StatusCode::OK);
         let mut connection = under_way(&serve).await;
         serve.signal(signal);
@@ -447,12 +447,12 @@ async fn a_second_stop_waits_for_nobody() {
     assert_eq!(status.code(), Some(0), "{log}");
     assert!(log.contains("stopping without waiting for a client"), "{log}");
     let mut rest = Vec::new();
-    // It is closed or reset, and not answered.
+    // The connection is closed or reset, without an answer.
     assert!(stalled.read_to_end(&mut rest).await.is_err() || rest == b"\r\n", "{rest:?}");
 }
 
 #[tokio::test]
-async fn a_port_in_use_is_named() {
+async fn a_port_in_use_is_reported() {
     let taken = TcpListener::bind("127.0.0.1:0").unwrap();
     let address = taken.local_addr().unwrap().to_string();
     let output = run(["serve", "--listen", &address]).await;

@@ -1,4 +1,4 @@
-//! The lists of orders: what a walk from page to page sees, and what is refused.
+//! The lists of orders: what a walk from page to page shows, and what is refused.
 
 #![allow(clippy::unwrap_used, reason = "a test may stop at what should not happen")]
 
@@ -23,7 +23,7 @@ const OF_CUSTOMER: &str = "/customers/{customerId}/orders";
 const OF_STORE: &str = "/stores/{storeId}/orders";
 const OF_COUNTY: &str = "/counties/{countyId}/orders";
 
-/// A list, and whoever reads it.
+/// A list, with its caller.
 #[derive(Debug, Clone, Copy)]
 struct List {
     resource: &'static str,
@@ -37,7 +37,7 @@ fn list(resource: &'static str, id: &'static str) -> List {
 }
 
 impl List {
-    /// A page, by the rest of the query.
+    /// A page, given the rest of the query.
     async fn page(self, stack: &Stack, query: &str) -> Reply {
         let names = ["customerId", "storeId", "countyId"].into_iter().filter(|name| self.resource.contains(name));
         let path: PathParameters = names.map(|name| (name.to_owned(), self.id.to_owned())).collect();
@@ -47,12 +47,12 @@ impl List {
         stack.answer(event, &client, REQUEST_ID).await.into()
     }
 
-    /// A walk from the first page to the last: the ids as they came.
+    /// A walk from the first page to the last, as ids in their order.
     async fn walk(self, stack: &Stack, limit: usize) -> Vec<Value> {
         self.walk_while(stack, limit, || ()).await
     }
 
-    /// A walk that says before each page that it is about to read it.
+    /// A walk that announces each page before reading it.
     async fn walk_while(self, stack: &Stack, limit: usize, mut meanwhile: impl FnMut()) -> Vec<Value> {
         let mut seen = Vec::new();
         let mut cursor = String::new();
@@ -75,7 +75,7 @@ fn ids(orders: &[Value]) -> Vec<&str> {
     orders.iter().map(|order| order["orderId"].as_str().unwrap()).collect()
 }
 
-/// Puts an order of `demo123` in `main`, for `kings`, on record as if it had been placed then.
+/// Puts an order of `demo123` in `main`, in `kings`, on record as if it had been placed at that time.
 async fn put(stack: &Stack, key: &str, created_ms: EpochMs) -> String {
     let order = order(key).of("LAPTOP001", 1).with("storeId", "main").with("countyId", "kings").placed();
     stack.orders.put_pending(&order, created_ms, created_ms).await.unwrap();
@@ -90,7 +90,7 @@ async fn put_all(stack: &Stack, times: impl IntoIterator<Item = EpochMs>) -> BTr
     written
 }
 
-/// A stack with nothing but its tables.
+/// A stack with only its tables.
 fn stack() -> Stack {
     Stack::open(Options { origin_ms: OPENED_MS, ..Options::in_memory().unwrap() }).unwrap()
 }
@@ -106,7 +106,7 @@ async fn a_walk_misses_no_order_and_repeats_none_while_eight_writers_place_more(
     let before = put_all(&stack, (0..ORDERS).map(|number| OPENED_MS + number / ORDERS_PER_MS)).await;
     assert_eq!(before.len(), 2_000);
 
-    // Each page that is read lets every writer place one more order, while it is being read.
+    // While each page is being read, every writer places one more order.
     let turns = Arc::new(Semaphore::new(0));
     let mut writers = JoinSet::new();
     for writer in 0..WRITERS {
@@ -115,7 +115,7 @@ async fn a_walk_misses_no_order_and_repeats_none_while_eight_writers_place_more(
             for number in 0.. {
                 let Ok(turn) = turns.acquire().await else { return number };
                 turn.forget();
-                // Mostly newer than all, and some between the ones that are there: clocks differ.
+                // Mostly newer than all others, and some in between, because clocks differ.
                 let created_ms = OPENED_MS + if number % 4 == 0 { number % 280 } else { 1_000 + number };
                 put(&stack, &format!("late-{writer}-{number}"), created_ms).await;
             }
@@ -129,7 +129,7 @@ async fn a_walk_misses_no_order_and_repeats_none_while_eight_writers_place_more(
         let unique: BTreeSet<&str> = ids(&seen).into_iter().collect();
         assert_eq!(unique.len(), seen.len(), "{list:?}: an order came twice");
         let missed = before.iter().filter(|id| !unique.contains(id.as_str())).count();
-        assert_eq!(missed, 0, "{list:?}: of the orders that were there");
+        assert_eq!(missed, 0, "{list:?}: existing orders are missing");
         let times: Vec<EpochMs> = seen.iter().map(|order| millis(order["createdAt"].as_str().unwrap())).collect();
         assert!(times.is_sorted_by(|newer, older| newer >= older), "{list:?}: not newest first");
     }
@@ -138,13 +138,13 @@ async fn a_walk_misses_no_order_and_repeats_none_while_eight_writers_place_more(
     assert!(placed.iter().sum::<i64>() >= 90 * 8, "one for each page and writer: {placed:?}");
 }
 
-/// A time of the API; its fraction has as many digits as it needs.
+/// A time in the API's format, with as many decimals as it needs.
 fn millis(text: &str) -> EpochMs {
     parameters::millis(parameters::time(text).unwrap())
 }
 
 #[tokio::test]
-async fn every_page_size_shows_the_same_list_also_where_all_orders_share_a_millisecond() {
+async fn every_page_size_shows_the_same_list_even_if_all_orders_share_a_millisecond() {
     let stack = stack();
     let written = put_all(&stack, (0..30).map(|number| OPENED_MS + i64::from(number >= 25))).await;
     for resource in [list(OF_CUSTOMER, "demo123"), list(OF_STORE, "main"), list(OF_COUNTY, "kings")] {
@@ -155,7 +155,7 @@ async fn every_page_size_shows_the_same_list_also_where_all_orders_share_a_milli
         }
     }
     let first = list(OF_CUSTOMER, "demo123").page(&stack, "").await;
-    assert_eq!(first.body["orders"].as_array().unwrap().len(), 20, "the page size that nobody asked for");
+    assert_eq!(first.body["orders"].as_array().unwrap().len(), 20, "the default page size");
     let of_nobody = list(OF_CUSTOMER, "nobody").page(&stack, "").await;
     assert_eq!((of_nobody.http_status, of_nobody.body), (200, json!({ "orders": [] })));
 }
@@ -205,7 +205,7 @@ fn refused(reply: &Reply) -> Vec<&str> {
 }
 
 #[tokio::test]
-async fn a_cursor_is_good_for_its_list_alone() {
+async fn a_cursor_is_valid_only_for_its_list() {
     let stack = stack();
     put_all(&stack, (0..4).map(|ms| OPENED_MS + ms)).await;
     let mine = List { filter: "from=2020-01-01T00:00:00Z", ..list(OF_CUSTOMER, "demo123") };
@@ -361,7 +361,7 @@ async fn the_pick_list_of_a_store_is_its_confirmed_orders_longest_confirmed_firs
     put(&stack, "pending", OPENED_MS).await;
     let mut expected = confirm_all(&stack, "main", (0..30).map(|number| OPENED_MS + number)).await;
     let others = confirm_all(&stack, "west", [OPENED_MS + 5]).await;
-    // Stores whose names begin alike, or look like the index's other partitions, are others.
+    // Stores whose names begin alike, or look like the index's other partitions, are different stores.
     confirm_all(&stack, "mai", [OPENED_MS + 5]).await;
     confirm_all(&stack, "OPEN", [OPENED_MS + 5]).await;
     for limit in [1, 7, 100] {
@@ -370,7 +370,7 @@ async fn the_pick_list_of_a_store_is_its_confirmed_orders_longest_confirmed_firs
     let west = List { filter: "status=CONFIRMED&storeId=west", ..PICK_MAIN };
     assert_eq!(ids(&west.walk(&stack, 100).await), others);
 
-    // What is handed over or cancelled is off the list, and on that of its new status.
+    // An order that is handed over or cancelled leaves this list, and is in the list of its new status.
     let (fulfilled, cancelled) = (expected.remove(20), expected.remove(3));
     stack.orders.fulfil(&fulfilled.parse().unwrap(), OPENED_MS + 100).await.unwrap();
     let closing =
@@ -384,7 +384,7 @@ async fn the_pick_list_of_a_store_is_its_confirmed_orders_longest_confirmed_firs
 }
 
 #[tokio::test]
-async fn the_lists_by_status_have_a_time_range_too() {
+async fn the_lists_by_status_also_have_a_time_range() {
     let stack = stack();
     let mut placed = Vec::new();
     for second in 0..30 {
@@ -412,7 +412,7 @@ async fn the_lists_by_status_have_a_time_range_too() {
 }
 
 #[tokio::test]
-async fn a_cursor_of_one_pick_list_is_none_of_another() {
+async fn a_cursor_of_one_pick_list_is_invalid_for_another() {
     let stack = stack();
     confirm_all(&stack, "main", (0..3).map(|number| OPENED_MS + number)).await;
     confirm_all(&stack, "west", (0..3).map(|number| OPENED_MS + number)).await;
@@ -426,7 +426,7 @@ async fn a_cursor_of_one_pick_list_is_none_of_another() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn an_order_that_waits_to_be_picked_comes_once_in_a_walk_while_others_are_confirmed_and_picked() {
+async fn an_order_that_waits_to_be_picked_appears_once_in_a_walk_while_others_are_confirmed_and_picked() {
     const ORDERS: i64 = 300;
     const WRITERS: usize = 4;
 
@@ -456,12 +456,12 @@ async fn an_order_that_waits_to_be_picked_comes_once_in_a_walk_while_others_are_
     turns.close();
     assert!(writers.join_all().await.iter().sum::<i64>() > 100);
     let unique: BTreeSet<&str> = ids(&seen).into_iter().collect();
-    assert_eq!(unique.len(), seen.len(), "an order came twice");
+    assert_eq!(unique.len(), seen.len(), "an order appeared twice");
     let missed = waiting.iter().filter(|id| !unique.contains(id.as_str())).count();
-    assert_eq!(missed, 0, "of {} that waited all the time", waiting.len());
+    assert_eq!(missed, 0, "missing, of {} that waited all the time", waiting.len());
 }
 
-/// DynamoDB under load: of each batch it reads one key, and leaves the others for another time.
+/// DynamoDB under load: it reads one key of each batch, and leaves the others unprocessed.
 #[derive(Debug, Default)]
 struct ReadsOneByOne {
     nothing_at_all: bool,
@@ -501,12 +501,12 @@ async fn behind(layer: ReadsOneByOne, orders: i64) -> Result<Reply, StoreError> 
 }
 
 #[tokio::test(start_paused = true)]
-async fn what_a_batch_leaves_unread_is_asked_for_again_and_not_passed_over() {
+async fn unprocessed_keys_of_a_batch_are_requested_again_and_not_skipped() {
     let reply = behind(ReadsOneByOne::default(), 4).await.unwrap();
     assert_eq!((reply.http_status, reply.body["orders"].as_array().map(Vec::len)), (200, Some(4)), "{reply:?}");
     for stuck in [behind(ReadsOneByOne::default(), 20).await, behind(ReadsOneByOne { nothing_at_all: true }, 1).await] {
         let stuck = stuck.unwrap();
-        assert_eq!(stuck.http_status, 503, "a page with gaps is none: {stuck:?}");
+        assert_eq!(stuck.http_status, 503, "a page with gaps is not returned: {stuck:?}");
         assert_eq!(stuck.body["type"], "urn:order-saga:problem:store-unavailable");
         assert_eq!(stuck.header("retry-after"), Some("5"));
     }

@@ -1,4 +1,4 @@
-//! Money on its way through the system: what a client writes is what is on record and what it reads.
+//! Money on its way through the system: what a client writes is what is recorded and what it reads.
 
 #![allow(clippy::unwrap_used, reason = "a test may stop at what should not happen")]
 
@@ -18,10 +18,10 @@ use serde_json::value::RawValue;
 use serde_json::{Value, json};
 use system_tests::orders::{REQUEST_ID, Reply, post};
 
-/// How many prices there are in all.
+/// The total number of prices.
 const PRICES: usize = 10_000;
 
-/// How many of them stand in one order.
+/// The number of prices in one order.
 const LINES: usize = 50;
 
 /// Every currency of ISO 4217 that has a minor unit.
@@ -31,8 +31,7 @@ fn currencies() -> Vec<Currency> {
     codes.filter_map(|code| code.parse().ok()).collect()
 }
 
-/// An amount of any size, small ones as often as large ones, so that fifty of them are no more than an
-/// amount can be.
+/// An amount of any size, small ones as often as large ones, so that the sum of fifty is still a valid amount.
 fn amount_minor() -> impl Strategy<Value = i64> {
     let digits = 0_u32..=13;
     let largest = MAX_AMOUNT_MINOR / i64::try_from(LINES).unwrap();
@@ -50,7 +49,7 @@ fn spelt(currency: Currency, amount_minor: i64, spelling: usize) -> String {
     }
 }
 
-/// The amounts of an order's JSON by their own digits: each article's, and the total.
+/// The amounts in an order's JSON, with their own digits: one for each article, and the total.
 fn digits(order: &str) -> (Vec<String>, String) {
     type Fields<'a> = BTreeMap<String, &'a RawValue>;
 
@@ -65,7 +64,7 @@ async fn read(stack: &Stack, order_id: &str) -> String {
     stack.answer(event, &Caller::of_an_open_api(), REQUEST_ID).await.body
 }
 
-/// Places an order of these prices, and compares it at each place that it comes to.
+/// Places an order with these prices, and compares it at each place where it appears.
 async fn survives(stack: &Stack, number: usize, currency: Currency, prices_minor: &[i64]) {
     let total_minor: i64 = prices_minor.iter().sum();
     let items = prices_minor.iter().enumerate().map(|(line, price_minor)| {
@@ -92,7 +91,7 @@ async fn survives(stack: &Stack, number: usize, currency: Currency, prices_minor
     let recorded: Vec<i64> = record.order.lines.iter().map(|line| line.price_minor).collect();
     assert_eq!((recorded.as_slice(), record.order.total_minor), (prices_minor, total_minor), "on record after {body}");
 
-    // And through the client: what it reads it would place again.
+    // Also through the client: it could place again what it reads.
     let decimal = |minor| Decimal::new(minor, currency.exponent());
     assert_eq!(order.total_amount, decimal(total_minor));
     let mut again = NewOrder::by("c").in_currency(currency.code());
@@ -121,7 +120,7 @@ async fn ten_thousand_amounts_in_every_currency_survive_request_record_and_respo
     let seed = json!({ "stock": articles.collect::<Vec<_>>() });
     let store = aws_sdk_dynamodb::Client::new(&config(&stack.services));
     Seed::parse(&seed.to_string()).unwrap().store(&store).await.unwrap();
-    // The same amounts in each run.
+    // Every run uses the same amounts.
     let mut runner = TestRunner::new_with_rng(Config::default(), TestRng::deterministic_rng(RngAlgorithm::ChaCha));
     let prices = prop::collection::vec(amount_minor(), LINES);
     for number in 0..PRICES / LINES {

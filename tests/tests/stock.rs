@@ -1,4 +1,4 @@
-//! The stock as operations keep it, beside the orders that move it.
+//! Stock as operations manage it, alongside the orders that move it.
 
 #![allow(clippy::unwrap_used, reason = "a test may stop at what should not happen")]
 
@@ -49,7 +49,7 @@ async fn version(stack: &Stack) -> String {
     get(LAPTOP).send(stack).await.header("etag").unwrap().to_owned()
 }
 
-/// All of them at once.
+/// Sends all of them at once.
 async fn all(stack: &Stack, asks: impl IntoIterator<Item = Ask>) -> Vec<Reply> {
     let mut sent = JoinSet::new();
     for ask in asks {
@@ -59,7 +59,7 @@ async fn all(stack: &Stack, asks: impl IntoIterator<Item = Ask>) -> Vec<Reply> {
     sent.join_all().await
 }
 
-/// Checks the books, in which the stock of laptops is what they began with and what was adjusted.
+/// Checks the books, where the laptops on hand must be the initial stock plus the adjustments.
 fn check(shop: &Shop) {
     let books = shop.books();
     let report = local_audit::check(&books);
@@ -86,7 +86,7 @@ async fn stock_is_read_as_orders_leave_it_and_sent_only_if_it_changed() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn what_a_store_does_not_keep_is_not_found_and_what_is_no_article_is_refused() {
+async fn an_article_that_a_store_does_not_keep_is_not_found_and_an_invalid_one_is_refused() {
     let shop = shop().open().await;
     for path in ["/stores/main/stock/NOTHING", "/stores/nowhere/stock/LAPTOP001"] {
         for ask in [
@@ -130,7 +130,7 @@ async fn a_difference_is_added_to_what_is_available() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn what_is_handed_over_is_on_hand_no_more_and_no_loss() {
+async fn stock_that_was_handed_over_is_no_longer_on_hand_and_is_not_a_loss() {
     let shop = shop().open().await;
     order("k1").of("LAPTOP001", 3).place_order(&shop).await;
     assert_eq!(fulfil_order(&shop, order_id("k1").as_str()).await.http_status, 200);
@@ -142,7 +142,7 @@ async fn what_is_handed_over_is_on_hand_no_more_and_no_loss() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_first_receipt_has_the_store_keep_the_article() {
+async fn a_first_receipt_adds_the_article_to_the_store() {
     let shop = shop().open().await;
     let path = "/stores/north/stock/CHAIR001";
     let receipt = json!({ "difference": 4, "reason": "RECEIVED", "note": "delivery 7" });
@@ -155,7 +155,7 @@ async fn a_first_receipt_has_the_store_keep_the_article() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn an_adjustment_again_moves_nothing_and_is_told_what_was_recorded() {
+async fn a_repeated_adjustment_moves_nothing_and_is_answered_with_the_record() {
     let shop = shop().open().await;
     let first = adjustment(5, "RECEIVED", "a1").send(&shop).await;
     sleep(Duration::from_mins(1)).await;
@@ -165,7 +165,7 @@ async fn an_adjustment_again_moves_nothing_and_is_told_what_was_recorded() {
     for field in ["adjustmentId", "difference", "reason", "adjustedAt"] {
         assert_eq!(again.body[field], first.body[field]);
     }
-    assert_eq!(numbers(&again.body["stock"]), (12, 3, 15), "the stock is as it stands by now");
+    assert_eq!(numbers(&again.body["stock"]), (12, 3, 15), "the stock is the current one");
     check(&shop);
 }
 
@@ -203,15 +203,15 @@ async fn stock_never_falls_below_what_orders_hold() {
     let refused = setting(7).if_match(&version(&shop).await).send(&shop).await;
     assert_eq!((refused.http_status, kind(&refused)), (409, "stock-reserved"), "{refused:?}");
     assert_eq!(numbers(&refused.body["stock"]), (2, 8, 10));
-    assert!(shop.books().adjustments.is_empty(), "what is refused is not recorded");
+    assert!(shop.books().adjustments.is_empty(), "a refused adjustment is not recorded");
 
-    assert_eq!(adjustment(-2, "LOST", "a1").send(&shop).await.http_status, 201, "nor is its key used up");
+    assert_eq!(adjustment(-2, "LOST", "a1").send(&shop).await.http_status, 201, "and its key can be reused");
     assert_eq!(laptops(&shop).await, (0, 8, 8));
     check(&shop);
 }
 
 #[tokio::test(start_paused = true)]
-async fn stock_is_not_added_to_without_end() {
+async fn stock_has_an_upper_limit() {
     const MOST: i64 = 1_000_000_000_000;
     let shop = shop().open().await;
     assert_eq!(adjustment(MOST, "RECEIVED", "a1").send(&shop).await.http_status, 201);
@@ -220,7 +220,7 @@ async fn stock_is_not_added_to_without_end() {
         assert_eq!((refused.http_status, kind(&refused)), (422, "invalid-content"), "{refused:?}");
         assert_eq!(refused.body["errors"][0]["pointer"], "#/difference");
     }
-    assert_eq!(adjustment(-MOST, "COUNTED", "a3").send(&shop).await.http_status, 201, "it can always be taken away");
+    assert_eq!(adjustment(-MOST, "COUNTED", "a3").send(&shop).await.http_status, 201, "stock can always be reduced");
     assert_eq!(laptops(&shop).await, (10, 0, 10));
     check(&shop);
 }
@@ -238,7 +238,7 @@ async fn eight_senders_of_one_adjustment_move_the_stock_once() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn eight_adjustments_beside_eight_orders_all_count() {
+async fn eight_adjustments_alongside_eight_orders_all_count() {
     let shop = shop().where_transactions_take(Duration::from_millis(10)).open().await;
     let mut orders = JoinSet::new();
     for number in 0..WRITERS {
@@ -253,7 +253,7 @@ async fn eight_adjustments_beside_eight_orders_all_count() {
         assert_eq!((reply.http_status, kind(reply)), (503, "store-unavailable"), "{reply:?}");
     }
     assert!(made >= WRITERS / 2, "{made} were made");
-    // Whoever was told to come again does, with the same key.
+    // Those that were told to try again do so, with the same key.
     let asks = (0..WRITERS).map(|number| adjustment(1, "RECEIVED", &format!("a{number}")));
     for ask in asks {
         assert_eq!(ask.send(&shop).await.http_status, 201);
@@ -269,12 +269,12 @@ async fn an_adjustment_whose_answer_was_lost_is_not_refused_for_what_it_did_itse
     let shop = shop().behind(&faults).open().await;
     faults.strike_times(1, Calls::to(Api::DynamoDb).operation("TransactWriteItems"), Fault::LoseAnswer);
     let reply = adjustment(-10, "LOST", "a1").send(&shop).await;
-    assert_eq!(reply.http_status, 201, "its record is looked at before the stock: {reply:?}");
+    assert_eq!(reply.http_status, 201, "its record is checked before the stock: {reply:?}");
     check(&shop);
 }
 
 #[tokio::test(start_paused = true)]
-async fn whatever_happens_to_an_adjustment_it_counts_once_when_it_is_sent_again() {
+async fn a_repeated_adjustment_counts_once_after_any_fault() {
     let transactions = Calls::to(Api::DynamoDb).operation("TransactWriteItems");
     let reads = Calls::to(Api::DynamoDb).operation("GetItem");
     for (calls, fault) in [
@@ -289,7 +289,7 @@ async fn whatever_happens_to_an_adjustment_it_counts_once_when_it_is_sent_again(
         let shop = shop().behind(&faults).open().await;
         faults.strike(calls, fault.clone());
         let reply = adjustment(-10, "LOST", "a1").send(&shop).await;
-        // A lost answer's second try finds the record, and knows.
+        // After a lost answer, the SDK's second try finds the record and knows the outcome.
         if reply.http_status != 201 {
             assert_eq!((reply.http_status, kind(&reply)), (503, "store-unavailable"), "{fault:?}: {reply:?}");
             assert_eq!(reply.header("retry-after"), Some("5"));
@@ -334,7 +334,7 @@ async fn every_wrong_field_of_an_adjustment_is_named() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn stock_is_set_by_whoever_read_it_last() {
+async fn stock_is_set_only_by_the_last_reader() {
     let shop = shop().open().await;
     order("k1").of("LAPTOP001", 3).place_order(&shop).await;
     let etag = version(&shop).await;
@@ -344,7 +344,7 @@ async fn stock_is_set_by_whoever_read_it_last() {
 
     let stale = setting(21).if_match(&etag).send(&shop).await;
     assert_eq!((stale.http_status, kind(&stale)), (412, "precondition-failed"), "{stale:?}");
-    assert_eq!(numbers(&stale.body["stock"]), (17, 3, 20), "it is told what there is");
+    assert_eq!(numbers(&stale.body["stock"]), (17, 3, 20), "the answer has the current stock");
     let repeated = setting(20).if_match(&etag).send(&shop).await;
     assert_eq!((repeated.http_status, numbers(&repeated.body["stock"])), (412, (17, 3, 20)), "{repeated:?}");
     for blind in [setting(21), setting(21).with(IF_NONE_MATCH, "\"a\"")] {
@@ -356,7 +356,7 @@ async fn stock_is_set_by_whoever_read_it_last() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn stock_that_is_new_is_created_once() {
+async fn new_stock_is_created_once() {
     let shop = shop().open().await;
     let path = "/stores/main/stock/CHAIR001";
     let created = put(path, &json!({ "onHand": 0 })).if_absent().send(&shop).await;
@@ -368,7 +368,7 @@ async fn stock_that_is_new_is_created_once() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn of_eight_who_set_what_they_read_one_wins() {
+async fn of_eight_clients_that_set_the_stock_that_they_read_one_wins() {
     let shop = shop().open().await;
     let etag = version(&shop).await;
     let replies = all(&shop, (1..=WRITERS).map(|number| setting(100 * number).if_match(&etag))).await;
@@ -388,7 +388,7 @@ async fn stock_that_an_order_moved_since_it_was_read_is_not_set() {
     let turns = Turns::free();
     let shop = shop().behind(&turns).open().await;
     let etag = version(&shop).await;
-    // It is set in two requests, and between them an order takes some.
+    // Setting it takes two requests, and an order reserves some in between.
     turns.play("sos");
     let reservation = json!({ "action": "reserve", "order": order("k1").of("LAPTOP001", 4).placed() });
     let (set, reserved) = tokio::join!(
@@ -418,10 +418,10 @@ async fn a_setting_whose_answer_was_lost_is_answered_as_done() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_count_that_a_sale_has_overtaken_is_not_taken_for_set() {
+async fn a_count_that_a_sale_has_overtaken_is_refused_even_if_the_number_matches() {
     let shop = shop().open().await;
     let etag = version(&shop).await;
-    // Of ten, a clerk counts nine; before that is set one of them is sold and handed over.
+    // A clerk counts nine of ten. Before that is set, one of them is sold and handed over.
     let order = order("k1").of("LAPTOP001", 1).placed();
     for step in
         [json!({ "action": "reserve", "order": order }), json!({ "action": "consume", "order_id": order.order_id() })]
@@ -433,7 +433,7 @@ async fn a_count_that_a_sale_has_overtaken_is_not_taken_for_set() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn what_is_set_is_a_count() {
+async fn only_a_valid_count_can_be_set() {
     let shop = shop().open().await;
     for (body, place) in [
         ("{}", "#/onHand"),
@@ -448,7 +448,7 @@ async fn what_is_set_is_a_count() {
     assert_eq!(laptops(&shop).await, (10, 0, 10));
 }
 
-/// A walk through a store's stock, and how many pages it took.
+/// A walk through a store's stock, with its number of pages.
 async fn walk(stack: &Stack, query: &str) -> (Vec<String>, usize) {
     let (mut seen, mut pages, mut cursor) = (Vec::new(), 0, String::new());
     loop {
@@ -474,7 +474,7 @@ async fn keep(stack: &Stack, store: &str, count: usize) {
 }
 
 #[tokio::test(start_paused = true)]
-async fn what_is_low_is_listed_page_by_page_each_article_once() {
+async fn low_stock_is_listed_page_by_page_with_each_article_once() {
     let shop = shop().open().await;
     keep(&shop, "main", 250).await;
     keep(&shop, "other", 3).await;
@@ -490,13 +490,13 @@ async fn what_is_low_is_listed_page_by_page_each_article_once() {
         (252, 252, 3),
         "no empty page at the end"
     );
-    // An order that takes some puts an article on the list at once.
+    // An order that reserves some puts an article on the list at once.
     order("k1").of("S0030", 1).place_order(&shop).await;
     assert_eq!(walk(&shop, "availableBelow=30").await.0.last().unwrap(), "S0030");
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_page_is_short_rather_than_late_and_its_cursor_is_good_for_its_list_alone() {
+async fn a_page_is_short_rather_than_late_and_its_cursor_is_valid_only_for_its_list() {
     let shop = shop().open().await;
     keep(&shop, "main", 30).await;
     let short = get("/stores/main/stock?availableBelow=1&limit=2").send(&shop).await;
@@ -520,7 +520,7 @@ async fn a_page_is_short_rather_than_late_and_its_cursor_is_good_for_its_list_al
 }
 
 #[tokio::test(start_paused = true)]
-async fn the_index_of_stock_has_stock_in_it_and_costs_an_order_nothing() {
+async fn the_stock_index_contains_only_stock_and_costs_an_order_nothing() {
     let tally = Arc::new(Tally::new());
     let shop = shop().behind(&tally).open().await;
     order("k1").of("LAPTOP001", 1).place_order(&shop).await;
@@ -533,7 +533,7 @@ async fn the_index_of_stock_has_stock_in_it_and_costs_an_order_nothing() {
     let mut costs = Vec::new();
     for (ask, what) in [
         (adjustment(1, "RECEIVED", "a2"), "a receipt"),
-        (adjustment(1, "RECEIVED", "a2"), "it again"),
+        (adjustment(1, "RECEIVED", "a2"), "a repetition"),
         (adjustment(-1, "LOST", "a3"), "a loss"),
         (
             post("/stores/main/stock/CHAIR001/adjustments", &json!({ "difference": 1, "reason": "RECEIVED" }))
@@ -549,7 +549,7 @@ async fn the_index_of_stock_has_stock_in_it_and_costs_an_order_nothing() {
     insta::assert_json_snapshot!(costs, @r##"
     [
       "a receipt: 4 write units",
-      "it again: 0 write units",
+      "a repetition: 0 write units",
       "a loss: 4 write units",
       "a first receipt: 5 write units",
       "set: 1 write units"

@@ -1,5 +1,5 @@
-//! What the release before has written is read by this one: a data directory with orders in every state, some of
-//! them in the middle of their sagas, with receipts by the names that it gave them.
+//! This release reads what the previous one wrote: a data directory with orders in every state, some of them in the
+//! middle of their sagas, with receipts under its names.
 
 #![allow(clippy::unwrap_used, reason = "a test may stop at what should not happen")]
 
@@ -22,7 +22,7 @@ use tempfile::TempDir;
 
 const FIXTURE: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/fixtures/data-before-steps-by-name");
 
-/// Orders that the release before had parked: a person's.
+/// Orders that the previous release had parked; an operator has to finish them.
 const PARKED: [&str; 2] = ["123dbf18", "f3a525b6"];
 
 fn json(file: &str) -> BTreeMap<String, Value> {
@@ -30,7 +30,7 @@ fn json(file: &str) -> BTreeMap<String, Value> {
     serde_json::from_str(&text).unwrap()
 }
 
-/// A copy of the directory: to open it changes it.
+/// A copy of the directory, because opening it changes it.
 fn copy() -> TempDir {
     let dir = tempfile::tempdir().unwrap();
     for file in std::fs::read_dir(Path::new(FIXTURE).join("data")).unwrap() {
@@ -45,7 +45,7 @@ fn count(report: &Report, status: Status) -> usize {
 }
 
 #[tokio::test]
-async fn the_records_of_the_release_before_are_whole() {
+async fn the_records_of_the_previous_release_are_complete() {
     let records = json("records.json");
     assert!(records.len() > 30);
     for (order_id, item) in records {
@@ -64,7 +64,7 @@ async fn the_records_of_the_release_before_are_whole() {
 }
 
 #[tokio::test]
-async fn a_decided_order_is_shown_as_the_release_before_showed_it() {
+async fn a_decided_order_is_shown_as_the_previous_release_showed_it() {
     let dir = copy();
     let stack = Stack::open(Options::in_dir(dir.path()).unwrap()).unwrap();
     let answers = json("answers.json");
@@ -78,7 +78,7 @@ async fn a_decided_order_is_shown_as_the_release_before_showed_it() {
 }
 
 #[tokio::test]
-async fn what_the_release_before_left_open_is_finished_by_this_one() {
+async fn orders_that_the_previous_release_left_open_are_finished_by_this_one() {
     let dir = copy();
     let stack = Stack::open(Options::in_dir(dir.path()).unwrap()).unwrap();
     while poll_overflow(&stack, Duration::ZERO).await.unwrap().is_some() {}
@@ -105,10 +105,10 @@ async fn settle(stack: &Stack) {
     }
 }
 
-/// A deployment replaces functions and definition one after the other. Whatever meets, no invariant breaks; that a
-/// single crash is survived is the new definition's doing.
+/// A deployment replaces functions and definition one after the other. No combination breaks an invariant, except that
+/// with the old definition a single crash may cancel a healthy order (I7).
 #[test]
-fn the_definition_of_the_release_before_bears_every_single_fault_on_the_functions_of_this_one() {
+fn the_previous_definition_survives_every_single_fault_on_the_current_functions() {
     let definition = std::fs::read_to_string(Path::new(FIXTURE).join("order-saga.asl.json")).unwrap();
     let wiring = Wiring { definition, ..Wiring::default() };
     for kind in ["prepaid", "over-limit", "fulfilled"] {

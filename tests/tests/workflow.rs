@@ -1,4 +1,4 @@
-//! The shipped definition with the shipped handlers: every way through it, and what is left behind.
+//! The shipped definition with the shipped handlers: every way through it, and what it leaves behind.
 
 #![allow(clippy::unwrap_used, reason = "a test may stop at what should not happen")]
 #![allow(clippy::inconsistent_digit_grouping, reason = "amounts are grouped as dollars and cents")]
@@ -17,12 +17,12 @@ use system_tests::orders::{OrderBuilder, order, order_id};
 use system_tests::shops::{Run, Shop, shop};
 use tokio::time::{advance, sleep};
 
-/// The names by which something transient can fail.
+/// The error names under which something transient can fail.
 fn transient() -> impl Iterator<Item = &'static str> {
     TRANSIENT_LAMBDA_ERRORS.into_iter().chain(["Unavailable"])
 }
 
-/// What says nothing about the order.
+/// Failures that say nothing about the order.
 const UNKNOWN: [Mishap; 7] = [
     Mishap::Late(LATE),
     Mishap::Unheard,
@@ -33,14 +33,14 @@ const UNKNOWN: [Mishap; 7] = [
     Mishap::Fail("alloc::string::String"),
 ];
 
-/// The states of an order's way forward, and those of its way back.
+/// An order's states before the decision, and those of its roll-back.
 const FORWARD: [&str; 4] = ["PersistOrder", "ReserveInventory", "PostAccounting", "ConfirmOrder"];
 const BACK: [&str; 4] = ["CancelOrder", "ReverseAccounting", "ReleaseInventory", "CloseOrder"];
 
-/// How many times a state tries in all what fails in a way that passes.
+/// The total number of attempts of a state for transient failures.
 const ATTEMPTS: u32 = 3;
 
-/// How many times a state on the way forward tries in all what fails in an unknown way.
+/// The total number of attempts of a state before the decision for unknown failures.
 const UNKNOWN_ATTEMPTS: u32 = 2;
 
 /// Long after every state has given up on an invocation.
@@ -59,7 +59,7 @@ fn refusal(reason: &str) -> Reason {
     Reason::Refused(reason.to_owned())
 }
 
-/// A shop whose task functions meet these mishaps.
+/// A shop whose task functions have these mishaps.
 async fn shop_with(mishaps: &Arc<Mishaps>) -> Shop {
     shop().invoked_through(mishaps).open().await
 }
@@ -68,7 +68,7 @@ fn assert_unfinished(run: &Run) {
     assert_eq!((run.status, run.error.as_str()), ("FAILED", "OrderUnfinished"), "{run:#?}");
 }
 
-/// The order is on record as open, and recovery knows when to take it up.
+/// Asserts that the order is on record as open, and that recovery knows when to restart it.
 fn assert_open(shop: &Shop, key: &str, status: Status) {
     let record = shop.record(&order_id(key));
     assert_eq!(record.status, status);
@@ -101,17 +101,15 @@ async fn an_order_goes_through_every_step_and_is_confirmed() {
     let shop = shop().open().await;
     let run = shop.run(laptops("k1").input()).await;
     assert_confirmed(&shop, &run, "k1");
-    insta::assert_json_snapshot!(run.path, @r#"
-    [
-      "PersistOrder",
-      "JoinSaga",
-      "ReserveInventory",
-      "PostAccounting",
-      "ConfirmOrder",
-      "FollowDecision",
-      "OrderConfirmed"
-    ]
-    "#);
+    insta::assert_snapshot!(run.path.join("\n"), @"
+    PersistOrder
+    JoinSaga
+    ReserveInventory
+    PostAccounting
+    ConfirmOrder
+    FollowDecision
+    OrderConfirmed
+    ");
     assert_eq!(shop.available("LAPTOP001"), 8);
     let receipts = shop.record(&order_id("k1")).receipts;
     assert_eq!(receipts.applied["reserve-inventory"].effect, Effect::Applied);
@@ -148,32 +146,30 @@ async fn every_refusal_of_a_step_rolls_everything_back() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_refusal_takes_the_way_back() {
+async fn a_refusal_rolls_the_order_back() {
     let shop = shop().open().await;
     let run = shop.run(beyond_the_limit("k1").input()).await;
-    insta::assert_json_snapshot!(run.path, @r#"
-    [
-      "PersistOrder",
-      "JoinSaga",
-      "ReserveInventory",
-      "PostAccounting",
-      "CancelOrder",
-      "FollowDecision",
-      "RollBack",
-      "ReverseAccounting",
-      "ReleaseInventory",
-      "CheckRollBack",
-      "CloseOrder",
-      "OrderCancelled"
-    ]
-    "#);
+    insta::assert_snapshot!(run.path.join("\n"), @"
+    PersistOrder
+    JoinSaga
+    ReserveInventory
+    PostAccounting
+    CancelOrder
+    FollowDecision
+    RollBack
+    ReverseAccounting
+    ReleaseInventory
+    CheckRollBack
+    CloseOrder
+    OrderCancelled
+    ");
     let receipts = shop.record(&order_id("k1")).receipts;
     assert_eq!(receipts.undone["reserve-inventory"].effect, Effect::Undone);
     assert_eq!(receipts.undone["post-accounting"].effect, Effect::Nothing);
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_transient_failure_on_the_way_forward_cancels_nobody() {
+async fn a_transient_failure_before_the_decision_cancels_no_order() {
     for state in FORWARD {
         for error in transient() {
             let mishaps = Mishaps::none();
@@ -186,7 +182,7 @@ async fn a_transient_failure_on_the_way_forward_cancels_nobody() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_transient_failure_on_the_way_back_is_got_over() {
+async fn a_transient_failure_during_the_roll_back_is_retried() {
     for state in BACK {
         for error in transient() {
             let mishaps = Mishaps::none();
@@ -216,7 +212,7 @@ async fn a_failure_that_outlasts_the_retries_leaves_the_order_open_and_it_is_con
 }
 
 #[tokio::test(start_paused = true)]
-async fn an_order_that_could_not_be_persisted_is_still_its_starters_to_keep() {
+async fn an_order_that_could_not_be_persisted_is_left_to_its_starter() {
     let mishaps = Mishaps::none();
     let shop = shop_with(&mishaps).await;
     mishaps.strike("PersistOrder", Mishap::Fail("Unavailable"));
@@ -228,14 +224,14 @@ async fn an_order_that_could_not_be_persisted_is_still_its_starters_to_keep() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_failure_that_outlasts_the_retries_of_the_way_back_leaves_the_order_cancelling() {
+async fn a_failure_that_outlasts_the_retries_of_the_roll_back_leaves_the_order_cancelling() {
     for (state, left) in [
         ("CancelOrder", Status::Pending),
         ("ReverseAccounting", Status::Cancelling),
         ("ReleaseInventory", Status::Cancelling),
         ("CloseOrder", Status::Cancelling),
     ] {
-        // On the way back, what is unknown is no more a reason to give up than what is transient.
+        // During the roll-back, an unknown failure is no more a reason to give up than a transient one.
         for mishap in
             [Mishap::Fail("Unavailable"), Mishap::Crash, Mishap::Late(LATE), Mishap::CrashAfter, Mishap::Unheard]
         {
@@ -245,7 +241,7 @@ async fn a_failure_that_outlasts_the_retries_of_the_way_back_leaves_the_order_ca
             assert_unfinished(&shop.run(beyond_the_limit("k1").input()).await);
             let status = shop.record(&order_id("k1")).status;
             match (state, mishap) {
-                // It was decided, or closed, and nobody heard of it.
+                // It was decided or closed, but the answer was lost.
                 ("CancelOrder", Mishap::CrashAfter | Mishap::Unheard) => assert_eq!(status, Status::Cancelling),
                 ("CloseOrder", Mishap::CrashAfter | Mishap::Unheard) => assert_eq!(status, Status::Cancelled),
                 _ => assert_open(&shop, "k1", left),
@@ -261,7 +257,7 @@ async fn a_failure_that_outlasts_the_retries_of_the_way_back_leaves_the_order_ca
 }
 
 #[tokio::test(start_paused = true)]
-async fn one_unknown_failure_on_the_way_forward_cancels_nobody_and_a_late_landing_does_no_harm() {
+async fn one_unknown_failure_before_the_decision_cancels_no_order_and_a_late_landing_does_no_harm() {
     for state in ["PersistOrder", "ReserveInventory", "PostAccounting"] {
         for mishap in UNKNOWN {
             for order in [laptops("k1"), laptops("k1").on_invoice()] {
@@ -274,7 +270,7 @@ async fn one_unknown_failure_on_the_way_forward_cancels_nobody_and_a_late_landin
                 sleep(LATE).await;
                 let landed = mishaps.landed();
                 assert_eq!(landed.len(), usize::from(matches!(mishap, Mishap::Late(_))));
-                assert!(landed.iter().all(|(_, landing)| landing.is_ok()), "what was done is recognised: {landed:?}");
+                assert!(landed.iter().all(|(_, landing)| landing.is_ok()), "earlier work is recognised: {landed:?}");
                 assert_eq!(shop.items(), before);
             }
         }
@@ -282,7 +278,7 @@ async fn one_unknown_failure_on_the_way_forward_cancels_nobody_and_a_late_landin
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_repeated_unknown_failure_on_the_way_forward_rolls_back_and_a_late_landing_does_no_harm() {
+async fn a_repeated_unknown_failure_before_the_decision_rolls_back_and_a_late_landing_does_no_harm() {
     for state in ["PersistOrder", "ReserveInventory", "PostAccounting"] {
         for mishap in UNKNOWN {
             for order in [laptops("k1"), laptops("k1").on_invoice()] {
@@ -299,7 +295,7 @@ async fn a_repeated_unknown_failure_on_the_way_forward_rolls_back_and_a_late_lan
                 assert_eq!(mishaps.landed().len(), usize::try_from(late).unwrap());
                 for (_, landing) in mishaps.landed() {
                     match landing {
-                        // A late persist reads what was decided.
+                        // A late persist reads the decision.
                         Ok(record) => {
                             assert_eq!((state, record["status"].as_str()), ("PersistOrder", Some("CANCELLED")));
                         }
@@ -313,8 +309,8 @@ async fn a_repeated_unknown_failure_on_the_way_forward_rolls_back_and_a_late_lan
 
 #[tokio::test(start_paused = true)]
 async fn a_step_that_lands_during_the_roll_back_does_no_harm() {
-    // The state gives up 8 s after its second attempt; from there on the roll-back runs, with a slow store
-    // under it. The first attempt is lost, or lands while the second one is under way.
+    // The state gives up 8 s after its second attempt; then the roll-back runs, on a slow store. The first attempt is
+    // lost, or lands during the second one.
     for late_ms in (8_000..12_000).step_by(100) {
         let late = Mishap::Late(Duration::from_millis(late_ms));
         for (state, first) in ["ReserveInventory", "PostAccounting"]
@@ -336,7 +332,7 @@ async fn a_step_that_lands_during_the_roll_back_does_no_harm() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_confirmation_that_nobody_heard_of_stands() {
+async fn a_confirmation_whose_answer_is_lost_stands() {
     for mishap in [Mishap::Unheard, Mishap::CrashAfter] {
         let mishaps = Mishaps::none();
         let shop = shop_with(&mishaps).await;
@@ -368,7 +364,7 @@ async fn a_confirmation_that_arrives_late_confirms_the_order_or_finds_it_confirm
 async fn a_cancellation_that_arrives_after_the_confirmation_adopts_it() {
     let mishaps = Mishaps::none();
     let shop = shop_with(&mishaps).await;
-    // The first execution fails at a step and its decision is held back; a second one confirms.
+    // The first execution fails at a step, and its decision is delayed; a second one confirms.
     mishaps.strike_times(UNKNOWN_ATTEMPTS, "PostAccounting", Mishap::Crash);
     mishaps.strike_times(1, "CancelOrder", Mishap::Late(Duration::from_secs(5)));
     let (first, second) = tokio::join!(shop.run(laptops("k1").input()), async {
@@ -404,7 +400,7 @@ async fn a_compensation_that_fails_does_not_stop_the_other() {
         let shop = shop_with(&mishaps).await;
         // Both steps are done before the decision to cancel.
         mishaps.strike("PostAccounting", Mishap::CrashAfter);
-        // The one fails at once, the other one succeeds only with its last retry.
+        // One fails at once, the other succeeds only with its last retry.
         mishaps.strike(failing, Mishap::Fail("Lambda.Unknown"));
         mishaps.strike_times(ATTEMPTS - 1, other, Mishap::Fail("Unavailable"));
         assert_unfinished(&shop.run(laptops("k1").on_invoice().input()).await);
@@ -416,7 +412,7 @@ async fn a_compensation_that_fails_does_not_stop_the_other() {
         } else {
             shop.owed_minor("acme") == 20_00
         };
-        assert!(undone && left, "{other} has undone its step, and {failing} has not");
+        assert!(undone && left, "{other} has undone its step, but {failing} has not");
         mishaps.heal();
         let run = shop.resume(&order_id("k1")).await;
         assert_cancelled(&shop, &run, "k1", Reason::StepFailed);
@@ -428,12 +424,12 @@ async fn a_compensation_that_fails_does_not_stop_the_other() {
 async fn starting_again_joins_the_order_in_every_status() {
     let mishaps = Mishaps::none();
     let shop = shop_with(&mishaps).await;
-    // PENDING: it was stopped on its way forward.
+    // PENDING: stopped before the decision.
     mishaps.strike("PostAccounting", Mishap::Fail("Unavailable"));
     assert_unfinished(&shop.run(laptops("pending").input()).await);
     assert_unfinished(&shop.run(laptops("pending by id").input()).await);
     mishaps.heal();
-    // CANCELLING: it was stopped on its way back.
+    // CANCELLING: stopped during the roll-back.
     mishaps.strike("ReleaseInventory", Mishap::Fail("Unavailable"));
     assert_unfinished(&shop.run(beyond_the_limit("cancelling").input()).await);
     assert_unfinished(&shop.run(beyond_the_limit("cancelling by id").input()).await);
@@ -448,7 +444,7 @@ async fn starting_again_joins_the_order_in_every_status() {
     let run = shop.resume(&order_id("cancelling by id")).await;
     assert_cancelled(&shop, &run, "cancelling by id", refusal("CREDIT_LIMIT_EXCEEDED"));
 
-    // CONFIRMED and CANCELLED: the stored outcome, and nothing is written.
+    // CONFIRMED and CANCELLED: the stored outcome is returned, and nothing is written.
     let before = shop.items();
     advance(Duration::from_secs(1)).await;
     for run in [shop.run(laptops("pending").input()).await, shop.resume(&order_id("pending")).await] {
@@ -463,7 +459,7 @@ async fn starting_again_joins_the_order_in_every_status() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn starting_an_order_that_nobody_knows_is_refused() {
+async fn starting_an_unknown_order_is_refused() {
     let shop = shop().open().await;
     let before = shop.items();
     let run = shop.resume(&order_id("k1")).await;
@@ -486,8 +482,8 @@ async fn other_content_under_the_same_order_is_refused_and_touches_nothing() {
         let run = shop.run(other.input()).await;
         assert_eq!((run.status, run.end()), ("SUCCEEDED", "REFUSED"), "{when}");
         assert_eq!(run.output["failure"]["Error"], "IdempotencyConflict", "{when}");
-        assert_eq!(run.output.get("lines"), None, "it is not shown the other order, either");
-        // Nor if all that is known of the other one's persisting is that it failed.
+        assert_eq!(run.output.get("lines"), None, "it is not shown the other order either");
+        // Nor if all that is known about persisting the other order is that it failed.
         mishaps.strike_times(1, "PersistOrder", Mishap::Crash);
         let run = shop.run(other.input()).await;
         assert_eq!((run.status, run.end()), ("SUCCEEDED", "REFUSED"), "{when}");
@@ -503,7 +499,7 @@ async fn other_content_under_the_same_order_is_refused_and_touches_nothing() {
 
 #[tokio::test(start_paused = true)]
 async fn two_executions_of_one_order_at_once_confirm_it_once() {
-    // Apart by anything from nothing to more than the whole saga takes, on a store with latency.
+    // They start between nothing and more than a whole saga apart, on a store with latency.
     for apart_ms in (0..120).step_by(5) {
         let faults = Faults::none();
         let shop = shop().behind(&faults).open().await;
@@ -536,10 +532,10 @@ async fn two_executions_of_one_order_at_once_cancel_it_once() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn two_executions_that_crash_come_to_one_decision() {
+async fn two_executions_that_crash_reach_one_decision() {
     let mut decisions = BTreeMap::<String, usize>::new();
     for state in ["ReserveInventory", "PostAccounting"] {
-        // Either of them crashes once or twice: after the second crash it rolls back.
+        // Either of them crashes once or twice; after the second crash it rolls back.
         for crashes in 1..=2 * UNKNOWN_ATTEMPTS {
             for apart_ms in (0..120).step_by(10) {
                 let (mishaps, faults) = (Mishaps::none(), Faults::none());
@@ -561,7 +557,7 @@ async fn two_executions_that_crash_come_to_one_decision() {
             }
         }
     }
-    assert_eq!(decisions.len(), 2, "both decisions come up: {decisions:?}");
+    assert_eq!(decisions.len(), 2, "both decisions occur: {decisions:?}");
 }
 
 #[tokio::test(start_paused = true)]
@@ -576,7 +572,7 @@ async fn an_execution_that_vanishes_leaves_the_order_open_and_it_is_finished_lat
                 _ = shop.run(order.input()) => {}
                 () = sleep(Duration::from_millis(after_ms)) => shop.executions.all()[0].kill(),
             }
-            // What the execution had asked for is still carried out.
+            // Requests that the execution had made are still carried out.
             sleep(Duration::from_secs(1)).await;
             shop.audit();
             let run = shop.resume(&order_id("k1")).await;

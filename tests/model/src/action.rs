@@ -29,13 +29,13 @@ pub enum Action {
         /// Which of its tasks.
         slot: usize,
     },
-    /// A task ends in an error that says nothing.
+    /// A task ends in an error that says nothing about the order.
     TimeOut {
         /// Whose.
         execution: usize,
         /// Which of its tasks.
         slot: usize,
-        /// Whether what is left of it runs all the same, later.
+        /// Whether the rest of it runs all the same, later.
         lands_late: bool,
     },
     /// A task answers `Unavailable`.
@@ -44,14 +44,14 @@ pub enum Action {
         execution: usize,
         /// Which of its tasks.
         slot: usize,
-        /// Whether the retries run out over it.
+        /// Whether the retries run out because of it.
         exhausted: bool,
     },
     /// An execution dies.
     Die {
         /// Which.
         execution: usize,
-        /// Whether the tasks under way run on.
+        /// Whether its tasks in progress continue.
         tasks_run_on: bool,
     },
     /// An invocation that nobody waits for makes its next request.
@@ -69,35 +69,35 @@ pub enum Action {
         /// Which call.
         call: usize,
     },
-    /// Starting the saga fails, as far as intake knows.
+    /// Starting the saga fails, as far as intake can tell.
     StartUnheard {
         /// Which call.
         call: usize,
-        /// Whether the execution runs all the same.
+        /// Whether the execution runs anyway.
         runs: bool,
     },
     /// The table or the queue does not answer a call's intake.
     Outage {
         /// Which call.
         call: usize,
-        /// Whether the request was carried out all the same.
+        /// Whether the request was carried out anyway.
         applied: bool,
     },
-    /// An intake's read shows what was there before: a mutant's.
+    /// An intake's read shows an earlier state; only in a mutant.
     ReadStale {
         /// Which call.
         call: usize,
-        /// Whether that is nothing; else it is the record as it was written first.
+        /// Whether it shows nothing; otherwise it shows the record as first written.
         missing: bool,
     },
     /// A message of the overflow queue is worked off.
     WorkOff {
         /// Whose order.
         content: Content,
-        /// Whether it is reported done; else it comes again.
+        /// Whether it is reported done; otherwise it returns.
         done: bool,
     },
-    /// A message is reported done, and then the table does not answer: a mutant's.
+    /// A message is reported done, and then the table does not answer; only in a mutant.
     DropMessage {
         /// Whose order.
         content: Content,
@@ -109,7 +109,7 @@ pub enum Action {
         /// Which recovery.
         recovery: usize,
     },
-    /// A recovery does what is next with the order.
+    /// A recovery takes its next step with the order.
     Recover {
         /// Which recovery.
         recovery: usize,
@@ -127,12 +127,12 @@ pub enum Action {
     Fulfil,
     /// Stock is delivered to a store that had none.
     Deliver,
-    /// An operator takes a parked order up again.
+    /// An operator restarts a parked order.
     TakeUp,
 }
 
 impl Saga {
-    /// What can happen next, without doubles: what only repeats another action is left out.
+    /// What can happen next, without actions that are equivalent to another.
     pub(crate) fn possible(&self, state: &State, actions: &mut Vec<Action>) {
         for execution in 0..state.executions.len() {
             tasks(state, execution, actions);
@@ -175,7 +175,7 @@ impl Saga {
                 }
                 if state.left.starts > 0 {
                     actions.push(Action::StartUnheard { call, runs: false });
-                    // Who does not wait does not care either: an unheard start that runs is a start.
+                    // For a caller who does not wait, a start without an answer that runs is simply a start.
                     if state.free().is_some() && self.calls[call].mode == Mode::Wait {
                         actions.push(Action::StartUnheard { call, runs: true });
                     }
@@ -234,7 +234,7 @@ impl Saga {
             if starts && state.left.starts > 0 {
                 actions.push(Action::Recover { recovery, started: false });
             }
-            // Anywhere else, dying is having done nothing.
+            // Anywhere else, dying is the same as having done nothing.
             if state.left.deaths > 0 && matches!(at, Recovery::Parking { .. }) {
                 actions.push(Action::RecoveryDies { recovery });
             }
@@ -299,7 +299,7 @@ fn tasks(state: &State, at: usize, actions: &mut Vec<Action>) {
                     actions.push(Action::TimeOut { execution: at, slot, lands_late: true });
                 }
                 if left.unavailable > 0 {
-                    // Asking again for what has not begun changes nothing.
+                    // Retrying a request that has not begun changes nothing.
                     if !fresh {
                         actions.push(Action::Refuse { execution: at, slot, exhausted: false });
                     }

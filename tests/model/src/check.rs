@@ -12,12 +12,12 @@ use crate::saga::Saga;
 use crate::state::State;
 use crate::story::{answers, tell};
 
-/// What an exploration found.
+/// The result of an exploration.
 #[derive(Debug)]
 pub struct Explored {
-    /// How many different states the world can be in.
+    /// How many different states the world can reach.
     pub states: usize,
-    /// The length of the longest of the shortest ways into them.
+    /// The length of the longest of the shortest paths to them.
     pub depth: usize,
     /// How long it took.
     pub took: Duration,
@@ -29,14 +29,14 @@ impl fmt::Display for Explored {
     }
 }
 
-/// A way into a state that breaks a property.
+/// A path to a state that breaks a property.
 #[derive(Debug, Clone)]
 pub struct Broken {
     /// The property.
     pub property: &'static str,
-    /// How many steps the way takes.
+    /// The number of steps of the path.
     pub steps: usize,
-    /// The way, in words.
+    /// The path, in words.
     pub story: String,
 }
 
@@ -58,8 +58,7 @@ impl fmt::Display for Broken {
 /// Explores every state of a configuration.
 ///
 /// # Errors
-/// The first property that is broken, or the name of something that must be able to happen and is
-/// not.
+/// The first property that is broken, or the name of something that must be able to happen but cannot.
 pub fn explore(saga: &Saga) -> Result<Explored, Broken> {
     let start = Instant::now();
     let checker = saga.clone().checker().finish_when(HasDiscoveries::AnyFailures).spawn_bfs().join();
@@ -75,20 +74,20 @@ pub fn explore(saga: &Saga) -> Result<Explored, Broken> {
             property.name
         );
     }
-    // No bound on depth or number was set, nothing was found to stop at, and no work is left.
+    // No limit on depth or number was set, there was nothing to stop at, and no work is left.
     assert!(checker.is_done(), "the exploration is not complete");
     Ok(Explored { states: checker.unique_state_count(), depth: checker.max_depth() - 1, took: start.elapsed() })
 }
 
-/// Looks for a shortest way to break a property.
+/// Looks for a shortest path that breaks a property.
 pub fn shortest_break(saga: &Saga, property: &'static str) -> Option<Broken> {
     let saga = saga.clone().only(property);
     let mut shortest: Option<Broken> = None;
     loop {
         let mut checker = saga.clone().checker().finish_when(HasDiscoveries::AllOf(BTreeSet::from([property])));
         if let Some(found) = &shortest {
-            // The checker looks at states in blocks and keeps the last find of a block. One step
-            // less shows whether there was a shorter one.
+            // The checker looks at states in blocks and keeps the last match of a block. Searching one step shorter
+            // shows whether there was a shorter one.
             checker = checker.target_max_depth(found.steps + 1);
         }
         match checker.spawn_bfs().join().discovery(property) {
@@ -98,9 +97,9 @@ pub fn shortest_break(saga: &Saga, property: &'static str) -> Option<Broken> {
     }
 }
 
-/// Whether the world can come back to a state that it has left. If it cannot, every way leads into
-/// a state that nothing leads out of, and what holds of those is what holds in the end.
-pub fn runs_in_circles(saga: &Saga) -> bool {
+/// Whether the world can return to a state that it has left. If it cannot, every path leads to a state that nothing
+/// leads out of, and what holds in those states holds in the end.
+pub fn has_cycles(saga: &Saga) -> bool {
     enum Visit {
         Enter(State),
         Leave(u64),
@@ -117,7 +116,7 @@ pub fn runs_in_circles(saga: &Saga) -> bool {
                 let key = BuildHasherDefault::<DefaultHasher>::default().hash_one(&state);
                 match is_left.get(&key) {
                     Some(true) => {}
-                    // It is on the way to itself.
+                    // It is on the path to itself.
                     Some(false) => return true,
                     None => {
                         is_left.insert(key, false);

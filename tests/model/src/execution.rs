@@ -1,11 +1,11 @@
-//! An execution: the way through the workflow, as `order-saga.asl.json` has it.
+//! An execution: its path through the workflow, as in `order-saga.asl.json`.
 
 use crate::protection::Protection;
 use crate::saga::Saga;
 use crate::state::{Content, End, Execution, Place, Reason, Slot, Status, Step};
 use crate::task::{Invocation, Outcome, Task};
 
-/// How a task ends that gave no answer to go by.
+/// How a task without a usable answer ends.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Failure {
     /// A timeout, a crash, out of memory: `States.ALL`.
@@ -51,7 +51,7 @@ impl Execution {
         self.slots = [Slot::Empty; 2];
         let by_id = matches!(place, Place::RollBack | Place::Close | Place::Consume | Place::Complete);
         if by_id || matches!(place, Place::Confirm | Place::Ended(_)) {
-            // No later state sends the order along.
+            // No later state passes the order on.
             self.knows = None;
         }
         match place {
@@ -123,7 +123,7 @@ impl Saga {
         match execution.place {
             Place::Persist | Place::Reserve | Place::Post if !open => self.cancel_after(execution, Reason::Failed),
             Place::RollBack if self.has(Protection::BranchCatch) => self.leave_branch(execution, slot, false),
-            // Without a Catch of its own, a branch that fails takes the other one down with it.
+            // A branch that has no Catch of its own and fails also stops the other one.
             _ => execution.end(End::Unfinished),
         }
     }

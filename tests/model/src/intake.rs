@@ -1,4 +1,4 @@
-//! Intake: what becomes of a call, and what its caller is told.
+//! Intake: what happens to a call, and what its caller is told.
 
 use crate::protection::Protection;
 use crate::saga::{Saga, forget_unheard, start};
@@ -26,7 +26,7 @@ impl Saga {
 
     fn start_call(&self, state: &mut State, call: usize) -> Intake {
         let waits = self.calls[call].mode == Mode::Wait;
-        // Whoever has written the record starts by id alone.
+        // A call that does not wait has already written the record, so it starts by id alone.
         let started = start(state, waits.then_some(self.calls[call].content));
         match started {
             Some(at) if waits => {
@@ -54,7 +54,7 @@ impl Saga {
         }
     }
 
-    /// Where intake goes when its saga gave no decision.
+    /// What intake does when its saga gave no decision.
     pub(crate) fn without_decision(&self) -> Intake {
         if self.has(Protection::LookAfterDeadline) { Intake::Reading } else { Intake::Told(Answer::Accepted) }
     }
@@ -100,7 +100,7 @@ impl Saga {
         };
     }
 
-    /// An eventually consistent read: it may miss the record, or the decision on it.
+    /// An eventually consistent read, which may miss the record or the decision on it.
     pub(crate) fn read_stale(&self, state: &mut State, call: usize, missing: bool) {
         state.intakes[call] = match state.tables.record {
             Some(record) if !missing => {
@@ -110,7 +110,7 @@ impl Saga {
         };
     }
 
-    /// The answer that a record gives, unless it is of content that the call did not send.
+    /// The answer that a record gives, unless its content is not what the call sent.
     fn answer_from(&self, record: &Record, call: usize) -> Answer {
         match record.status {
             _ if self.has(Protection::FingerprintInIntake) && record.content != self.calls[call].content => {

@@ -1,4 +1,4 @@
-//! What must hold; and what must be able to happen, so that it holds of something.
+//! What must hold, and what must be able to happen so that the properties mean something.
 
 use stateright::{Model, Property};
 
@@ -12,23 +12,23 @@ use crate::task::{Invocation, Outcome, Stage, Task};
 pub const I1_ENDS: &str = "I1: once all is quiet, every accepted order is decided or parked";
 /// Parked orders are alarmed.
 pub const I1_ALARMED: &str = "I1: what is parked is alarmed";
-/// `CONFIRMED` is whole.
+/// `CONFIRMED` is complete.
 pub const I2_CONFIRMED: &str = "I2: a confirmed order is reserved and posted";
 /// `FULFILLED` is handed over once.
 pub const I2_FULFILLED: &str = "I2: a fulfilled order's stock is consumed, and its posting stands";
-/// `CANCELLED` is nothing.
+/// `CANCELLED` leaves nothing.
 pub const I2_CANCELLED: &str = "I2: a cancelled order holds no stock, and its journal nets to zero";
 /// Stock adds up.
 pub const I3: &str = "I3: on hand is available and what open reservations hold, and nothing is negative";
 /// The journal nets.
-pub const I4: &str = "I4: an order is posted at most once, and reversed at most as often";
+pub const I4: &str = "I4: an order is posted at most once, and reversed at most as many times";
 /// One decision.
 pub const I5: &str = "I5: no order is both confirmed and rolled back by a failure";
 /// And one after it.
 pub const I5_HANDED_OVER: &str = "I5: no order is both handed over and cancelled";
-/// True answers.
-pub const I6_TOLD: &str = "I6: no caller is told what the records contradict, or of content it did not send";
-/// Nobody cancels what is not theirs.
+/// Answers are true.
+pub const I6_TOLD: &str = "I6: no caller is told what the records contradict, or about content it did not send";
+/// Nobody cancels someone else's order.
 pub const I6_CANCELS: &str = "I6: no request cancels an order of other content";
 /// Healthy orders are confirmed.
 pub const I7: &str = "I7: no healthy order is cancelled";
@@ -50,17 +50,17 @@ pub enum Sight {
     Cancelled,
     /// An order is parked.
     Parked,
-    /// A parked order that was taken up again is cancelled.
+    /// A parked order that was restarted is cancelled.
     TakenUp,
     /// A late action meets a tombstone.
     ZombieLoses,
-    /// A compensation finds twice that its fence has changed since it looked.
+    /// A compensation finds twice that its fence has changed since it was read.
     ThirdLook,
     /// A confirmation finds that the order is being cancelled.
     ConfirmAdopts,
     /// A cancellation finds that the order is confirmed.
     CancelAdopts,
-    /// A cancellation finds no record, and then one after all.
+    /// A cancellation finds no record, and then finds one.
     CancelMeetsPersist,
     /// A caller is told of a conflict.
     Conflict,
@@ -68,7 +68,7 @@ pub enum Sight {
     Queued,
     /// A caller is told that nothing is known.
     Unknown,
-    /// A message of the overflow queue turns out to be of other content than the record.
+    /// A message of the overflow queue turns out to have other content than the record.
     QueuedConflict,
     /// The parked queue holds a message about an order that is closed and was never parked.
     NeedlessMessage,
@@ -94,7 +94,7 @@ pub(crate) fn all(saga: &Saga) -> Vec<Property<Saga>> {
     all
 }
 
-// With the types spelt out, closures need not spell them.
+// With the types written out here, the closures need not name them.
 fn must(name: &'static str, condition: fn(&Saga, &State) -> bool) -> Property<Saga> {
     Property::always(name, condition)
 }
@@ -147,7 +147,7 @@ fn stands(state: &State, status: Status) -> bool {
     record_is(state, |record| record.status == status)
 }
 
-/// Nothing moves on its own: no execution, no message, no caller. Recovery may.
+/// Nothing moves by itself: no execution, no message, no caller. Recovery may.
 fn is_still(state: &State) -> bool {
     state.live().next().is_none()
         && state.late.is_empty()
@@ -155,8 +155,8 @@ fn is_still(state: &State) -> bool {
         && state.intakes.iter().all(|intake| matches!(intake, Intake::Told(_)))
 }
 
-/// A state that nothing leads out of has an end for every order. That every way leads into such a
-/// state is for the tests to show: no configuration runs in circles.
+/// In a state that nothing leads out of, every order has ended. The tests show that every path leads to such a state:
+/// no configuration has cycles.
 fn ends(saga: &Saga, state: &State) -> bool {
     let parked_or_decided = record_is(state, |record| !record.status.is_open() || record.parked);
     let accepted = |intake: &Intake| matches!(intake, Intake::Told(Answer::Accepted | Answer::Queued));
@@ -216,7 +216,7 @@ fn told_the_truth(saga: &Saga, state: &State) -> bool {
     told(saga, state, |call, answer, record| match answer {
         Answer::Decided(status, content) => {
             let bears_out = match status {
-                // It was so when it was said; only its customer can have changed it since.
+                // It was true when it was said; only its customer can have changed it since.
                 Status::Confirmed => record.is_some_and(|record| record.was_confirmed),
                 Status::Fulfilling => record.is_some_and(|record| is_of_hand_over(record.status)),
                 _ => record.is_some_and(|record| record.status == status),
@@ -232,7 +232,7 @@ fn told_the_truth(saga: &Saga, state: &State) -> bool {
 fn accepted_is_stored(saga: &Saga, state: &State) -> bool {
     told(saga, state, |call, answer, record| match answer {
         Answer::Accepted | Answer::Decided(..) => record.is_some(),
-        // The record may be another's: a conflict that is found in the queue is counted and dropped.
+        // The record may be another body's: a conflict found in the queue is counted and dropped.
         Answer::Queued => record.is_some() || state.overflow[call.content as usize],
         Answer::Conflict | Answer::Unknown => true,
     })
@@ -269,7 +269,7 @@ fn see(sight: Sight) -> Property<Saga> {
         Sight::Parked => {
             can("an order can be parked", |_, state| is_still(state) && record_is(state, |record| record.parked))
         }
-        Sight::TakenUp => can("a parked order can be taken up again and cancelled", |saga, state| {
+        Sight::TakenUp => can("a parked order can be restarted and cancelled", |saga, state| {
             stands(state, Status::Cancelled) && saga.spent(state, |budget| budget.take_ups) > 0
         }),
         Sight::ZombieLoses => can("a zombie can lose to a tombstone", |_, state| {

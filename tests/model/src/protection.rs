@@ -1,6 +1,6 @@
-//! What protects the saga, piece by piece, so that a test can leave a piece out.
+//! The saga's protections, each of which a test can leave out.
 
-/// A protection that can be switched off in the model. Its mutant is the model without it.
+/// A protection that can be disabled in the model. Its mutant is the model without it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Protection {
     /// An action takes effect only where there is no fence.
@@ -9,12 +9,12 @@ pub enum Protection {
     Tombstone,
     /// The tombstone is written only if there still is no fence.
     TombstoneCondition,
-    /// The undo stands in one write with the fence. Its mutant sets the fence, then undoes.
+    /// The undo is in the same write as the fence. Its mutant sets the fence, then undoes.
     UndoNotAfterFence,
-    /// The undo stands in one write with the fence. Its mutant undoes, then sets the fence.
+    /// The undo is in the same write as the fence. Its mutant undoes, then sets the fence.
     UndoNotBeforeFence,
-    /// The fence is read before a refusal: stock that looks short because this order holds it is
-    /// no reason against it.
+    /// The fence is read before a refusal: stock that looks short because this order holds it is no reason to refuse
+    /// it.
     FenceBeforeRefusal,
     /// `ConfirmOrder` loses to a cancellation that came first.
     DecisionCompareAndSet,
@@ -26,25 +26,25 @@ pub enum Protection {
     FingerprintBeforeAdoption,
     /// `PersistOrder` compares the fingerprint of the record that it finds.
     FingerprintInPersist,
-    /// The step that failed is compensated, too.
+    /// The step that failed is also compensated.
     CompensationOfFailingStep,
     /// A branch of the roll-back catches its own error.
     BranchCatch,
     /// Only an order whose every step is undone is closed.
     CheckRollBack,
-    /// What merely failed cannot cancel a confirmed order.
+    /// A mere failure cannot cancel a confirmed order.
     FinalityOfConfirmed,
     /// A cancelled order cannot be confirmed.
     FinalityOfCancelled,
-    /// What is handed over can no longer be cancelled by its customer.
+    /// An order that is handed over can no longer be cancelled by its customer.
     FinalityOfFulfilling,
     /// Only a confirmed order is handed over.
     FulfilmentOfConfirmed,
-    /// A consumption takes stock off the books only where the reservation stands.
+    /// A consumption takes stock off the books only if the reservation stands.
     ConsumptionCondition,
-    /// A consumption stands in one write with the fence. Its mutant takes the stock, then sets the fence.
+    /// A consumption is in the same write as the fence. Its mutant takes the stock, then sets the fence.
     ConsumptionInOneWrite,
-    /// An action that finds its effect consumed has had it, and takes no effect again.
+    /// An action that finds its effect consumed has had its effect, and takes no other.
     FenceConditionOnceConsumed,
     /// A transient error whose retries ran out leaves the order open.
     TransientLeavesOpen,
@@ -54,19 +54,19 @@ pub enum Protection {
     RecoveryCompareAndSet,
     /// An order that enters an open status has its attempts set to 0.
     AttemptsReset,
-    /// Somebody takes up the orders that are left open.
+    /// Recovery looks after the orders that are left open.
     Recovery,
     /// The message about a parked order is sent before the order is flagged.
     MessageBeforeFlag,
-    /// Intake looks at the record when its saga gave no decision. Its mutant answers 202.
+    /// Intake reads the record when its saga gave no decision. Its mutant answers 202.
     LookAfterDeadline,
-    /// That look is strongly consistent. Its mutant may see the record as it was before.
+    /// That read is strongly consistent. Its mutant may see an earlier state of the record.
     StrongRead,
-    /// Intake compares fingerprints before it answers with a record that it has read or met.
+    /// Intake compares fingerprints before it answers with a record that it has read or collided with.
     FingerprintInIntake,
-    /// Intake compares fingerprints before it answers with the record that its saga puts out.
+    /// Intake compares fingerprints before it answers with the record that its saga returns.
     FingerprintInAnswer,
-    /// Intake writes an absent record only if it is absent still.
+    /// Intake writes an absent record only if it is still absent.
     ConditionOfIntakePut,
     /// A message of the overflow queue is done only once the record is known to exist.
     RecordBeforeDone,

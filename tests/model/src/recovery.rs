@@ -10,14 +10,14 @@ impl Saga {
         stale && self.has(Protection::RecoveryCompareAndSet)
     }
 
-    /// A recovery does what is next with the order that it took.
+    /// A recovery takes its next step with the order that it took.
     pub(crate) fn recover(&self, state: &mut State, recovery: usize, started: bool) {
         let at = std::mem::replace(&mut state.recoveries[recovery], Recovery::Idle);
         let Some(record) = &mut state.tables.record else { return };
         match at {
             Recovery::Idle => {}
             Recovery::Took { stale, .. } | Recovery::Parking { stale } if self.loses(stale) => {
-                // A message that was sent before is not taken back.
+                // A message that has been sent is not taken back.
             }
             Recovery::Took { .. } if record.attempts < self.attempt_limit => {
                 record.attempts += 1;
@@ -45,7 +45,7 @@ impl Saga {
         }
     }
 
-    /// What follows from a change of the record for those who read it or are timed by it.
+    /// The effects of a change of the record on those who have read it or depend on its times.
     pub(crate) fn settle(&self, state: &mut State, before: &State) {
         let now = state.tables.record;
         let written = match (&before.tables.record, &now) {
@@ -66,8 +66,8 @@ impl Saga {
         }
         let waits = now.is_some_and(|record| record.status.is_open() && !record.due && !record.parked);
         for execution in state.executions.iter_mut().flatten() {
-            // `due_ms` was set beyond the life of everything that runs now. Where nothing waits for
-            // `due_ms`, nothing depends on it.
+            // `due_ms` was set beyond the life of everything that runs now. Where nothing waits for `due_ms`, nothing
+            // depends on it.
             execution.over_when_due = execution.is_live() && waits && (written || execution.over_when_due);
         }
     }

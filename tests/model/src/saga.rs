@@ -12,18 +12,18 @@ use crate::state::{
 };
 use crate::task::{Invocation, Progress};
 
-/// What the steps think of the order.
+/// The steps' view of the order.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Kind {
-    /// Nothing against it.
+    /// The steps accept it.
     Healthy,
-    /// The store has no stock, until it is delivered some.
+    /// The store has no stock until some is delivered.
     OutOfStock,
-    /// The customer's credit does not suffice.
+    /// The customer's credit is not sufficient.
     OverCreditLimit,
 }
 
-/// A configuration: what there is at the start, what may happen, and what protects the saga.
+/// A configuration: the initial state, what may happen, and the protections.
 #[derive(Debug, Clone)]
 pub struct Saga {
     pub(crate) kind: Kind,
@@ -39,7 +39,7 @@ pub struct Saga {
 }
 
 impl Saga {
-    /// An order of this kind, which nobody has sent yet; recovery runs, with one attempt.
+    /// An order of this kind that nobody has sent yet; recovery runs, with one attempt.
     pub fn of(kind: Kind) -> Self {
         Self {
             kind,
@@ -76,21 +76,21 @@ impl Saga {
         self
     }
 
-    /// So many recoveries at a time.
+    /// The number of concurrent recoveries.
     #[must_use]
     pub fn recoveries(mut self, recoveries: usize) -> Self {
         self.recoveries = recoveries;
         self
     }
 
-    /// So many attempts of recovery.
+    /// The number of recovery's attempts.
     #[must_use]
     pub fn attempts(mut self, limit: u8) -> Self {
         self.attempt_limit = limit;
         self
     }
 
-    /// The compensation of this step fails for good.
+    /// The compensation of this step always fails.
     #[must_use]
     pub fn unreachable(mut self, step: Step) -> Self {
         self.unreachable = Some(step);
@@ -104,7 +104,7 @@ impl Saga {
         self
     }
 
-    /// Checks this invariant alone.
+    /// Checks only this invariant.
     #[must_use]
     pub fn only(mut self, property: &'static str) -> Self {
         self.only = Some(property);
@@ -123,12 +123,12 @@ impl Saga {
         !self.off.contains(&protection)
     }
 
-    /// What has happened of what may.
+    /// Which of the possible events have happened.
     pub(crate) fn spent(&self, state: &State, of: fn(&Budget) -> u8) -> u8 {
         of(&self.budget) - of(&state.left)
     }
 
-    /// The stock that was there for this order, held or not.
+    /// The stock that was there for this order, reserved or not.
     pub(crate) fn stock(&self, state: &State) -> i8 {
         let delivered = self.spent(state, |budget| budget.deliveries).cast_signed();
         let at_first = match self.kind {
@@ -202,7 +202,7 @@ impl Saga {
                 if let Some(record) = &mut state.tables.record {
                     self.enter_cancelling(record, Reason::Customer, false);
                 }
-                // If it cannot be started, recovery does it.
+                // If it cannot be started, recovery will start it.
                 start(state, None);
             }
             Action::Fulfil => {
@@ -217,7 +217,7 @@ impl Saga {
                         ..*record
                     };
                 }
-                // If it cannot be started, recovery does it.
+                // If it cannot be started, recovery will start it.
                 start(state, None);
             }
             Action::Deliver => {
@@ -296,14 +296,14 @@ impl Saga {
 
     fn land(&self, state: &mut State, late: usize) {
         let invocation = state.late.remove(late);
-        // Its answer reaches nobody.
+        // Nobody receives its answer.
         if let Progress::Further(stage) = self.run(&mut state.tables, invocation) {
             state.leave(Invocation { stage, ..invocation });
         }
     }
 }
 
-/// Starts an execution, if there is room.
+/// Starts an execution if there is room.
 pub(crate) fn start(state: &mut State, content: Option<Content>) -> Option<usize> {
     let at = state.free()?;
     state.executions[at] = Some(Execution::new(content));
@@ -316,7 +316,7 @@ pub(crate) fn forget_unheard(state: &mut State, at: usize) {
     }
 }
 
-/// Lets what an execution asked for run on without it.
+/// Lets an execution's requests continue without it.
 fn leave(state: &mut State, at: usize, slot: usize) {
     if let Some(execution) = state.executions[at]
         && let Slot::Asked(invocation) = execution.slots[slot]

@@ -1,8 +1,8 @@
-//! What the world consists of at one moment.
+//! The state of the world at one moment.
 
 use crate::task::{Invocation, Outcome};
 
-/// The content of a request, as its fingerprint tells it from others under the same key.
+/// The content of a request, as its fingerprint distinguishes it from others under the same key.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub enum Content {
     /// The body that the key is meant for.
@@ -14,7 +14,7 @@ pub enum Content {
 /// The order's status.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub enum Status {
-    /// Its steps are under way.
+    /// Its steps are in progress.
     Pending,
     /// The pivot.
     Confirmed,
@@ -38,7 +38,7 @@ impl Status {
 /// Why an order is cancelled.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub enum Reason {
-    /// A step said no to it.
+    /// A step refused it.
     Refused,
     /// A step ended in a way that says nothing about the order.
     Failed,
@@ -54,24 +54,24 @@ pub enum Reason {
 pub struct Record {
     /// Its fingerprint.
     pub content: Content,
-    /// Where it stands.
+    /// Its status.
     pub status: Status,
     /// Why it is cancelled.
     pub reason: Option<Reason>,
-    /// Whether it ever was `CONFIRMED`: `confirmed_ms` stays on record.
+    /// Whether it was ever `CONFIRMED`: `confirmed_ms` stays on record.
     pub was_confirmed: bool,
-    /// Whether it ever was `FULFILLING`: `fulfilling_ms` stays on record.
+    /// Whether it was ever `FULFILLING`: `fulfilling_ms` stays on record.
     pub handed_over: bool,
-    /// The attempts of recovery, as counted.
+    /// Recovery's attempts, as counted.
     pub attempts: u8,
-    /// The attempts of recovery since the order entered its status. Nobody in the system knows it;
-    /// it equals `attempts` as long as nothing is switched off.
+    /// Recovery's attempts since the order entered its status. Nothing in the system knows this; it equals `attempts`
+    /// as long as no protection is disabled.
     pub attempts_made: u8,
     /// Whether `due_ms` has passed.
     pub due: bool,
-    /// Whether it stands in the parked partition.
+    /// Whether it is in the parked partition.
     pub parked: bool,
-    /// Whether an execution of other content cancelled it. Nobody in the system knows it.
+    /// Whether an execution of other content cancelled it. Nothing in the system knows this.
     pub cancelled_by_other: bool,
 }
 
@@ -112,14 +112,14 @@ pub enum Step {
     Accounting,
 }
 
-/// A step's fence. `CANCELLED` is told apart by whether an effect was there.
+/// A step's fence. `CANCELLED` is split by whether there was an effect.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Fence {
-    /// There is none.
+    /// It is absent.
     Absent,
     /// `APPLIED`.
     Applied,
-    /// `CANCELLED`, and its effect was taken back.
+    /// `CANCELLED`, and its effect was undone.
     Undone,
     /// `CANCELLED` before there was an effect.
     Tombstone,
@@ -127,7 +127,7 @@ pub enum Fence {
     Consumed,
 }
 
-/// What the three tables hold.
+/// The content of the three tables.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub struct Tables {
     /// The order record.
@@ -136,9 +136,9 @@ pub struct Tables {
     pub inventory: Fence,
     /// The posting.
     pub accounting: Fence,
-    /// Stock of the one article that can still be reserved.
+    /// Stock of the article that can still be reserved.
     pub available: i8,
-    /// Stock of it that is held.
+    /// Stock of the article that is reserved.
     pub reserved: i8,
     /// Journal entries of the order.
     pub postings: u8,
@@ -146,8 +146,7 @@ pub struct Tables {
     pub reversals: u8,
 }
 
-/// What a neighbour's order holds of the article all the time, so that stock which is given back
-/// twice shows.
+/// How much of the article a neighbour's order holds all the time, so that stock that is given back twice is noticed.
 pub const NEIGHBOUR: i8 = 1;
 
 impl Tables {
@@ -167,7 +166,7 @@ impl Tables {
         }
     }
 
-    /// Whether a step's effect is there: the stock held, the posting not reversed.
+    /// Whether a step's effect exists: the stock reserved, the posting not reversed.
     pub fn has_effect(&self, step: Step) -> bool {
         match step {
             Step::Inventory => self.reserved != NEIGHBOUR,
@@ -179,7 +178,7 @@ impl Tables {
 /// How an execution ended, as its starter reads it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum End {
-    /// `OrderConfirmed`, `OrderCancelled` or `OrderFulfilled`, with the record that it puts out.
+    /// `OrderConfirmed`, `OrderCancelled` or `OrderFulfilled`, with the record in its output.
     Decided(Status, Content),
     /// `OrderRefused` for an idempotency conflict.
     Conflict,
@@ -189,8 +188,8 @@ pub enum End {
     Unfinished,
 }
 
-/// The state of the workflow that an execution is in. The Choice states decide at once, so they are
-/// part of the way into the next one.
+/// An execution's state in the workflow. Choice states decide at once, so they are part of the transition to the next
+/// state.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Place {
     /// `PersistOrder`.
@@ -211,7 +210,7 @@ pub enum Place {
     Consume,
     /// `CompleteOrder`.
     Complete,
-    /// The end; nobody has heard of it yet.
+    /// The end; nobody knows of it yet.
     Ended(End),
 }
 
@@ -220,11 +219,11 @@ pub enum Place {
 pub enum Slot {
     /// None.
     Empty,
-    /// The request, or what is left of its work, is on its way.
+    /// The request, or the rest of its work, is on its way.
     Asked(Invocation),
-    /// The answer is on its way. What it says may be out of date by the time it is read.
+    /// The answer is on its way. It may be out of date by the time it is read.
     Answered(Outcome),
-    /// A branch of the roll-back is at its end, and says whether its step is undone.
+    /// A branch of the roll-back has ended, and reports whether its step is undone.
     Branch(bool),
 }
 
@@ -235,14 +234,13 @@ pub struct Execution {
     pub place: Place,
     /// What it waits for.
     pub slots: [Slot; 2],
-    /// The content that its `order` variable holds; none for an execution by id that has not read
-    /// the record yet.
+    /// The content in its `order` variable; none for an execution by id that has not read the record yet.
     pub knows: Option<Content>,
     /// Whether it will be over when `due_ms` passes.
     pub over_when_due: bool,
     /// Whether an intake waits for its end.
     pub awaited: bool,
-    /// The step that failed; kept only where something depends on it, in a mutant.
+    /// The step that failed; kept only if something depends on it, in a mutant.
     pub failing: Option<Step>,
 }
 
@@ -286,14 +284,14 @@ pub struct Call {
     pub mode: Mode,
 }
 
-/// Where the intake of a call stands.
+/// The progress of a call's intake.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Intake {
     /// About to start the saga.
     Starting,
     /// Waiting for an execution's end.
     Waiting(usize),
-    /// About to look at the record.
+    /// About to read the record.
     Reading,
     /// About to write the record.
     Putting,
@@ -303,8 +301,8 @@ pub enum Intake {
     Told(Answer),
 }
 
-/// A run of recovery, as far as this order is concerned. What it read is stale as soon as status or
-/// `due_ms` have changed; its compare-and-set then fails.
+/// A run of recovery, for this order. What it read is stale as soon as status or `due_ms` have changed, and then its
+/// compare-and-set fails.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Recovery {
     /// It has not looked.
@@ -323,7 +321,7 @@ pub enum Recovery {
     },
 }
 
-/// What may still go wrong, and what people may still do. What may is never what must.
+/// What may still go wrong, and what people may still do. Nothing of it has to happen.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub struct Budget {
     /// Requests that are delivered twice.
@@ -336,8 +334,8 @@ pub struct Budget {
     pub deaths: u8,
     /// Starts of an execution that fail.
     pub starts: u8,
-    /// Calls of the orders table or the overflow queue, by intake or by whoever works the queue off,
-    /// that are not answered.
+    /// Calls of the orders table or the overflow queue that are not answered, by intake or by the worker of the
+    /// queue.
     pub outages: u8,
     /// Cancellations by the customer.
     pub cancellations: u8,
@@ -345,7 +343,7 @@ pub struct Budget {
     pub fulfilments: u8,
     /// Deliveries of stock.
     pub deliveries: u8,
-    /// Parked orders that an operator takes up again.
+    /// Parked orders that an operator restarts.
     pub take_ups: u8,
 }
 
@@ -373,14 +371,14 @@ pub const EXECUTIONS: usize = 2;
 pub struct State {
     /// The tables.
     pub tables: Tables,
-    /// The executions under way, and those whose end is still to be heard of.
+    /// The executions in progress, and those whose end has not been received.
     pub executions: [Option<Execution>; EXECUTIONS],
-    /// Invocations that nobody waits for any longer and that land all the same: zombies, and second
-    /// deliveries. Sorted, for their order says nothing.
+    /// Invocations that nobody waits for any longer but that land anyway: zombies and second deliveries. Sorted,
+    /// because their order has no meaning.
     pub late: Vec<Invocation>,
     /// The calls.
     pub intakes: Vec<Intake>,
-    /// The overflow queue: whether it holds a message with the first content, and with the second.
+    /// The overflow queue: whether it contains a message with the first content, and with the second.
     pub overflow: [bool; 2],
     /// Runs of recovery.
     pub recoveries: [Recovery; 2],
@@ -391,7 +389,7 @@ pub struct State {
 }
 
 impl State {
-    /// Where a new execution finds room.
+    /// A free place for a new execution.
     pub fn free(&self) -> Option<usize> {
         self.executions.iter().position(Option::is_none)
     }
@@ -402,7 +400,7 @@ impl State {
         self.late.sort_unstable();
     }
 
-    /// The executions that are under way.
+    /// The executions in progress.
     pub fn live(&self) -> impl Iterator<Item = &Execution> {
         self.executions.iter().flatten().filter(|execution| execution.is_live())
     }

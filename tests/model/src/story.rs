@@ -1,4 +1,4 @@
-//! A way through the model, in words.
+//! A path through the model, in words.
 
 use std::fmt::Write;
 
@@ -11,7 +11,7 @@ use crate::state::{
 };
 use crate::task::{Invocation, Outcome, Stage, Task};
 
-/// Tells a way: one line for each step, and what it changed in the tables.
+/// Tells a path: one line for each step, with what it changed in the tables.
 pub(crate) fn tell(saga: &Saga, way: &[(State, Option<Action>)]) -> String {
     let mut story = String::new();
     let steps = way.iter().filter_map(|(state, action)| action.map(|action| (state, action)));
@@ -22,7 +22,7 @@ pub(crate) fn tell(saga: &Saga, way: &[(State, Option<Action>)]) -> String {
             .filter(|after| after.tables != before.tables)
             .map(|after| format!("  [{}]", tables(&after.tables)))
             .unwrap_or_default();
-        // Writing to a string does not fail.
+        // Writing to a string cannot fail.
         let _ = writeln!(story, "{:4}. {line}{changed}", number + 1);
     }
     story
@@ -36,7 +36,7 @@ fn sentence(saga: &Saga, state: &State, action: Action) -> String {
         },
         Action::Hear { execution, slot } => match state.executions[execution].map(|execution| execution.slots[slot]) {
             Some(Slot::Answered(outcome)) => {
-                format!("execution {execution}: {} hears {}", name(state, execution, slot), heard(outcome))
+                format!("execution {execution}: {} receives {}", name(state, execution, slot), heard(outcome))
             }
             _ => String::new(),
         },
@@ -59,11 +59,11 @@ fn sentence(saga: &Saga, state: &State, action: Action) -> String {
         Action::Serve { call } => format!("{}: {}", caller(saga, call), serves(state, call)),
         Action::Deadline { call } => format!("{}: intake stops waiting for execution", caller(saga, call)),
         Action::StartUnheard { call, runs } => {
-            let then = if runs { "is not heard of, and runs" } else { "fails" };
+            let then = if runs { "gets no answer, but runs" } else { "fails" };
             format!("{}: the start of the saga {then}", caller(saga, call))
         }
         Action::Outage { call, applied } => {
-            let then = if applied { "carried out, and not answered" } else { "not answered" };
+            let then = if applied { "carried out, but not answered" } else { "not answered" };
             format!("{}: the request of intake ({}) is {then}", caller(saga, call), serves(state, call))
         }
         Action::ReadStale { call, missing } => {
@@ -84,7 +84,7 @@ fn sentence(saga: &Saga, state: &State, action: Action) -> String {
         Action::CancelByCustomer => "the customer cancels the order".to_owned(),
         Action::Fulfil => "the store hands the order over".to_owned(),
         Action::Deliver => "stock is delivered".to_owned(),
-        Action::TakeUp => "an operator takes the order up again".to_owned(),
+        Action::TakeUp => "an operator restarts the order".to_owned(),
     }
 }
 
@@ -117,7 +117,7 @@ fn works(invocation: Invocation) -> String {
         (Stage::Fresh, Task::Persist(None) | Task::Cancel(None, _)) => format!("{function} runs, by id alone"),
         (Stage::Fresh, _) => format!("{function} runs"),
         (Stage::Put, _) => format!("{function} puts the absent record"),
-        (Stage::Again, _) => format!("{function} decides on the record that it met"),
+        (Stage::Again, _) => format!("{function} decides on the record that it found"),
         (Stage::Look(look), _) => format!("{function} reads its fence, look {look}"),
         (Stage::SawNothing(_), _) => format!("{function} has seen no fence, and writes the tombstone"),
         (Stage::SawApplied(_), Task::Consume) => format!("{function} has seen the reservation, and consumes it"),
@@ -136,7 +136,7 @@ fn heard(outcome: Outcome) -> String {
         Outcome::SagaCancelled => "SagaCancelled".to_owned(),
         Outcome::Conflict => "IdempotencyConflict".to_owned(),
         Outcome::Invalid => "InvalidOrder".to_owned(),
-        Outcome::Impossible => "what cannot be".to_owned(),
+        Outcome::Impossible => "an impossible result".to_owned(),
         Outcome::Contended => "Unavailable".to_owned(),
     }
 }
@@ -154,7 +154,7 @@ fn serves(state: &State, call: usize) -> String {
         let doing = match state.intakes[call] {
             Intake::Starting => "start the saga",
             Intake::Reading => "read the record",
-            Intake::Putting => "put the record if there is none",
+            Intake::Putting => "put the record if it is absent",
             Intake::Queueing => "send to the overflow queue",
             Intake::Waiting(_) | Intake::Told(_) => "answer",
         };
@@ -169,7 +169,7 @@ fn serves(state: &State, call: usize) -> String {
         },
         _ => "nothing yet".to_owned(),
     };
-    format!("hear the end of execution {execution}: {end}")
+    format!("receive the end of execution {execution}: {end}")
 }
 
 fn recovers(saga: &Saga, state: &State, recovery: usize, started: bool) -> String {

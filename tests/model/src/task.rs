@@ -1,7 +1,7 @@
 //! The task functions: what one invocation reads and writes.
 //!
-//! A write that the real function does in one conditional request is one step here; a function that
-//! makes several requests takes several steps, and anything may happen in between.
+//! A write that the real function makes in one conditional request is one step here. A function that makes several
+//! requests takes several steps, and anything may happen in between.
 
 use crate::protection::Protection;
 use crate::saga::{Kind, Saga};
@@ -28,7 +28,7 @@ pub enum Task {
     Complete,
 }
 
-/// How far an invocation has come.
+/// The progress of an invocation.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub enum Stage {
     /// About to make its first request.
@@ -37,11 +37,11 @@ pub enum Stage {
     Put,
     /// `cancel` lost that put to another, and is about to decide on the other's record.
     Again,
-    /// A compensation or a consumption is about to look at its fence for the nth time.
+    /// A compensation or a consumption is about to read its fence for the nth time.
     Look(u8),
-    /// In its nth look it saw no fence.
+    /// Its nth read saw no fence.
     SawNothing(u8),
-    /// In its nth look it saw `APPLIED`.
+    /// Its nth read saw `APPLIED`.
     SawApplied(u8),
     /// A mutant's second write: the undo.
     UndoLeft,
@@ -51,12 +51,12 @@ pub enum Stage {
     ConsumedLeft,
 }
 
-/// A request to a function, with what it has done already.
+/// A request to a function, with its progress.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct Invocation {
     /// What is asked.
     pub task: Task,
-    /// How far it has come.
+    /// How far it is.
     pub stage: Stage,
 }
 
@@ -74,7 +74,7 @@ pub enum Outcome {
     Record(Status, Content),
     /// A receipt.
     Receipt,
-    /// The step says no to the order.
+    /// The step refuses the order.
     Refused,
     /// A compensation was here first.
     SagaCancelled,
@@ -82,22 +82,22 @@ pub enum Outcome {
     Conflict,
     /// `InvalidOrder`.
     Invalid,
-    /// `NotReserved` or `AlreadyConsumed`: what cannot be.
+    /// `NotApplied` or `AlreadyConsumed`: impossible results.
     Impossible,
     /// `Unavailable`, because of what the function found.
     Contended,
 }
 
-/// What one step of an invocation leads to.
+/// The result of one step of an invocation.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Progress {
-    /// It is not over.
+    /// It continues.
     Further(Stage),
-    /// It is over.
+    /// It has ended.
     Answered(Outcome),
 }
 
-/// How often a compensation or a consumption looks at a fence that changes under its hands, as in `fence.rs`.
+/// How many times a compensation or a consumption reads a fence that keeps changing, as in `fence.rs`.
 const MAX_LOOKS: u8 = 3;
 
 impl Saga {
@@ -152,7 +152,7 @@ impl Saga {
         };
         let other = content.is_some_and(|content| content != record.content);
         if stage == Stage::Put {
-            // The put has failed, and returned the record that stood in its way.
+            // The put failed, and returned the record that stood in its way.
             let conflict = other && self.has(Protection::FingerprintInCancel);
             return if conflict { Progress::Answered(Outcome::Conflict) } else { Progress::Further(Stage::Again) };
         }
@@ -169,7 +169,7 @@ impl Saga {
         Progress::Answered(if other && compared { Outcome::Conflict } else { answer(record) })
     }
 
-    /// Moves a record to `CANCELLING`, whoever decided it.
+    /// Moves a record to `CANCELLING`, no matter who decided it.
     pub(crate) fn enter_cancelling(&self, record: &mut Record, reason: Reason, due: bool) {
         let attempts = if self.has(Protection::AttemptsReset) { 0 } else { record.attempts };
         *record =
@@ -253,7 +253,7 @@ impl Saga {
         Progress::Answered(Outcome::Receipt)
     }
 
-    /// Writes the tombstone, if there still is no fence.
+    /// Writes the tombstone if there still is no fence.
     fn bury(&self, tables: &mut Tables, step: Step, look: u8) -> Progress {
         if !self.has(Protection::Tombstone) {
             return Progress::Answered(Outcome::Receipt);
@@ -265,7 +265,7 @@ impl Saga {
         Progress::Answered(Outcome::Receipt)
     }
 
-    /// Takes the effect back and sets the fence, if the effect still stands.
+    /// Undoes the effect and sets the fence, if the effect still stands.
     fn take_back(&self, tables: &mut Tables, step: Step, look: u8) -> Progress {
         if !self.has(Protection::UndoNotBeforeFence) {
             take_effect_back(tables, step);

@@ -1,5 +1,5 @@
-//! The mutants: the protocol without one of its protections, and the shortest way in which that
-//! breaks an invariant. `cargo test -p saga-model -- --nocapture` tells each as a story.
+//! The mutants: the protocol without one of its protections, and the shortest path on which that breaks an invariant.
+//! `cargo test -p saga-model -- --nocapture` tells each as a story.
 
 use saga_model::properties::{
     BRANCHES, I1_ALARMED, I1_ENDS, I2_CANCELLED, I2_CONFIRMED, I2_FULFILLED, I3, I5, I5_HANDED_OVER, I6_CANCELS,
@@ -34,7 +34,7 @@ fn breaks(saga: &Saga, without: &str, property: &'static str) {
     println!("without {without}: {broken}");
 }
 
-/// The configuration stays sound without the protection: something else stands behind it.
+/// The configuration stays sound without the protection, because another protection covers it.
 fn is_backed(saga: &Saga, protection: Protection) {
     if let Err(broken) = explore(&saga.clone().without(protection)) {
         panic!("without {protection:?}: {broken}");
@@ -57,7 +57,7 @@ fn without_its_condition_the_tombstone_buries_a_reservation_alive() {
 }
 
 #[test]
-fn an_undo_after_its_fence_is_lost_with_whoever_set_the_fence() {
+fn an_undo_after_its_fence_is_lost_with_the_task_that_set_the_fence() {
     matters(&one_execution(Kind::OverCreditLimit).with(ONE_DEATH), Protection::UndoNotAfterFence, I2_CANCELLED);
 }
 
@@ -157,7 +157,7 @@ fn a_consumption_in_two_writes_consumes_twice() {
 }
 
 #[test]
-fn a_late_reservation_that_takes_a_consumed_fence_for_none_holds_stock_for_good() {
+fn a_late_reservation_that_treats_a_consumed_fence_as_absent_holds_stock_forever() {
     let saga = one_execution(Kind::Healthy).with(Budget { duplicates: 1, deliveries: 1, ..ONE_HAND_OVER });
     matters(&saga, Protection::FenceConditionOnceConsumed, I2_FULFILLED);
 }
@@ -169,13 +169,13 @@ fn a_transient_error_that_led_to_a_cancellation_would_cancel_healthy_orders() {
 }
 
 #[test]
-fn unless_due_ms_moves_recovery_uses_up_its_attempts_beside_a_live_execution() {
+fn unless_due_ms_moves_recovery_uses_up_its_attempts_during_a_live_execution() {
     let saga = Saga::of(Kind::Healthy).call(Content::First, Mode::RespondAsync);
     matters(&saga, Protection::DueMove, I7);
 }
 
 #[test]
-fn a_recovery_that_does_not_compare_cancels_an_order_that_was_confirmed_meanwhile() {
+fn a_recovery_that_does_not_compare_cancels_an_order_that_has_been_confirmed() {
     let saga = one_execution(Kind::Healthy).call(Content::First, Mode::Wait).with(Budget { deaths: 2, ..NONE });
     matters(&saga, Protection::RecoveryCompareAndSet, I5);
 }
@@ -214,7 +214,7 @@ fn without_its_condition_intakes_put_takes_a_decided_orders_place() {
 }
 
 #[test]
-fn a_message_reported_done_before_there_is_a_record_is_an_order_lost() {
+fn a_message_reported_done_before_there_is_a_record_loses_the_order() {
     let saga = Saga::of(Kind::Healthy).call(Content::First, Mode::RespondAsync).with(Budget { outages: 2, ..NONE });
     matters(&saga, Protection::RecordBeforeDone, I1_ENDS);
 }

@@ -1,7 +1,7 @@
-//! The protocol as it is: every state of each configuration, and every invariant in it.
-//! `cargo test -p saga-model -- --nocapture` prints how many there are.
+//! The protocol as it is: every state of each configuration, and every invariant in it. `cargo test -p saga-model --
+//! --nocapture` prints how many states there are.
 
-use saga_model::{Budget, Content, Kind, Mode, Saga, Sight, Step, explore, runs_in_circles};
+use saga_model::{Budget, Content, Kind, Mode, Saga, Sight, Step, explore, has_cycles};
 
 const NONE: Budget = Budget::NONE;
 
@@ -63,10 +63,13 @@ fn executions_may_die_and_recoveries_meet() {
 }
 
 #[test]
-fn what_cannot_be_undone_is_parked_and_can_be_taken_up_again() {
+fn an_order_that_cannot_be_undone_is_parked_and_can_be_restarted() {
     let faults = Budget { deaths: 4, take_ups: 1, ..NONE };
     let sights = [Sight::Parked, Sight::TakenUp];
-    holds("one execution, four deaths, a take-up", &one_execution(Kind::Healthy).with(faults).shows(&sights));
+    holds(
+        "one execution, four deaths, an operator's restart",
+        &one_execution(Kind::Healthy).with(faults).shows(&sights),
+    );
     // Without an attempt in between, parking meets an execution that is just closing the order.
     let faults = Budget { deaths: 1, ..NONE };
     let saga = one_execution(Kind::OverCreditLimit).call(Content::First, Mode::Wait).attempts(0).with(faults);
@@ -77,7 +80,7 @@ fn what_cannot_be_undone_is_parked_and_can_be_taken_up_again() {
 }
 
 #[test]
-fn a_step_may_refuse_and_stock_arrive_meanwhile() {
+fn a_step_may_refuse_while_stock_arrives() {
     let faults = Budget { timeouts: 1, deliveries: 1, ..NONE };
     let sights = [Sight::Confirmed, Sight::Cancelled, Sight::ConfirmAdopts, Sight::CancelAdopts];
     holds("two executions, out of stock", &two_executions(Kind::OutOfStock).with(faults).shows(&sights));
@@ -144,9 +147,9 @@ fn the_table_may_not_answer_intake() {
     holds("one body twice, two outages", &one.call(Content::First, Mode::Wait).with(faults).shows(&[Sight::Queued]));
 }
 
-/// This is what makes of "every state that nothing leads out of" an "in the end".
+/// This is why "every state that nothing leads out of" means "in the end".
 #[test]
-fn the_world_never_runs_in_circles() {
+fn the_world_has_no_cycles() {
     let worlds = [
         two_executions(Kind::Healthy).with(Budget { timeouts: 1, ..NONE }),
         one_execution(Kind::Healthy).with(Budget { deaths: 3, take_ups: 1, ..NONE }).recoveries(2),
@@ -157,6 +160,6 @@ fn the_world_never_runs_in_circles() {
         calls(Mode::RespondAsync, Mode::RespondAsync).with(Budget { outages: 1, deaths: 1, starts: 1, ..NONE }),
     ];
     for world in worlds {
-        assert!(!runs_in_circles(&world), "{world:?}");
+        assert!(!has_cycles(&world), "{world:?}");
     }
 }

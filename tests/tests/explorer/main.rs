@@ -1,6 +1,6 @@
-//! The explorer finds nothing in what is shipped, and finds each protection that is switched off.
+//! The explorer finds nothing wrong with the shipped system, and notices each protection that is disabled.
 
-// Clippy knows the tests here by their attribute only, and not the functions that they share.
+// Clippy recognises tests here only by their attribute, not the functions that they share.
 #![allow(clippy::unwrap_used)]
 
 mod mutants;

@@ -1,5 +1,5 @@
-//! Each protection is needed: switched off, by rewriting requests or the definition, the explorer
-//! finds a schedule that breaks an invariant.
+//! Each protection is needed: when it is disabled, by rewriting requests or the definition, the explorer finds a
+//! schedule that breaks an invariant.
 
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex};
@@ -10,11 +10,11 @@ use order_saga::explore::story;
 use serde_json::{Value, json};
 use statemachine::DEFINITION;
 
-/// The pinned schedule breaks the invariant without the protection, and nothing with it. Without faults all is well
-/// either way: a change that breaks everything would prove nothing.
+/// The pinned schedule breaks the invariant without the protection, and nothing with it. Without faults nothing
+/// breaks either way, because a change that breaks everything would prove nothing.
 ///
-/// A schedule is a code of points, and points move when the saga changes. If the pinned one no longer breaks
-/// anything, all singles and then all pairs of these kinds are searched for one that does, to be pinned instead.
+/// A schedule is a code of points, and points move when the saga changes. If the pinned schedule no longer breaks
+/// anything, this searches all singles and then all pairs of these kinds for one that does, to be pinned instead.
 fn assert_found(wiring: &Wiring, kinds: &[OrderKind], invariant: &str, pinned: &str) {
     let is_broken = |violations: &[String]| violations.iter().any(|violation| violation.starts_with(invariant));
     let (kind, faults) = pinned.split_once('/').unwrap();
@@ -23,10 +23,10 @@ fn assert_found(wiring: &Wiring, kinds: &[OrderKind], invariant: &str, pinned: &
         |wiring: &Wiring, faults: &[Fault]| Ground::new(kind.parse().unwrap(), wiring).unwrap().run(faults).unwrap();
     let nothing = Vec::<String>::new();
     assert_eq!(run(wiring, &[]).violations, nothing, "without faults");
-    assert_eq!(run(&Wiring::default(), &faults).violations, nothing, "{pinned}, on what is shipped");
+    assert_eq!(run(&Wiring::default(), &faults).violations, nothing, "{pinned}, on the shipped system");
     assert!(
         is_broken(&run(wiring, &faults).violations),
-        "{pinned} breaks no {invariant}; {} does, pin it",
+        "{pinned} does not break {invariant}; pin this instead: {}",
         search(wiring, kinds, is_broken)
     );
 }
@@ -56,7 +56,7 @@ fn with_definition(change: impl FnOnce(&mut Value)) -> Wiring {
     Wiring { definition: definition.to_string(), ..Wiring::default() }
 }
 
-/// Changes each request of DynamoDB before it is applied.
+/// Changes each DynamoDB request before it is applied.
 #[derive(Debug)]
 struct Rewrites(fn(&mut Call));
 
@@ -79,7 +79,7 @@ fn drop_condition(write: &mut Value) {
     write.remove("ExpressionAttributeNames");
 }
 
-/// Replaces a condition, and drops the values that it no longer names.
+/// Replaces a condition, and removes the values that it no longer uses.
 fn weaken(call: &mut Call, from: &str, to: &str, unused: &[&str]) {
     if call.operation == "UpdateItem" && call.body["ConditionExpression"] == from {
         call.body["ConditionExpression"] = to.into();
@@ -169,7 +169,7 @@ fn the_fingerprint_in_cancel_order_is_needed() {
     assert_found(&wiring, &[OrderKind::ReusedKey], "I", "reused-key/4:other-body+6:crashed-twice-before");
 }
 
-/// Hides the reasons that have to be read before a refusal.
+/// Hides the reasons that must be read before a refusal.
 #[derive(Debug)]
 struct RefusalFirst;
 
@@ -215,7 +215,7 @@ fn compensating_the_failing_step_is_needed() {
     assert_found(&wiring, &[OrderKind::Prepaid], "I2", "prepaid/3:hung-twice@4");
 }
 
-/// Takes an undo apart: first the fence, then the effect.
+/// Splits an undo in two: first the fence, then the effect.
 #[derive(Debug)]
 struct UndoInTwo;
 
@@ -329,7 +329,7 @@ fn recovery_is_needed() {
     );
 }
 
-/// Lets intake believe that the order is on record, whatever its look says.
+/// Makes intake believe that the order is on record, whatever it reads.
 #[derive(Debug, Default)]
 struct Believes(AtomicBool);
 
@@ -352,11 +352,11 @@ impl Layer for Believes {
 }
 
 #[test]
-fn intakes_look_after_a_deadline_is_needed() {
+fn intakes_read_after_a_deadline_is_needed() {
     assert_found(&with_layer(Believes::default), &[OrderKind::Prepaid], "I", "prepaid/0:call-failed");
 }
 
-/// Lets every record that is read have the fingerprint of the request that was started last.
+/// Gives every record that is read the fingerprint of the last started request.
 #[derive(Debug, Default)]
 struct NoComparison(Mutex<Option<Value>>);
 
@@ -402,8 +402,8 @@ fn is_consumption(call: &Call) -> bool {
     expression.as_str().is_some_and(|expression| expression.contains("#fence = :consumed"))
 }
 
-/// The fence's condition in the write that consumes, and the stock's own, which stands behind it as long
-/// as this order holds all that is reserved.
+/// The fence's condition in the consuming write, and the stock's own condition, which is a second protection as long
+/// as this order holds everything that is reserved.
 #[test]
 fn the_fences_condition_in_a_consumption_is_needed() {
     let wiring = with_layer(|| {
@@ -468,7 +468,7 @@ fn the_finality_of_cancelling_before_a_hand_over_is_needed() {
     assert_found(&wiring, &[OrderKind::FulfilledOrCancelled], "I", "fulfilled-or-cancelled/0:customer-cancels-beside");
 }
 
-/// Shows whoever reads a consumed fence a cancelled one, as to a step that knows no third state.
+/// Shows a consumed fence as a cancelled one, as a step without a third state would read it.
 #[derive(Debug)]
 struct KnowsNoConsumption;
 
@@ -492,9 +492,9 @@ fn reading_consumed_as_success_is_needed() {
     assert_found(&wiring, &[OrderKind::Fulfilled], "I1", "fulfilled/13:answer-lost");
 }
 
-/// A reservation that takes a consumed fence for none. The stock's own condition stands behind it as
-/// long as this order was given all there is, so that goes as well. What the search finds is among the
-/// last pairs, so it is replayed.
+/// A reservation that treats a consumed fence as absent. The stock's own condition is a second protection as long as
+/// this order was given all there is, so it is removed too. A search would find this only among the last pairs, so
+/// the schedule is replayed.
 #[test]
 fn the_fences_condition_is_needed_after_a_consumption_too() {
     let wiring = with_layer(|| {
@@ -516,7 +516,7 @@ fn the_fences_condition_is_needed_after_a_consumption_too() {
 }
 
 #[test]
-fn recovery_of_what_is_being_handed_over_is_needed() {
+fn recovery_of_an_order_that_is_being_handed_over_is_needed() {
     let wiring = with_layer(|| {
         Rewrites(|call| {
             if sets(call, "fulfilling") {

@@ -1,4 +1,4 @@
-//! What is shipped comes through every single fault.
+//! The shipped system survives every single fault.
 
 use std::collections::BTreeSet;
 
@@ -17,21 +17,21 @@ fn every_single_fault_is_borne(kind: OrderKind) {
 }
 
 #[test]
-fn a_prepaid_order_bears_every_single_fault() {
+fn a_prepaid_order_survives_every_single_fault() {
     every_single_fault_is_borne(OrderKind::Prepaid);
 }
 
 #[test]
-fn an_order_on_invoice_bears_every_single_fault() {
+fn an_order_on_invoice_survives_every_single_fault() {
     every_single_fault_is_borne(OrderKind::Invoice);
 }
 
 #[test]
-fn an_order_that_a_step_refuses_bears_every_single_fault() {
+fn an_order_that_a_step_refuses_survives_every_single_fault() {
     OrderKind::all().filter(|kind| kind.is_refused()).for_each(every_single_fault_is_borne);
 }
 
-/// A refusal that nothing explores is a roll-back that nobody has seen.
+/// A refusal that is never explored is a roll-back that nobody has tested.
 #[test]
 fn every_step_refuses_some_kind_of_order() {
     let refused = OrderKind::all().filter_map(|kind| match kind {
@@ -58,22 +58,22 @@ fn an_order_can_be_cancelled_at_every_point() {
 }
 
 #[test]
-fn an_order_that_is_sent_twice_bears_every_single_fault() {
+fn an_order_that_is_sent_twice_survives_every_single_fault() {
     every_single_fault_is_borne(OrderKind::Twice);
 }
 
 #[test]
-fn a_key_can_be_used_again_at_every_point() {
+fn a_key_can_be_reused_at_every_point() {
     every_single_fault_is_borne(OrderKind::ReusedKey);
 }
 
 #[test]
-fn an_asynchronous_order_bears_every_single_fault() {
+fn an_asynchronous_order_survives_every_single_fault() {
     every_single_fault_is_borne(OrderKind::Async);
 }
 
 #[test]
-fn an_order_that_is_handed_over_bears_every_single_fault() {
+fn an_order_that_is_handed_over_survives_every_single_fault() {
     every_single_fault_is_borne(OrderKind::Fulfilled);
 }
 
@@ -83,7 +83,7 @@ fn an_order_that_is_handed_over_can_be_cancelled_at_every_point() {
 }
 
 #[test]
-fn the_points_are_these() {
+fn the_points_of_every_kind_are_pinned() {
     let wiring = Wiring::default();
     let points: Vec<_> = OrderKind::all()
         .map(|kind| {

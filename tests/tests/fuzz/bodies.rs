@@ -1,4 +1,4 @@
-//! `POST /orders` with bodies that come of real ones.
+//! `POST /orders` with bodies derived from real ones.
 
 use std::fs;
 use std::path::Path;
@@ -14,7 +14,7 @@ use system_tests::orders::post;
 use crate::mutate::{body, edited, edits};
 use crate::world::{World, cases};
 
-/// The bodies of `corpus/orders`, as they stand there.
+/// The bodies in `corpus/orders`, as they are.
 fn corpus() -> &'static [Vec<u8>] {
     static CORPUS: OnceLock<Vec<Vec<u8>>> = OnceLock::new();
     CORPUS.get_or_init(|| {
@@ -25,7 +25,7 @@ fn corpus() -> &'static [Vec<u8>] {
     })
 }
 
-/// The body that says the same, written anew.
+/// The equivalent body, written anew.
 fn print(request: &OrderRequest) -> String {
     let draft = &request.draft;
     let amount = |minor| -> Value { serde_json::from_str(&draft.currency.decimal(minor)).unwrap() };
@@ -54,7 +54,7 @@ fn print(request: &OrderRequest) -> String {
 }
 
 #[test]
-fn the_corpus_has_orders_and_what_is_none() {
+fn the_corpus_has_valid_orders_and_other_bodies() {
     let read = corpus().iter().map(|body| parse(str::from_utf8(body).unwrap()));
     let (orders, others): (Vec<_>, Vec<_>) = read.partition(Result::is_ok);
     assert!(orders.len() >= 6 && others.len() >= 4, "{} orders, {} others", orders.len(), others.len());

@@ -1,4 +1,4 @@
-//! Cursors that nobody handed out: sealed as ours are, for the very list, but of any place.
+//! Cursors that nobody issued: sealed as ours are and for the right list, but pointing anywhere.
 
 use api::{Caller, cursor as places};
 use order::{EpochMs, Status, StoreId};
@@ -19,7 +19,7 @@ fn tenant() -> order::Tenant {
     Caller::of_an_open_api().tenant
 }
 
-/// The lists of orders, each with what its cursors are bound to.
+/// The lists of orders, each with the text that its cursors are bound to.
 fn order_lists() -> Vec<(List, String)> {
     let named = |list: List, listing: Listing, status: Option<Status>| {
         (list, format!("{:?} {:?} {status:?} {}", Some(listing), 0..=EpochMs::MAX, tenant()))
@@ -49,7 +49,7 @@ fn position() -> impl Strategy<Value = Position> {
     })
 }
 
-/// Asks for the page behind a cursor, which is answered with one, or refused unread.
+/// Requests the page after a cursor. The answer is a page, or a refusal before anything is read.
 fn is_a_page(world: &World, list: List, cursor: &str) -> Result<bool, TestCaseError> {
     let before = world.calls();
     let answer = world.run(get(world, list, &format!("limit=2&cursor={cursor}")));
@@ -59,7 +59,7 @@ fn is_a_page(world: &World, list: List, cursor: &str) -> Result<bool, TestCaseEr
         return Ok(true);
     }
     prop_assert_eq!(answer.status.as_u16(), 400, "{}", body);
-    prop_assert_eq!(world.calls(), before, "a refused cursor was read by");
+    prop_assert_eq!(world.calls(), before, "a refused cursor caused a read");
     Ok(false)
 }
 
@@ -72,7 +72,7 @@ fn a_sealed_cursor_of_any_place_is_answered_with_a_page_or_refused() {
         }
     });
     let lists = order_lists();
-    // What is sealed here is sealed for the handler too.
+    // What is sealed here is also valid for the handler.
     let beginning = Position { sort_ms: 0, partition: 0, order_id: "0".repeat(32).parse().unwrap() };
     for (list, name) in &lists {
         assert!(is_a_page(&world, *list, &cursor::encode(&beginning, name)).unwrap(), "{list:?}");

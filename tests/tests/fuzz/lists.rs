@@ -1,4 +1,4 @@
-//! The lists, asked with parameters and cursors that come of real ones.
+//! The lists, with parameters and cursors derived from real ones.
 
 use api::{Answer, Caller};
 use http::{HeaderMap, Method};
@@ -19,7 +19,7 @@ pub const STOCK: &str = "/stores/{storeId}/stock";
 /// A list: its resource, its path parameter, its filter.
 pub type List = (&'static str, &'static str, &'static str, &'static str);
 
-/// The lists in which cursors are handed out.
+/// The lists that issue cursors.
 const LISTS: [List; 5] = [
     (OF_CUSTOMER, "customerId", "demo123", "from=2020-01-01T00:00:00Z&"),
     (OF_CUSTOMER, "customerId", "demo123", ""),
@@ -28,7 +28,7 @@ const LISTS: [List; 5] = [
     (STOCK, "storeId", "main", "availableBelow=1000000000000&"),
 ];
 
-/// Queries as clients send them, to be changed.
+/// Queries as clients send them, before mutation.
 const QUERIES: [&str; 7] = [
     "status=PENDING&limit=3",
     "limit=1&from=2026-01-31T08:00:00Z&to=2026-12-31T08:00:00.123456789%2B05:30",
@@ -48,7 +48,7 @@ pub async fn get(world: &World, (resource, name, id, filter): List, query: &str)
     world.shop.answer(event, &client, REQUEST_ID).await
 }
 
-/// A world with a few orders, and a cursor of each of [`LISTS`].
+/// A world with a few orders, and a cursor for each of [`LISTS`].
 fn world_with_cursors() -> (World, Vec<String>) {
     let world = World::open();
     let cursors = world.run(async {
@@ -75,17 +75,17 @@ fn a_cursor_that_was_changed_or_moved_is_refused_and_nothing_is_read() {
         let list = to.index(LISTS.len());
         let before = world.calls();
         let answer = world.run(get(&world, LISTS[list], &query));
-        // A repetition after the end, or a byte that a query loses, can leave the text as it was.
+        // A repetition after the end, or a byte that a query drops, can leave the text unchanged.
         if text == cursors[list].as_bytes() {
             prop_assert_eq!(answer.status.as_u16(), 200);
         } else {
             prop_assert_eq!(answer.status.as_u16(), 400, "{}", answer.body);
-            prop_assert_eq!(world.calls(), before, "a refused cursor was read by");
+            prop_assert_eq!(world.calls(), before, "a refused cursor caused a read");
         }
     });
 }
 
-/// A cursor as a parameter, whatever its bytes are.
+/// A cursor as a parameter, whatever its bytes.
 fn form(text: &[u8]) -> String {
     use std::fmt::Write as _;
 
@@ -96,7 +96,7 @@ fn form(text: &[u8]) -> String {
 }
 
 #[test]
-fn every_query_is_answered_with_a_page_or_with_what_is_wrong() {
+fn every_query_is_answered_with_a_page_or_with_its_errors() {
     let (world, _) = world_with_cursors();
     let open = [("/orders", "", "", ""), ("/counties/{countyId}/orders", "countyId", "k\u{e9}", "")];
     let lists: Vec<List> = LISTS.into_iter().chain(open).collect();
@@ -111,7 +111,7 @@ fn every_query_is_answered_with_a_page_or_with_what_is_wrong() {
             }
             status => {
                 prop_assert_eq!(status, 400, "{}", answer.body);
-                prop_assert_eq!(world.calls(), before, "a refused query was read by");
+                prop_assert_eq!(world.calls(), before, "a refused query caused a read");
             }
         }
     });

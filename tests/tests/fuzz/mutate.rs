@@ -1,10 +1,10 @@
-//! What becomes of a real text on its way to us.
+//! Mutations of a real text.
 
 use proptest::prelude::*;
 use proptest::sample::{Index, select};
 use serde_json::Value;
 
-/// One change of some bytes.
+/// A change of some bytes.
 #[derive(Debug, Clone)]
 pub enum Edit {
     Flip(Index, u8),
@@ -13,7 +13,7 @@ pub enum Edit {
     Repeat(Index, usize),
 }
 
-/// Pieces that parsers have stumbled over.
+/// Pieces that have made parsers fail.
 const PIECES: [&[u8]; 18] = [
     b"\"",
     b"\\",
@@ -74,7 +74,7 @@ pub fn edited(mut bytes: Vec<u8>, edits: &[Edit]) -> Vec<u8> {
     bytes
 }
 
-/// A JSON text as a tree in which a name may stand twice and a scalar may be anything.
+/// A JSON text as a tree in which a name may occur twice and a scalar may be anything.
 #[derive(Debug, Clone)]
 pub enum Tree {
     Scalar(String),
@@ -114,7 +114,7 @@ impl Tree {
         }
     }
 
-    /// The node with this number, counted from the top.
+    /// The node with this number, counting from the top.
     fn node(&mut self, number: usize) -> &mut Self {
         if number == 0 {
             return self;
@@ -135,7 +135,7 @@ impl Tree {
     }
 }
 
-/// One change of a tree's form.
+/// A change of a tree's structure.
 #[derive(Debug, Clone)]
 pub enum Reform {
     Replace(Index, String),
@@ -253,7 +253,7 @@ pub fn reformed(mut tree: Tree, reforms: &[Reform]) -> Tree {
     tree
 }
 
-/// A body of a corpus after some changes: of its form if it has one, then of its bytes.
+/// A body of a corpus after some changes: first of its structure, if it has one, then of its bytes.
 pub fn body(corpus: impl AsRef<[Vec<u8>]> + Clone) -> impl Strategy<Value = Vec<u8>> {
     let bytes = prop_oneof![Just(Vec::new()), edits()];
     (any::<Index>(), reforms(), bytes).prop_map(move |(which, reforms, edits)| {

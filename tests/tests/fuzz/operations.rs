@@ -1,4 +1,4 @@
-//! Adjusting stock, setting it, and setting an account's terms, with bodies that come of real ones.
+//! Adjusting stock, setting stock, and setting an account's terms, with bodies derived from real ones.
 
 use api::idempotency::IDEMPOTENCY_KEY;
 use api::{Answer, Caller};
@@ -13,21 +13,21 @@ use system_tests::orders::{REQUEST_ID, order};
 use crate::mutate::{body, edited, edits};
 use crate::world::{World, cases};
 
-/// What changes something on behalf of operations.
+/// An operation that changes something.
 struct Operation {
     method: Method,
     resource: &'static str,
     /// Paths of its resource, by their parameters.
     paths: &'static [Path],
-    /// Bodies as clients send them: some that are taken, some that are not.
+    /// Bodies as clients send them, some valid and some not.
     bodies: &'static [&'static str],
-    /// How many calls there are at most before a rule of the content is found broken.
+    /// The maximum number of calls before a broken rule of the content is found.
     looks: usize,
 }
 
 type Path = &'static [(&'static str, &'static str)];
 
-/// An article that orders hold some of, one that none does, one that the store does not keep, and none at all.
+/// An article that orders hold some of, one that none holds, one that the store does not keep, and an invalid one.
 const ARTICLES: &[Path] = &[
     &[("storeId", "main"), ("sku", "LAPTOP001")],
     &[("storeId", "main"), ("sku", "MOUSE001")],
@@ -50,7 +50,7 @@ const ADJUSTMENT: Operation = Operation {
         r#"{"difference":0,"difference":0.5,"reason":"STOLEN","note":""}"#,
         r#"{"difference":1,"reason":"RECEIVED""#,
     ],
-    // Whether there is too much already is for the write to find.
+    // Only the write finds out whether there is too much already.
     looks: 1,
 };
 
@@ -94,7 +94,7 @@ const TERMS: Operation = Operation {
 };
 
 impl Operation {
-    /// A body of its own, as it stands or after some changes.
+    /// One of its bodies, as it is or after some changes.
     fn body(&self) -> impl Strategy<Value = Vec<u8>> + use<> {
         let bodies: Vec<_> = self.bodies.iter().map(|body| body.as_bytes().to_vec()).collect();
         prop_oneof![1 => select(bodies.clone()), 2 => body(bodies)]
@@ -107,7 +107,7 @@ impl Operation {
         world.shop.answer(event, &client, REQUEST_ID).await
     }
 
-    /// Sends what comes of its bodies to its function.
+    /// Sends mutated bodies to the operation's function.
     fn is_answered_and_refused_without_a_trace(&self, number: u32) {
         let world = World::open();
         world.run(order("held").of("LAPTOP001", 3).place_order(&world.shop));
@@ -147,7 +147,7 @@ impl Operation {
     }
 }
 
-/// Headers with which each operation takes what is right.
+/// Headers that make each operation accept valid content.
 fn usual_headers(key: &str) -> HeaderMap {
     HeaderMap::from_iter([
         (header::CONTENT_TYPE, HeaderValue::from_static("application/json")),
@@ -156,7 +156,7 @@ fn usual_headers(key: &str) -> HeaderMap {
     ])
 }
 
-/// The usual headers, most of them under a key of their own, perhaps one of them with another value or without any.
+/// The usual headers, most of them under a new key, with at most one of them changed or removed.
 fn headers() -> impl Strategy<Value = HeaderMap> {
     let key = prop_oneof![4 => any::<u64>(), 1 => 0..3_u64];
     let stale = (header::IF_MATCH, Some(HeaderValue::from_static("\"stale\"")));

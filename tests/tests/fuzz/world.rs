@@ -1,4 +1,4 @@
-//! A shop that knows whether a request has touched anything.
+//! A shop that detects whether a request has touched anything.
 
 use std::future::Future;
 use std::hash::{BuildHasher, RandomState};
@@ -10,7 +10,7 @@ use proptest::test_runner::{Config, RngSeed};
 use system_tests::shops::{Shop, shop};
 use tokio::runtime::{Builder, Runtime};
 
-/// As many cases as are tried anyway, or as the developer says; drawn from a seed that a failure prints.
+/// The default number of cases, or the developer's; drawn from a seed that a failure prints.
 pub fn cases(number: u32) -> Config {
     let said = std::env::var_os("PROPTEST_CASES").is_some();
     let config = Config { failure_persistence: None, ..Config::default() };
@@ -18,7 +18,7 @@ pub fn cases(number: u32) -> Config {
         RngSeed::Fixed(seed) => seed,
         RngSeed::Random => RandomState::new().hash_one(number),
     };
-    // What a test prints is shown if it fails.
+    // The test's output is shown only if it fails.
     println!("replay with PROPTEST_RNG_SEED={seed}");
     Config { cases: if said { config.cases } else { number }, rng_seed: RngSeed::Fixed(seed), ..config }
 }
@@ -34,7 +34,7 @@ impl Layer for Counter {
     }
 }
 
-/// A shop on a clock that stands still while it works, and the calls that its handlers make.
+/// A shop on a clock that stands still while it works, and the number of calls that its handlers make.
 pub struct World {
     pub shop: Shop,
     calls: Arc<Counter>,
@@ -49,12 +49,12 @@ impl World {
         Self { shop, calls, runtime }
     }
 
-    /// How many calls of any service there were so far.
+    /// How many calls of any service there have been.
     pub fn calls(&self) -> usize {
         self.calls.0.load(Ordering::Relaxed)
     }
 
-    /// Runs a test's asynchronous part. A panic in it is the test's.
+    /// Runs a test's asynchronous part. A panic in it fails the test.
     pub fn run<T>(&self, future: impl Future<Output = T>) -> T {
         self.runtime.block_on(future)
     }

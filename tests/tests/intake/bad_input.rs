@@ -1,4 +1,4 @@
-//! Requests that are no orders.
+//! Requests that are not valid orders.
 
 use base64::Engine as _;
 use base64::prelude::BASE64_STANDARD;
@@ -90,7 +90,7 @@ async fn a_body_that_is_declared_as_something_else() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn an_order_that_breaks_rules_is_told_all_of_them_at_once() {
+async fn every_rule_that_an_order_breaks_is_reported_at_once() {
     let mut headers = json_headers();
     headers.insert(api::idempotency::IDEMPOTENCY_KEY, HeaderValue::from_static("\"\""));
     let body = json!({
@@ -180,7 +180,7 @@ async fn amounts_that_do_not_add_up() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn of_very_many_broken_rules_the_first_hundred_are_told() {
+async fn of_very_many_broken_rules_the_first_hundred_are_reported() {
     let item = r#"{"a":0,"b":0}"#;
     let body = format!(r#"{{"items":[{}]}}"#, vec![item; 50].join(","));
     let reply = refused(json_headers(), body.as_bytes()).await;

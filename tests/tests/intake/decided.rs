@@ -11,7 +11,7 @@ use tokio::time::sleep;
 use crate::{LATER, assert_conflict, assert_location, laptop, other};
 
 #[tokio::test(start_paused = true)]
-async fn what_the_store_has_too_little_of_is_told_article_by_article() {
+async fn every_article_that_the_store_has_too_little_of_is_reported() {
     let shop = shop().open().await;
     let order = order("k1").of("LAPTOP001", 11).of("MOUSE001", 1).of("NOSUCH", 1).of("MONITOR001", 1_000);
     let reply = order.place_order(&shop).await;
@@ -24,7 +24,7 @@ async fn what_the_store_has_too_little_of_is_told_article_by_article() {
         {"productId": "MONITOR001", "available": 0},
     ]);
     assert_eq!(reply.body["order"]["shortages"], shortages);
-    // Later it is still what the order was refused for.
+    // Later it is still the reason of the refusal.
     assert_eq!(order.place_order(&shop).await.body["order"]["shortages"], shortages);
 }
 
@@ -34,7 +34,7 @@ async fn a_confirmed_order_is_created() {
     let reply = laptop("k1").place_order(&shop).await;
     assert_eq!(reply.outcome(), (201, "CONFIRMED", ""));
     assert_location(&reply, "k1");
-    // Of the bytes below: it changes with them, and with nothing else.
+    // It is the hash of the bytes below: it changes with them, and with nothing else.
     assert_eq!(reply.header("etag"), Some("\"a7549bd572cc9faf00415bf3523cabc9\""));
     assert_eq!(reply.header("idempotent-replayed"), None);
     assert_eq!(reply.header("idempotency-key"), Some("k1"));
@@ -81,7 +81,7 @@ async fn a_confirmed_order_is_created() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn an_order_that_was_rolled_back_is_a_conflict_that_says_why() {
+async fn an_order_that_was_rolled_back_is_a_conflict_with_its_reason() {
     let shop = shop().open().await;
     let reply = order("k1").of("LAPTOP001", 11).place_order(&shop).await;
     assert_eq!(reply.outcome(), (409, "CANCELLED", "OUT_OF_STOCK"));
@@ -213,7 +213,7 @@ async fn every_reason_has_its_problem_document() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn the_same_order_again_is_answered_with_its_outcome() {
+async fn a_repeated_order_is_answered_with_its_outcome() {
     let shop = shop().open().await;
     for (first, status) in [(laptop("k1"), 201), (order("k2").of("LAPTOP001", 11), 409)] {
         let reply = first.place_order(&shop).await;
@@ -228,7 +228,7 @@ async fn the_same_order_again_is_answered_with_its_outcome() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn the_same_content_written_otherwise_is_the_same_order() {
+async fn the_same_content_in_another_spelling_is_the_same_order() {
     let shop = shop().open().await;
     let first = order("k1").of("LAPTOP001", 1).of("MOUSE001", 2).place_order(&shop).await;
     let again = order("k1").of("MOUSE001", 2).of("LAPTOP001", 1).with("currency", "USD").with("storeId", "main");

@@ -14,27 +14,27 @@ fn keyless() -> OrderBuilder {
 }
 
 #[tokio::test(start_paused = true)]
-async fn an_order_without_a_key_is_told_the_one_that_was_minted_for_it() {
+async fn an_order_without_a_key_is_answered_with_a_generated_one() {
     let shop = shop().open().await;
     let reply = keyless().place_order(&shop).await;
     assert_eq!(reply.outcome(), (201, "CONFIRMED", ""));
-    let minted = reply.header("idempotency-key").expect("a key is minted");
+    let minted = reply.header("idempotency-key").expect("a key is generated");
     assert_eq!(minted, REQUEST_ID);
-    // Sent again with it, it is the same order.
+    // A repetition with that key is the same order.
     let again = laptop(minted).place_order(&shop).await;
     assert_eq!(again, reply);
     assert_eq!(shop.available("LAPTOP001"), 9);
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_minted_key_is_told_also_when_nothing_else_is_known() {
+async fn a_generated_key_is_returned_even_if_the_outcome_is_unknown() {
     let faults = Faults::none();
     let shop = shop().behind(&faults).open().await;
     faults.strike(dynamodb(), refuse(Api::DynamoDb));
     faults.strike(queue(), refuse(Api::Sqs));
     let reply = keyless().place_order(&shop).await;
     assert_eq!(reply.http_status, 503);
-    let minted = reply.header("idempotency-key").expect("a key is minted").to_owned();
+    let minted = reply.header("idempotency-key").expect("a key is generated").to_owned();
     faults.heal();
     let again = laptop(&minted).place_order(&shop).await;
     assert_eq!(again.outcome(), (201, "CONFIRMED", ""));
@@ -82,7 +82,7 @@ async fn two_different_keys_in_one_request_are_refused() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_key_in_two_lines_is_seen_although_one_map_of_the_event_has_the_last_line_only() {
+async fn a_key_that_is_sent_twice_is_seen_although_one_map_of_the_event_has_only_the_last() {
     let shop = shop().open().await;
     let mut event = laptop("k1").with_header("idempotency-key", "k2").event();
     event.headers.insert("idempotency-key", "k2".parse().unwrap());

@@ -1,4 +1,4 @@
-//! `POST /orders`: every way it can go, and that no answer contradicts the records.
+//! `POST /orders`: every way it can end, and that no answer contradicts the records.
 
 #![allow(clippy::unwrap_used, reason = "a test may stop at what should not happen")]
 #![allow(clippy::inconsistent_digit_grouping, reason = "amounts are grouped as dollars and cents")]
@@ -48,13 +48,13 @@ fn refuse(api: Api) -> Fault {
     Fault::Refuse(WireError::internal(api))
 }
 
-/// Accepted and open, and due for recovery at once.
+/// Asserts that the order is accepted, open, and due for recovery at once.
 fn assert_kept(shop: &Shop, reply: &Reply, key: &str) {
     assert_eq!(reply.outcome(), (202, "PENDING", ""), "{reply:?}");
     assert_location(reply, key);
     assert_eq!(shop.record(&order_id(key)).status, Status::Pending);
     let due_ms = shop.due_ms(&order_id(key)).expect("an open order is in the work index");
-    assert!(due_ms <= shop.now_ms(), "due at {due_ms}, and it is {}", shop.now_ms());
+    assert!(due_ms <= shop.now_ms(), "due at {due_ms}, but it is {}", shop.now_ms());
     shop.audit();
 }
 

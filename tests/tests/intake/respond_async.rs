@@ -24,7 +24,7 @@ async fn an_order_is_on_record_before_it_is_answered_and_confirmed_soon_after() 
 }
 
 #[tokio::test(start_paused = true)]
-async fn the_same_order_again_is_answered_with_its_present_outcome() {
+async fn a_repeated_order_is_answered_with_its_current_outcome() {
     let shop = shop().open().await;
     laptop("k1").respond_async().place_order(&shop).await;
     sleep(LATER).await;

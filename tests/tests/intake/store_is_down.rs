@@ -30,7 +30,7 @@ async fn the_order_waits_in_the_overflow_queue() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_record_that_can_be_read_and_not_written_is_queued_too() {
+async fn an_order_that_can_be_looked_up_but_not_written_is_also_queued() {
     let faults = Faults::none();
     let shop = shop().behind(&faults).open().await;
     faults.strike(dynamodb().operation("PutItem").table("orders"), refuse(Api::DynamoDb));
@@ -40,7 +40,7 @@ async fn a_record_that_can_be_read_and_not_written_is_queued_too() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_record_whose_writing_nobody_heard_of_may_be_queued_and_is_there_all_the_same() {
+async fn an_order_whose_write_was_not_acknowledged_may_be_queued_and_is_on_record_as_well() {
     let faults = Faults::none();
     let shop = shop().behind(&faults).open().await;
     faults.strike(starts(), refuse(Api::StepFunctions));
@@ -52,7 +52,7 @@ async fn a_record_whose_writing_nobody_heard_of_may_be_queued_and_is_there_all_t
 }
 
 #[tokio::test(start_paused = true)]
-async fn without_the_queue_either_the_outcome_is_unknown() {
+async fn if_the_queue_is_down_too_the_outcome_is_unknown() {
     for fault in [refuse(Api::Sqs), Fault::LoseRequest, Fault::LoseAnswer, Fault::Hang] {
         let faults = Faults::none();
         let shop = shop().behind(&faults).open().await;

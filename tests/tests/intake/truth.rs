@@ -1,4 +1,4 @@
-//! Answers and records, whatever goes wrong.
+//! Answers match the records, whatever goes wrong.
 
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
@@ -15,7 +15,7 @@ use tokio::time::sleep;
 
 use crate::{LATER, laptop};
 
-/// Strikes one call in four, while it rages.
+/// Strikes one call in four while it is active.
 #[derive(Debug)]
 struct Chaos {
     random: Random,
@@ -55,7 +55,7 @@ impl Layer for Chaos {
                     next.apply(&call).await
                 }
                 _ => {
-                    // Delivered twice, as a network may.
+                    // Delivered twice, as a network may do.
                     next.apply(&call).await.ok();
                     next.apply(&call).await
                 }
@@ -64,7 +64,7 @@ impl Layer for Chaos {
     }
 }
 
-/// Every fourth order is one that the stock is too short for.
+/// Every fourth order is for more than the stock.
 fn some_order(number: u64) -> (OrderBuilder, (u16, &'static str, &'static str)) {
     let key = format!("k{number}");
     let confirmed = (201, "CONFIRMED", "");
@@ -75,7 +75,7 @@ fn some_order(number: u64) -> (OrderBuilder, (u16, &'static str, &'static str)) 
     }
 }
 
-/// What was answered agrees with what is on record or in the queue at this moment.
+/// Asserts that the answer agrees with the record or the queue at this moment.
 fn assert_true(shop: &Shop, reply: &Reply, order: &Order, queued: &[Order], seed: u64) {
     let record = shop.find(order.order_id());
     let status = record.map(|record| record.status);
@@ -84,7 +84,7 @@ fn assert_true(shop: &Shop, reply: &Reply, order: &Order, queued: &[Order], seed
         409 => assert_eq!(status, Some(Status::Cancelled), "seed {seed}: {reply:?}"),
         202 => assert!(status.is_some() || queued.contains(order), "seed {seed}: accepted and lost: {reply:?}"),
         503 => assert!(reply.header("idempotency-key").is_some()),
-        status => panic!("seed {seed}: {status} for an order that is in order: {reply:?}"),
+        status => panic!("seed {seed}: {status} for a valid order: {reply:?}"),
     }
 }
 
@@ -107,8 +107,7 @@ async fn no_answer_ever_contradicts_the_records_and_transient_faults_cancel_nobo
         }
         chaos.rage(false);
         sleep(LATER).await;
-        // All is well again: whoever asks again is told the decision, and a healthy order's is that it
-        // is confirmed.
+        // All is well again: a repeated request gets the decision, and a healthy order is confirmed.
         for number in 0..8 {
             let (order, expected) = some_order(number);
             let reply = order.place_order(&shop).await;
@@ -119,7 +118,7 @@ async fn no_answer_ever_contradicts_the_records_and_transient_faults_cancel_nobo
 }
 
 #[tokio::test(start_paused = true)]
-async fn what_the_client_is_told_can_be_read_at_once() {
+async fn what_the_answer_says_can_be_read_at_once() {
     let shop = shop().open().await;
     let reply = laptop("k1").place_order(&shop).await;
     let path = PathParameters::from([("orderId".to_owned(), order_id("k1").to_string())]);

@@ -16,11 +16,11 @@ use workflow::DEADLINE;
 use crate::{LATER, assert_conflict, assert_kept, assert_location, dynamodb, laptop, other, refuse, starts};
 
 #[tokio::test(start_paused = true)]
-async fn a_saga_that_takes_longer_than_the_deadline_is_accepted_and_goes_on() {
+async fn a_saga_that_takes_longer_than_the_deadline_is_accepted_and_continues() {
     let mishaps = Mishaps::none();
     let shop = shop().invoked_through(&mishaps).open().await;
-    // Attempts of seven seconds, just below a state's limit: one to persist the order, and two to hold its stock;
-    // the third succeeds.
+    // Attempts of seven seconds, just below a state's limit: one to persist the order and two to reserve its stock.
+    // The third succeeds.
     let slow = Mishap::SlowlyFail(Duration::from_secs(7), "Unavailable");
     mishaps.strike_times(1, "PersistOrder", slow);
     mishaps.strike("ReserveInventory", slow);
@@ -87,7 +87,7 @@ async fn at_the_deadline_an_absent_record_is_written_and_due_at_once() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_record_of_other_content_is_a_conflict_whatever_became_of_the_saga() {
+async fn a_record_of_other_content_is_a_conflict_however_the_saga_ended() {
     for fault in [Fault::Hang, Fault::LoseRequest, Fault::LoseAnswer, refuse(Api::StepFunctions)] {
         let faults = Faults::none();
         let shop = shop().behind(&faults).open().await;
@@ -109,7 +109,7 @@ async fn an_unfinished_saga_is_accepted() {
         let reply = laptop("k1").place_order(&shop).await;
         assert_eq!(reply.outcome(), (202, "PENDING", ""), "{state}");
         assert!(shop.due_ms(&order_id("k1")).is_some(), "recovery finds it");
-        // Sending it again joins it where it stands.
+        // Sending it again joins it in its current state.
         mishaps.heal();
         assert_eq!(laptop("k1").place_order(&shop).await.outcome(), (201, "CONFIRMED", ""), "{state}");
         shop.audit();
@@ -143,9 +143,9 @@ async fn an_order_whose_saga_could_not_be_started_is_kept() {
     let refusals = [
         WireError::internal(Api::StepFunctions),
         WireError::throttling(Api::StepFunctions),
-        WireError::new(StatusCode::BAD_REQUEST, "ExecutionLimitExceeded", "as the test wants it"),
-        WireError::new(StatusCode::BAD_REQUEST, "StateMachineDoesNotExist", "as the test wants it"),
-        WireError::new(StatusCode::BAD_REQUEST, "AccessDeniedException", "as the test wants it"),
+        WireError::new(StatusCode::BAD_REQUEST, "ExecutionLimitExceeded", "injected by the test"),
+        WireError::new(StatusCode::BAD_REQUEST, "StateMachineDoesNotExist", "injected by the test"),
+        WireError::new(StatusCode::BAD_REQUEST, "AccessDeniedException", "injected by the test"),
     ];
     for refusal in refusals {
         let faults = Faults::none();
@@ -156,7 +156,7 @@ async fn an_order_whose_saga_could_not_be_started_is_kept() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn an_order_whose_start_was_not_heard_is_kept() {
+async fn an_order_whose_start_got_no_answer_is_kept() {
     let faults = Faults::none();
     let shop = shop().behind(&faults).open().await;
     faults.strike(starts(), Fault::LoseRequest);
@@ -165,7 +165,7 @@ async fn an_order_whose_start_was_not_heard_is_kept() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn an_order_whose_saga_ended_unheard_is_answered_from_the_record() {
+async fn an_order_whose_saga_ended_without_an_answer_is_answered_from_the_record() {
     let faults = Faults::none();
     let shop = shop().behind(&faults).open().await;
     faults.strike(starts(), Fault::LoseAnswer);

@@ -1,5 +1,5 @@
-//! `openapi.yaml` against the routes that the functions declare, and against what API Gateway answers by itself,
-//! as `terraform` has it.
+//! Compares `openapi.yaml` with the routes that the functions declare, and with API Gateway's own answers, as
+//! configured in `terraform`.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -8,8 +8,8 @@ use serde_json::{Value, json};
 
 use crate::{Described, array, described_by, operation, operations, texts};
 
-/// What API Gateway answers by itself to a request of any operation; the rest of its answers is about
-/// what is no operation, or is refused by a rule that no operation has.
+/// API Gateway's own answers to a request for any operation. Its other answers are for requests that match no
+/// operation, or break a rule that no operation has.
 const OF_GATEWAY: [&str; 7] = [
     "INVALID_API_KEY",
     "ACCESS_DENIED",
@@ -20,7 +20,7 @@ const OF_GATEWAY: [&str; 7] = [
     "INTEGRATION_FAILURE",
 ];
 
-/// The parameters that an operation has in a place, by the description.
+/// The parameters of an operation in a place, by the description.
 fn parameters(api: &Value, of: &str, place: &str) -> BTreeSet<String> {
     array(&operation(api, of)["parameters"])
         .map(|parameter| resolve(api, parameter))
@@ -29,7 +29,7 @@ fn parameters(api: &Value, of: &str, place: &str) -> BTreeSet<String> {
         .collect()
 }
 
-/// The scopes that the description names at an operation, any one of which will do.
+/// The scopes that the description names for an operation; any one of them is enough.
 fn scopes(api: &Value, of: &str) -> BTreeSet<String> {
     let alternatives: Vec<&Value> = array(&operation(api, of)["security"]).collect();
     assert!(alternatives.contains(&&json!({})), "{of}: the local stack takes requests without a key");
@@ -70,8 +70,7 @@ fn a_route_takes_the_scopes_of_its_operation_and_no_other() {
     }
 }
 
-/// API Gateway's own answers, by their names in `api.tf`: the status, if it is a fixed one, and the
-/// problem's name.
+/// API Gateway's own answers, by their names in `api.tf`: the status, if it is a fixed one, and the problem's name.
 pub fn gateway_problems() -> BTreeMap<&'static str, (Option<u16>, String)> {
     let api = include_str!("../../../terraform/api.tf");
     let (_, table) = api.split_once("\n  gateway_problems = {\n").unwrap();

@@ -1,4 +1,4 @@
-//! `openapi.yaml` against what the handlers do: each answer is described, each description is true.
+//! Compares `openapi.yaml` with what the handlers do: each answer is described, and each description is true.
 
 #![allow(clippy::unwrap_used, reason = "a test may stop at what should not happen")]
 
@@ -39,7 +39,7 @@ const PREFIX: &str = "urn:order-saga:problem:";
 /// Long after every saga has ended.
 const LATER: Duration = Duration::from_mins(5);
 
-/// Of the front's, for what is no resource of the API.
+/// Answered by the front, for paths that are not resources of the API.
 const OUTSIDE: [&str; 2] = ["route-not-found", "method-not-allowed"];
 
 /// An operation, a status, and a problem's name or nothing.
@@ -61,7 +61,7 @@ fn operations(api: &Value) -> impl Iterator<Item = String> {
     })
 }
 
-/// What the description has of an operation.
+/// The description of an operation.
 fn operation<'a>(api: &'a Value, operation: &str) -> &'a Value {
     let (method, path) = operation.split_once(' ').unwrap();
     &api["paths"][path][method.to_lowercase()]
@@ -72,12 +72,12 @@ fn statuses(api: &Value, of: &str) -> BTreeSet<u16> {
     operation(api, of)["responses"].as_object().unwrap().keys().map(|status| status.parse().unwrap()).collect()
 }
 
-/// The response that an operation has for a status.
+/// The response of an operation for a status.
 fn response<'a>(api: &'a Value, of: &str, status: u16) -> &'a Value {
     resolve(api, &operation(api, of)["responses"][status.to_string()])
 }
 
-/// What the functions and the local stack answer, by the description.
+/// The answers of the functions and the local stack, by the description.
 fn described(api: &Value) -> BTreeSet<Described> {
     described_by(api, "x-problem-types")
 }
@@ -126,7 +126,7 @@ fn the_description_names_every_status_and_reason_and_no_other() {
 fn the_description_names_every_event_of_a_timeline_and_no_other() {
     let api = description().unwrap();
     let of_steps = declarations::steps().iter().flat_map(|(_, step)| step.actions()).map(|action| &action.timeline);
-    // A pending order is placed; every other status is an event by its name.
+    // A pending order is placed; every other status is an event with its own name.
     let of_orders = Status::VARIANTS.iter().filter(|status| **status != Status::Pending).map(ToString::to_string);
     let events: BTreeSet<String> = of_orders.chain(["PLACED".to_owned()]).chain(of_steps.cloned()).collect();
     assert_eq!(texts(&api["components"]["schemas"]["Moment"]["properties"]["event"]["enum"]), events);
@@ -136,7 +136,7 @@ fn the_description_names_every_event_of_a_timeline_and_no_other() {
 struct Answers {
     api: Value,
     produced: BTreeSet<Described>,
-    /// Who asks.
+    /// The caller.
     client: Caller,
 }
 
@@ -217,13 +217,13 @@ impl Answers {
 
     async fn ask(&mut self, shop: &Shop, ask: Ask) -> Answer {
         let operation = ask.operation();
-        // On the heap, as the longer parts of the test: a test's stack is small.
+        // On the heap, like the longer parts of the test, because a test's stack is small.
         let answer = Box::pin(ask.by(&self.client).answer(shop)).await;
         self.check(&operation, &answer);
         answer
     }
 
-    /// A request of each operation on stock, accounts and the journal.
+    /// A request for each operation on stock, accounts and the journal.
     async fn ask_everything(&mut self, shop: &Shop, order_id: &str) {
         for path in [LAPTOP, "/stores/main/stock", ACCOUNT, TERMS, &format!("/orders/{order_id}/journal")] {
             self.ask(shop, operations::get(path)).await;
@@ -233,7 +233,7 @@ impl Answers {
         self.ask(shop, adjust(1, "everything")).await;
     }
 
-    /// What stock is answered, but for that it is not allowed or not to be had.
+    /// The answers about stock, except those to unauthorised and failing requests.
     async fn stock(&mut self, shop: &Shop) {
         let read = self.ask(shop, operations::get(LAPTOP)).await;
         let etag = read.headers[header::ETAG].to_str().unwrap().to_owned();
@@ -266,7 +266,7 @@ impl Answers {
         self.ask(shop, operations::post(&format!("{LAPTOP}/adjustments"), &keyless)).await;
     }
 
-    /// What accounts and the journal are answered, but for that it is not allowed or not to be had.
+    /// The answers about accounts and the journal, except those to unauthorised and failing requests.
     async fn accounts(&mut self, shop: &Shop) {
         for path in [ACCOUNT, TERMS] {
             let read = self.ask(shop, operations::get(path)).await;
@@ -285,7 +285,7 @@ impl Answers {
         self.ask(shop, operations::get("/orders/short/journal")).await;
     }
 
-    /// Bodies that are none of the operation's.
+    /// Bodies that are not valid for the operation.
     async fn bodies(&mut self, shop: &Shop, ask: impl Fn() -> Ask) {
         self.ask(shop, ask().saying("{")).await;
         self.ask(shop, ask().saying("{}")).await;
@@ -382,7 +382,7 @@ async fn every_answer_is_described_and_every_description_comes_true() {
     assert_eq!(answers.place(&shop, &laptop("waiting")).await, 202);
     mishaps.heal();
     assert_eq!(answers.fulfil(&shop, &id("waiting")).await, 409);
-    // No orders.
+    // Not valid orders.
     answers.place_raw(&shop, "application/json", b"{").await;
     answers.place_raw(&shop, "application/json", b"{}").await;
     answers.place_raw(&shop, "text/plain", b"{}").await;
@@ -401,7 +401,7 @@ async fn every_answer_is_described_and_every_description_comes_true() {
     Box::pin(answers.ask_everything(&shop, &id("k1"))).await;
     Box::pin(answers.stock(&shop)).await;
     Box::pin(answers.accounts(&shop)).await;
-    // Not allowed.
+    // Unauthorised.
     answers.client = client("shop", &[]);
     answers.place(&shop, &laptop("not-mine")).await;
     answers.cancel(&shop, &id("k1")).await;
@@ -410,7 +410,7 @@ async fn every_answer_is_described_and_every_description_comes_true() {
     answers.lists(&shop, "").await;
     Box::pin(answers.ask_everything(&shop, &id("k1"))).await;
     answers.client = Caller::of_an_open_api();
-    // Nothing answers.
+    // Services down.
     faults.strike(Calls::to(Api::DynamoDb), Fault::Refuse(WireError::internal(Api::DynamoDb)));
     answers.get(&shop, "/orders/{orderId}", &id("k1"), "", HeaderMap::new()).await;
     answers.lists(&shop, "").await;
@@ -440,7 +440,7 @@ async fn every_operation_is_refused_as_it_is_described_when_there_are_too_many_r
     for (operation, ..) in &all {
         let (method, path) = operation.split_once(' ').unwrap();
         let request = || client.request(method.parse().unwrap(), &path.replace(['{', '}'], ""));
-        // One in a second is answered, so one of a few in a row is not.
+        // One request per second is answered, so one of several in a row is rejected.
         let refused = loop {
             let answer = client.send(request(), "").await.unwrap();
             if answer.status == StatusCode::TOO_MANY_REQUESTS {
@@ -448,7 +448,7 @@ async fn every_operation_is_refused_as_it_is_described_when_there_are_too_many_r
             }
         };
         let mut headers = refused.headers.clone();
-        // The server's own.
+        // The server's own answers.
         for name in [header::CONTENT_LENGTH, header::DATE] {
             headers.remove(name);
         }
@@ -456,6 +456,6 @@ async fn every_operation_is_refused_as_it_is_described_when_there_are_too_many_r
         answers.check(operation, &Answer { status: refused.status, headers, body });
     }
     assert_eq!(answers.produced, all);
-    assert_eq!(client.get("/_local/audit").await.status, StatusCode::OK, "whoever runs the stack is not held up");
+    assert_eq!(client.get("/_local/audit").await.status, StatusCode::OK, "the operator of the stack is not limited");
     server.abort();
 }

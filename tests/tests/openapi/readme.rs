@@ -1,4 +1,4 @@
-//! `openapi.yaml` against README's table of requests.
+//! Compares `openapi.yaml` with the README's table of requests.
 
 use std::collections::BTreeSet;
 
@@ -8,7 +8,8 @@ use crate::{operations, statuses};
 
 const README: &str = include_str!("../../../README.md");
 
-/// What any operation can answer: the text below the table says of whom, and API Gateway gives up in time.
+/// The statuses that any operation can answer with. 504 is API Gateway's timeout; the text below the table explains
+/// the others.
 const OF_ALL: [u16; 3] = [403, 429, 504];
 
 /// The rows of the table: the operations that each is about, and the statuses that it names.
@@ -22,7 +23,7 @@ fn rows() -> Vec<(Vec<String>, BTreeSet<u16>)> {
     rows.collect()
 }
 
-/// The operations of a cell such as "`GET /a`, `/b?c=d`": a path without a method has the one before it.
+/// The operations in a cell such as "`GET /a`, `/b?c=d`". A path without a method has the previous one.
 fn requested(cell: &str) -> Vec<String> {
     let (mut method, mut operations) = ("", Vec::new());
     for code in cell.split('`').skip(1).step_by(2) {

@@ -53,7 +53,7 @@ async fn an_order_that_nobody_placed_is_not_found() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn an_order_that_is_on_its_way_is_cancelled_and_its_saga_follows() {
+async fn an_order_in_progress_is_cancelled_and_its_saga_follows() {
     let mishaps = Mishaps::none();
     let shop = shop().invoked_through(&mishaps).open().await;
     mishaps.strike_times(1, "PostAccounting", Mishap::Late(Duration::from_secs(4)));
@@ -70,7 +70,7 @@ async fn an_order_that_is_on_its_way_is_cancelled_and_its_saga_follows() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_cancellation_whose_roll_back_is_held_up_is_accepted_and_recovered() {
+async fn a_cancellation_whose_roll_back_is_delayed_is_accepted_and_recovered() {
     let faults = Faults::none();
     let shop = shop().behind(&faults).open().await;
     order("k1").of("LAPTOP001", 1).place_order(&shop).await;

@@ -1,4 +1,4 @@
-//! What becomes of an order that is due.
+//! What happens to an order that is due.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -17,8 +17,7 @@ use system_tests::shops::{Shop, shop};
 
 use crate::{ALL_ATTEMPTS, pass, recover, recover_for, settle};
 
-/// Nothing that is invoked ever answers, until it heals: a third of the executions stand before each
-/// of the steps.
+/// No invocation is ever answered until it heals: a third of the executions hang before each of the steps.
 #[derive(Debug, Default)]
 struct Stuck(AtomicBool);
 
@@ -50,7 +49,7 @@ async fn a_thousand_orders_of_dead_executions_are_decided_within_two_runs() {
         let reply = order(&format!("k{number}")).of("LAPTOP001", 1).respond_async().place_order(&shop).await;
         assert_eq!(reply.outcome(), (202, "PENDING", ""));
     }
-    // Each stands where it is stuck; then all of them are gone at once.
+    // Each execution hangs in its state; then all of them are gone at once.
     tokio::time::sleep(Duration::from_secs(1)).await;
     kill_all(&shop);
     stuck.0.store(true, Ordering::Relaxed);
@@ -70,8 +69,7 @@ async fn a_thousand_orders_of_dead_executions_are_decided_within_two_runs() {
     assert_eq!(confirmed + refused, ORDERS);
 }
 
-/// An order that was accepted while its table of stock is out, so that nothing moves it, and that is
-/// due.
+/// An order that is accepted while its stock table is out, so that nothing moves it, and that is now due.
 async fn open_order(faults: &Faults, shop: &Shop) {
     faults.strike(Calls::to(Api::DynamoDb).table("inventory"), refused());
     let reply = order("k1").of("LAPTOP001", 1).place_order(shop).await;
@@ -117,7 +115,7 @@ async fn each_delay_is_longer_than_the_one_before() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn an_order_that_does_not_get_forward_is_given_up_and_rolled_back() {
+async fn an_order_that_makes_no_progress_is_given_up_and_rolled_back() {
     let faults = Faults::none();
     let shop = shop().behind(&faults).open().await;
     open_order(&faults, &shop).await;
@@ -126,7 +124,7 @@ async fn an_order_that_does_not_get_forward_is_given_up_and_rolled_back() {
     assert_eq!(given_up, MAX_ATTEMPTS as usize, "{runs:?}");
     let record = shop.record(&order_id("k1"));
     assert_eq!((record.status, record.reason), (Status::Cancelling, Some(Reason::Unavailable)));
-    assert!(record.attempts < MAX_ATTEMPTS, "the attempts at the roll-back are counted anew");
+    assert!(record.attempts < MAX_ATTEMPTS, "the attempts at the roll-back are counted from zero");
     faults.heal();
     recover_for(&shop, Duration::from_hours(2)).await;
     assert_eq!(shop.record(&order_id("k1")).status, Status::Cancelled);
@@ -134,11 +132,11 @@ async fn an_order_that_does_not_get_forward_is_given_up_and_rolled_back() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn what_cannot_be_rolled_back_is_parked_with_its_message_first() {
+async fn an_order_that_cannot_be_rolled_back_is_parked_after_its_message_is_sent() {
     let faults = Faults::none();
     let shop = shop().behind(&faults).open().await;
     open_order(&faults, &shop).await;
-    // Without the message nobody would know: the order is not parked, however often recovery tries.
+    // Without the message nobody would know. So the order is not parked, however many times recovery tries.
     faults.strike(Calls::to(Api::Sqs), Fault::Refuse(local_aws::WireError::internal(Api::Sqs)));
     recover_for(&shop, 2 * ALL_ATTEMPTS).await;
     let record = shop.record(&order_id("k1"));
@@ -150,14 +148,14 @@ async fn what_cannot_be_rolled_back_is_parked_with_its_message_first() {
     let runs = recover_for(&shop, ALL_ATTEMPTS).await;
     assert_eq!(runs.iter().map(|run| run.count_of(RecoveryOutcome::Parked)).sum::<u64>(), 1, "{runs:?}");
     assert!(shop.queues.len(PARKED_QUEUE).await.unwrap() >= 1);
-    // It is counted on every run, for a message does not outlive its queue's retention.
+    // It is counted on every run, because its message may have expired from the queue.
     let run = recover(&shop).await;
     assert_eq!((run.parked, run.taken.len()), (1, 0));
-    assert_eq!(shop.record(&order_id("k1")).status, Status::Cancelling, "parked is not compensated");
+    assert_eq!(shop.record(&order_id("k1")).status, Status::Cancelling, "a parked order is not compensated");
     let parked = &shop.audit().orders[&order_id("k1")];
     assert!(parked.is_parked);
 
-    // Its roll-back is an operator's to start, once what stopped it is mended.
+    // An operator starts its roll-back once the cause is fixed.
     faults.heal();
     assert_eq!(shop.recover_orders.take_up(&order_id("k1")).await, RecoveryOutcome::Started);
     settle(&shop).await;
@@ -167,7 +165,7 @@ async fn what_cannot_be_rolled_back_is_parked_with_its_message_first() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_parked_order_that_is_taken_up_again_has_all_its_attempts() {
+async fn a_parked_order_that_is_restarted_has_all_its_attempts_again() {
     let faults = Faults::none();
     let shop = shop().behind(&faults).open().await;
     open_order(&faults, &shop).await;
@@ -182,7 +180,7 @@ async fn a_parked_order_that_is_taken_up_again_has_all_its_attempts() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn an_order_whose_start_fails_comes_up_again() {
+async fn an_order_whose_start_fails_is_retried() {
     let faults = Faults::none();
     let shop = shop().behind(&faults).open().await;
     faults.strike(Calls::to(Api::StepFunctions), Fault::Refuse(local_aws::WireError::internal(Api::StepFunctions)));
@@ -197,7 +195,7 @@ async fn an_order_whose_start_fails_comes_up_again() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn two_recoveries_at_once_take_an_order_once_between_them() {
+async fn two_recoveries_at_once_start_an_order_only_once() {
     let faults = Faults::none();
     let shop = shop().behind(&faults).open().await;
     open_order(&faults, &shop).await;
@@ -213,7 +211,7 @@ async fn two_recoveries_at_once_take_an_order_once_between_them() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_recovery_beside_a_live_execution_does_no_harm() {
+async fn a_recovery_during_a_live_execution_does_no_harm() {
     let mishaps = Mishaps::none();
     let shop = shop().invoked_through(&mishaps).open().await;
     mishaps.strike_times(1, "PostAccounting", Mishap::Late(Duration::from_secs(4)));
@@ -229,7 +227,7 @@ async fn a_recovery_beside_a_live_execution_does_no_harm() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_run_without_time_says_what_it_left() {
+async fn a_run_without_time_reports_what_it_left() {
     const ORDERS: u64 = 40;
     let faults = Faults::none();
     let shop = shop().behind(&faults).open().await;
@@ -243,12 +241,12 @@ async fn a_run_without_time_says_what_it_left() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_look_that_fails_is_counted_and_the_other_orders_are_taken() {
+async fn a_failed_query_is_counted_and_the_next_run_recovers_the_order() {
     let faults = Faults::none();
     let shop = shop().behind(&faults).open().await;
     open_order(&faults, &shop).await;
     faults.heal();
-    // Each look is tried three times before it has failed.
+    // Each query is tried three times before it has failed.
     faults.strike_times(3, Calls::to(Api::DynamoDb).operation("Query"), refused());
     let run = recover(&shop).await;
     assert_eq!(run.failed_looks, 1, "{run:?}");

@@ -43,7 +43,7 @@ fn status(shop: &Shop) -> Status {
     shop.record(&order_id("k1")).status
 }
 
-/// Handed over, with everything that this means in the tables.
+/// Asserts that the order is handed over, with all that this means in the tables.
 fn assert_fulfilled(shop: &Shop) {
     assert_eq!(status(shop), Status::Fulfilled);
     let books = shop.audit();
@@ -53,7 +53,7 @@ fn assert_fulfilled(shop: &Shop) {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_confirmed_order_is_handed_over_and_its_stock_leaves_the_books_while_its_posting_stands() {
+async fn a_confirmed_order_is_handed_over_its_stock_leaves_the_books_and_its_posting_stands() {
     let shop = shop().open().await;
     let invoice = order("k1").on_invoice().of("LAPTOP001", 2);
     assert_eq!(invoice.place_order(&shop).await.http_status, 201);
@@ -91,7 +91,7 @@ async fn eight_hand_overs_at_once_are_one() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn only_what_is_confirmed_is_handed_over() {
+async fn only_a_confirmed_order_is_handed_over() {
     let mishaps = Mishaps::none();
     let shop = shop().invoked_through(&mishaps).open().await;
     let items = shop.items();
@@ -116,7 +116,7 @@ async fn only_what_is_confirmed_is_handed_over() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_hand_over_that_is_held_up_is_accepted_cannot_be_cancelled_and_is_recovered() {
+async fn a_delayed_hand_over_is_accepted_cannot_be_cancelled_and_is_recovered() {
     let faults = Faults::none();
     let shop = shop().behind(&faults).open().await;
     confirmed(&shop).await;
@@ -139,7 +139,7 @@ async fn a_hand_over_that_is_held_up_is_accepted_cannot_be_cancelled_and_is_reco
 }
 
 #[tokio::test(start_paused = true)]
-async fn whatever_happens_to_a_state_of_a_hand_over_leaves_it_open_and_it_ends_fulfilled() {
+async fn a_hand_over_stays_open_after_any_mishap_and_ends_fulfilled() {
     for state in ["ConsumeInventory", "CompleteOrder"] {
         for mishap in [
             Mishap::Fail("Unavailable"),
@@ -172,7 +172,7 @@ async fn an_execution_that_finds_the_order_handed_over_goes_on_from_there() {
         let mishaps = Mishaps::none();
         let shop = shop().invoked_through(&mishaps).open().await;
         mishaps.strike_times(1, state, mishap);
-        // The first execution is held up; a second one confirms the order, and the store hands it over.
+        // The first execution is delayed. A second one confirms the order, and the store hands it over.
         let late = order("k1").of("LAPTOP001", 2);
         let (placed, ()) = tokio::join!(late.place_order(&shop), async {
             tokio::time::sleep(Duration::from_secs(1)).await;
@@ -220,7 +220,7 @@ async fn a_hand_over_and_a_cancellation_at_once_have_one_winner() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn whoever_cannot_reach_the_record_does_not_know() {
+async fn the_outcome_is_unknown_if_the_record_cannot_be_reached() {
     let faults = Faults::none();
     let shop = shop().behind(&faults).open().await;
     confirmed(&shop).await;
@@ -235,7 +235,7 @@ async fn whoever_cannot_reach_the_record_does_not_know() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn what_is_handed_over_and_cannot_be_finished_is_parked_and_never_cancelled() {
+async fn a_hand_over_that_cannot_be_finished_is_parked_and_never_cancelled() {
     let faults = Faults::none();
     let shop = shop().behind(&faults).open().await;
     confirmed(&shop).await;
@@ -260,9 +260,9 @@ async fn what_is_handed_over_and_cannot_be_finished_is_parked_and_never_cancelle
     assert_eq!(recover(&shop).await.parked, 0);
 }
 
-/// It cannot be: what is confirmed is reserved. Whatever made it so, a person has to look.
+/// This cannot happen, because a confirmed order is reserved. If it does, an operator must look.
 #[tokio::test(start_paused = true)]
-async fn a_hand_over_of_what_holds_no_stock_stays_open_until_it_is_parked() {
+async fn a_hand_over_without_reserved_stock_stays_open_until_it_is_parked() {
     let shop = shop().open().await;
     let order = confirmed(&shop).await;
     let fence = inventory::reservation_key(order.order_id());
@@ -304,7 +304,7 @@ async fn the_audit_sees_what_is_wrong_with_a_hand_over() {
     };
     let nothing: [&str; 0] = [];
     assert_eq!(found(|_, _| ()), nothing);
-    // It expires, and the record's receipt is left.
+    // The fence expires, and the record's receipt stays.
     assert_eq!(
         found(|books, id| {
             books.reservations.remove(id);

@@ -1,5 +1,4 @@
-//! Recovery, the overflow queue, the customer's cancellation and the store's hand-over: open orders end
-//! by themselves.
+//! Recovery, the overflow queue, the customer's cancellation and the store's hand-over: open orders end without help.
 
 #![allow(clippy::unwrap_used, reason = "a test may stop at what should not happen")]
 
@@ -14,7 +13,7 @@ use local_stack::schedule::recovery_period;
 use recover_orders::{RUN_TIME, Report};
 use system_tests::shops::Shop;
 
-/// Waits until no execution runs. Those that were killed are no wait.
+/// Waits until no execution runs. Killed executions do not count.
 async fn settle(shop: &Shop) {
     let mut seen = 0;
     loop {
@@ -29,15 +28,14 @@ async fn settle(shop: &Shop) {
     }
 }
 
-/// The schedule's run at this moment, and the end of all that it started.
+/// One run of the schedule now, and the end of everything that it started.
 async fn recover(shop: &Shop) -> Report {
     let report = shop.recover_orders.run(shop.now_ms(), RUN_TIME).await;
     settle(shop).await;
     report
 }
 
-/// Lets the schedule run for so long, and shows what each run did that did anything. Runs that find
-/// nothing due are left out.
+/// Lets the schedule run for this long, and returns the reports of the runs that found something due.
 async fn recover_for(shop: &Shop, time: Duration) -> Vec<Report> {
     let ends_ms = shop.now_ms() + i64::try_from(time.as_millis()).unwrap();
     let mut reports = Vec::new();

@@ -1,4 +1,4 @@
-//! The orders that wait in the overflow queue.
+//! Orders in the overflow queue.
 
 use std::time::Duration;
 
@@ -16,7 +16,7 @@ fn refused() -> Fault {
     Fault::Refuse(WireError::internal(Api::DynamoDb))
 }
 
-/// Places orders that nothing but the queue takes.
+/// Places orders that only the queue accepts.
 async fn queue(faults: &Faults, shop: &Shop, orders: &[OrderBuilder]) {
     faults.strike(Calls::to(Api::DynamoDb), refused());
     for order in orders {
@@ -47,25 +47,26 @@ async fn queued_orders_are_put_on_record_and_decided() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn only_the_messages_that_are_not_done_come_again() {
+async fn only_unfinished_messages_return() {
     let faults = Faults::none();
     let shop = shop().behind(&faults).open().await;
     queue(&faults, &shop, &laptops(["k1", "k2", "k3"])).await;
-    shop.queues.send(OVERFLOW_QUEUE, "no order".to_owned(), Duration::ZERO).await.unwrap();
+    shop.queues.send(OVERFLOW_QUEUE, "not an order".to_owned(), Duration::ZERO).await.unwrap();
     let batch = poll_overflow(&shop, Duration::ZERO).await.unwrap().unwrap();
     assert_eq!(batch.batch_item_failures.len(), 1, "{batch:?}");
-    assert_eq!(shop.queues.len(OVERFLOW_QUEUE).await.unwrap(), 1, "the poison alone is left");
+    assert_eq!(shop.queues.len(OVERFLOW_QUEUE).await.unwrap(), 1, "only the poison message is left");
     settle(&shop).await;
     shop.audit();
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_poison_message_ends_with_the_dead_letters() {
+async fn a_poison_message_ends_in_the_dead_letter_queue() {
     let shop = shop().open().await;
     shop.queues.send(OVERFLOW_QUEUE, r#"{"order_id":"nonsense"}"#.to_owned(), Duration::ZERO).await.unwrap();
     let overflow = declarations::queues().find(|queue| queue.name == "overflow").unwrap();
     let max_receives = overflow.redrive.as_ref().unwrap().max_receives;
-    // The visibility timeout passes between two receipts. The queue's last one finds it among the dead letters.
+    // The visibility timeout passes between two receipts. The last one finds that the message has moved to the
+    // dead-letter queue.
     for receipt in 1..=max_receives + 1 {
         assert_eq!(shop.queues.len(DEAD_LETTER_QUEUE).await.unwrap(), 0, "before receipt {receipt}");
         poll_overflow(&shop, Duration::ZERO).await.unwrap();
@@ -89,7 +90,7 @@ async fn a_message_is_not_done_before_its_record_is_known_to_exist() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_record_whose_saga_is_not_started_is_left_to_the_schedule() {
+async fn a_record_whose_saga_could_not_be_started_is_left_to_the_schedule() {
     let faults = Faults::none();
     let shop = shop().behind(&faults).open().await;
     queue(&faults, &shop, &[order("k1").of("LAPTOP001", 1)]).await;
@@ -104,7 +105,7 @@ async fn a_record_whose_saga_is_not_started_is_left_to_the_schedule() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_message_that_comes_twice_is_one_order() {
+async fn a_message_that_arrives_twice_is_one_order() {
     let faults = Faults::none();
     let shop = shop().behind(&faults).open().await;
     let laptop = order("k1").of("LAPTOP001", 1);
@@ -132,7 +133,7 @@ async fn a_conflict_is_counted_and_dropped_and_the_stored_order_stays() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn what_a_dead_process_had_received_is_shown_again() {
+async fn messages_that_a_dead_process_received_become_visible_again() {
     let faults = Faults::none();
     let shop = shop().behind(&faults).open().await;
     queue(&faults, &shop, &[order("k1").of("LAPTOP001", 1)]).await;

@@ -1,4 +1,4 @@
-//! The consumption of a reservation: once, twice, at once, and beside whatever comes late.
+//! The consumption of a reservation: once, twice, concurrently, and with late requests.
 
 use local_aws::Api;
 use local_stack::functions::Invoked;
@@ -24,8 +24,8 @@ async fn consume(shop: &Shop, order: &Order) -> Invoked {
     consume_on(&shop.functions, order).await
 }
 
-/// An order whose goods the store is handing over: the audit holds for it with its stock held, and
-/// with its stock consumed.
+/// An order that the store is handing over. The audit holds for it with its stock reserved, and with its stock
+/// consumed.
 async fn handed_over(shop: &Shop, key: &str) -> Order {
     let order = INVENTORY.order(shop, key).await;
     do_steps(shop, &order).await;
@@ -151,7 +151,7 @@ async fn at_every_interleaving_either_the_consumption_or_the_release_has_the_sto
     for script in permutations("AAACCC") {
         let turns = Turns::free();
         let shop = shop().behind(&turns).open().await;
-        // Neither decision is on record: no two of them ever are, so no audit would hold for both.
+        // Neither decision is on record: an order never has both, so no audit would hold for both.
         let order = INVENTORY.order(&shop, "k1").await;
         INVENTORY.run(&shop, &order).await.unwrap();
         turns.play(&script);
@@ -168,7 +168,7 @@ async fn at_every_interleaving_either_the_consumption_or_the_release_has_the_sto
 }
 
 #[tokio::test(start_paused = true)]
-async fn what_holds_no_stock_cannot_be_consumed_and_is_left_as_it_is() {
+async fn an_order_without_reserved_stock_cannot_be_consumed_and_is_left_unchanged() {
     let shop = shop().open().await;
     let absent = INVENTORY.order(&shop, "absent").await;
     let undone = INVENTORY.order(&shop, "undone").await;
@@ -185,7 +185,7 @@ async fn what_holds_no_stock_cannot_be_consumed_and_is_left_as_it_is() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_consumed_fence_expires_long_after_every_message_and_one_that_holds_stock_never() {
+async fn a_consumed_fence_expires_long_after_every_message_and_one_that_holds_stock_never_does() {
     let longest_message_s = 4 * 14 * 24 * 60 * 60;
     let shop = shop().open().await;
     let order = handed_over(&shop, "k1").await;
@@ -227,7 +227,7 @@ async fn a_consumption_whose_answer_is_lost_is_recognised_on_the_next_try() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn stock_that_the_books_no_longer_hold_is_not_consumed() {
+async fn stock_that_is_no_longer_reserved_is_not_consumed() {
     let shop = shop().open().await;
     let order = handed_over(&shop, "k1").await;
     let key = inventory::stock_key(&order.store_id, &order.lines[0].sku);
@@ -236,7 +236,7 @@ async fn stock_that_the_books_no_longer_hold_is_not_consumed() {
     let by_hand = update.update_expression("SET reserved = :one").expression_attribute_values(":one", one);
     by_hand.send().await.unwrap();
     let before = shop.items();
-    // It stays open until somebody has looked, rather than making stock that is not there.
+    // It stays open until someone has looked, rather than inventing stock that is not there.
     assert_eq!(error_of(consume(&shop, &order).await), "Unavailable");
     assert_eq!(shop.items(), before);
 }

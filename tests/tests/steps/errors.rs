@@ -3,11 +3,11 @@
 use http::StatusCode;
 use local_aws::{Api, CancellationReason, WireError};
 
-/// Every way in which DynamoDB says something that decides nothing.
+/// Every way in which DynamoDB reports an error that decides nothing.
 pub fn errors_that_decide_nothing() -> Vec<WireError> {
     let named = |name: &str| {
         let error_type = format!("com.amazonaws.dynamodb.v20120810#{name}");
-        WireError::new(StatusCode::BAD_REQUEST, &error_type, "as the test wants it")
+        WireError::new(StatusCode::BAD_REQUEST, &error_type, "injected by the test")
     };
     let conflict = CancellationReason::transaction_conflict;
     vec![
@@ -23,7 +23,7 @@ pub fn errors_that_decide_nothing() -> Vec<WireError> {
             CancellationReason::none(),
             CancellationReason::provisioned_throughput_exceeded(),
         ]),
-        // Cancelled for no reason at all.
+        // Cancelled without any reason.
         WireError::transaction_canceled(&[CancellationReason::none(), CancellationReason::none()]),
         WireError::transaction_canceled(&[]),
         named("RequestLimitExceeded"),

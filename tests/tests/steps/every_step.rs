@@ -1,4 +1,4 @@
-//! What every step keeps to, each claim for each step.
+//! The claims that hold for every step, each tested for each step.
 
 use std::time::Duration;
 
@@ -16,7 +16,7 @@ use crate::errors::errors_that_decide_nothing;
 use crate::step::Standing::{Done, Tombstone, Undone, Untouched};
 use crate::step::{SECOND, Step, error_of, instances, receipt, with_invoiced_orders};
 
-/// A test of each claim, for every step that is declared: with a prepaid order, and with one on invoice.
+/// A test of each claim for every declared step, with a prepaid order and with one on invoice.
 macro_rules! each_step {
     ($($claim:ident)*) => {
         each_step! { mod prepaid of with_prepaid_orders: $($claim)* }
@@ -28,7 +28,7 @@ macro_rules! each_step {
                 #[tokio::test(start_paused = true)]
                 async fn $claim() {
                     for step in crate::step::$steps() {
-                        // A failing test shows it.
+                        // Shown if the test fails.
                         println!("{}", step.function);
                         super::$claim(step).await;
                     }
@@ -124,8 +124,8 @@ async fn a_compensation_before_its_action_leaves_a_tombstone(step: Step) {
 }
 
 async fn only_what_nothing_depends_on_expires(step: Step) {
-    // Longer than any message about the order can still arrive: the longest retention of a queue is
-    // 14 days, and a redrive from a dead-letter queue begins it again.
+    // Longer than any message about the order can take to arrive. The longest retention of a queue is 14 days, and a
+    // redrive from a dead-letter queue starts it again.
     let longest_message_s = 4 * 14 * 24 * 60 * 60;
     let shop = shop().open().await;
     let expiry = |order: &Order| {
@@ -198,7 +198,7 @@ async fn an_action_between_the_compensations_look_and_its_write_is_undone(step: 
     let turns = Turns::free();
     let shop = shop().behind(&turns).open().await;
     let order = step.order(&shop, "k1").await;
-    // C looks and finds nothing; A does all its requests; C's tombstone loses, and C looks again.
+    // C reads and finds nothing; A makes all its requests; C's tombstone loses, and C reads again.
     turns.play(&format!("C{}CCCC", "A".repeat(step.requests().await)));
     let (done, undone) = tokio::join!(turns.of('A', step.run(&shop, &order)), turns.of('C', step.undo(&shop, &order)));
     assert_eq!(done.unwrap()["effect"], "APPLIED");
@@ -210,7 +210,7 @@ async fn a_compensation_before_the_actions_write_wins(step: Step) {
     let turns = Turns::free();
     let shop = shop().behind(&turns).open().await;
     let order = step.order(&shop, "k1").await;
-    // The action has done all but its write by then: an invoice's has looked at the account.
+    // By then the action has done everything except its write: for an invoice it has read the account.
     turns.play(&format!("{}CCA", "A".repeat(step.requests().await - 1)));
     let (done, undone) = tokio::join!(turns.of('A', step.run(&shop, &order)), turns.of('C', step.undo(&shop, &order)));
     assert_eq!(error_of(done), "SagaCancelled");
@@ -218,9 +218,9 @@ async fn a_compensation_before_the_actions_write_wins(step: Step) {
     assert_eq!(step.standing(&shop, &order), Tombstone);
 }
 
-/// Plays every script that can be made of the letters, each on an order of its own.
+/// Plays every script that the letters allow, each on a new order.
 async fn at_every_interleaving(letters: &str, play: impl AsyncFn(&Turns, &Shop, String)) {
-    // A shop's audit looks at all of its orders, so a shop does not get too many of them.
+    // A shop's audit reads all of its orders, so a shop does not get too many.
     for scripts in permutations(letters).chunks(16) {
         let turns = Turns::free();
         let shop = shop().with_stock("LAPTOP001", 100).behind(&turns).open().await;
@@ -273,7 +273,7 @@ async fn at_every_interleaving_an_action_and_two_compensations_leave_nothing(ste
     .await;
 }
 
-/// Every write, whichever operation it is.
+/// Every write, with any operation.
 fn writes() -> [Calls; 3] {
     ["PutItem", "UpdateItem", "TransactWriteItems"].map(|operation| Calls::to(Api::DynamoDb).operation(operation))
 }
@@ -359,7 +359,7 @@ async fn every_error_of_dynamodb_is_unavailable_and_the_next_try_succeeds(step: 
 }
 
 async fn an_action_whose_answer_is_lost_is_recognised_on_the_next_try(step: Step) {
-    // Lost once, the client itself asks again; lost twice, the workflow does.
+    // After one lost answer the client itself retries; after two the workflow does.
     for losses in [1, 2] {
         let faults = Faults::none();
         let shop = shop().behind(&faults).open().await;
@@ -404,7 +404,7 @@ async fn a_store_that_hangs_is_unavailable_before_the_function_times_out(step: S
     assert_eq!(error_of(step.run(&shop, &order).await), "Unavailable");
     assert_eq!(error_of(step.undo(&shop, &order).await), "Unavailable");
     faults.heal();
-    // Slow, not hanging: each request is answered just within the client's patience.
+    // Slow but not hanging: each request is answered just within the client's timeout.
     let slow = Fault::DelayAnswer(Duration::from_millis(900));
     faults.strike(Calls::to(Api::DynamoDb), slow);
     step.run(&shop, &order).await.unwrap();
@@ -416,12 +416,12 @@ async fn the_fence_is_read_before_any_other_reason(step: Step) {
     let shop = shop().with_stock("LAPTOP001", 2).behind(&faults).open().await;
     let order = step.order(&shop, "k1").await;
     step.run(&shop, &order).await.unwrap();
-    // The order holds all the stock there is, and what the customer owes is at its limit: that is no
-    // reason to refuse it.
+    // The order holds all the stock there is, and the customer's debt is at the limit. That is no reason to refuse
+    // this order.
     shop.set_terms("acme", "credit_limit_minor", AttributeValue::N("2000".to_owned())).await;
     assert_eq!(step.run(&shop, &order).await.unwrap()["effect"], "APPLIED");
 
-    // And a conflict beside the fence is no reason to try again, in either direction.
+    // If the fence's own condition failed, a conflict on another item is no reason to retry, in either direction.
     let fence = fence_item(&shop, step, &order);
     let reasons =
         [CancellationReason::conditional_check_failed(Some(fence)), CancellationReason::transaction_conflict()];
@@ -435,7 +435,7 @@ async fn the_fence_is_read_before_any_other_reason(step: Step) {
     assert_eq!(step.standing(&shop, &order), Undone);
 }
 
-/// The order's fence as DynamoDB's JSON has it.
+/// The order's fence in DynamoDB's JSON.
 fn fence_item(shop: &Shop, step: Step, order: &Order) -> Value {
     step.fence(shop, order).into_iter().map(|(name, value)| (name, wire(&value))).collect()
 }

@@ -24,7 +24,7 @@ async fn fulfil(shop: &Shop, order: &Order) -> OrderRecord {
     shop.orders.fulfil(order.order_id(), shop.now_ms()).await.unwrap().expect("the order is on record")
 }
 
-/// Everything that uses an effect up, as the workflow does it before it completes.
+/// Uses up every effect, as the workflow does before it completes the order.
 async fn consume(shop: &Shop, order: &Order) {
     for (function, step) in declarations::steps() {
         let Some(consumption) = &step.consumption else { continue };
@@ -109,7 +109,7 @@ async fn a_confirmed_order_is_not_completed_before_it_is_handed_over() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn what_is_handed_over_can_neither_be_cancelled_nor_confirmed_nor_closed() {
+async fn a_handed_over_order_can_be_neither_cancelled_nor_confirmed_nor_closed() {
     let shop = shop().open().await;
     let order = confirmed(&shop, "k1").await;
     let check = async |expected: &str| {

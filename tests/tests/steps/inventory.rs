@@ -1,4 +1,4 @@
-//! What is the inventory step's own.
+//! What is specific to the inventory step.
 
 use local_aws::{Api, CancellationReason, WireError};
 use serde_json::json;
@@ -66,7 +66,7 @@ async fn an_article_that_the_store_does_not_keep_is_named() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn stock_that_looks_short_beside_a_conflict_is_no_refusal() {
+async fn stock_that_looks_short_during_a_conflict_is_not_a_refusal() {
     let faults = Faults::none();
     let shop = shop().behind(&faults).open().await;
     let order = order("k1").of("LAPTOP001", 2).of("MOUSE001", 1).placed();
@@ -82,12 +82,12 @@ async fn stock_that_looks_short_beside_a_conflict_is_no_refusal() {
     assert_eq!(refuse([none(), short(), conflict()]).await, "Unavailable");
     assert_eq!(refuse([none(), conflict(), short()]).await, "Unavailable");
     assert_eq!(refuse([CancellationReason::throttling_error(), none(), short()]).await, "Unavailable");
-    // Without them it is one.
+    // Without the conflict it is one.
     assert_eq!(refuse([none(), short(), none()]).await, "OutOfStock");
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_failed_condition_that_the_old_item_does_not_bear_out_is_no_refusal() {
+async fn a_failed_condition_that_the_old_item_does_not_explain_is_not_a_refusal() {
     let faults = Faults::none();
     let shop = shop().behind(&faults).open().await;
     let order = INVENTORY.order(&shop, "k1").await;

@@ -1,4 +1,4 @@
-//! What is an invoice's own.
+//! What is specific to invoices.
 
 use aws_sdk_dynamodb::types::AttributeValue;
 use local_aws::{Api, CancellationReason, WireError};
@@ -53,7 +53,7 @@ async fn an_order_larger_than_the_limit_is_refused() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn an_account_on_hold_takes_no_invoice() {
+async fn an_account_on_hold_accepts_no_invoice() {
     let shop = shop().open().await;
     let refused = post(&shop, INVOICE_ORDER("k1").by("on-hold")).await.unwrap_err();
     assert_eq!(refused.error, "AccountOnHold");
@@ -73,7 +73,7 @@ async fn a_customer_without_an_account_gets_no_invoice() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn an_account_in_another_currency_takes_no_invoice() {
+async fn an_account_in_another_currency_accepts_no_invoice() {
     let shop = shop().open().await;
     let refused = post(&shop, INVOICE_ORDER("k1").by("euro")).await.unwrap_err();
     assert_eq!(refused.error, "CurrencyMismatch");
@@ -94,7 +94,7 @@ async fn a_prepaid_order_needs_no_account() {
     }
 }
 
-/// Changes an account's terms between the action's look at them and its write.
+/// Changes an account's terms between the action's read of them and its write.
 async fn post_while(change: (&str, AttributeValue)) -> (Shop, Order, Invoked) {
     let turns = Turns::free();
     let shop = shop().behind(&turns).open().await;
@@ -109,7 +109,7 @@ async fn post_while(change: (&str, AttributeValue)) -> (Shop, Order, Invoked) {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_limit_that_changes_under_the_action_is_looked_at_again() {
+async fn a_limit_that_changes_during_the_action_is_read_again() {
     for limit_minor in [50_00, 500_00, 20_00] {
         let (shop, order, invoked) = post_while(("credit_limit_minor", minor(limit_minor))).await;
         assert_eq!(error_of(invoked), "Unavailable", "the limit is {limit_minor} now");
@@ -119,7 +119,7 @@ async fn a_limit_that_changes_under_the_action_is_looked_at_again() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn what_the_account_says_at_the_write_counts() {
+async fn the_account_at_the_time_of_the_write_counts() {
     let (_, _, invoked) = post_while(("credit_limit_minor", minor(19_99))).await;
     assert_eq!(error_of(invoked), "CreditLimitExceeded");
     let (_, _, invoked) = post_while(("on_hold", flag(true))).await;
@@ -127,7 +127,7 @@ async fn what_the_account_says_at_the_write_counts() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn invoices_at_once_never_exceed_the_limit() {
+async fn concurrent_invoices_never_exceed_the_limit() {
     let shop = shop().open().await;
     let mut callers = JoinSet::new();
     for (number, functions) in instances(&shop, 8).into_iter().enumerate() {
@@ -148,7 +148,7 @@ async fn an_account_put_on_hold_does_not_block_the_reversal() {
     INVOICE.run(&shop, &order).await.unwrap();
     shop.set_terms("acme", "on_hold", flag(true)).await;
     shop.set_terms("acme", "credit_limit_minor", minor(0)).await;
-    // The first receipt still answers: what was posted is not refused afterwards.
+    // The first receipt still answers: a later hold does not refuse what was already posted.
     assert_eq!(INVOICE.run(&shop, &order).await.unwrap()["effect"], "APPLIED");
     assert_eq!(INVOICE.undo(&shop, &order).await.unwrap()["effect"], "UNDONE");
     assert_eq!(shop.owed_minor("acme"), 0);
@@ -156,7 +156,7 @@ async fn an_account_put_on_hold_does_not_block_the_reversal() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_refusal_beside_a_conflict_is_no_refusal() {
+async fn a_refusal_during_a_conflict_is_not_a_refusal() {
     let faults = Faults::none();
     let shop = shop().behind(&faults).open().await;
     let order = INVOICE.order(&shop, "k1").await;

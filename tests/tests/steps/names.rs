@@ -1,4 +1,4 @@
-//! The names of errors, from the functions to the definition and on to the reasons.
+//! The names of errors, from the functions through the definition to the reasons.
 
 use std::collections::BTreeSet;
 
@@ -16,15 +16,15 @@ use system_tests::shops::{Shop, shop};
 use crate::record::cancel;
 use crate::step::persist;
 
-/// The names under which a step can fail: its own refusals, and the errors of every step. Whether its code has the
-/// refusals that it declares is asked whenever a stack is opened.
+/// The names under which a step can fail: its own refusals and the errors of every step. Opening a stack checks
+/// whether its code has the refusals that it declares.
 fn errors_of_step(step: &'static Step) -> impl Iterator<Item = &'static str> {
-    // The variant of a refusal goes by the refusal's own name.
+    // The variant for a refusal uses the refusal's own name.
     let of_every_step = StepError::<StockRefusal>::VARIANTS.iter().copied().filter(|name| *name != "Refused");
     step.refusals.keys().map(String::as_str).chain(of_every_step)
 }
 
-/// The names under which a function can fail: its own errors, and those of every task.
+/// The names under which a function can fail: its own errors and those of every task.
 fn names_of(placeholder: &str) -> BTreeSet<&'static str> {
     let is_called = |function: &&Function| format!("${{{}}}", function.placeholder()) == placeholder;
     let function = declarations::functions().iter().filter(|function| function.is_task()).find(is_called);
@@ -69,14 +69,14 @@ fn every_error_that_the_definition_matches_is_one_that_its_function_can_return()
     }
 }
 
-/// The names that a task matches in its retriers of so many attempts.
+/// The error names in a task's retriers with this many attempts.
 fn retried(task: &Value, matches: impl Fn(u64) -> bool) -> BTreeSet<&str> {
     let retriers = task["Retry"].as_array().unwrap().iter();
     let retriers = retriers.filter(|retrier| matches(retrier["MaxAttempts"].as_u64().unwrap()));
     retriers.flat_map(|retrier| retrier["ErrorEquals"].as_array().unwrap()).filter_map(Value::as_str).collect()
 }
 
-/// Whether a task makes a call of the way forward, which a fence or the record's condition makes safe to repeat.
+/// Whether a task's call comes before the decision, where a fence or the record's condition makes it safe to repeat.
 fn is_repeatable(task: &Value) -> bool {
     match &task["Arguments"]["Payload"] {
         Value::String(payload) => payload.contains("'action': 'persist'"),
@@ -85,7 +85,7 @@ fn is_repeatable(task: &Value) -> bool {
 }
 
 #[test]
-fn every_task_retries_what_is_transient_and_the_way_forward_once_what_is_unknown_and_nothing_else() {
+fn every_task_retries_transient_errors_and_before_the_decision_unknown_ones_once_but_nothing_else() {
     let definition: Value = serde_json::from_str(DEFINITION).unwrap();
     let mut found = Vec::new();
     tasks(&definition["States"], &mut found);
@@ -97,7 +97,7 @@ fn every_task_retries_what_is_transient_and_the_way_forward_once_what_is_unknown
         if is_repeatable(&task) {
             repeatable += 1;
             assert_eq!(retried(&task, |attempts| attempts == 1), BTreeSet::from(["States.ALL"]), "{state}");
-            // States.ALL would repeat what is final, too.
+            // States.ALL would also repeat final errors.
             let mut last = names_of(&function);
             last.remove("Unavailable");
             assert_eq!(retried(&task, |attempts| attempts == 0), last, "{state}");
@@ -110,14 +110,14 @@ fn every_task_retries_what_is_transient_and_the_way_forward_once_what_is_unknown
     assert_eq!(repeatable, 1 + declarations::steps().len(), "to persist, and every step's action");
 }
 
-/// The name of a refusal as the API has it: `OUT_OF_STOCK` for `OutOfStock`.
+/// The API's name of a refusal: `OUT_OF_STOCK` for `OutOfStock`.
 fn reason_of(refusal: &str) -> String {
     let letter =
         |letter: char| if letter.is_uppercase() { format!("_{letter}") } else { letter.to_uppercase().to_string() };
     refusal.chars().map(letter).collect::<String>().trim_start_matches('_').to_owned()
 }
 
-/// The reason of an order that a step failed with this error.
+/// The reason of an order when a step fails with this error.
 async fn reason_after(shop: &Shop, error: &str) -> Reason {
     let order = order(error).of("LAPTOP001", 1).placed();
     persist(shop, &order).await.unwrap();
@@ -133,7 +133,7 @@ async fn every_refusal_of_a_step_has_a_reason_of_its_own() {
     for name in steps.collect::<BTreeSet<_>>() {
         let reason = reason_after(&shop, name).await;
         match name {
-            // A race that was lost, a mistake of ours: they say nothing about the order.
+            // A lost race, a mistake of ours: they say nothing about the order.
             "SagaCancelled" | "OtherContent" | "AlreadyConsumed" | "NotApplied" | "InvalidOrder" | "Unavailable" => {
                 assert_eq!(reason, Reason::StepFailed, "{name}");
             }

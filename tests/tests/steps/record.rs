@@ -49,8 +49,8 @@ pub fn status(invoked: Invoked) -> String {
     invoked.unwrap()["status"].as_str().unwrap().to_owned()
 }
 
-/// Every step, as the workflow does them before it confirms: an order that is confirmed without
-/// them fails the audit, as it should.
+/// Runs every step, as the workflow does before it confirms. A confirmed order without them fails the audit, as it
+/// should.
 pub async fn do_steps(shop: &Shop, order: &Order) {
     for step in with_prepaid_orders() {
         step.run(shop, order).await.unwrap();
@@ -91,7 +91,7 @@ async fn other_content_is_a_conflict_in_every_status_and_changes_nothing() {
     let check = async || {
         let before = shop.items();
         assert_eq!(error_of(persist(&shop, &other()).await), "IdempotencyConflict");
-        // It can neither cancel the first one's order nor be answered with its outcome.
+        // It can neither cancel the first body's order nor get its outcome.
         for error in ["OutOfStock", "States.Timeout"] {
             assert_eq!(error_of(cancel(&shop, &other(), error).await), "IdempotencyConflict");
         }
@@ -133,7 +133,7 @@ async fn an_order_that_is_absent_cannot_be_found_by_its_id_alone() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn an_input_that_is_none_is_an_invalid_order() {
+async fn an_invalid_input_is_reported_as_an_invalid_order() {
     let shop = shop().open().await;
     let order = sample();
     let before = shop.items();
@@ -152,7 +152,7 @@ async fn an_input_that_is_none_is_an_invalid_order() {
     assert_eq!(shop.items(), before);
 }
 
-/// An order that lacks a step's receipt would be called decided while the step knows nothing of it.
+/// An order that lacked a step's receipt would count as decided although the step knows nothing of it.
 #[tokio::test(start_paused = true)]
 async fn a_decision_needs_the_receipt_of_every_step_and_of_no_other() {
     let shop = shop().open().await;
@@ -188,7 +188,7 @@ async fn a_decision_needs_the_receipt_of_every_step_and_of_no_other() {
     confirm(&shop, &order).await.unwrap();
     shop.orders.fulfil(order.order_id(), shop.now_ms()).await.unwrap();
     is_refused("complete", &consumption_receipts()).await;
-    // What is closed would be refused for its status, too: the receipts are looked at first.
+    // A closed order would also be refused for its status: the receipts are checked first.
     is_refused("close", &receipts(Effect::Nothing)).await;
 }
 
@@ -204,7 +204,7 @@ async fn confirming_twice_changes_nothing() {
     advance(SECOND).await;
     assert_eq!(confirm(&shop, &order).await.unwrap(), first);
     assert_eq!(shop.items(), before);
-    assert_eq!(shop.due_ms(order.order_id()), None, "recovery has no business with it any more");
+    assert_eq!(shop.due_ms(order.order_id()), None, "recovery no longer looks after it");
     shop.audit();
 }
 
@@ -221,14 +221,14 @@ async fn cancelling_twice_keeps_the_first_reason() {
     advance(SECOND).await;
     assert_eq!(cancel(&shop, &order, "States.Timeout").await.unwrap(), first);
     assert_eq!(shop.items(), before);
-    // It became open anew, so recovery waits from then on.
+    // It is open again, so recovery's wait starts now.
     let due_ms = OPENED_MS + 1000 + orders::table::RECOVER_AFTER_MS;
     assert_eq!(shop.due_ms(order.order_id()), Some(due_ms));
     shop.audit();
 }
 
 #[tokio::test(start_paused = true)]
-async fn the_words_of_a_crash_are_not_for_the_client() {
+async fn the_message_of_a_crash_is_not_shown_to_the_client() {
     let shop = shop().open().await;
     let order = sample();
     persist(&shop, &order).await.unwrap();
@@ -272,7 +272,7 @@ async fn cancelling_an_absent_order_writes_the_full_record() {
     let record = shop.record(order.order_id());
     assert_eq!((&record.order, record.status, record.reason), (&order, Status::Cancelling, Some(Reason::StepFailed)));
     assert!(shop.due_ms(order.order_id()).is_some(), "recovery finds it");
-    // A persist that arrives only now reads what was decided.
+    // A persist that arrives only now reads the decision.
     assert_eq!(status(persist(&shop, &order).await), "CANCELLING");
     assert_eq!(error_of(persist(&shop, &other()).await), "IdempotencyConflict");
     assert_eq!(status(close(&shop, &order).await), "CANCELLED");
@@ -333,11 +333,11 @@ async fn confirming_and_cancelling_at_once_make_exactly_one_decision() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_persist_beside_the_cancellation_of_the_absent_order_is_decided_against() {
+async fn a_persist_during_the_cancellation_of_the_absent_order_is_cancelled() {
     let turns = Turns::free();
     let shop = shop().behind(&turns).open().await;
-    // The cancellation's first look finds nothing, its put is its second request, and if that
-    // loses, it decides with a third.
+    // The cancellation's first read finds nothing, its put is its second request, and if that loses, the third
+    // request decides.
     for script in permutations("PCCC") {
         let order = order(&script).of("LAPTOP001", 2).placed();
         turns.play(&script);
@@ -353,7 +353,7 @@ async fn a_persist_beside_the_cancellation_of_the_absent_order_is_decided_agains
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_persist_of_other_content_beside_a_cancellation_is_left_alone() {
+async fn a_persist_of_other_content_during_a_cancellation_is_left_alone() {
     let turns = Turns::free();
     let shop = shop().behind(&turns).open().await;
     let (order, other) = (sample(), other());

@@ -1,4 +1,4 @@
-//! A step and what is known about it, for the tests of them all.
+//! A step and what is known about it, for the tests of all steps.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -20,7 +20,7 @@ use Standing::{Consumed, Done, Tombstone, Undone, Untouched};
 const RESERVE_INVENTORY: &str = "reserve-inventory";
 const POST_ACCOUNTING: &str = "post-accounting";
 
-/// A step: its function, its two actions and an order for it.
+/// A step: its function, its two actions, and an order for it.
 #[derive(Debug, Clone, Copy)]
 pub struct Step {
     pub function: &'static str,
@@ -58,7 +58,7 @@ fn declared(order: fn(&str) -> OrderBuilder) -> impl Iterator<Item = Step> {
     })
 }
 
-/// What a step says of an order.
+/// What a step reports for an order.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Standing {
     Untouched,
@@ -69,7 +69,7 @@ pub enum Standing {
 }
 
 impl Step {
-    /// How many requests its action makes of DynamoDB, for an order that it has not seen.
+    /// How many DynamoDB requests its action makes for an order that is new to it.
     pub async fn requests(self) -> usize {
         let shop = shop().open().await;
         let order = self.order(&shop, "counted").await;
@@ -101,7 +101,7 @@ impl Step {
         functions.invoke(self.function, json!({"action": self.undo, "order_id": order.order_id()})).await
     }
 
-    /// Where the order stands by the step's fence; its effect has to be there, or not, accordingly.
+    /// Asserts the state of the order's fence, and that its effect is there or not accordingly.
     pub fn standing(self, shop: &Shop, order: &Order) -> Standing {
         let books = shop.audit();
         let fence = books.fence(self.function, order.order_id());
@@ -120,8 +120,8 @@ impl Step {
         standing
     }
 
-    /// What stands of the effect, and what stands of it once the action is done; `None` for a step of which
-    /// nothing is known but its fence.
+    /// What exists of the effect, and what exists of it once the action is done; `None` for a step of which only the
+    /// fence is known.
     fn effect(self, books: &Books, order_id: &OrderId) -> Option<(i64, i64)> {
         match self.function {
             RESERVE_INVENTORY => Some((reserved(books, order_id), 2)),
@@ -130,18 +130,18 @@ impl Step {
         }
     }
 
-    /// Whether an undone effect's fence may expire; `None` for a step of which it is not known.
+    /// Whether an undone effect's fence may expire; `None` for a step of which this is not known.
     pub fn undone_expires(self) -> Option<bool> {
         match self.function {
-            // A released reservation tells nothing that the record does not.
+            // A released reservation says nothing that the record does not.
             RESERVE_INVENTORY => Some(true),
-            // A journal is kept for good.
+            // A journal is kept forever.
             POST_ACCOUNTING => Some(false),
             _ => None,
         }
     }
 
-    /// The order's fence, as it is stored where the step declares it.
+    /// The order's fence, where the step declares that it is stored.
     pub fn fence(self, shop: &Shop, order: &Order) -> Item {
         let step = declarations::function(self.function).and_then(|function| function.step.as_ref()).unwrap();
         let key: BTreeMap<&str, String> = step
@@ -169,7 +169,7 @@ pub async fn persist(shop: &Shop, order: &Order) -> Invoked {
     shop.functions.invoke("persist-order", payload).await
 }
 
-/// The name by which Step Functions sees a failure.
+/// The name under which Step Functions sees a failure.
 pub fn error_of(invoked: Invoked) -> String {
     invoked.expect_err("it fails").error
 }
@@ -178,13 +178,13 @@ pub fn receipt(at_ms: i64, effect: &str) -> Value {
     json!({"at_ms": at_ms, "effect": effect})
 }
 
-/// A receipt of every step, as the workflow hands them over when it confirms, or when it closes.
+/// A receipt of every step, as the workflow passes them to confirm or to close.
 pub fn receipts(effect: Effect) -> StepReceipts {
     let receipt = Receipt { at_ms: OPENED_MS, effect };
     declarations::steps().iter().map(|(function, _)| (function.name.clone(), receipt)).collect()
 }
 
-/// A receipt of every step that has a consumption, as the workflow hands them over when it completes.
+/// A receipt of every step that has a consumption, as the workflow passes them to complete.
 pub fn consumption_receipts() -> StepReceipts {
     let mut receipts = receipts(Effect::Consumed);
     let consumes = |name: &str| {
@@ -196,7 +196,7 @@ pub fn consumption_receipts() -> StepReceipts {
 
 pub const SECOND: Duration = Duration::from_secs(1);
 
-/// Every caller has clients of its own, as every function instance has.
+/// Each caller has its own clients, as each function instance has.
 pub fn instances(shop: &Shop, count: usize) -> Vec<Arc<Functions>> {
     let instance = || Functions::new(tasks(&config(&shop.services), shop.clock));
     (0..count).map(|_| Arc::new(instance())).collect()

@@ -72,7 +72,7 @@ impl DynamoDb {
     /// Opens the store in `dir`, which must contain one, and locks it.
     ///
     /// # Errors
-    /// [`StoreError::Absent`] if there is none: a mistyped directory must not pass for an empty store in
+    /// [`StoreError::Absent`] if it contains none: a mistyped directory must not pass for an empty store in
     /// which nothing is wrong. [`StoreError::Held`] while another process has it open.
     pub fn open_existing(dir: &Path) -> Result<Self, StoreError> {
         Self::open_dir(DataDir::existing(dir)?)

@@ -71,7 +71,7 @@ pub fn number(number: i64) -> AttributeValue {
     AttributeValue::N(number.to_string())
 }
 
-/// Puts a fence if there is none, and returns the existing one otherwise.
+/// Puts a fence if none exists, and returns the existing one otherwise.
 pub fn put_fence(pk: &str) -> TransactWriteItem {
     let put = Put::builder()
         .table_name("inventory")

@@ -10,7 +10,7 @@ use order::{EpochMs, Order, OrderId};
 use saga::{Item, Refusal, Step, Unavailable};
 use serde::{Deserialize, Serialize};
 
-/// The most deliveries that are booked on a route at a time.
+/// The most deliveries that can be booked on a route.
 const ROUTE_CAPACITY: u32 = 1_000;
 
 /// The county that no van drives to.
@@ -23,10 +23,10 @@ pub struct Delivery {
     pub route: String,
 }
 
-/// How the delivery service says no to an order.
+/// Why the delivery service refuses an order.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error, strum::IntoStaticStr, strum::VariantNames)]
 pub enum DeliveryRefusal {
-    /// The route is full, or nobody drives it.
+    /// The route is full, or no van drives it.
     #[error("there is no delivery to {route}")]
     NoDelivery {
         /// The route.
@@ -47,7 +47,7 @@ pub struct BookDelivery {
 }
 
 impl BookDelivery {
-    /// The step on the deliveries in `table`.
+    /// The step, with its deliveries in `table`.
     pub fn new(table: impl Into<String>) -> Self {
         Self { table: table.into() }
     }
@@ -92,7 +92,7 @@ impl Step for BookDelivery {
 
     fn apply(&self, order: &Order, (): &(), _now_ms: EpochMs) -> Vec<TransactWriteItem> {
         let Delivery { route } = self.effect(order);
-        // No route takes more than its vans carry, and the island has none.
+        // No route takes more than its vans can carry, and the island has none.
         vec![match route.as_str() {
             ISLAND => self.change(&route, 1, "booked < :bound", 0),
             _ => self.change(&route, 1, "attribute_not_exists(booked) OR booked < :bound", ROUTE_CAPACITY),
@@ -104,7 +104,7 @@ impl Step for BookDelivery {
     }
 
     fn undo(&self, _order_id: &OrderId, delivery: &Delivery, _now_ms: EpochMs) -> Vec<TransactWriteItem> {
-        // The fence says that the delivery is booked. If the route says otherwise, a person has to look.
+        // The fence says that the delivery is booked. If the route says otherwise, an operator must look.
         vec![self.change(&delivery.route, -1, "booked > :bound", 0)]
     }
 

@@ -1,11 +1,11 @@
-# What the scripts that use Terraform share; to be sourced.
+# Shared by the scripts that use Terraform; meant to be sourced.
 
-# A setting that leads nowhere is a warning on every call.
+# A path that does not exist causes a warning on every call.
 [[ -e ${TF_CLI_CONFIG_FILE:-/} ]] || unset TF_CLI_CONFIG_FILE
 export TF_IN_AUTOMATION=1 TF_INPUT=0 CHECKPOINT_DISABLE=1
 
-# Where the AWS provider lies on this machine, in a folder as `terraform providers mirror` makes it; empty if
-# nowhere. TERRAFORM_PLUGIN_DIR says so, or it is looked for where such folders are kept.
+# Prints the folder with the AWS provider on this machine, as made by `terraform providers mirror`, or an empty
+# line. Taken from TERRAFORM_PLUGIN_DIR if set, otherwise searched in the usual places.
 plugin_dir() {
     if [[ -n ${TERRAFORM_PLUGIN_DIR:-} ]]; then
         printf '%s\n' "$TERRAFORM_PLUGIN_DIR"
@@ -17,8 +17,8 @@ plugin_dir() {
     printf '%s\n' "${found%/registry.terraform.io/hashicorp/aws}"
 }
 
-# Copies all that Terraform reads into a folder, so that nothing is left in the tree: the configuration, the
-# definition, the functions, and the tables that the crates declare. The tests read openapi.yaml too.
+# Copies everything that Terraform reads into a folder, so that nothing is written to the tree: the configuration,
+# the definition, the functions, and the tables that the crates declare. The tests also read openapi.yaml.
 copy_terraform() {
     mkdir -p "$1"
     cp -R terraform statemachine functions openapi.yaml "$1"
@@ -30,7 +30,7 @@ copy_terraform() {
     done
 }
 
-# terraform init, with the locked provider: from this machine if it is here, else from the registry.
+# Runs terraform init with the locked provider, from this machine if possible, otherwise from the registry.
 init_terraform() {
     local dir
     dir=$(plugin_dir)

@@ -1,9 +1,9 @@
-"""What JSON Schema cannot say of a valid request, made true before Schemathesis sends one.
+"""Makes Schemathesis's valid requests follow the rules that JSON Schema cannot express.
 
-A check of Schemathesis holds the API to its word: what the description allows is accepted. But some rules
-span fields, or the requests before: a total is a sum, a currency has its decimals, a key stands for one
-body, a cursor is one that was handed out. So a request that is valid by the description is made valid by
-those rules too. One that is meant to be invalid is sent as it is.
+Schemathesis checks that the API accepts what its description allows. But some rules span several fields or
+requests: a total is a sum, a currency has its decimals, a key stands for one body, a cursor was issued by the
+API. So requests that are valid by the description are made valid by these rules too. Requests that are meant
+to be invalid are sent unchanged.
 """
 
 import hashlib
@@ -19,7 +19,7 @@ MAX_AMOUNT = Decimal(1_000_000)
 # Ten thousand adjustments of this size leave stock below its limit.
 MAX_STEP = 1_000_000
 
-# Cursors that the API handed out, by the list that they belong to.
+# Cursors that the API issued, by the list that they belong to.
 cursors = {}
 
 
@@ -33,7 +33,7 @@ def before_call(ctx, case, kwargs):
         case.body["currency"] = "USD"
         case.body["creditLimit"] = as_number(cents(case.body["creditLimit"]))
     if case.operation.path.endswith("/adjustments") and isinstance(case.body, dict):
-        # Stock is not added to without end, and earlier requests have added to it: steps are small.
+        # Stock has an upper limit, and earlier requests have added to it, so steps are small.
         difference = int(case.body["difference"])
         case.body["difference"] = max(-MAX_STEP, min(difference, MAX_STEP))
     if case.operation.method == "post" and isinstance(case.body, dict):
@@ -43,7 +43,7 @@ def before_call(ctx, case, kwargs):
     if case.query and case.operation.label == "GET /orders":
         name_store(case.query)
     if case.query and "from" in case.query and "to" in case.query:
-        # They may be anything; together they are a period.
+        # Each may be anything, but together they must be a period.
         case.query["from"], case.query["to"] = "2026-01-31T08:00:00Z", "2026-12-31T08:00:00+05:30"
     if case.query and "cursor" in case.query:
         genuine = cursors.get(place(case))
@@ -62,7 +62,7 @@ def after_call(ctx, case, response):
 
 
 def place(case):
-    """The list that a cursor is bound to: everything but the page's size and the cursor itself."""
+    """The list that a cursor is bound to: everything except the page size and the cursor itself."""
     query = {name: value for name, value in (case.query or {}).items() if name not in ("limit", "cursor")}
     return target(case) + json.dumps(query, sort_keys=True, default=str)
 
@@ -72,7 +72,7 @@ def target(case):
 
 
 def name_store(query):
-    """A store has a pick list, and no other list by status."""
+    """The pick list needs a store; the other lists by status take none."""
     if query.get("status") == "CONFIRMED":
         query.setdefault("storeId", "main")
     else:
@@ -80,7 +80,7 @@ def name_store(query):
 
 
 def state_version(case):
-    """What is set is the version that was just read, or nothing yet."""
+    """Sets the version that was just read, or creates if there is none yet."""
     for name in ("If-Match", "If-None-Match"):
         case.headers.pop(name, None)
     known = requests.get(case.as_transport_kwargs()["url"], timeout=30).headers.get("etag")
@@ -91,7 +91,7 @@ def state_version(case):
 
 
 def make_sum(body):
-    """Gives an order a currency with two decimals, an article a line, and the total that it has."""
+    """Gives an order a currency with two decimals, a different article in each line, and the right total."""
     if "currency" in body:
         body["currency"] = "USD"
     total = Decimal(0)
@@ -108,12 +108,12 @@ def cents(amount):
 
 
 def as_number(amount):
-    """An amount as Python writes it: a float has 15 digits that are exact, and these have fewer."""
+    """An amount as a Python number. Floats are exact to 15 digits, and amounts have fewer."""
     return int(amount) if amount == int(amount) else float(amount)
 
 
 def give_key(case):
-    """Makes the idempotency key one that no other body was sent with."""
+    """Makes the idempotency key unique to this body."""
     body = {name: value for name, value in case.body.items() if name != "clientRequestId"}
     content = target(case) + json.dumps(body, sort_keys=True)
     suffix = hashlib.sha256(content.encode()).hexdigest()[:16]

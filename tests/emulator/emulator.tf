@@ -1,6 +1,6 @@
-# The shipped definition for an emulator that takes no notice of a Parallel state's Assign, and of a Succeed
-# state's Output: a Pass state after the one, and instead of the other, does the same. The ARN of a function's
-# version lacks the version there.
+# The shipped definition for an emulator that ignores a Parallel state's Assign and a Succeed state's Output: a Pass
+# state after the former and instead of the latter does the same. The emulator's ARN of a function's version lacks
+# the version.
 
 locals {
   definition = jsondecode(templatefile("${path.module}/../statemachine/order-saga.asl.json", {

@@ -1,20 +1,20 @@
-# Where the emulator differs from AWS. Terraform merges this file into the configuration when it lies
-# beside it, which it does in a copy for the tests only.
+# Where the emulator differs from AWS. Terraform merges this file into the configuration when it is in the same
+# folder, which it is only in a copy for the tests.
 
 locals {
-  # It starts no execution by an alias.
+  # It cannot start an execution through an alias.
   workflow_arn = local.state_machine_arn
 
   # Its queues are on this machine.
   queue_urls = { for queue, resource in aws_sqs_queue.this : queue => resource.url }
 }
 
-# It makes keys by explicit value only.
+# It creates keys only from explicit values.
 resource "aws_api_gateway_api_key" "client" {
   value = "emulator-key-of-the-client-${each.key}"
 }
 
-# It speaks HTTP, and it enforces policies: TLS only would be nobody.
+# It serves HTTP and enforces policies, so a policy that requires TLS would refuse every call.
 resource "aws_sqs_queue_policy" "this" {
   for_each = {}
 }
@@ -36,8 +36,8 @@ resource "aws_sqs_queue_redrive_policy" "this" {
   })
 }
 
-# It takes no notice of a Parallel state's Assign, and of a Succeed state's Output. emulator.tf has the
-# definition in words that it understands.
+# It ignores a Parallel state's Assign and a Succeed state's Output. emulator.tf has an equivalent definition that it
+# understands.
 resource "aws_sfn_state_machine" "this" {
   definition = jsonencode(merge(local.definition, { States = local.emulated_states }))
 }

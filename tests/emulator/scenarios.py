@@ -1,12 +1,12 @@
 #!/usr/bin/env python3
-"""What the emulator is needed for: its own state, and the scenarios that need AWS around the API.
+"""The emulator's state, and the scenarios that need AWS around the API.
 
     scenarios.py inventory                 what exists, one line each
     scenarios.py load TF_OUTPUTS.json      stores tests/emulator/stock.json
     scenarios.py run TF_OUTPUTS.json       the scenarios
 
-The emulator is at AWS_ENDPOINT_URL. It enforces the policies of the functions' roles, so a permission
-that is missing fails a scenario, and one that is taken away is how a service is made unreachable.
+The emulator is at AWS_ENDPOINT_URL. It enforces the policies of the functions' roles. So a missing permission
+fails a scenario, and scenarios make a service unreachable by denying it.
 """
 
 import json
@@ -35,7 +35,7 @@ def pages(service, operation, key):
 
 
 def inventory():
-    """All that a stack is made of, by kind and name."""
+    """Everything that a stack consists of, by kind and name."""
     for name in pages("dynamodb", "list_tables", "TableNames"):
         yield f"table {name}"
     for url in client("sqs").list_queues().get("QueueUrls", []):
@@ -98,7 +98,7 @@ class Stack:
         return order["status"] if code == 200 else None
 
     def recover(self):
-        """What recovery's schedule does each minute: its own target, with its own input."""
+        """Does what recovery's schedule does every minute: calls its target with its input."""
         schedules = client("scheduler")
         targets = [schedules.get_schedule(Name=schedule["Name"])["Target"] for schedule in schedules.list_schedules()["Schedules"]]
         (target,) = [target for target in targets if f":{self.function('recover-orders')}:" in target["Arn"]]
@@ -112,7 +112,7 @@ class Stack:
 
 
 class Refusal:
-    """While it lasts, DynamoDB refuses these functions."""
+    """Makes DynamoDB refuse these functions while it lasts."""
 
     def __init__(self, roles):
         self.roles = [role for role, _ in roles]
@@ -128,10 +128,10 @@ class Refusal:
 
 
 def eventually(wanted, look):
-    """Looks until it sees what is wanted, and says what it saw last if it never does."""
+    """Looks until it sees what is wanted; otherwise fails with what it saw last."""
     ends = time.monotonic() + PATIENCE_S
     while (seen := look()) != wanted:
-        assert time.monotonic() < ends, f"{seen!r} is not {wanted!r} in time"
+        assert time.monotonic() < ends, f"saw {seen!r} in the end, not {wanted!r}"
         time.sleep(0.2)
 
 
@@ -188,8 +188,8 @@ def recovery_finds_nothing_to_do_when_all_is_well(stack):
     assert report["left"] == 0 and report["failed_looks"] == 0 and report["parked"] == 0, report
 
 
-def an_order_that_dynamodb_does_not_take_waits_in_the_overflow_queue(stack):
-    # Recovery works the queue off; it is stopped so that the order is seen waiting.
+def an_order_that_dynamodb_refuses_waits_in_the_overflow_queue(stack):
+    # Recovery is stopped too, because it would handle the message before the order is seen waiting.
     with stack.refuse_dynamodb("intake", "persist-order", "recover-orders"):
         code, headers, order = stack.place(f"overflow-{uuid.uuid4()}")
         assert (code, order["status"]) == (202, "PENDING"), (code, order)
@@ -199,12 +199,12 @@ def an_order_that_dynamodb_does_not_take_waits_in_the_overflow_queue(stack):
     eventually("CONFIRMED", lambda: stack.status(order_id))
 
 
-def an_order_whose_step_stays_unreachable_is_kept_and_taken_up_by_an_operator(stack):
+def an_order_whose_step_stays_unreachable_is_kept_and_restarted_by_an_operator(stack):
     with stack.refuse_dynamodb("reserve-inventory"):
         code, _, order = stack.place(f"unreachable-{uuid.uuid4()}")
         assert (code, order["status"]) == (202, "PENDING"), (code, order)
         assert stack.status(order["orderId"]) == "PENDING", "a store that is down cancels nobody's order"
-    # It is due only once no execution can be alive any more. Nobody waits five minutes for that here.
+    # The schedule would wait five minutes, until no execution can be alive. An operator need not wait.
     command = json.dumps({"action": "take_up", "order_id": order["orderId"]}).encode()
     answer = client("lambda").invoke(FunctionName=stack.function("recover-orders"), Qualifier="live", Payload=command)
     taken = json.loads(answer["Payload"].read())
@@ -221,7 +221,7 @@ def an_order_that_intake_had_to_write_itself_is_started_by_the_schedule(stack):
     eventually("CONFIRMED", lambda: stack.status(order["orderId"]))
 
 
-def an_order_whose_stock_cannot_be_consumed_is_handed_over_all_the_same(stack):
+def an_order_whose_stock_cannot_be_consumed_yet_is_handed_over_anyway(stack):
     _, _, order = stack.place(f"picked-{uuid.uuid4()}")
     path = f"/orders/{order['orderId']}"
     with stack.refuse_dynamodb("reserve-inventory"):
@@ -234,31 +234,31 @@ def an_order_whose_stock_cannot_be_consumed_is_handed_over_all_the_same(stack):
     eventually("FULFILLED", lambda: stack.status(order["orderId"]))
 
 
-def a_poison_message_ends_in_the_dead_letter_queue_and_takes_no_other_along(stack):
+def a_poison_message_ends_in_the_dead_letter_queue_alone(stack):
     sqs = client("sqs")
     urls = stack.outputs["queue_urls"]
-    # Both in one batch: an order that waits, and a text that is none.
+    # Both in one batch: an order, and a text that is not an order.
     with stack.refuse_dynamodb("intake", "persist-order", "recover-orders"):
-        _, _, order = stack.place(f"beside-poison-{uuid.uuid4()}")
-        sqs.send_message(QueueUrl=urls["overflow"], MessageBody="this is no order")
+        _, _, order = stack.place(f"with-poison-{uuid.uuid4()}")
+        sqs.send_message(QueueUrl=urls["overflow"], MessageBody="this is not an order")
     eventually("CONFIRMED", lambda: stack.status(order["orderId"]))
 
     def dead_letters():
         received = sqs.receive_message(QueueUrl=urls["overflow-dead"], WaitTimeSeconds=1, VisibilityTimeout=0).get("Messages", [])
         return [message["Body"] for message in received]
 
-    eventually(["this is no order"], dead_letters)
+    eventually(["this is not an order"], dead_letters)
 
 
 SCENARIOS = [
     a_request_without_an_api_key_is_refused_as_a_problem_document,
     the_deployed_workflow_calls_published_versions_only,
     recovery_finds_nothing_to_do_when_all_is_well,
-    an_order_that_dynamodb_does_not_take_waits_in_the_overflow_queue,
-    an_order_whose_step_stays_unreachable_is_kept_and_taken_up_by_an_operator,
+    an_order_that_dynamodb_refuses_waits_in_the_overflow_queue,
+    an_order_whose_step_stays_unreachable_is_kept_and_restarted_by_an_operator,
     an_order_that_intake_had_to_write_itself_is_started_by_the_schedule,
-    an_order_whose_stock_cannot_be_consumed_is_handed_over_all_the_same,
-    a_poison_message_ends_in_the_dead_letter_queue_and_takes_no_other_along,
+    an_order_whose_stock_cannot_be_consumed_yet_is_handed_over_anyway,
+    a_poison_message_ends_in_the_dead_letter_queue_alone,
 ]
 
 

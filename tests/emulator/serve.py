@@ -1,13 +1,13 @@
 #!/usr/bin/env python3
-"""Runs the emulator, with two differences to AWS taken out.
+"""Runs the emulator, with two differences from AWS removed.
 
-An Express execution may be started by the same name any number of times; each is an execution of its own.
+Express executions may be started under the same name any number of times; each is a separate execution.
 https://docs.aws.amazon.com/step-functions/latest/apireference/API_StartExecution.html
-The saga relies on that, and the emulator knows it of Standard ones only, where names are unique.
+The saga relies on that. The emulator treats names as unique, as they are for Standard executions.
 
-A function behind API Gateway is told whose API key a request came with.
+A function behind API Gateway is given the id of the API key that a request came with.
 https://docs.aws.amazon.com/apigateway/latest/developerguide/api-gateway-mapping-template-reference.html
-The functions rely on that, and the emulator checks the key and keeps it to itself.
+The functions rely on that. The emulator checks the key but does not pass it on.
 """
 
 import contextvars

@@ -1,15 +1,15 @@
 #!/usr/bin/env python3
-"""Adds a fourth step by the guide in ARCHITECTURE.md, sees it work, and sees each edit of the guide missed.
+"""Adds a fourth step following the guide in ARCHITECTURE.md, and checks that every edit of the guide is needed.
 
     check.py --target DIR [--keep]
 
-The step is `book-delivery`, in this folder. In a copy of the repository its folder is put beside the other
-functions, and every edit of the guide is made. Then the copy is built, its definition is linted, every single
-fault is explored, and its API is compared with its description. After that each edit is taken back: a check
-has to fail, and what it says has to name the place. A check reports everything that it finds, so edits that the
-same check misses are taken back together; what it does not name then is taken back alone before it counts.
+The step is `book-delivery`, in this folder. In a copy of the repository, the script adds its folder to the other
+functions and makes every edit of the guide. Then it builds the copy, lints its definition, explores every single
+fault, and compares the API with its description. After that it reverts each edit: a check must fail, and its
+output must name the place. A check reports everything that it finds, so edits with the same check are reverted
+together; an edit that the output does not name is then reverted alone before it counts as not noticed.
 
-DIR is a cargo target folder that the copy's own is copied from, so that nothing but this repository is compiled.
+DIR is a cargo target folder. The script works on a copy of it, so that only this repository is compiled.
 """
 
 import argparse
@@ -35,7 +35,7 @@ DEFINITION = "statemachine/order-saga.asl.json"
 
 @dataclasses.dataclass
 class Edit:
-    """One edit: what it changes in a file's text, and which check says what where it is missing."""
+    """One edit: how it changes a file's text, and what which check says when it is missing."""
 
     name: str
     file: str
@@ -45,10 +45,10 @@ class Edit:
 
 
 def after(old, new):
-    """Puts `new` behind the first `old`."""
+    """Inserts `new` after the first `old`."""
 
     def change(text):
-        assert old in text, f"there is no {old!r} any more"
+        assert old in text, f"{old!r} is not in the file any more"
         return text.replace(old, old + new, 1)
 
     return change
@@ -66,7 +66,7 @@ def states(change):
 
 
 def task_like(state, action, **changes):
-    """A Task as `state` is, which asks the step's function for `action`."""
+    """A Task like `state` that asks the step's function for `action`."""
     task = json.loads(json.dumps(state))
     task["Comment"] = f"Asks for {action}."
     task["Arguments"]["FunctionName"] = "${BookDeliveryFunctionArn}"
@@ -254,7 +254,7 @@ def copy_repository(destination):
     )
     for name in listed.stdout.splitlines():
         source = ROOT / name
-        # Copied with a new time of change: cargo must not take the copied target's crates for these.
+        # Copied with a new modification time, so that cargo does not reuse the copied target's crates for these.
         if source.is_file():
             (destination / name).parent.mkdir(parents=True, exist_ok=True)
             shutil.copyfile(source, destination / name)
@@ -268,7 +268,7 @@ def copy_target(source, destination):
 
 
 def apply(root, removed=()):
-    """Makes every edit on the files as they are in the repository, but for these."""
+    """Makes every edit except these, on the files as they are in the repository."""
     for file in sorted({edit.file for edit in EDITS}):
         text = (ROOT / file).read_text()
         for edit in EDITS:
@@ -289,7 +289,7 @@ def apply(root, removed=()):
 
 
 def together(removals):
-    """The removals by their check; those that it has to say the same of stand in different groups."""
+    """The removals grouped by their check; two with the same message are in different groups."""
     groups = []
     for removal in removals:
         for group in groups:
@@ -302,7 +302,7 @@ def together(removals):
 
 
 def miss(copy, removals, started):
-    """Takes these edits back and sees their check name each; what is wrong with it."""
+    """Reverts these edits and returns what is wrong with their check: it must fail and name each."""
     apply(copy.root, removals)
     code, said = copy.check(removals[0].check)
     noticed = [removal for removal in removals if code != 0 and removal.says in said]
@@ -333,7 +333,7 @@ def say(started, text):
 def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--target", required=True, type=pathlib.Path)
-    parser.add_argument("--keep", action="store_true", help="leave the copy behind, and say where")
+    parser.add_argument("--keep", action="store_true", help="keep the copy, and print its path")
     arguments = parser.parse_args()
     started = time.monotonic()
     work = pathlib.Path(tempfile.mkdtemp(prefix="fourth-step-"))
@@ -346,12 +346,12 @@ def main():
         existing = sorted({edit.file for edit in EDITS} - {DEFINITION})
         say(started, f"{STEP} added: its folder, its states, and edits of {len(existing)} files: {', '.join(existing)}")
         if len(existing) > 5:
-            failed.append(f"the guide touches {len(existing)} files, and five are its limit")
+            failed.append(f"the guide changes {len(existing)} files; the limit is five")
 
         for what, (code, said) in [
             ("the definition is linted", copy.lint()),
             ("every single fault is explored", copy.saga("explore")),
-            ("the API is as it is described", copy.check("api")),
+            ("the API matches its description", copy.check("api")),
             ("an order that it refuses is explored", copy.check("explorer")),
         ]:
             say(started, f"{what}: {'yes' if code == 0 else 'NO'}")
@@ -361,7 +361,7 @@ def main():
             explored = copy.run(str(copy.target / "debug/order-saga"), "explore", "--json", "--kind", "no-delivery")[1]
             counts, _ = json.JSONDecoder().raw_decode(explored[explored.index("{") :])
             runs = sum(fault["run"] for kind in counts["kinds"] for fault in kind["faults"])
-            say(started, f"of them {runs} schedules of an order that {STEP} refuses")
+            say(started, f"including {runs} schedules of an order that {STEP} refuses")
 
         for removals in [] if failed else together(REMOVALS):
             failed += miss(copy, removals, started)
@@ -374,7 +374,7 @@ def main():
         print(failure)
     if failed:
         sys.exit(1)
-    print(f"{len(REMOVALS)} edits, each noticed where it is missing")
+    print(f"{len(REMOVALS)} edits, each noticed when it is missing")
 
 
 if __name__ == "__main__":

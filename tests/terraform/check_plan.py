@@ -3,17 +3,17 @@
 
     check_plan.py PLAN.json --zips DIR --local LOCAL.json
 
-Permissions: for each function, the actions of its policy are exactly those that its code calls. The
-code's calls are read from the compiled function: the linker keeps an operation's name only if something
-that can run refers to it, so this is reachability as the compiler sees it, through every crate. A
-transaction is authorised by its writes. Their kinds are read from the sources of the function, of the
-crates that own the tables it writes, and of the fences.
+Permissions: the actions in each function's policy must be exactly those that its code calls. The calls are
+read from the compiled function: the linker keeps an operation's name only if something that can run refers to
+it, so this is reachability as the compiler sees it, through every crate. A transaction is authorised by its
+writes. Their kinds are read from the sources of the function, of the crates that own the tables it writes, and
+of the fences.
 
-The local stack prints what it is made of: `cargo run --example local_stack`. The plan has the same
-tables (keys, attributes, indexes, time to live), queues (visibility timeout, redrive), time limits of
-functions, and batches that functions receive.
+The local stack: `cargo run --example local_stack` prints its shape. The plan must have the same tables (keys,
+attributes, indexes, time to live), queues (visibility timeout, redrive), time limits of functions, and batch
+sizes of received messages.
 
-It prints everything that differs, and ends with 1 if anything does.
+Prints every difference, and exits with 1 if there is any.
 """
 
 import argparse
@@ -25,8 +25,8 @@ import zipfile
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
 
-# Services by the prefix of their operations' names on the wire, and the operations that exist there, so
-# that a name which is followed by other text in the executable is still recognised.
+# Services by the prefix of their operations' names on the wire, with all of their operations, so that a name is
+# recognised even if other text follows it in the executable.
 SERVICES = {
     "DynamoDB_20120810": (
         "dynamodb",
@@ -45,7 +45,7 @@ SERVICES = {
     ),
 }
 
-# The writes that a transaction can hold, as their builders are called, and the action that each needs.
+# The writes that a transaction can contain, by the names of their builders, and the action that each needs.
 # https://docs.aws.amazon.com/amazondynamodb/latest/developerguide/transaction-apis-iam.html
 TRANSACTION_WRITES = {
     "Put": "dynamodb:PutItem",
@@ -61,7 +61,7 @@ def called_operations(zip_path):
     called = set()
     for prefix, (service, operations) in SERVICES.items():
         known = sorted(operations.split(), key=len, reverse=True)
-        # A lookahead, for one name may follow another without a gap.
+        # A lookahead, because one name may follow another without a gap.
         for match in re.finditer(re.escape(prefix.encode()) + rb"\.(?=([A-Za-z]+))", executable):
             text = match.group(1).decode()
             operation = next((name for name in known if text.startswith(name)), None)
@@ -101,7 +101,7 @@ class Plan:
     def __init__(self, path):
         resources = json.loads(pathlib.Path(path).read_text())["planned_values"]["root_module"]["resources"]
         self.resources = {resource["address"]: resource.get("values", {}) for resource in resources}
-        # Every name begins with the stack's.
+        # Every name begins with the name of the stack.
         self.prefix = self.resources["aws_sfn_state_machine.this"]["name"] + "-"
 
     def instances(self, kind):
@@ -125,19 +125,19 @@ def check_permissions(plan, zips):
         granted = {action for statement in statements for action in as_list(statement["Action"])}
         called = called_actions(function, zips / function / "bootstrap.zip")
         if not called:
-            yield f"{function}: no call was found in its executable"
+            yield f"{function}: found no AWS call in its executable"
         for action in sorted(called - granted):
-            yield f"{function}: its code calls {action}, and its policy does not allow it"
+            yield f"{function}: its code calls {action}, but its policy does not allow it"
         for action in sorted(granted - called):
-            yield f"{function}: its policy allows {action}, and its code never calls it"
+            yield f"{function}: its policy allows {action}, but its code never calls it"
 
-        # A DynamoDB action is granted on the table that the function is told of, and on nothing else.
+        # A DynamoDB action is granted only on tables that the function's environment names.
         variables = functions[function]["environment"][0]["variables"] or {}
         tables = {value for name, value in variables.items() if name.endswith("_TABLE")}
         for statement in statements:
             for resource in as_list(statement["Resource"]):
                 if ":dynamodb:" in resource and resource.split(":table/")[1].split("/")[0] not in tables:
-                    yield f"{function}: its policy names {resource}, and its environment names {sorted(tables)}"
+                    yield f"{function}: its policy names {resource}, but its environment names {sorted(tables)}"
                 if ("dynamodb:Query" in as_list(statement["Action"])) != ("/index/" in resource):
                     yield f"{function}: queries are on an index, and everything else on the table: {resource}"
 
@@ -187,7 +187,7 @@ def planned_batches(plan):
     return {queue: source["batch_size"] for queue, source in plan.instances("aws_lambda_event_source_mapping.this").items()}
 
 
-# What is compared, by its name in LOCAL.json: a word for one of them, and where a plan has them.
+# What is compared, by its name in LOCAL.json: a word for one of them, and how to read them from a plan.
 COMPARED = {
     "tables": ("the table", planned_tables),
     "queues": ("the queue", planned_queues),
@@ -198,13 +198,13 @@ COMPARED = {
 
 def check_local(plan, local):
     if set(local) != set(COMPARED):
-        yield f"the local stack prints {sorted(local)}, and this check compares {sorted(COMPARED)}"
+        yield f"the local stack prints {sorted(local)}, but this check compares {sorted(COMPARED)}"
     for part in sorted(set(local) & set(COMPARED)):
         noun, read = COMPARED[part]
         planned = read(plan)
         for name in sorted(set(planned) | set(local[part])):
             if planned.get(name) != local[part].get(name):
-                yield f"{noun} {name} is {json.dumps(planned.get(name))} in the plan, and {json.dumps(local[part].get(name))} on the local stack"
+                yield f"{noun} {name} is {json.dumps(planned.get(name))} in the plan, but {json.dumps(local[part].get(name))} on the local stack"
 
 
 def main():

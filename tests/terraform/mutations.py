@@ -1,15 +1,15 @@
 #!/usr/bin/env python3
-"""Breaks what keeps the deployment safe, in a copy, and sees a check go red for each thing that is broken.
+"""Breaks each safety property of the deployment in a copy, and sees that a check fails for each.
 
     mutations.py COPY --zips DIR --local LOCAL.json --order-saga EXECUTABLE [--one-by-one]
 
-COPY holds all that Terraform reads: terraform/ (initialised), statemachine/, functions/, the tables'
-crates/*/table.json and openapi.yaml. Each mutation names what it breaks, the check that has to notice, and
-a part of what that check has to say, so that a check which is red for another reason does not count.
+COPY contains everything that Terraform reads: terraform/ (initialised), statemachine/, functions/, the tables'
+crates/*/table.json and openapi.yaml. Each mutation names what it breaks, the check that must fail, and a part
+of that check's output, so that a failure for another reason does not count.
 
-A Terraform run takes seconds and reports everything that it finds, so mutations that the same check notices are
-made together, and each has to be named. What was not named among others is tried alone before it counts as
-missed. `--one-by-one` makes each alone from the start.
+A Terraform run takes seconds and reports everything that it finds, so mutations with the same check are made
+together, and the output must name each of them. A mutation that it does not name is made alone before it counts
+as missed. `--one-by-one` makes each alone from the start.
 """
 
 import argparse
@@ -33,9 +33,9 @@ class Mutation:
     name: str
     check: str
     says: str
-    # What to do to the copy.
+    # How to change the copy.
     mutate: object
-    # Whether the check stops at it, and would not see a second one.
+    # Whether the check stops at this one and would not see a second one.
     stops: bool = False
 
 
@@ -48,19 +48,19 @@ def plan(name, says, file, old, new):
 
 
 def replaced(file, old, new):
-    """A text of a file is replaced by another one."""
+    """Replaces a text in a file."""
 
     def mutate(tree):
         text = (tree / file).read_text()
         if old not in text:
-            raise SystemExit(f"{file} does not have {old!r} any more")
+            raise SystemExit(f"{file} does not contain {old!r} any more")
         (tree / file).write_text(text.replace(old, new, 1))
 
     return mutate
 
 
 def edited(file, edit):
-    """The JSON of a file is changed."""
+    """Changes the JSON of a file."""
 
     def mutate(tree):
         value = json.loads((tree / file).read_text())
@@ -71,7 +71,7 @@ def edited(file, edit):
 
 
 def put(file, *path):
-    """A field of a JSON file, which may be new, gets another value: the last of the path."""
+    """Sets a field of a JSON file, which may be new, to the last element of the path."""
     *parents, field, value = path
 
     def edit(root):
@@ -83,7 +83,7 @@ def put(file, *path):
 
 
 def drop(file, *path):
-    """A field of a JSON file is gone."""
+    """Removes a field of a JSON file."""
     *parents, field = path
 
     def edit(root):
@@ -183,7 +183,7 @@ SAFETY = [
     test("silence that is no alarm", "must not fall silent", "observability.tf", 'missing = "breaching"', 'missing = "notBreaching"'),
 ]
 
-# Declarations that contradict each other: no plan is made of them.
+# Declarations that contradict each other: Terraform makes no plan from them.
 CONTRADICTIONS = [
     Mutation("a function without a declaration", "plan", "functions/query-orders has no function.json", lambda tree: (tree / QUERY).unlink()),
     Mutation("a declaration without a function", "plan", "functions/query-orders has a function.json and no Cargo.toml", lambda tree: (tree / QUERY).with_name("Cargo.toml").unlink()),
@@ -212,7 +212,7 @@ CONTRADICTIONS = [
 
 
 def states(definition):
-    """Every state of a definition, those of branches included, by name."""
+    """Every state of a definition by name, including those of branches."""
     for name, state in definition["States"].items():
         yield name, state
         for branch in state.get("Branches", []):
@@ -220,8 +220,8 @@ def states(definition):
 
 
 def without_catch(name):
-    """The state without its Catch, and without the states of its own branch that only that led to: what is
-    unreachable is an error by itself, and would hide whether the Catch is missed."""
+    """Removes the state's Catch, and the states in its branch that only the Catch leads to: an unreachable state is
+    an error itself, and would hide whether the missing Catch is noticed."""
 
     def edit(definition):
         del dict(states(definition))[name]["Catch"]
@@ -234,7 +234,7 @@ def without_catch(name):
 
 
 def definition_mutations():
-    """Catch removed from each state that has one, as both the lint and Terraform's test see it."""
+    """Removes the Catch of each state that has one, for the lint, and of the first one also for Terraform's test."""
     caught = [name for name, state in states(json.loads((ROOT / ASL).read_text())) if "Catch" in state]
     for name in caught:
         yield Mutation(f"no Catch on {name}", "lint", name, edited(ASL, without_catch(name)))
@@ -246,7 +246,7 @@ class Checks:
         self.arguments = arguments
 
     def run(self, check, tree):
-        """The check's exit code and all that it says."""
+        """The check's exit code and its whole output."""
         terraform = ["terraform", f"-chdir={tree}/terraform"]
         if check == "test":
             return self.command([*terraform, "test", "-no-color", "-filter=tests/safety.tftest.hcl"])
@@ -270,7 +270,7 @@ class Checks:
 
 
 def groups(mutations, largest):
-    """The mutations in groups of one check and different messages, at most `largest` in each."""
+    """The mutations grouped by check, with different messages, at most `largest` in a group."""
     made = []
     for mutation in mutations:
         for group in made:
@@ -284,26 +284,26 @@ def groups(mutations, largest):
 
 
 def attempt(mutations, checks):
-    """For each mutation what is wrong with the check, or None if it went red for it; all are made together."""
+    """For each mutation what is wrong with the check, or None if it failed because of it; all are made together."""
     with tempfile.TemporaryDirectory() as directory:
         tree = pathlib.Path(directory)
         shutil.copytree(checks.arguments.copy, tree, symlinks=True, dirs_exist_ok=True)
         for mutation in mutations:
             mutation.mutate(tree)
         code, output = checks.run(mutations[0].check, tree)
-    # Terraform breaks its messages into lines.
+    # Terraform wraps its messages.
     plain = " ".join(output.replace("│", " ").split())
     for mutation in mutations:
         if code == 0:
-            yield "no check noticed"
+            yield "the check passed"
         elif mutation.says not in plain:
-            yield f"the check is red, but does not say {mutation.says!r}:\n{output[-3000:]}"
+            yield f"the check failed, but its output does not contain {mutation.says!r}:\n{output[-3000:]}"
         else:
             yield None
 
 
 def try_group(group, checks):
-    """The mutations of a group, each with what is wrong with its check, and how many runs it took."""
+    """The mutations of a group, each with what is wrong with its check, and the number of runs."""
     found, runs = ["not tried"] * len(group), 0
     if len(group) > 1:
         found, runs = list(attempt(group, checks)), 1
@@ -320,17 +320,17 @@ def main():
     parser.add_argument("--zips", required=True, type=pathlib.Path)
     parser.add_argument("--local", required=True, type=pathlib.Path)
     parser.add_argument("--order-saga", required=True, type=pathlib.Path)
-    parser.add_argument("--only", default="", help="only mutations with this in their name")
+    parser.add_argument("--only", default="", help="run only mutations whose name contains this")
     parser.add_argument("--one-by-one", action="store_true", help="make each mutation alone")
     arguments = parser.parse_args()
     checks = Checks(arguments)
     mutations = [mutation for mutation in [*SAFETY, *CONTRADICTIONS, *definition_mutations()] if arguments.only in mutation.name]
 
-    # A check that is red anyway would notice anything.
+    # A check that fails anyway would seem to notice every mutation.
     for check in sorted({mutation.check for mutation in mutations}):
         code, output = checks.run(check, arguments.copy)
         if code:
-            raise SystemExit(f"the check {check} is red without any mutation:\n{output[-5000:]}")
+            raise SystemExit(f"the check {check} fails without any mutation:\n{output[-5000:]}")
 
     failed = runs = 0
     grouped = groups(mutations, 1 if arguments.one_by_one else 12)

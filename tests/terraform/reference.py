@@ -1,6 +1,6 @@
 #!/usr/bin/env python3
-"""Writes the tables of variables and outputs in terraform/README.md, or with --check says whether they are
-up to date. Needs python-hcl2, which comes with Checkov."""
+"""Writes the tables of variables and outputs in terraform/README.md, or with --check checks that they are up to
+date. Needs python-hcl2, which comes with Checkov."""
 
 import json
 import pathlib
@@ -17,7 +17,7 @@ def blocks(file, kind):
     with open(TERRAFORM / file) as text:
         parsed = hcl2.load(text).get(kind, [])
     found = {name: body for block in parsed for name, body in block.items()}
-    # Checkov's fork of hcl2 puts every value into a list.
+    # Checkov's fork of hcl2 wraps every value in a list.
     return {name: {field: value[0] for field, value in body.items() if isinstance(value, list)} for name, body in sorted(found.items())}
 
 

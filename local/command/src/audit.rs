@@ -33,7 +33,7 @@ pub enum AuditError {
     Read(#[from] SnapshotError),
 }
 
-/// Audits, prints the report, and says whether every invariant holds.
+/// Audits, prints the report, and returns whether every invariant holds.
 ///
 /// # Errors
 /// [`AuditError`].

@@ -46,7 +46,7 @@ pub enum RecoverError {
 /// How long the command waits for the executions that it started: no execution lives longer.
 const PATIENCE: Duration = Duration::from_mins(5);
 
-/// Recovers, waits for the executions that it started, and says whether nothing is left open.
+/// Recovers, waits for the executions that it started, and returns whether nothing is left open.
 ///
 /// # Errors
 /// [`RecoverError`].

@@ -73,11 +73,11 @@ fn report(report: &Report) {
 }
 
 async fn poll_forever(stack: &Stack) {
-    // An earlier process is gone, and so are the receivers that it had.
+    // An earlier process is gone, and so are its receivers.
     if let Err(error) = stack.queues.release(OVERFLOW_QUEUE).await {
         tracing::warn!(
             reason = saga::task::chain(&error),
-            "could not release the messages that an earlier process received; they return after their visibility timeout"
+            "could not release messages held by an earlier process; they return after their visibility timeout"
         );
     }
     loop {

@@ -1,4 +1,4 @@
-# The order API: a REST API, because keys, usage plans, request validation and WAF exist on those alone.
+# The order API. It is a REST API because only REST APIs have keys, usage plans, request validation and WAF.
 # Everything follows from `local.routes`.
 
 locals {
@@ -11,8 +11,8 @@ locals {
     }
   }
 
-  # Every path that has to exist, by depth: "/orders", "/orders/{orderId}", …. A resource cannot refer to
-  # another instance of itself, so each depth is a resource of its own.
+  # Every path that must exist, by depth: "/orders", "/orders/{orderId}", …. A resource cannot refer to another
+  # instance of itself, so each depth has its own resource.
   route_paths = distinct(flatten([
     for parts in values(local.route_parts) : [
       for depth in range(1, length(split("/", parts.path))) : join("/", slice(split("/", parts.path), 0, depth + 1))
@@ -29,21 +29,21 @@ locals {
     { for path, resource in aws_api_gateway_resource.depth_5 : path => resource.id },
   )
 
-  # What API Gateway answers by itself, in the form of the functions' own problem documents.
+  # API Gateway's own answers, in the form of the functions' problem documents.
   gateway_problems = {
-    # A path or a method that no route has: AWS calls it a missing authentication token.
+    # A path or a method that no route has. AWS calls it a missing authentication token.
     MISSING_AUTHENTICATION_TOKEN = { status = 404, type = "route-not-found", title = "There is no such resource", retry = null }
     RESOURCE_NOT_FOUND           = { status = 404, type = "route-not-found", title = "There is no such resource", retry = null }
     INVALID_API_KEY              = { status = 403, type = "forbidden", title = "The x-api-key header holds no key of this API", retry = null }
     ACCESS_DENIED                = { status = 403, type = "forbidden", title = "The request is not allowed", retry = null }
     WAF_FILTERED                 = { status = 403, type = "forbidden", title = "The request is not allowed", retry = null }
-    BAD_REQUEST_PARAMETERS       = { status = 400, type = "invalid-request", title = "The request lacks a parameter, or one is invalid", retry = null }
+    BAD_REQUEST_PARAMETERS       = { status = 400, type = "invalid-request", title = "A parameter is missing or invalid", retry = null }
     BAD_REQUEST_BODY             = { status = 400, type = "malformed-body", title = "The request body cannot be read", retry = null }
     REQUEST_TOO_LARGE            = { status = 413, type = "body-too-large", title = "The request body is larger than any order", retry = null }
     UNSUPPORTED_MEDIA_TYPE       = { status = 415, type = "unsupported-media-type", title = "The request body has to be application/json", retry = null }
     THROTTLED                    = { status = 429, type = "too-many-requests", title = "Too many requests at once; send it again with the same key", retry = 1 }
-    QUOTA_EXCEEDED               = { status = 429, type = "too-many-requests", title = "The client's requests of the day are used up", retry = 3600 }
-    # The function may have done its work all the same.
+    QUOTA_EXCEEDED               = { status = 429, type = "too-many-requests", title = "The client has used up its requests for today", retry = 3600 }
+    # The function may have done its work anyway.
     INTEGRATION_TIMEOUT = { status = 504, type = "unavailable", title = "Whether the order was taken is unknown; send it again with the same key", retry = 5 }
     INTEGRATION_FAILURE = { status = 503, type = "unavailable", title = "Whether the order was taken is unknown; send it again with the same key", retry = 5 }
     DEFAULT_4XX         = { status = null, type = "invalid-request", title = "The request cannot be answered", retry = null }
@@ -65,7 +65,7 @@ resource "aws_api_gateway_rest_api" "this" {
 
     precondition {
       condition     = alltrue([for path in local.route_paths : length(split("/", path)) - 1 <= 5])
-      error_message = "A route's path has at most five segments; for more, add a depth to api.tf."
+      error_message = "A route's path can have at most five segments; for more, add a depth to api.tf."
     }
   }
 }
@@ -110,7 +110,7 @@ resource "aws_api_gateway_resource" "depth_5" {
   path_part   = basename(each.value)
 }
 
-# Parameters only: the gateway's word on a body would be one sentence for everything that is wrong with it.
+# Parameters only: for a wrong body the gateway would answer with one sentence, whatever is wrong with it.
 resource "aws_api_gateway_request_validator" "parameters" {
   name                        = "parameters"
   rest_api_id                 = aws_api_gateway_rest_api.this.id
@@ -143,7 +143,7 @@ resource "aws_api_gateway_integration" "this" {
   type                    = "AWS_PROXY"
   integration_http_method = "POST"
   uri                     = aws_lambda_alias.live[each.value.function].invoke_arn
-  # AWS's own limit; intake answers before it.
+  # AWS's own limit. Intake answers earlier.
   timeout_milliseconds = 29000
 }
 
@@ -154,7 +154,7 @@ resource "aws_lambda_permission" "api" {
   principal     = "apigateway.amazonaws.com"
   function_name = aws_lambda_function.this[each.value.function].function_name
   qualifier     = aws_lambda_alias.live[each.value.function].name
-  # This route at every stage; what a path has in braces is a wildcard here.
+  # This route at every stage. A parameter in the path becomes a wildcard.
   source_arn = "${local.execution_arn}/*/${each.value.method}${replace(each.value.path, "/{\\w+}/", "*")}"
 }
 
@@ -174,7 +174,7 @@ resource "aws_api_gateway_gateway_response" "this" {
   )
 
   response_templates = {
-    # $context.error.messageString is JSON text with its quotes.
+    # $context.error.messageString is a JSON string, quotes included.
     "application/json" = join("", [
       "{\"type\":\"urn:order-saga:problem:${each.value.type}\",\"title\":\"${each.value.title}\"",
       each.value.status == null ? "" : ",\"status\":${each.value.status}",
@@ -187,7 +187,7 @@ resource "aws_api_gateway_gateway_response" "this" {
 resource "aws_api_gateway_deployment" "this" {
   rest_api_id = aws_api_gateway_rest_api.this.id
 
-  # A deployment is a snapshot: a new one for whatever it would serve differently.
+  # A deployment is a snapshot, so everything that changes what it serves must trigger a new one.
   triggers = {
     description = sha256(jsonencode([
       local.route_parts,
@@ -220,7 +220,7 @@ resource "aws_api_gateway_account" "this" {
 
   cloudwatch_role_arn = aws_iam_role.api_gateway[0].arn
 
-  # API Gateway checks whether the role may write.
+  # API Gateway checks that the role may write.
   depends_on = [aws_iam_role_policy_attachment.api_gateway]
 }
 
@@ -230,7 +230,7 @@ resource "aws_api_gateway_stage" "this" {
   stage_name           = local.stage
   xray_tracing_enabled = true
 
-  # Who asked what, how it ended and how long it took. No address and no body: those are personal data.
+  # Who asked for what, how it ended and how long it took. No address and no body: they are personal data.
   access_log_settings {
     destination_arn = aws_cloudwatch_log_group.api.arn
     format = jsonencode({
@@ -284,7 +284,7 @@ resource "aws_api_gateway_api_key" "client" {
 
 resource "aws_api_gateway_usage_plan" "this" {
   name        = local.name
-  description = "What each client of ${local.name} may ask for"
+  description = "The request limits of each client of ${local.name}"
 
   api_stages {
     api_id = aws_api_gateway_rest_api.this.id
@@ -313,7 +313,7 @@ resource "aws_api_gateway_usage_plan_key" "client" {
   key_type      = "API_KEY"
 }
 
-# --- A domain name of one's own -------------------------------------------------------------------
+# --- Custom domain name ---------------------------------------------------------------------------
 
 resource "aws_api_gateway_domain_name" "this" {
   count = var.domain_name == null ? 0 : 1

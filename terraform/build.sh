@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # Builds the functions' zips for Lambda and prints their sizes: terraform/build.sh [arm64|x86_64].
-# Needs cargo-lambda (https://www.cargo-lambda.info), which brings its own cross-linker.
+# Needs cargo-lambda (https://www.cargo-lambda.info), which includes a cross-linker.
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
 
@@ -9,7 +9,7 @@ command -v cargo-lambda >/dev/null || {
     exit 2
 }
 
-# A zip is fetched and unpacked at each cold start.
+# Each cold start fetches and unpacks the zip, so its size matters.
 max_bytes=$((3 * 1024 * 1024))
 
 case ${1:-arm64} in
@@ -29,7 +29,7 @@ for manifest in functions/*/Cargo.toml; do
     packages+=(--package "$function")
 done
 
-echo "building ${#functions[@]} functions for ${1:-arm64}; linking them takes some minutes"
+echo "building ${#functions[@]} functions for ${1:-arm64}; linking them takes a few minutes"
 cargo lambda build --profile lambda "${target[@]}" --output-format zip --locked "${packages[@]}"
 
 status=0

@@ -1,21 +1,21 @@
-# What the functions and the tables say of themselves. Everything else in this folder follows from it, so a
-# function is added by adding its folder.
+# Reads how the functions and the tables declare themselves. Everything else in this folder follows from it, so
+# adding a function only takes adding its folder.
 #
 #     functions/NAME/function.json    a function: its limits, what it may call, its routes, queues and schedule
-#     crates/NAME/table.json          a table of a crate that several functions use
-#     functions/NAME/table.json       a table of one function alone
+#     crates/NAME/table.json          a table that several functions use
+#     functions/NAME/table.json       a table that one function uses
 
 locals {
   source_dir = "${path.module}/.."
 
-  # The text of each file, by its path. A text that is no JSON is among the mistakes below.
+  # The text of each file, by path. A text that is not JSON is one of the mistakes below.
   function_texts = { for path in fileset(local.source_dir, "functions/*/function.json") : path => file("${local.source_dir}/${path}") }
   table_texts    = { for path in fileset(local.source_dir, "{crates,functions}/*/table.json") : path => file("${local.source_dir}/${path}") }
 
   function_files = { for path, text in local.function_texts : basename(dirname(path)) => jsondecode(text) if can(jsondecode(text)) }
   table_files    = { for path, text in local.table_texts : path => jsondecode(text) if can(jsondecode(text)) }
 
-  # The functions by name, with a value for everything that a function may leave out.
+  # The functions by name, with a default for everything that a function may leave out.
   declarations = {
     for name, declared in local.function_files : name => {
       kind            = try(declared.kind, "")
@@ -39,7 +39,7 @@ locals {
         }
       }
       receives = try(declared.receives, {})
-      # The schedule, if there is one: a list of at most one.
+      # A list of at most one schedule.
       schedules = [
         for schedule in try([declared.schedule], []) : {
           every_minutes = schedule.every_minutes
@@ -60,8 +60,8 @@ locals {
     }
   }
 
-  # `live` functions are called by their alias. The definition calls the others, by their versions.
-  # `parts` are those of routes, receives and schedule that a function of the kind may have.
+  # `live` functions are called by their alias; the others are called by the definition, by version.
+  # `parts` says which of routes, receives and schedule a function of this kind may have.
   function_kinds = {
     api    = { live = true, parts = ["routes"] }
     record = { live = false, parts = [] }
@@ -75,7 +75,7 @@ locals {
 
   # --- Mistakes -----------------------------------------------------------------------------------
 
-  # What nobody may declare twice, with the files that declare it.
+  # Everything that may be declared only once, with the files that declare it.
   claims = {
     for claim in flatten([
       [for path, table in local.table_files : { what = "the table ${table.name}", path = path }],
@@ -89,7 +89,7 @@ locals {
     ]) : claim.what => claim.path...
   }
 
-  # What the functions name, and whether it is declared anywhere.
+  # Everything that the functions refer to, and whether it is declared.
   references = flatten([
     for name, declared in local.declarations : [
       for reference in concat(
@@ -106,7 +106,7 @@ locals {
     ]
   ])
 
-  # The attributes that the keys of a table and of its indexes are made of.
+  # The attributes in the keys of each table and of its indexes.
   key_attributes = {
     for name, table in local.tables : name => toset(compact(concat(
       [table.hash_key, table.range_key],
@@ -178,8 +178,8 @@ locals {
   )
 }
 
-# It stands for no resource on AWS. The tables, the queues and the functions' roles wait for it, so that a mistake
-# is reported here and nowhere else.
+# Not a resource on AWS. The tables, the queues and the functions' roles depend on it, so a mistake is reported here
+# and nowhere else.
 resource "terraform_data" "declarations" {
   lifecycle {
     precondition {

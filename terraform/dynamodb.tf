@@ -1,4 +1,4 @@
-# The tables, as each owner's table.json declares them.
+# The tables, as declared in the table.json of each owner.
 
 resource "aws_dynamodb_table" "this" {
   for_each = local.tables
@@ -10,7 +10,7 @@ resource "aws_dynamodb_table" "this" {
 
   deletion_protection_enabled = var.enable_deletion_protection
 
-  # The hook for what follows a decision: events, notifications, analytics. No step waits for it.
+  # For whatever follows a decision: events, notifications, analytics. No step waits for the stream.
   stream_enabled   = true
   stream_view_type = "NEW_AND_OLD_IMAGES"
 
@@ -28,10 +28,10 @@ resource "aws_dynamodb_table" "this" {
       name      = global_secondary_index.key
       hash_key  = global_secondary_index.value.hash_key
       range_key = global_secondary_index.value.range_key
-      # A change of status rewrites no index then, and a page fetches what it shows by key.
+      # With keys alone, a change of status rewrites only the work index. A page reads what it shows by key.
       projection_type = "KEYS_ONLY"
 
-      # An index that takes less than its table throttles the table's writes.
+      # An index with a lower limit than its table would throttle the table's writes.
       on_demand_throughput {
         max_read_request_units  = var.table_max_read_units
         max_write_request_units = var.table_max_write_units
@@ -49,7 +49,7 @@ resource "aws_dynamodb_table" "this" {
     recovery_period_in_days = var.recovery_period_days
   }
 
-  # Without the block the table is encrypted as well, with a key that AWS owns.
+  # Without this block the table is still encrypted, with a key that AWS owns.
   dynamic "server_side_encryption" {
     for_each = var.enable_customer_managed_key ? [local.key_arn] : []
     content {
@@ -58,7 +58,7 @@ resource "aws_dynamodb_table" "this" {
     }
   }
 
-  # Housekeeping of closed orders' fences. Orders and journal entries carry no such attribute.
+  # Deletes the fences of closed orders. Orders and journal entries do not have this attribute.
   dynamic "ttl" {
     for_each = each.value.ttl_attribute == null ? [] : [each.value.ttl_attribute]
     content {
@@ -71,9 +71,9 @@ resource "aws_dynamodb_table" "this" {
 
   lifecycle {
     postcondition {
-      # Everything else names the account too: an apply with another account's credentials stops here.
+      # All ARNs here contain account_id, so an apply with another account's credentials must stop here.
       condition     = split(":", self.arn)[4] == local.account_id
-      error_message = "The credentials are not those of the account in account_id."
+      error_message = "The credentials do not belong to the account in account_id."
     }
   }
 }

@@ -1,9 +1,9 @@
-# Who may do what. A function's role has what its code calls (`function_calls`, which a check compares
-# with the code) and what Lambda does in its name (`function_runtime`), and nothing else.
+# Who may do what. A function's role allows only what its code calls (`function_calls`, which a check compares
+# with the code) and what Lambda does on its behalf (`function_runtime`).
 
 locals {
-  # What the code of each function calls, as its function.json says. A transaction needs the action of each
-  # write in it; there is none for the transaction itself.
+  # What the code of each function calls, according to its function.json. A transaction needs the action of each
+  # write in it; the transaction itself has no action.
   function_calls = {
     for name, declared in local.declarations : name => concat(
       flatten([
@@ -24,7 +24,7 @@ locals {
         { actions = [for operation in operations : "sqs:${operation}"], resource = lookup(local.queue_arns, queue, null) }
       ],
       [
-        # An alias is authorised by the state machine's own ARN.
+        # Starts by an alias are authorised on the state machine's ARN.
         for operations in [declared.uses.workflow] :
         { actions = [for operation in operations : "states:${operation}"], resource = local.state_machine_arn }
         if length(operations) > 0
@@ -32,14 +32,15 @@ locals {
     )
   }
 
-  # X-Ray knows no resources. https://docs.aws.amazon.com/service-authorization/latest/reference/list_awsx-ray.html
+  # X-Ray has no resource-level permissions. https://docs.aws.amazon.com/service-authorization/latest/reference/list_awsx-ray.html
   trace_statement = {
     Effect   = "Allow"
     Action   = ["xray:PutTelemetryRecords", "xray:PutTraceSegments"]
     Resource = "*"
   }
 
-  # What the data services do with the customer's key in the caller's name, and only through them.
+  # What the data services do with the customer managed key on the caller's behalf. The key can be used only
+  # through them.
   key_statements = [
     for key_arn in local.key_arn[*] : {
       Effect   = "Allow"
@@ -53,8 +54,8 @@ locals {
     }
   ]
 
-  # What Lambda does in a function's name besides writing logs and traces: it receives messages for it, and
-  # sends its failed runs to the queue for them.
+  # What Lambda does on a function's behalf besides writing logs and traces: it receives the function's messages, and
+  # sends failed runs to their queue.
   function_deliveries = {
     for name, declared in local.declarations : name => concat(
       [
@@ -149,7 +150,7 @@ resource "aws_iam_role" "state_machine" {
       Effect    = "Allow"
       Action    = "sts:AssumeRole"
       Principal = { Service = "states.amazonaws.com" }
-      # Nobody else's state machine gets it by way of the service.
+      # Keeps state machines of other accounts from using the role through the service.
       Condition = { StringEquals = { "aws:SourceAccount" = local.account_id } }
     }]
   })
@@ -164,11 +165,11 @@ resource "aws_iam_role_policy" "state_machine" {
       {
         Effect = "Allow"
         Action = "lambda:InvokeFunction"
-        # Every version, and no unpublished code: an earlier version of the machine calls earlier ones.
+        # Every published version, but not $LATEST: an earlier version of the state machine calls earlier ones.
         Resource = [for function in sort(values(local.task_functions)) : "${local.function_arns[function]}:*"]
       },
       {
-        # Log delivery knows no resources.
+        # Log delivery has no resource-level permissions.
         # https://docs.aws.amazon.com/step-functions/latest/dg/cw-logs.html
         Effect = "Allow"
         Action = [
@@ -183,7 +184,7 @@ resource "aws_iam_role_policy" "state_machine" {
         Resource = "*"
       },
       ], [
-      # Directly too: an encrypted state machine encrypts its log lines for their delivery.
+      # Used directly too: an encrypted state machine encrypts its log lines for delivery.
       # https://docs.aws.amazon.com/step-functions/latest/dg/encryption-at-rest.html
       for key_arn in local.key_arn[*] : {
         Effect   = "Allow"
@@ -254,7 +255,7 @@ resource "aws_iam_role" "api_gateway" {
   })
 }
 
-# The role is the whole account's, whatever its APIs' log groups are called, so AWS's own policy for it.
+# The role serves every API of the account, whatever its log group is called, so it has AWS's own policy for this.
 resource "aws_iam_role_policy_attachment" "api_gateway" {
   count = length(aws_iam_role.api_gateway)
 

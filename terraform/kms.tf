@@ -1,9 +1,10 @@
-# A key of the customer's, if they want one. Without it, AWS's own keys encrypt everything at rest.
+# An optional customer managed key. Without it, keys that AWS owns encrypt everything at rest.
 
 locals {
   key_arn = !var.enable_customer_managed_key ? null : coalesce(var.kms_key_arn, one(aws_kms_key.this[*].arn))
 
-  # The services that use the key in nobody's name. Everybody else needs it by their own policy.
+  # The services that use the key on their own account, not on a caller's behalf. All others need permission in their
+  # own policy.
   key_services = {
     logs = {
       principal = "logs.${var.region}.amazonaws.com"

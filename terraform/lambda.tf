@@ -1,4 +1,4 @@
-# One function per crate in functions/. `build.sh` makes their zips.
+# One function per crate in functions/. `build.sh` builds their zips.
 
 resource "aws_cloudwatch_log_group" "function" {
   for_each = local.functions
@@ -16,7 +16,7 @@ resource "aws_lambda_function" "this" {
   role          = aws_iam_role.function[each.key].arn
 
   filename = "${local.zip_dir}/${each.key}/bootstrap.zip"
-  # A plan does not need the zips, an apply does.
+  # A plan works without the zips; an apply needs them.
   source_code_hash = try(filebase64sha256("${local.zip_dir}/${each.key}/bootstrap.zip"), null)
 
   runtime       = "provided.al2023"
@@ -24,7 +24,7 @@ resource "aws_lambda_function" "this" {
   architectures = [var.architecture]
   memory_size   = each.value.memory_mb
   timeout       = each.value.timeout_seconds
-  # Each change is a version, which can be named, and gone back to.
+  # Each change becomes a version, which can be named and rolled back to.
   publish = true
 
   reserved_concurrent_executions = lookup(var.function_reserved_concurrency, each.key, -1)
@@ -46,7 +46,7 @@ resource "aws_lambda_function" "this" {
     mode = "Active"
   }
 
-  # A version is called by whoever sees it: it must be able to work by then.
+  # A version may be called as soon as it exists, so its permissions must exist first.
   depends_on = [aws_iam_role_policy.function_calls, aws_iam_role_policy.function_runtime]
 }
 
@@ -59,8 +59,8 @@ resource "aws_lambda_alias" "live" {
   function_version = lookup(var.function_versions, each.key, aws_lambda_function.this[each.key].version)
 }
 
-# A schedule invokes asynchronously. A run that failed is not repeated: the next one is due soon, and finds
-# the same work.
+# A schedule invokes asynchronously. A failed run is not repeated: the next one is due soon and finds the same
+# work.
 resource "aws_lambda_function_event_invoke_config" "schedule" {
   for_each = local.schedules
 

@@ -11,7 +11,7 @@ locals {
 
   # --- Tables -----------------------------------------------------------------------------------
 
-  # By name. `path` is the file that declares it.
+  # By name. `path` is the declaring file.
   tables = {
     for name, declared in { for path, table in local.table_files : table.name => merge(table, { path = path })... } : name => {
       path       = declared[0].path
@@ -50,8 +50,8 @@ locals {
 
   zip_dir = coalesce(var.function_zip_dir, "${path.module}/../target/lambda")
 
-  # What the functions behind the API know of its clients: by key id, which is no secret. API Gateway
-  # sees to it that a request has one of these keys.
+  # The API's clients, as its functions know them: by key id, which is not secret. API Gateway makes sure that each
+  # request has one of these keys.
   api_clients = jsonencode({
     for name, client in var.api_clients : aws_api_gateway_api_key.client[name].id => merge(
       { tenant = coalesce(client.tenant, name), scopes = client.scopes },
@@ -73,32 +73,30 @@ locals {
     }
   }
 
-  # The functions that the definition calls, by the placeholder that stands for them there:
-  # PersistOrderFunctionArn is persist-order.
+  # The functions that the definition calls, by their placeholder in it: PersistOrderFunctionArn is persist-order.
   task_functions = {
     for name, declared in local.declarations : "${join("", [for word in split("-", name) : title(word)])}FunctionArn" => name
     if try(!local.function_kinds[declared.kind].live, false)
   }
 
-  # The functions that are called by their alias. The others are called by the versions that the
-  # definition names, so that rolling it back rolls them back with it.
+  # The functions that are called by their alias. The others are called by the versions that the definition names,
+  # so rolling it back rolls them back too.
   live_functions = toset([for name, declared in local.declarations : name if try(local.function_kinds[declared.kind].live, false)])
 
   alias = "live"
 
-  # The schedules by the function that they run.
+  # The schedules, by the function that they run.
   schedules = merge([
     for function, declared in local.declarations : { for schedule in declared.schedules : function => schedule }
   ]...)
 
-  # A schedule has its function's name. Recovery's has one of its own, and a schedule that is renamed is
-  # replaced.
+  # A schedule has its function's name, except recovery's: renaming an existing schedule would replace it.
   schedule_names = { for function in keys(local.schedules) : function => lookup({ recover-orders = "recovery" }, function, function) }
 
   # --- Names ------------------------------------------------------------------------------------
 
-  # ARNs and URLs are made of names, and not read from resources: a plan then shows every policy and every
-  # setting in full, and two things may refer to each other.
+  # ARNs and URLs are built from names, not read from resources. So a plan shows every policy and setting in full, and
+  # two resources may refer to each other.
   table_names    = { for table in keys(local.tables) : table => "${local.name}-${table}" }
   table_arns     = { for table, name in local.table_names : table => "arn:${local.partition}:dynamodb:${var.region}:${local.account_id}:table/${name}" }
   queue_names    = { for queue in keys(local.queues) : queue => "${local.name}-${queue}" }
@@ -108,7 +106,7 @@ locals {
   function_arns  = { for function, name in local.function_names : function => "arn:${local.partition}:lambda:${var.region}:${local.account_id}:function:${name}" }
 
   state_machine_arn = "arn:${local.partition}:states:${var.region}:${local.account_id}:stateMachine:${local.name}"
-  # What starts are addressed to.
+  # Executions are started by the alias.
   workflow_arn = "${local.state_machine_arn}:${local.alias}"
 
   # --- API --------------------------------------------------------------------------------------
@@ -118,9 +116,9 @@ locals {
 
   route_form = "^[A-Z]+ /\\S+$"
 
-  # `parameters` are the headers and query strings that a route knows, and whether API Gateway refuses
-  # requests without them. It refuses none: a function says better what is missing. What a path has in braces
-  # is required by itself. Bodies are the functions' business, whose answers name every wrong field.
+  # `parameters` are the headers and query strings of a route, and whether API Gateway rejects requests without
+  # them. It never does, because a function reports better what is missing. Path parameters are always required.
+  # The functions check the bodies: their answers name every wrong field.
   routes = merge([
     for function, declared in local.declarations : {
       for route, options in declared.routes : route => {

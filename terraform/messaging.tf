@@ -1,4 +1,4 @@
-# The queues, their dead letters, and who receives from them.
+# The queues, their dead-letter queues, and the functions that receive from them.
 
 resource "aws_sqs_queue" "this" {
   for_each = local.queues
@@ -7,7 +7,7 @@ resource "aws_sqs_queue" "this" {
   message_retention_seconds  = each.value.retention_seconds
   visibility_timeout_seconds = each.value.visibility_seconds
 
-  # One or the other: a queue is never without.
+  # One or the other: a queue is always encrypted.
   sqs_managed_sse_enabled           = var.enable_customer_managed_key ? null : true
   kms_master_key_id                 = local.key_arn
   kms_data_key_reuse_period_seconds = var.enable_customer_managed_key ? 300 : null
@@ -15,8 +15,8 @@ resource "aws_sqs_queue" "this" {
   depends_on = [terraform_data.declarations]
 }
 
-# Resources of their own, for a queue and its dead-letter queue refer to each other. Each is made after all of
-# the queues, because its `queue_url` is read from them.
+# Separate resources, because a queue and its dead-letter queue refer to each other. Each is made after all of the
+# queues, because its `queue_url` is read from them.
 resource "aws_sqs_queue_redrive_policy" "this" {
   for_each = { for queue, options in local.queues : queue => options if options.dead_letter != null }
 
@@ -60,13 +60,13 @@ resource "aws_lambda_event_source_mapping" "this" {
   event_source_arn = aws_sqs_queue.this[each.key].arn
   function_name    = aws_lambda_alias.live[each.value.function].arn
   batch_size       = each.value.batch
-  # A message that fails comes again by itself; the others of its batch are done.
+  # Only the messages that failed come back, not their whole batch.
   function_response_types = ["ReportBatchItemFailures"]
 
   scaling_config {
     maximum_concurrency = var.overflow_maximum_concurrency
   }
 
-  # Lambda checks at creation whether the role may receive.
+  # Lambda checks at creation that the role may receive.
   depends_on = [aws_iam_role_policy.function_runtime]
 }

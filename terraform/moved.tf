@@ -1,4 +1,4 @@
-# Where resources of deployed stacks stood, so that an upgrade keeps them.
+# Former addresses of resources, so that an upgrade of a deployed stack keeps them.
 
 moved {
   from = aws_lambda_event_source_mapping.overflow

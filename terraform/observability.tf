@@ -1,13 +1,13 @@
-# What wakes somebody, and what they look at first.
+# The alarms, and what to look at first when one rings.
 #
-# A rejected order (out of stock, over its credit limit) is a success of the saga, so none of these alarms
-# is about one. Where nothing happens there is no data, which is well; only recovery, which runs every
-# minute, must not fall silent.
+# Rejecting an order (out of stock, over its credit limit) is a success of the saga, so no alarm counts it. Missing
+# data is fine, because it means that nothing happens. The exception is recovery: it runs every minute and must not
+# fall silent.
 
 resource "aws_sns_topic" "alarms" {
   name = "${local.name}-alarms"
-  # Not AWS's own key for SNS: its policy does not admit CloudWatch, and alarms would reach nobody. They say
-  # nothing of orders.
+  # Not AWS's own key for SNS: its policy does not allow CloudWatch, so alarms would reach nobody. Alarms contain no
+  # order data.
   kms_master_key_id = local.key_arn
 }
 
@@ -51,42 +51,42 @@ locals {
   api_dimensions           = { ApiName = aws_api_gateway_rest_api.this.name, Stage = local.stage }
   recovery_dimensions      = { FunctionName = lookup(local.function_names, "recover-orders", "") }
 
-  # Each says what it means and what to do. `periods` of `seconds` each are looked at, and `datapoints` of
-  # them have to be beyond the threshold.
+  # Each description says what the alarm means and what to do. An alarm rings when `datapoints` of the last `periods`,
+  # each of `seconds`, are beyond the threshold.
   alarms = merge(
     {
       executions-failed = {
-        description = "Orders are not finished in their own execution: a service is unreachable or slow. They stay open, and recovery takes them up. Look at the state machine's log for the state that fails."
+        description = "Executions end before their orders are finished: a service is unreachable or slow. The orders stay open, and recovery retries them. Look for the failing state in the state machine's log."
         namespace   = "AWS/States", metric = "ExecutionsFailed", dimensions = local.state_machine_dimensions
         statistic   = "Sum", comparison = "GreaterThanThreshold", threshold = 0
         seconds     = 60, periods = 5, datapoints = 3, missing = "notBreaching"
       }
       executions-timed-out = {
-        description = "An execution ran into the state machine's time limit, which its retries never should. Its order is open, and recovery takes it up."
+        description = "An execution reached the state machine's time limit, although its retries fit well within it. Its order stays open, and recovery retries it."
         namespace   = "AWS/States", metric = "ExecutionsTimedOut", dimensions = local.state_machine_dimensions
         statistic   = "Sum", comparison = "GreaterThanThreshold", threshold = 0
         seconds     = 60, periods = 1, datapoints = 1, missing = "notBreaching"
       }
       executions-throttled = {
-        description = "Step Functions refuses starts: the account's limit is reached. Orders are kept as open, and recovery takes them up. Ask for a higher limit."
+        description = "Step Functions rejects new executions: the account's limit is reached. The orders stay open, and recovery retries them. Ask AWS for a higher limit."
         namespace   = "AWS/States", metric = "ExecutionThrottled", dimensions = local.state_machine_dimensions
         statistic   = "Sum", comparison = "GreaterThanThreshold", threshold = 0
         seconds     = 60, periods = 5, datapoints = 3, missing = "notBreaching"
       }
       orders-parked = {
-        description = "An order can be neither finished nor rolled back. The parked queue has its id. Mend what stops it, and have recovery take it up again."
+        description = "An order can be neither finished nor rolled back. Its id is in the parked queue. Fix the cause, then retry the order: invoke recover-orders with the action take_up."
         namespace   = "OrderSaga", metric = "OrdersParked", dimensions = local.recovery_dimensions
         statistic   = "Maximum", comparison = "GreaterThanThreshold", threshold = 0
         seconds     = 300, periods = 1, datapoints = 1, missing = "notBreaching"
       }
       orders-given-up = {
-        description = "Recovery gave up on going forward with an order, and cancels it."
+        description = "Recovery gave up on an order after its last attempt, and is cancelling it."
         namespace   = "OrderSaga", metric = "OrdersGivenUp", dimensions = local.recovery_dimensions
         statistic   = "Sum", comparison = "GreaterThanThreshold", threshold = 0
         seconds     = 300, periods = 1, datapoints = 1, missing = "notBreaching"
       }
       recovery-backlog = {
-        description = "Recovery does not get to all orders that are due within its minute."
+        description = "Recovery cannot keep up: each minute, some orders that are due are left for its next run."
         namespace   = "OrderSaga", metric = "OrdersLeft", dimensions = local.recovery_dimensions
         statistic   = "Maximum", comparison = "GreaterThanThreshold", threshold = 0
         seconds     = 60, periods = 10, datapoints = 10, missing = "notBreaching"
@@ -98,25 +98,25 @@ locals {
         seconds     = 60, periods = 5, datapoints = 3, missing = "notBreaching"
       }
       recovery-silent = {
-        description = "Recovery has not run for ten minutes, although it is due every minute: open orders stay open."
+        description = "Recovery has not run for ten minutes, although it is due every minute. Open orders stay open."
         namespace   = "OrderSaga", metric = "OrdersLeft", dimensions = local.recovery_dimensions
         statistic   = "SampleCount", comparison = "LessThanThreshold", threshold = 1
         seconds     = 300, periods = 2, datapoints = 2, missing = "breaching"
       }
       overflow-conflicts = {
-        description = "A queued order was dropped: its key stands for another order since. Its client was told 202, and gets 422 at its next try."
+        description = "A queued order was dropped, because its key has been used for another order since. Its client was told 202, and will get 422 if it tries again."
         namespace   = "OrderSaga", metric = "OverflowConflicts", dimensions = local.recovery_dimensions
         statistic   = "Sum", comparison = "GreaterThanThreshold", threshold = 0
         seconds     = 300, periods = 1, datapoints = 1, missing = "notBreaching"
       }
       api-5xx = {
-        description = "More than one request in a hundred is answered with 5xx: clients do not know whether their orders were taken, and send them again."
+        description = "More than one request in a hundred is answered with 5xx. Their clients do not know whether their orders were taken, and send them again."
         namespace   = "AWS/ApiGateway", metric = "5XXError", dimensions = local.api_dimensions
         statistic   = "Average", comparison = "GreaterThanThreshold", threshold = 0.01
         seconds     = 60, periods = 5, datapoints = 3, missing = "notBreaching"
       }
       api-latency = {
-        description = "One request in a hundred takes more than 5 s: steps are retried, or functions start cold."
+        description = "More than one request in a hundred takes over 5 s: steps are being retried, or functions start cold."
         namespace   = "AWS/ApiGateway", metric = "Latency", dimensions = local.api_dimensions
         statistic   = "p99", comparison = "GreaterThanThreshold", threshold = 5000
         seconds     = 60, periods = 5, datapoints = 3, missing = "notBreaching"
@@ -124,17 +124,17 @@ locals {
     },
     {
       for queue in keys(local.receivers) : "${queue}-waits" => {
-        description = "${try(local.queues[queue].description, "")}: one has waited in the queue ${queue} for 15 minutes, and ${local.receivers[queue].function} still cannot work it off."
+        description = "${try(local.queues[queue].description, "")}: a message in the queue ${queue} has waited for 15 minutes, and ${local.receivers[queue].function} still cannot process it."
         namespace   = "AWS/SQS", metric = "ApproximateAgeOfOldestMessage", dimensions = { QueueName = lookup(local.queue_names, queue, "") }
         statistic   = "Maximum", comparison = "GreaterThanThreshold", threshold = 900
         seconds     = 60, periods = 1, datapoints = 1, missing = "notBreaching"
       }
     },
     {
-      # No function receives from these queues, so each message in them is for a person. A dead letter keeps
-      # the time of its first enqueueing, so it has already used up some of its time.
+      # No function receives from these queues, so each message in them needs a person. A dead letter's retention counts
+      # from when it was first enqueued, so part of it has already passed.
       for queue, options in local.queues : "${queue}-messages" => {
-        description = "${options.description}: the queue ${queue} has one, and keeps it for at least ${options.retention_days - max(0, [for source in options.dead_letters_of : local.queues[source].retention_days]...)} days from now."
+        description = "${options.description}: the queue ${queue} has a message and keeps it for at least ${options.retention_days - max(0, [for source in options.dead_letters_of : local.queues[source].retention_days]...)} days from now."
         namespace   = "AWS/SQS", metric = "ApproximateNumberOfMessagesVisible", dimensions = { QueueName = local.queue_names[queue] }
         statistic   = "Maximum", comparison = "GreaterThanThreshold", threshold = 0
         seconds     = 60, periods = 1, datapoints = 1, missing = "notBreaching"
@@ -142,17 +142,17 @@ locals {
     },
     {
       for function in keys(local.functions) : "${function}-throttles" => {
-        description = "Lambda refuses to run ${function}: the limit on its instances, or on the account's, is reached."
+        description = "Lambda throttles ${function}: its concurrency limit or the account's is reached."
         namespace   = "AWS/Lambda", metric = "Throttles", dimensions = { FunctionName = local.function_names[function] }
         statistic   = "Sum", comparison = "GreaterThanThreshold", threshold = 0
         seconds     = 60, periods = 5, datapoints = 3, missing = "notBreaching"
       }
     },
     {
-      # A task function reports refusals by errors, so its errors are no alarm of their own; a function that
-      # answers HTTP or the schedule has an answer to everything, so an error of it is a crash.
+      # A task function reports refusals as errors, so its errors do not ring an alarm. A function that serves the API, a
+      # schedule or a queue has an answer to everything, so an error means that it crashed.
       for function in local.live_functions : "${function}-errors" => {
-        description = "${function} crashed, or ran into its time limit."
+        description = "${function} crashed or reached its time limit."
         namespace   = "AWS/Lambda", metric = "Errors", dimensions = { FunctionName = local.function_names[function] }
         statistic   = "Sum", comparison = "GreaterThanThreshold", threshold = 0
         seconds     = 60, periods = 5, datapoints = 2, missing = "notBreaching"
@@ -161,7 +161,7 @@ locals {
     {
       for pair in setproduct(keys(local.tables), ["ReadThrottleEvents", "WriteThrottleEvents"]) :
       "${pair[0]}-${pair[1] == "ReadThrottleEvents" ? "reads" : "writes"}-throttled" => {
-        description = "DynamoDB refuses requests to ${pair[0]}: its bound (table_max_read_units, table_max_write_units) or one partition's limit is reached."
+        description = "DynamoDB throttles the table ${pair[0]}: its limit (table_max_read_units, table_max_write_units) or that of one partition is reached."
         namespace   = "AWS/DynamoDB", metric = pair[1], dimensions = { TableName = local.table_names[pair[0]] }
         statistic   = "Sum", comparison = "GreaterThanThreshold", threshold = 0
         seconds     = 60, periods = 5, datapoints = 3, missing = "notBreaching"
@@ -197,14 +197,14 @@ resource "aws_cloudwatch_metric_alarm" "this" {
 # --- Dashboard ------------------------------------------------------------------------------------
 
 locals {
-  # Top down, as somebody on call asks: are orders coming in, what becomes of them, how long does it take,
-  # is something full, and does recovery keep up.
+  # From top to bottom, the questions of somebody on call: are orders coming in, what becomes of them, how long does it
+  # take, is a limit reached, and does recovery keep up?
   dashboard_rows = [
     {
       title = "Orders"
       widgets = [
         { title = "Requests", stat = "Sum", metrics = [["AWS/ApiGateway", "Count", "ApiName", local.name, "Stage", local.stage]] },
-        { title = "Refused and failed requests", stat = "Sum", metrics = [
+        { title = "Rejected and failed requests", stat = "Sum", metrics = [
           ["AWS/ApiGateway", "4XXError", "ApiName", local.name, "Stage", local.stage],
           ["AWS/ApiGateway", "5XXError", "ApiName", local.name, "Stage", local.stage],
         ] },
@@ -214,8 +214,8 @@ locals {
     {
       title = "What becomes of them"
       widgets = [
-        { title = "Sagas by their end", stat = "Sum", metrics = [for metric in ["ExecutionsSucceeded", "ExecutionsFailed", "ExecutionsTimedOut"] : ["AWS/States", metric, "StateMachineArn", local.state_machine_arn]] },
-        { title = "Errors of functions (a task's include refusals)", stat = "Sum", metrics = [for function in keys(local.functions) : ["AWS/Lambda", "Errors", "FunctionName", local.function_names[function]]] },
+        { title = "Sagas by outcome", stat = "Sum", metrics = [for metric in ["ExecutionsSucceeded", "ExecutionsFailed", "ExecutionsTimedOut"] : ["AWS/States", metric, "StateMachineArn", local.state_machine_arn]] },
+        { title = "Function errors (a task's include refusals)", stat = "Sum", metrics = [for function in keys(local.functions) : ["AWS/Lambda", "Errors", "FunctionName", local.function_names[function]]] },
         { title = "Orders recovery could not finish", stat = "Maximum", metrics = [for metric in ["OrdersParked", "OrdersGivenUp"] : ["OrderSaga", metric, "FunctionName", local.recovery_dimensions.FunctionName]] },
       ]
     },
@@ -234,9 +234,9 @@ locals {
       ]
     },
     {
-      title = "What is full"
+      title = "Limits"
       widgets = [
-        { title = "Instances of functions", stat = "Maximum", metrics = [for function in keys(local.functions) : ["AWS/Lambda", "ConcurrentExecutions", "FunctionName", local.function_names[function]]] },
+        { title = "Concurrent executions of functions", stat = "Maximum", metrics = [for function in keys(local.functions) : ["AWS/Lambda", "ConcurrentExecutions", "FunctionName", local.function_names[function]]] },
         { title = "Throttled functions and executions", stat = "Sum", metrics = concat(
           [for function in keys(local.functions) : ["AWS/Lambda", "Throttles", "FunctionName", local.function_names[function]]],
           [["AWS/States", "ExecutionThrottled", "StateMachineArn", local.state_machine_arn]],
@@ -250,7 +250,7 @@ locals {
     {
       title = "Recovery"
       widgets = [
-        { title = "Orders taken up, and not got to", stat = "Sum", metrics = [for metric in ["OrdersRecovered", "OrdersLeft", "RecoveryFailures"] : ["OrderSaga", metric, "FunctionName", local.recovery_dimensions.FunctionName]] },
+        { title = "Orders retried, and left for the next run", stat = "Sum", metrics = [for metric in ["OrdersRecovered", "OrdersLeft", "RecoveryFailures"] : ["OrderSaga", metric, "FunctionName", local.recovery_dimensions.FunctionName]] },
         { title = "Messages waiting", stat = "Maximum", metrics = [for queue in keys(local.queues) : ["AWS/SQS", "ApproximateNumberOfMessagesVisible", "QueueName", local.queue_names[queue]]] },
         { title = "Oldest queued order, in s", stat = "Maximum", metrics = [for queue in keys(local.receivers) : ["AWS/SQS", "ApproximateAgeOfOldestMessage", "QueueName", lookup(local.queue_names, queue, "")]] },
       ]

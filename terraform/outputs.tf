@@ -1,5 +1,5 @@
 output "alarm_topic_arn" {
-  description = "The SNS topic of all alarms, for further subscriptions."
+  description = "The SNS topic of all alarms. Add further subscriptions to it."
   value       = aws_sns_topic.alarms.arn
 }
 
@@ -15,7 +15,7 @@ output "api_url" {
 }
 
 output "dashboard_url" {
-  description = "The dashboard in the console; null without one."
+  description = "The dashboard in the console; null if there isn't one."
   value       = var.enable_dashboard ? "https://${var.region}.console.aws.amazon.com/cloudwatch/home?region=${var.region}#dashboards/dashboard/${local.name}" : null
 }
 

@@ -18,7 +18,7 @@ resource "aws_scheduler_schedule" "this" {
     role_arn = aws_iam_role.scheduler.arn
     input    = jsonencode(each.value.input)
 
-    # What could not be started within two minutes is left to the runs that came since.
+    # A run that cannot be started within two minutes is given up: later runs do its work.
     retry_policy {
       maximum_retry_attempts       = 2
       maximum_event_age_in_seconds = 120

@@ -1,8 +1,8 @@
-# The workflow, from the definition that the local stack executes.
+# The workflow, from the same definition that the local stack executes.
 
 resource "aws_cloudwatch_log_group" "state_machine" {
-  # Under this prefix AWS keeps one resource policy for all log groups, instead of one each, which run
-  # into a limit.
+  # Under this prefix AWS keeps one resource policy for all log groups. Otherwise each would need its own, and their
+  # number is limited.
   name              = "/aws/vendedlogs/states/${local.name}"
   retention_in_days = var.log_retention_days
   kms_key_id        = local.key_arn
@@ -14,10 +14,10 @@ resource "aws_sfn_state_machine" "this" {
   type     = "EXPRESS"
   publish  = true
 
-  # Published versions, not the functions' names: a version of the state machine is then the whole
-  # workflow, and going back to it goes back to the functions that it was made for.
+  # It names published versions of the functions, so a version of the state machine is the whole workflow: rolling back
+  # to it also rolls back to the functions that it was made for.
   definition = templatefile("${path.module}/../statemachine/order-saga.asl.json", merge(
-    # A placeholder that no function fills is one of the mistakes in declarations.tf.
+    # declarations.tf reports a placeholder that has no function.
     { for placeholder in local.placeholders : placeholder => "" },
     { for placeholder, function in local.task_functions : placeholder => aws_lambda_function.this[function].qualified_arn },
   ))
@@ -41,7 +41,7 @@ resource "aws_sfn_state_machine" "this" {
     }
   }
 
-  # Step Functions checks at creation whether the role may deliver logs.
+  # Step Functions checks at creation that the role may deliver logs.
   depends_on = [aws_iam_role_policy.state_machine]
 }
 

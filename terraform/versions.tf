@@ -1,5 +1,5 @@
 terraform {
-  # 1.9 lets a variable's validation look at another variable.
+  # Since 1.9 a variable's validation may refer to other variables.
   required_version = ">= 1.9"
 
   required_providers {

@@ -1,17 +1,17 @@
-# A web application firewall before the API, if wanted.
+# An optional web application firewall in front of the API.
 
 resource "aws_wafv2_web_acl" "this" {
   count = var.enable_waf ? 1 : 0
 
   name        = local.name
-  description = "Before the API of ${local.name}"
+  description = "In front of the API of ${local.name}"
   scope       = "REGIONAL"
 
   default_action {
     allow {}
   }
 
-  # As much of a body as an order may have.
+  # The largest body that an order may have.
   association_config {
     request_body {
       api_gateway {
@@ -56,7 +56,7 @@ resource "aws_wafv2_web_acl" "this" {
         vendor_name = "AWS"
         name        = "AWSManagedRulesCommonRuleSet"
 
-        # It blocks bodies above 8 KB, and an order of fifty lines is larger. Intake has its own limit.
+        # It blocks bodies above 8 KB, but an order of fifty lines can be larger. Intake has its own limit.
         rule_action_override {
           name = "SizeRestrictions_BODY"
           action_to_use {
@@ -98,7 +98,7 @@ resource "aws_wafv2_web_acl" "this" {
   visibility_config {
     metric_name                = local.name
     cloudwatch_metrics_enabled = true
-    # A sample holds whole requests, keys included.
+    # A sample would contain whole requests, including their keys.
     sampled_requests_enabled = false
   }
 }
@@ -113,7 +113,7 @@ resource "aws_wafv2_web_acl_association" "this" {
 resource "aws_cloudwatch_log_group" "waf" {
   count = length(aws_wafv2_web_acl.this)
 
-  # AWS takes no other prefix.
+  # AWS requires this prefix.
   name              = "aws-waf-logs-${local.name}"
   retention_in_days = var.log_retention_days
   kms_key_id        = local.key_arn
@@ -134,7 +134,7 @@ resource "aws_wafv2_web_acl_logging_configuration" "this" {
     }
   }
 
-  # Requests that passed stand in the access log already.
+  # Requests that pass are already in the access log.
   logging_filter {
     default_behavior = "DROP"
 

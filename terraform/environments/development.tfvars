@@ -1,15 +1,15 @@
-# A stack to try things on, which is easily removed.
+# A stack for trying things out that is easy to remove.
 
 environment = "development"
 
-# Yours. Without this line, AWS is asked.
+# Use your own account id. Without this line, Terraform asks AWS.
 account_id = "123456789012"
 
 enable_deletion_protection = false
 recovery_period_days       = 1
 log_level                  = "DEBUG"
 log_retention_days         = 7
-# The console then shows what each state was given and what it answered. Orders here are made up.
+# The console then shows each state's input and output. Orders here are made up.
 include_execution_data = true
 
 table_max_read_units  = 200

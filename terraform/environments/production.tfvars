@@ -1,8 +1,8 @@
-# A shop's own stack.
+# The stack of a real shop.
 
 environment = "production"
 
-# Yours. Without this line, AWS is asked.
+# Use your own account id. Without this line, Terraform asks AWS.
 account_id = "123456789012"
 
 alarm_emails       = ["on-call@example.com"]

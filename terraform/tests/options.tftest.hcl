@@ -1,4 +1,4 @@
-# What can be chosen, and what it changes.
+# The options, and what each changes.
 
 mock_provider "aws" {
   source = "./tests/mocks"

@@ -1,4 +1,4 @@
-# What is refused, before anything is made.
+# What is rejected before any resource is created.
 
 mock_provider "aws" {
   source = "./tests/mocks"

@@ -1,4 +1,4 @@
-# What is safe by default. Nothing but the environment is chosen here.
+# What is safe by default. Only the environment is chosen here.
 
 mock_provider "aws" {
   source = "./tests/mocks"

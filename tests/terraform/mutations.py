@@ -125,7 +125,7 @@ SAFETY = [
     # The tables.
     test("no point-in-time recovery", "restorable", "dynamodb.tf", "enabled                 = true", "enabled                 = false"),
     test("no deletion protection", "refuse to be deleted", "dynamodb.tf", "= var.enable_deletion_protection", "= false"),
-    test("an unprotected default", "refuse to be deleted", "variables.tf", 'refuse to be deleted. Switch it off, and apply, before you destroy a stack."\n  type        = bool\n  default     = true', 'refuse to be deleted."\n  type        = bool\n  default     = false'),
+    test("an unprotected default", "refuse to be deleted", "variables.tf", 'protected from deletion. Before you destroy a stack, switch it off and apply."\n  type        = bool\n  default     = true', 'protected from deletion."\n  type        = bool\n  default     = false'),
     test("no stream", "stream of both images", "dynamodb.tf", '"NEW_AND_OLD_IMAGES"', '"KEYS_ONLY"'),
     test("no index", "the indexes that its table.json declares", "dynamodb.tf", "for_each = each.value.indexes", "for_each = {}"),
     test("an index that is rewritten with its order", "with keys alone", "dynamodb.tf", '"KEYS_ONLY"', '"ALL"'),

@@ -1,4 +1,4 @@
-# What AWS would answer, as far as other resources look at it: identifiers of the right form.
+# The parts of AWS's answers that other resources use: identifiers of the right form.
 
 mock_resource "aws_api_gateway_rest_api" {
   defaults = {

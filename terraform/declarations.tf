@@ -123,12 +123,12 @@ locals {
     ],
     [
       for path in keys(local.function_texts) :
-      "${dirname(path)} has a function.json and no Cargo.toml. There is nothing to build."
+      "${dirname(path)} has a function.json but no Cargo.toml, so there is nothing to build."
       if !fileexists("${local.source_dir}/${dirname(path)}/Cargo.toml")
     ],
     [
       for name, declared in local.declarations :
-      "functions/${name}/function.json: the kind ${jsonencode(declared.kind)} is none of ${join(", ", keys(local.function_kinds))}."
+      "functions/${name}/function.json: the kind ${jsonencode(declared.kind)} is not one of ${join(", ", keys(local.function_kinds))}."
       if !contains(keys(local.function_kinds), declared.kind)
     ],
     flatten([
@@ -141,7 +141,7 @@ locals {
     flatten([
       for name, declared in local.declarations : [
         for route in keys(declared.routes) :
-        "functions/${name}/function.json: the route ${jsonencode(route)} is no method and path, such as GET /orders/{orderId}."
+        "functions/${name}/function.json: the route ${jsonencode(route)} is not a method and a path, such as GET /orders/{orderId}."
         if !can(regex(local.route_form, route))
       ]
     ]),
@@ -161,18 +161,18 @@ locals {
     ]),
     flatten([
       for name, table in local.tables : concat(
-        [for attribute in setsubtract(local.key_attributes[name], keys(table.attributes)) : "${table.path}: a key names the attribute ${attribute}, which attributes does not have."],
-        [for attribute in setsubtract(keys(table.attributes), local.key_attributes[name]) : "${table.path}: attributes has ${attribute}, which is in no key. DynamoDB takes the attributes of keys only."],
+        [for attribute in setsubtract(local.key_attributes[name], keys(table.attributes)) : "${table.path}: a key names the attribute ${attribute}, which is missing from attributes."],
+        [for attribute in setsubtract(keys(table.attributes), local.key_attributes[name]) : "${table.path}: attributes has ${attribute}, which is not part of a key. DynamoDB accepts only the attributes of keys."],
       )
     ]),
     [
       for placeholder in setsubtract(local.placeholders, keys(local.task_functions)) :
-      "statemachine/order-saga.asl.json names $${${placeholder}}, and no function of the kind record or step has that name."
+      "statemachine/order-saga.asl.json names $${${placeholder}}, but no function of the kind record or step has that name."
     ],
     contains(keys(local.declarations), "recover-orders") ? [] : ["functions/recover-orders is missing. observability.tf watches its metrics."],
     [
       for what, paths in local.claims :
-      "${join(" and ", paths)}: each declares ${what}, which only one may."
+      "${join(" and ", paths)}: each declares ${what}, but only one of them may."
       if length(paths) > 1
     ],
   )

@@ -17,11 +17,11 @@ run "rolling_back_leads_every_execution_to_the_earlier_version" {
   }
   assert {
     condition     = length(aws_sfn_alias.live.routing_configuration) == 1 && aws_sfn_alias.live.routing_configuration[0].state_machine_version_arn == "arn:aws:states:us-east-1:123456789012:stateMachine:order-saga-staging:4" && aws_sfn_alias.live.routing_configuration[0].weight == 100
-    error_message = "The alias has to lead to version 4 alone."
+    error_message = "The alias has to lead to version 4 only."
   }
   assert {
     condition     = aws_lambda_alias.live["intake"].function_version == "3" && aws_lambda_alias.live["query-orders"].function_version == "7"
-    error_message = "A pinned alias leads to its version, and no other is touched."
+    error_message = "A pinned alias has to lead to its version, and the others to the published ones."
   }
 }
 
@@ -69,7 +69,7 @@ run "a_customer_managed_key_encrypts_everything" {
         for statement in jsondecode(policy.policy).Statement : contains(flatten([statement.Action]), "kms:Decrypt") && statement.Resource == aws_kms_key.this[0].arn
       ])
     ])
-    error_message = "Whoever calls an encrypted service has to be allowed to use the key."
+    error_message = "Every role that calls an encrypted service has to be allowed to use the key."
   }
 }
 
@@ -98,7 +98,7 @@ run "the_firewall_limits_rates_and_keeps_keys_out_of_its_log" {
   }
   assert {
     condition     = aws_wafv2_web_acl_association.this[0].resource_arn == aws_api_gateway_stage.this.arn
-    error_message = "The firewall has to stand before the API."
+    error_message = "The firewall has to be in front of the API."
   }
 }
 
@@ -111,7 +111,7 @@ run "a_domain_of_ones_own_takes_tls_1_2_only" {
   }
   assert {
     condition     = aws_api_gateway_domain_name.this[0].security_policy == "TLS_1_2" && aws_route53_record.this[0].name == "orders.example.com"
-    error_message = "The domain has to be served, by TLS 1.2."
+    error_message = "The domain has to be served, with TLS 1.2 at least."
   }
   assert {
     condition     = aws_api_gateway_rest_api.this.disable_execute_api_endpoint && output.api_url == "https://orders.example.com"
@@ -126,7 +126,7 @@ run "a_budget_tells_before_it_is_used_up" {
   }
   assert {
     condition     = length(aws_budgets_budget.this[0].notification) == 2 && length(aws_sns_topic_subscription.email) == 1
-    error_message = "The budget has to tell of both what is spent and what is to come."
+    error_message = "The budget has to tell of actual and forecasted costs."
   }
 }
 
@@ -139,11 +139,11 @@ run "a_stack_without_extras" {
   }
   assert {
     condition     = length(aws_api_gateway_account.this) + length(aws_iam_role.api_gateway) + length(aws_cloudwatch_dashboard.this) == 0
-    error_message = "What is switched off must not be made."
+    error_message = "Resources that are switched off must not be created."
   }
   assert {
     condition     = alltrue([for table in aws_dynamodb_table.this : !table.deletion_protection_enabled]) && alltrue([for function in aws_lambda_function.this : function.architectures == tolist(["x86_64"])])
-    error_message = "The choices have to be kept."
+    error_message = "The options have to be applied."
   }
 }
 

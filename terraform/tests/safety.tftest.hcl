@@ -143,7 +143,7 @@ run "safe_by_default" {
   }
   assert {
     condition     = jsondecode(aws_sqs_queue_redrive_policy.this["overflow"].redrive_policy).deadLetterTargetArn == aws_sqs_queue.this["overflow-dead"].arn
-    error_message = "What cannot be worked off has to end in the dead-letter queue."
+    error_message = "A message that cannot be processed has to end in the dead-letter queue."
   }
   assert {
     condition     = length(setsubtract(keys(aws_lambda_event_source_mapping.this), keys(aws_sqs_queue_redrive_policy.this))) == 0
@@ -151,11 +151,11 @@ run "safe_by_default" {
   }
   assert {
     condition     = jsondecode(aws_sqs_queue_redrive_allow_policy.this["overflow-dead"].redrive_allow_policy).sourceQueueArns == [aws_sqs_queue.this["overflow"].arn]
-    error_message = "The dead-letter queue has to take the overflow queue's messages, and nobody else's."
+    error_message = "The dead-letter queue has to accept messages of the overflow queue only."
   }
   assert {
     condition     = aws_sqs_queue.this["overflow"].visibility_timeout_seconds * jsondecode(aws_sqs_queue_redrive_policy.this["overflow"].redrive_policy).maxReceiveCount >= 4 * 1800
-    error_message = "An outage of half an hour must not come near to using up a message's receives."
+    error_message = "An outage of half an hour must use up at most a quarter of a message's receives."
   }
   assert {
     condition     = alltrue([for queue, redrive in aws_sqs_queue_redrive_policy.this : aws_sqs_queue.this[queue].visibility_timeout_seconds * jsondecode(redrive.redrive_policy).maxReceiveCount < aws_sqs_queue.this[queue].message_retention_seconds])
@@ -163,11 +163,11 @@ run "safe_by_default" {
   }
   assert {
     condition     = alltrue([for name, queue in aws_sqs_queue.this : queue.message_retention_seconds == 1209600 if !contains(keys(aws_lambda_event_source_mapping.this), name)])
-    error_message = "What a person has to look at is kept for 14 days."
+    error_message = "Messages for a person have to be kept for 14 days."
   }
   assert {
     condition     = aws_sqs_queue.this["overflow"].message_retention_seconds <= 1209600 / 2
-    error_message = "A dead letter keeps the time of its first enqueueing, so retention in the queue has to be clearly less than 14 days."
+    error_message = "A dead letter's retention counts from its first enqueueing, so retention in the queue has to be at most 7 days."
   }
   assert {
     condition     = alltrue([for queue, receiver in local.receivers : aws_sqs_queue.this[queue].visibility_timeout_seconds >= 6 * aws_lambda_function.this[receiver.function].timeout])
@@ -179,7 +179,7 @@ run "safe_by_default" {
         for statement in jsondecode(policy.policy).Statement : statement.Effect == "Deny" && statement.Principal == "*" && statement.Action == "sqs:*" && statement.Condition.Bool["aws:SecureTransport"] == "false"
       ])
     ])
-    error_message = "Every queue has to refuse what does not come by TLS."
+    error_message = "Every queue has to refuse requests that do not come by TLS."
   }
   assert {
     condition     = alltrue([for source in aws_lambda_event_source_mapping.this : contains(source.function_response_types, "ReportBatchItemFailures")])
@@ -225,11 +225,11 @@ run "safe_by_default" {
   }
   assert {
     condition     = alltrue([for function in aws_lambda_function.this : function.reserved_concurrent_executions == -1])
-    error_message = "A new account can reserve nothing, so nothing is reserved by default."
+    error_message = "A new account cannot reserve concurrency, so nothing may be reserved by default."
   }
   assert {
     condition     = length(distinct([for name in keys(aws_lambda_function.this) : aws_iam_role.function[name].name])) == length(aws_lambda_function.this)
-    error_message = "Every function has a role of its own."
+    error_message = "Every function has to have its own role."
   }
   assert {
     condition     = alltrue([for name, alias in aws_lambda_alias.live : alias.function_version == "7"])
@@ -256,7 +256,7 @@ run "safe_by_default" {
         ]
       ]
     ]))
-    error_message = "What a function calls is named in full."
+    error_message = "The resources that a function calls have to be named in full."
   }
   assert {
     condition = alltrue(flatten([
@@ -265,14 +265,14 @@ run "safe_by_default" {
         !contains(flatten([statement.Resource]), "*") || alltrue([for action in flatten([statement.Action]) : can(regex("^(xray:|logs:(Create|Get|Update|Delete|List)LogDeliver|logs:PutResourcePolicy|logs:Describe)", action))])
       ]
     ]))
-    error_message = "Only X-Ray and log delivery, which know no resources, may have every resource."
+    error_message = "Only X-Ray and log delivery, which have no resource-level permissions, may name every resource."
   }
   assert {
     condition = alltrue([
       for role in [aws_iam_role.state_machine, aws_iam_role.scheduler] :
       jsondecode(role.assume_role_policy).Statement[0].Condition.StringEquals["aws:SourceAccount"] == "123456789012"
     ])
-    error_message = "Other accounts must not get at a role by way of its service."
+    error_message = "Other accounts must not use a role through its service."
   }
 
   # --- API ----------------------------------------------------------------------------------------
@@ -287,23 +287,23 @@ run "safe_by_default" {
   }
   assert {
     condition     = alltrue([for method in aws_api_gateway_method.this : method.api_key_required && method.request_validator_id == aws_api_gateway_request_validator.parameters.id])
-    error_message = "Every route needs an API key, and has its parameters checked."
+    error_message = "Every route needs an API key and a check of its parameters."
   }
   assert {
     condition     = !contains(var.api_clients["shop"].scopes, "operations") && toset(keys(var.api_clients)) == toset(["operations", "shop"])
-    error_message = "What operations do is not the shop's website's."
+    error_message = "By default the shop's website must not have the scope operations."
   }
   assert {
     condition     = aws_api_gateway_request_validator.parameters.validate_request_parameters && !aws_api_gateway_request_validator.parameters.validate_request_body
-    error_message = "The gateway checks parameters; bodies are intake's, whose answers are precise."
+    error_message = "The gateway has to check parameters only. The functions check bodies, because their answers are precise."
   }
   assert {
     condition     = aws_api_gateway_method.this["GET /orders/{orderId}"].request_parameters["method.request.path.orderId"]
-    error_message = "What a path has in braces is required."
+    error_message = "Path parameters have to be required."
   }
   assert {
     condition     = tolist(aws_api_gateway_rest_api.this.endpoint_configuration[0].types) == tolist(["REGIONAL"])
-    error_message = "The API is a regional one."
+    error_message = "The API has to be regional."
   }
   assert {
     condition     = !aws_api_gateway_method_settings.this.settings[0].data_trace_enabled && aws_api_gateway_method_settings.this.settings[0].metrics_enabled
@@ -311,11 +311,11 @@ run "safe_by_default" {
   }
   assert {
     condition     = alltrue([for field in ["requestId", "apiKeyId", "latencyMs", "integrationError", "status"] : contains(keys(jsondecode(aws_api_gateway_stage.this.access_log_settings[0].format)), field)])
-    error_message = "An access log line has to be JSON with what an investigation begins with."
+    error_message = "An access log line has to be JSON with the fields that an investigation starts from."
   }
   assert {
     condition     = !strcontains(aws_api_gateway_stage.this.access_log_settings[0].format, "sourceIp")
-    error_message = "A client's address is personal data."
+    error_message = "The access log must not have clients' addresses: they are personal data."
   }
   assert {
     condition     = aws_api_gateway_stage.this.xray_tracing_enabled
@@ -334,14 +334,14 @@ run "safe_by_default" {
   }
   assert {
     condition     = aws_api_gateway_usage_plan.this.throttle_settings[0].rate_limit == 50 && length(aws_api_gateway_usage_plan_key.client) == 2
-    error_message = "Every client has a key and a rate."
+    error_message = "Every client has to have a key and a rate."
   }
 
   # --- Recovery -----------------------------------------------------------------------------------
 
   assert {
     condition     = aws_scheduler_schedule.this["recover-orders"].schedule_expression == "rate(1 minute)" && alltrue([for schedule in aws_scheduler_schedule.this : schedule.state == "ENABLED" && schedule.flexible_time_window[0].mode == "OFF"])
-    error_message = "Recovery runs every minute."
+    error_message = "Recovery has to run every minute."
   }
   assert {
     condition     = jsondecode(aws_scheduler_schedule.this["recover-orders"].target[0].input).action == "recover"
@@ -360,7 +360,7 @@ run "safe_by_default" {
   }
   assert {
     condition     = aws_sns_topic.alarms.kms_master_key_id == null
-    error_message = "CloudWatch cannot publish to a topic under AWS's own key for SNS."
+    error_message = "CloudWatch cannot publish to a topic that is encrypted with AWS's own key for SNS."
   }
   assert {
     condition = length(setsubtract([
@@ -372,7 +372,7 @@ run "safe_by_default" {
   }
   assert {
     condition     = alltrue([for name, alarm in aws_cloudwatch_metric_alarm.this : alarm.treat_missing_data == (name == "recovery-silent" ? "breaching" : "notBreaching")])
-    error_message = "Where nothing happens all is well, but recovery must not fall silent."
+    error_message = "Missing data is fine, except that recovery must not fall silent."
   }
   assert {
     condition     = alltrue([for alarm in aws_cloudwatch_metric_alarm.this : alarm.namespace != "OrderSaga" || lookup(alarm.dimensions, "FunctionName", "") == aws_lambda_function.this["recover-orders"].function_name])
@@ -383,10 +383,10 @@ run "safe_by_default" {
     error_message = "The dashboard has to show every row."
   }
 
-  # --- What is off unless it is asked for -----------------------------------------------------------
+  # --- What is off by default -----------------------------------------------------------------------
 
   assert {
     condition     = length(aws_wafv2_web_acl.this) + length(aws_kms_key.this) + length(aws_budgets_budget.this) + length(aws_api_gateway_domain_name.this) == 0
-    error_message = "What costs something by itself is asked for."
+    error_message = "Whatever costs extra has to be off by default."
   }
 }

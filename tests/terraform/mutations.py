@@ -121,7 +121,7 @@ SAFETY = [
     test("calls of $LATEST", "must not call $LATEST", "state_machine.tf", ".qualified_arn", ".arn"),
     test("starts past the alias", "started by the alias", "locals.tf", 'workflow_arn = "${local.state_machine_arn}:${local.alias}"', "workflow_arn = local.state_machine_arn"),
     # The clients.
-    test("a shop that does everything", "is not the shop's website's", "variables.tf", 'shop       = { scopes = ["submit", "read"] }', 'shop       = { scopes = ["submit", "read", "operations"] }'),
+    test("a shop that does everything", "must not have the scope operations", "variables.tf", 'shop       = { scopes = ["submit", "read"] }', 'shop       = { scopes = ["submit", "read", "operations"] }'),
     # The tables.
     test("no point-in-time recovery", "restorable", "dynamodb.tf", "enabled                 = true", "enabled                 = false"),
     test("no deletion protection", "refuse to be deleted", "dynamodb.tf", "= var.enable_deletion_protection", "= false"),
@@ -173,7 +173,7 @@ SAFETY = [
     Mutation("a route dropped", "test", "those of openapi.yaml", drop(INTAKE, "routes", "POST /orders/{orderId}/cancel")),
     test("routes without a key", "needs an API key", "api.tf", "api_key_required     = true", "api_key_required     = false"),
     test("bodies in the gateway's log", "must not log bodies", "api.tf", "data_trace_enabled     = false", "data_trace_enabled     = true"),
-    test("bodies checked by the gateway", "bodies are intake's", "api.tf", "validate_request_body       = false", "validate_request_body       = true"),
+    test("bodies checked by the gateway", "The functions check bodies", "api.tf", "validate_request_body       = false", "validate_request_body       = true"),
     test("the gateway's own error bodies", "problem documents", "api.tf", "'application/problem+json'", "'application/json'"),
     # Recovery and alarms.
     test("no schedule", "every minute", "scheduler.tf", '"ENABLED"', '"DISABLED"'),
@@ -186,9 +186,9 @@ SAFETY = [
 # Declarations that contradict each other: Terraform makes no plan from them.
 CONTRADICTIONS = [
     Mutation("a function without a declaration", "plan", "functions/query-orders has no function.json", lambda tree: (tree / QUERY).unlink()),
-    Mutation("a declaration without a function", "plan", "functions/query-orders has a function.json and no Cargo.toml", lambda tree: (tree / QUERY).with_name("Cargo.toml").unlink()),
+    Mutation("a declaration without a function", "plan", "functions/query-orders has a function.json but no Cargo.toml", lambda tree: (tree / QUERY).with_name("Cargo.toml").unlink()),
     Mutation("a declaration that is no JSON", "plan", f"{QUERY} is not valid JSON", replaced(QUERY, '"kind"', "kind")),
-    Mutation("an unknown kind", "plan", f'{INTAKE}: the kind "cron" is none of', put(INTAKE, "kind", "cron")),
+    Mutation("an unknown kind", "plan", f'{INTAKE}: the kind "cron" is not one of', put(INTAKE, "kind", "cron")),
     Mutation("a table that nobody declares", "plan", f"{INTAKE}: uses.tables names the table stores", put(INTAKE, "uses", "tables", "stores", {"operations": ["GetItem"]})),
     Mutation("a fence in a table that nobody declares", "plan", f"{POST}: step.fence.table names the table postings", put(POST, "step", "fence", "table", "postings")),
     Mutation("an index that its table does not have", "plan", f"{QUERY}: uses.tables.orders.indexes names the index orders_by_day", put(QUERY, "uses", "tables", "orders", "indexes", "orders_by_day", ["Query"])),
@@ -200,14 +200,14 @@ CONTRADICTIONS = [
     Mutation("a route to a function that is no api", "plan", f"{PERSIST}: the kind record takes no routes", put(PERSIST, "routes", {"GET /records": {"scopes": ["operations"]}})),
     Mutation("a schedule of a function that is no worker", "plan", f"{INTAKE}: the kind api takes no schedule", put(INTAKE, "schedule", {"every_minutes": 1, "input": {}})),
     Mutation("messages for a function that is no worker", "plan", f"{RESERVE}: the kind step takes no receives", put(RESERVE, "receives", {"parked": {"batch": 1}})),
-    Mutation("a route without a method", "plan", f'{INTAKE}: the route "/orders" is no method and path', put(INTAKE, "routes", "/orders", {"scopes": ["submit"]})),
+    Mutation("a route without a method", "plan", f'{INTAKE}: the route "/orders" is not a method and a path', put(INTAKE, "routes", "/orders", {"scopes": ["submit"]})),
     Mutation("a route of two functions", "plan", f"{INTAKE} and {QUERY}: each declares the route GET /orders", put(INTAKE, "routes", "GET /orders", {"scopes": ["submit"]})),
     Mutation("a queue of two functions", "plan", "each declares the queue parked", put(INTAKE, "queues", {"parked": {"description": "", "visibility_seconds": 30, "retention_days": 14}})),
     Mutation("a table of two owners", "plan", "each declares the table orders", lambda tree: shutil.copy(tree / ORDERS, tree / "functions/intake/table.json")),
     Mutation("a key of no attribute", "plan", f"{ORDERS}: a key names the attribute due_ms", drop(ORDERS, "attributes", "due_ms")),
     Mutation("an attribute of no key", "plan", f"{ORDERS}: attributes has status", put(ORDERS, "attributes", "status", "S")),
-    Mutation("a state that calls no function", "plan", "names ${PostAccountingFunctionArn}, and no function", put(POST, "kind", "record-of-postings")),
-    Mutation("a definition of a function that is not there", "plan", "names ${BookDeliveryFunctionArn}, and no function", replaced(ASL, "${PostAccountingFunctionArn}", "${BookDeliveryFunctionArn}")),
+    Mutation("a state that calls no function", "plan", "names ${PostAccountingFunctionArn}, but no function", put(POST, "kind", "record-of-postings")),
+    Mutation("a definition of a function that is not there", "plan", "names ${BookDeliveryFunctionArn}, but no function", replaced(ASL, "${PostAccountingFunctionArn}", "${BookDeliveryFunctionArn}")),
 ]
 
 

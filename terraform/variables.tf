@@ -1,5 +1,5 @@
 variable "account_id" {
-  description = "The AWS account id. If it is not set, a plan asks AWS for it; if it is set, a plan works offline."
+  description = "The AWS account id. If it is not set, Terraform asks AWS for it. If it is set, the plan of a new stack works offline."
   type        = string
   default     = null
 

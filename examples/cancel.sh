@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# Cancels an order and prints it: cancel.sh ORDER_ID. To do it twice does no harm.
+# Cancels an order and prints it: cancel.sh ORDER_ID. Repeating it is harmless.
 source "$(dirname "$0")/lib.sh"
 order_id=${1:?the id of an order}
 

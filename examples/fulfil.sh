@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
-# Hands a confirmed order over, as the store does, and prints it: fulfil.sh ORDER_ID. To do it twice does no
-# harm. It takes a key with the scope operations.
+# Hands over a confirmed order, as the store does, and prints it: fulfil.sh ORDER_ID. Repeating it is harmless.
+# A deployment requires a key with the scope operations.
 source "$(dirname "$0")/lib.sh"
 order_id=${1:?the id of an order}
 

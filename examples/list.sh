@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# Walks through a customer's orders, newest first, page by page, and prints one line each:
+# Lists a customer's orders, newest first, page by page, one line each:
 # list.sh CUSTOMER_ID [PAGE_SIZE].
 source "$(dirname "$0")/lib.sh"
 customer_id=${1:?the id of a customer}
@@ -10,7 +10,7 @@ while :; do
     page=$(api --get "$BASE_URL/customers/$customer_id/orders" --data-urlencode "limit=$page_size" \
         ${cursor:+--data-urlencode "cursor=$cursor"})
     jq --raw-output '.orders[] | [.createdAt, .orderId, .status, "\(.totalAmount) \(.currency)"] | @tsv' <<<"$page"
-    # A list ends where there is no next cursor; a page may be short before.
+    # The list ends when there is no next cursor. Pages before that may be short.
     cursor=$(jq --raw-output '.nextCursor // empty' <<<"$page")
     [[ -n $cursor ]] || break
 done

@@ -1,5 +1,6 @@
 #!/usr/bin/env bash
-# Places an order and prints it: place.sh [KEY]. The key stands for the order, however often it is sent.
+# Places an order and prints it: place.sh [KEY]. The key stands for one order, however many times it
+# is sent.
 source "$(dirname "$0")/lib.sh"
 key=${1:-$(date +%s)-$RANDOM$RANDOM}
 

@@ -1,11 +1,11 @@
 #!/usr/bin/env bash
-# Places an order through an outage: retry.sh [KEY]. curl tries again on 408, 429, 500, 502, 503 and 504, on
-# timeouts and, asked to, on connections that fail; it waits as Retry-After says, else 1 s, 2 s, 4 s and so on.
-# The key is the same each time, so it is one order.
+# Places an order during an outage: retry.sh [KEY]. curl retries on 408, 429, 500, 502, 503 and 504, on timeouts and,
+# with --retry-connrefused, on refused connections. It waits as Retry-After says, or 1 s, 2 s, 4 s and so on. The key
+# is the same each time, so it is one order.
 source "$(dirname "$0")/lib.sh"
 key=${1:-$(date +%s)-$RANDOM$RANDOM}
 
-# Into a file, which each attempt begins anew; a pipe would have the bodies of all of them.
+# Into a file, because each attempt overwrites it. A pipe would get the bodies of all attempts.
 answer=$(mktemp)
 trap 'rm -f "$answer"' EXIT
 echo "placing an order under the key $key" >&2

@@ -1,6 +1,5 @@
 #!/usr/bin/env bash
-# Places an order and prints it: place.sh [KEY]. The key stands for one order, however many times it
-# is sent.
+# Places an order and prints it: place.sh [KEY]. Sending the same key again means the same order.
 source "$(dirname "$0")/lib.sh"
 key=${1:-$(date +%s)-$RANDOM$RANDOM}
 

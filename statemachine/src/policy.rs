@@ -35,7 +35,8 @@ const TRANSIENT: [&str; 1] = ["Unavailable"];
 /// The function that keeps the order record.
 const RECORD: &str = "persist-order";
 
-/// Whether the function with this name would accept a payload, or why not.
+/// Whether the function with this name would take a payload. The error says why not, in the words that the
+/// lint prints.
 pub type TakesPayload = dyn Fn(&str, &Value) -> Result<(), String> + Send + Sync;
 
 /// The rules for the definition of the order saga.

@@ -8,7 +8,7 @@ use serde_json::{Map, Value};
 
 use crate::fence::{ActionError, CancelError, ConsumeError, Fences};
 use crate::step::{Refusal, Step};
-use crate::task::{InvalidInput, NamedError, Task};
+use crate::task::{InvalidInput, NamedError, Task, read_input};
 use crate::unavailable::Unavailable;
 
 /// The input of a step's function, as the state machine sends it.
@@ -109,27 +109,31 @@ impl StepInput {
     fn request(self, declaration: &Declaration) -> Result<Request, InvalidInput> {
         let Self { action, order, order_id } = self;
         if action == declaration.action.name {
-            return order.map(Request::Act).ok_or_else(|| InvalidInput::lacks(&action, "order"));
+            return order.map(Request::Act).ok_or(InvalidInput::Lacks { action, member: "order" });
         }
-        let order_id = || order_id.ok_or_else(|| InvalidInput::lacks(&action, "order_id"));
+        let lacks_id = || InvalidInput::Lacks { action: action.clone(), member: "order_id" };
+        let order_id = || order_id.ok_or_else(lacks_id);
         if action == declaration.compensation.name {
             return order_id().map(Request::Compensate);
         }
         if declaration.consumption.as_ref().is_some_and(|consumption| action == consumption.name) {
             return order_id().map(Request::Consume);
         }
-        let known: Vec<&str> = declaration.actions().map(|action| action.name.as_str()).collect();
-        Err(InvalidInput::unknown_action(&action, &known))
+        Err(InvalidInput::unknown_action(&action, &names(declaration)))
     }
 }
 
-/// Whether a step's function would accept this payload.
+fn names(declaration: &Declaration) -> Vec<&str> {
+    declaration.actions().map(|action| action.name.as_str()).collect()
+}
+
+/// Checks that a step's function would take this payload.
 ///
 /// # Errors
-/// Why it would reject it.
-pub fn check_payload(declaration: &Declaration, payload: &Value) -> Result<(), String> {
-    let input = StepInput::deserialize(payload).map_err(|error| error.to_string())?;
-    input.request(declaration).map(drop).map_err(|error| error.to_string())
+/// [`InvalidInput`].
+pub fn check_payload(declaration: &Declaration, payload: &Value) -> Result<(), InvalidInput> {
+    let input: StepInput = read_input(payload, &names(declaration))?;
+    input.request(declaration).map(drop)
 }
 
 /// The handler of a step's function.
@@ -158,6 +162,10 @@ impl<S: Step> Task for StepFunction<S> {
     type Input = StepInput;
     type Output = Receipt;
     type Error = StepError<S::Refusal>;
+
+    fn actions(&self) -> Vec<&str> {
+        names(self.declaration)
+    }
 
     async fn run(&self, input: StepInput) -> Result<Receipt, Self::Error> {
         let now_ms = self.clock.now_ms();

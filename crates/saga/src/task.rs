@@ -30,20 +30,44 @@ pub trait NamedError: Error + Send + Sync + 'static {
     }
 }
 
-/// An input that the task cannot act on.
-#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error("{0}")]
-pub struct InvalidInput(String);
+/// Why a task does not take an input.
+#[derive(Debug, thiserror::Error)]
+pub enum InvalidInput {
+    /// It does not have the shape of the task's input.
+    #[error("read the input of the task")]
+    Unreadable(#[from] serde_json::Error),
+    /// It asks for an action that the task does not have.
+    #[error("there is no action {action}; there are {known}")]
+    UnknownAction {
+        /// The action asked for.
+        action: String,
+        /// The task's actions.
+        known: String,
+    },
+    /// It lacks a member that its action needs.
+    #[error("the action {action} needs {member}")]
+    Lacks {
+        /// The action.
+        action: String,
+        /// The member.
+        member: &'static str,
+    },
+}
 
 impl InvalidInput {
-    /// An input without a member that its action needs.
-    pub fn lacks(action: &str, member: &str) -> Self {
-        Self(format!("the action {action} needs {member}"))
+    pub(crate) fn unknown_action(action: &str, known: &[&str]) -> Self {
+        Self::UnknownAction { action: action.to_owned(), known: known.join(", ") }
     }
+}
 
-    /// An input that asks for an action that the task does not have.
-    pub fn unknown_action(action: &str, known: &[&str]) -> Self {
-        Self(format!("unknown action {action}; the actions are {}", known.join(", ")))
+/// Reads a task's input. Its `action` has to be one of `known`.
+///
+/// # Errors
+/// [`InvalidInput`].
+pub fn read_input<I: DeserializeOwned>(payload: &Value, known: &[&str]) -> Result<I, InvalidInput> {
+    match payload.get("action").and_then(Value::as_str) {
+        Some(action) if !known.contains(&action) => Err(InvalidInput::unknown_action(action, known)),
+        _ => Ok(I::deserialize(payload)?),
     }
 }
 
@@ -83,17 +107,20 @@ pub trait Task: Send + Sync + 'static {
     /// Its errors.
     type Error: NamedError;
 
-    /// Carries out the input. Must be safe to run any number of times, and to be dropped at any point.
+    /// The actions that its input can ask for.
+    fn actions(&self) -> Vec<&str>;
+
+    /// Does what the input asks for. Safe to run any number of times, and to be dropped anywhere.
     fn run(&self, input: Self::Input) -> impl Future<Output = Result<Self::Output, Self::Error>> + Send;
 }
 
 /// Why a task function failed.
 #[derive(Debug, thiserror::Error)]
 pub enum TaskFailure<E: NamedError> {
-    /// The input does not have the function's form.
-    #[error("read the input of the task")]
-    InvalidOrder(#[source] serde_json::Error),
-    /// The output cannot be written as JSON.
+    /// The input is not one that the function takes.
+    #[error(transparent)]
+    InvalidOrder(#[from] InvalidInput),
+    /// The output is not JSON.
     #[error("write the output of the task")]
     InvalidOutput(#[source] serde_json::Error),
     /// The action failed.
@@ -155,7 +182,7 @@ pub fn chain(error: &(dyn Error + 'static)) -> String {
 /// # Errors
 /// [`TaskFailure`].
 pub async fn invoke<T: Task>(task: &T, payload: Value) -> Result<Value, TaskFailure<T::Error>> {
-    let input = serde_json::from_value(payload).map_err(TaskFailure::InvalidOrder)?;
+    let input = read_input(&payload, &task.actions())?;
     let output = tokio::time::timeout(TASK_DEADLINE, task.run(input))
         .await
         .map_err(|_| TaskFailure::Unavailable(Unavailable::TooSlow { limit_ms: TASK_DEADLINE.as_millis() }))?

@@ -64,6 +64,13 @@ pub enum Input {
     },
 }
 
+/// The actions that an [`Input`] can ask for.
+pub fn actions() -> Vec<&'static str> {
+    let function = declarations::function(env!("CARGO_PKG_NAME"));
+    let record = function.and_then(|function| function.record.as_ref());
+    record.expect("function.json declares the record's actions").actions.iter().map(String::as_str).collect()
+}
+
 impl Input {
     /// Checks that the receipts of every step are there, and no others: an order that lacks one would be called
     /// confirmed, cancelled or fulfilled while a step knows nothing of it.
@@ -269,6 +276,10 @@ impl Task for PersistOrder {
     type Input = Input;
     type Output = OrderRecord;
     type Error = PersistError;
+
+    fn actions(&self) -> Vec<&str> {
+        actions()
+    }
 
     async fn run(&self, input: Input) -> Result<OrderRecord, PersistError> {
         input.check()?;

@@ -22,13 +22,13 @@ use manage_accounts::ManageAccounts;
 use manage_stock::ManageStock;
 use order::{Order, OrderId};
 use orders::Orders;
-use persist_order::{PersistError, PersistOrder};
+use persist_order::{Input, PersistError, PersistOrder};
 use post_accounting::PostAccounting;
 use query_orders::QueryOrders;
 use queue::Queue;
 use reserve_inventory::ReserveInventory;
+use saga::task::{InvalidInput, read_input};
 use saga::{Item, Step, StepFunction, Task};
-use serde::Deserialize;
 use serde_json::{Value, json};
 use strum::VariantNames;
 use workflow::Workflow;
@@ -96,9 +96,20 @@ impl Services {
 }
 
 type Invoke = dyn Fn(Value) -> BoxFuture<'static, Invoked> + Send + Sync;
-type Check = dyn Fn(&Value) -> Result<(), String> + Send + Sync;
+type Check = dyn Fn(&Value) -> Result<(), PayloadError> + Send + Sync;
 type FenceKey = dyn Fn(&OrderId) -> Item + Send + Sync;
 type Effect = dyn Fn(&Order) -> Value + Send + Sync;
+
+/// Why a function would not take a payload.
+#[derive(Debug, thiserror::Error)]
+pub enum PayloadError {
+    /// It is not an input of the function.
+    #[error(transparent)]
+    Input(#[from] InvalidInput),
+    /// The order record refuses it.
+    #[error(transparent)]
+    Record(#[from] PersistError),
+}
 
 /// The handler of a function that the state machine calls.
 #[derive(Clone)]
@@ -129,11 +140,11 @@ impl TaskHandler {
         (self.invoke)(payload)
     }
 
-    /// Checks whether it accepts this payload.
+    /// Checks that it would take this payload.
     ///
     /// # Errors
-    /// Why it would reject the payload.
-    pub fn check_payload(&self, payload: &Value) -> Result<(), String> {
+    /// [`PayloadError`].
+    pub fn check_payload(&self, payload: &Value) -> Result<(), PayloadError> {
         (self.check_payload)(payload)
     }
 
@@ -177,9 +188,9 @@ impl fmt::Debug for ApiHandler {
 }
 
 fn record(name: &'static str, handler: PersistOrder) -> TaskHandler {
-    let check = |payload: &Value| {
-        let input = persist_order::Input::deserialize(payload).map_err(|error| error.to_string())?;
-        input.check().map_err(|error| error.to_string())
+    let check = |payload: &Value| -> Result<(), PayloadError> {
+        let input: Input = read_input(payload, &persist_order::actions())?;
+        Ok(input.check()?)
     };
     TaskHandler {
         name,
@@ -204,7 +215,7 @@ where
     TaskHandler {
         name,
         invoke: invoke(StepFunction::new(declaration, step, client, &declaration.fence.table, clock)),
-        check_payload: Arc::new(|payload| saga::function::check_payload(declaration, payload)),
+        check_payload: Arc::new(|payload| Ok(saga::function::check_payload(declaration, payload)?)),
         refusals: S::Refusal::VARIANTS.iter().copied().collect(),
         step: Some(facts),
     }

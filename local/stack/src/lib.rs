@@ -31,6 +31,7 @@ use order::EpochMs;
 use orders::Orders;
 use queue::Queue;
 use recover_orders::RecoverOrders;
+use saga::task::chain;
 use statemachine::{DEFINITION, DefinitionError};
 use workflow::Workflow;
 
@@ -193,7 +194,8 @@ impl Stack {
 pub fn policy() -> Policy {
     statemachine::policy::policy(Arc::new(|name, payload| {
         let task = functions::unconnected().iter().find(|task| task.name() == name);
-        task.ok_or_else(|| format!("local/stack/src/functions.rs has no handler for {name}"))?.check_payload(payload)
+        let task = task.ok_or_else(|| format!("local/stack/src/functions.rs has no handler for {name}"))?;
+        task.check_payload(payload).map_err(|error| chain(&error))
     }))
 }
 

@@ -94,7 +94,7 @@ fn every_error_of_serving_a_task_is_listed() {
         }
     }
     let not_json = || serde_json::from_str::<Value>("").unwrap_err();
-    assert!(is_listed::<PersistError>(&TaskFailure::InvalidOrder(not_json())));
+    assert!(is_listed::<PersistError>(&TaskFailure::InvalidOrder(not_json().into())));
     assert!(is_listed::<PersistError>(&TaskFailure::InvalidOutput(not_json())));
     let slow = saga::Unavailable::TooSlow { limit_ms: 1 };
     assert!(is_listed::<PersistError>(&TaskFailure::Unavailable(slow)));

@@ -1,8 +1,8 @@
 //! `POST /orders/{orderId}/cancel`: the customer's cancellation.
 //!
-//! It is decided by one compare-and-set on the record, like everything else, and rolled back by the
-//! same workflow. An order that is cancelled already answers with its record; one whose goods are
-//! handed over can no longer be cancelled.
+//! One compare-and-set on the record decides, as everywhere, and the same workflow rolls the order
+//! back. If the order is cancelled already, the answer is its record. An order whose goods are handed
+//! over can no longer be cancelled.
 
 use api::parameters::order_id;
 use api::{Answer, Kind, Problem, Request};
@@ -13,7 +13,7 @@ use crate::Intake;
 use crate::finish::unavailable;
 
 impl Intake {
-    /// Cancels the order that the path names, if it is within reach, and waits for the roll-back.
+    /// Cancels the order in the path, if the caller may reach it, and waits for the roll-back.
     pub(crate) async fn cancel(&self, request: &Request) -> Result<Answer, Problem> {
         let order_id = order_id(&request.event)?;
         let closing = Closing {
@@ -28,7 +28,7 @@ impl Intake {
         match record.status {
             Status::Cancelled => Ok(api::stored(&record)),
             Status::Fulfilling | Status::Fulfilled => Err(Problem::new(Kind::OrderFulfilled).about(&order_id)),
-            // From here on the order ends as cancelled, whoever sees to it.
+            // From here on the order ends as cancelled, by this request or by recovery.
             Status::Pending | Status::Confirmed | Status::Cancelling => self.finish(&order_id).await,
         }
     }

@@ -1,4 +1,4 @@
-//! What a cancellation and a fulfilment share: once they are decided, the workflow carries them out.
+//! Common to cancellation and fulfilment: once decided, the workflow carries them out.
 
 use api::{Answer, Kind, Problem};
 use order::OrderId;
@@ -9,7 +9,7 @@ use workflow::Ended;
 use crate::Intake;
 
 impl Intake {
-    /// Runs the saga of an order whose decision is on record, and answers with how it stands then.
+    /// Runs the saga of an order whose decision is on record, and answers with the order as it is then.
     pub(crate) async fn finish(&self, order_id: &OrderId) -> Result<Answer, Problem> {
         match self.workflow.run(order_id, None).await {
             Ok(Ended::Decided(record)) => return Ok(api::stored(&record)),
@@ -28,6 +28,6 @@ impl Intake {
 }
 
 pub(crate) fn unavailable(order_id: &OrderId, error: &Unavailable) -> Problem {
-    tracing::warn!(%order_id, reason = chain(error), "the order could not be read or changed; the client is told to try again");
+    tracing::warn!(%order_id, reason = chain(error), "could not read or change the order; answering 503");
     Problem::new(Kind::StoreUnavailable).about(order_id)
 }

@@ -1,14 +1,14 @@
 //! `POST /orders`: take an order, start its saga, answer. `POST /orders/{orderId}/cancel` and
 //! `/orders/{orderId}/fulfil`: the same for its cancellation and for the hand-over of its goods.
 //!
-//! What the function promises is in one sentence: once it has answered 2xx, the order is in DynamoDB
-//! or in SQS. The steps, in the order in which they run:
+//! The function promises one thing: once it has answered 2xx, the order is in DynamoDB or in SQS. Its
+//! steps, in the order in which they run:
 //!
-//! 1. [`request`]: the event becomes an order with an id that follows from its idempotency key, or
-//!    an answer that lists what is wrong with it.
-//! 2. [`workflow`]: the saga is started, and its end is awaited for at most 20 s.
-//! 3. Whenever that gave no decision, the order's record says what happened, and if there is none, it is
-//!    [written here](orders::on_record).
+//! 1. [`request`]: the event becomes an order whose id follows from its idempotency key, or an answer
+//!    that lists what is wrong.
+//! 2. [`workflow`]: the saga is started, and intake waits for its end, at most 20 s.
+//! 3. If that gave no decision, the order's record says what happened. If there isn't one, it is
+//!    [written now](orders::on_record).
 //! 4. If DynamoDB does not answer, the order goes into the overflow [`queue`].
 //!
 //! [`cancel`] is the customer's cancellation, and [`fulfil`] the store's hand-over. [`finish`] waits
@@ -54,27 +54,27 @@ impl Intake {
             Ok(Ended::Decided(record)) => answer(&record, order, asked_ms),
             Ok(Ended::Conflict) => conflict(order),
             Err(unknown) => {
-                tracing::warn!(order_id = %order.order_id(), reason = chain(&unknown), "the saga gave no decision; the order's record is read, or written");
+                tracing::warn!(order_id = %order.order_id(), reason = chain(&unknown), "the saga gave no decision; reading or writing the order's record instead");
                 self.put_on_record(order, asked_ms).await
             }
         }
     }
 
-    /// Writes the record first, so that what was accepted can be read at once and a conflict is
-    /// answered at once; then starts the saga and does not wait for it.
+    /// Writes the record first, so that the order can be read and a conflict is reported at once. Then
+    /// starts the saga without waiting for it.
     async fn accept(&self, order: &Order) -> Answer {
         let now_ms = self.clock.now_ms();
         match self.orders.put_pending(order, now_ms, now_ms).await {
             Ok(Written::Now(record)) => {
                 // The record is due already: if the start fails, recovery starts the saga.
                 if let Err(error) = self.workflow.start(order.order_id()).await {
-                    tracing::warn!(order_id = %order.order_id(), reason = chain(&error), "could not start the workflow; recovery will");
+                    tracing::warn!(order_id = %order.order_id(), reason = chain(&error), "could not start the workflow; recovery will retry");
                 }
                 api::placed(&record)
             }
             Ok(Written::Before(record)) => answer(&record, order, now_ms),
             Err(error) => {
-                tracing::warn!(order_id = %order.order_id(), reason = chain(&error), "the order was not written; it goes into the overflow queue");
+                tracing::warn!(order_id = %order.order_id(), reason = chain(&error), "could not write the order; sending it to the overflow queue");
                 self.queue(order).await
             }
         }
@@ -85,7 +85,7 @@ impl Intake {
             Ok(OnRecord::Same(record)) => placed(&record, asked_ms),
             Ok(OnRecord::Other) => conflict(order),
             Err(error) => {
-                tracing::warn!(order_id = %order.order_id(), reason = chain(&error), "the order was not written; it goes into the overflow queue");
+                tracing::warn!(order_id = %order.order_id(), reason = chain(&error), "could not write the order; sending it to the overflow queue");
                 self.queue(order).await
             }
         }
@@ -95,7 +95,7 @@ impl Intake {
         match self.overflow.send(order).await {
             Ok(()) => api::queued(order.order_id()),
             Err(error) => {
-                tracing::error!(order_id = %order.order_id(), reason = chain(&error), "the order was not queued either; the client is told to try again");
+                tracing::error!(order_id = %order.order_id(), reason = chain(&error), "could not queue the order either; answering 503");
                 Problem::new(Kind::Unavailable).about(order.order_id()).answer()
             }
         }
@@ -120,22 +120,22 @@ impl Intake {
             Mode::Wait => self.place(&order).await,
             Mode::RespondAsync => self.accept(&order).await,
         };
-        // Also on 503: a client that sent no key needs it to ask again.
+        // Also on 503: a client that sent no key needs this one to retry.
         Ok(answer.with(IDEMPOTENCY_KEY, key.as_str()))
     }
 }
 
-/// The record's answer, unless the record is of other content: nobody is answered with the outcome
-/// of an order that they did not send.
+/// The record's answer, or a conflict if the record has other content: nobody gets the outcome of an
+/// order that they did not send.
 fn answer(record: &OrderRecord, order: &Order, asked_ms: EpochMs) -> Answer {
     if record.order.fingerprint() == order.fingerprint() { placed(record, asked_ms) } else { conflict(order) }
 }
 
 /// The record's answer, marked as a replay if the record is older than the request.
 ///
-/// The record does not say which request wrote it, so times are compared. The writer's clock is
-/// another one, but a request has come a longer way before its record is written than such clocks
-/// are apart. Of two requests within one millisecond neither is marked.
+/// The record does not say which request wrote it, so times are compared. The record's writer has its
+/// own clock, but clocks differ by less than the time from a request to its record. If two requests
+/// come within one millisecond, neither is marked.
 fn placed(record: &OrderRecord, asked_ms: EpochMs) -> Answer {
     let answer = api::placed(record);
     if record.created_ms < asked_ms {

@@ -12,22 +12,22 @@ use order::{IdempotencyKey, Order, OrderId, Violation};
 pub struct Placement {
     /// The order.
     pub order: Order,
-    /// The key that its id follows from: the client's, or one that was minted for it.
+    /// The key that its id follows from: the client's, or a generated one.
     pub key: IdempotencyKey,
-    /// How the client wants to be answered.
+    /// When the client wants its answer.
     pub mode: Mode,
 }
 
-/// How the client wants to be answered.
+/// When the client wants its answer.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Mode {
-    /// With the decision, if it comes in time.
+    /// After the decision, if it comes in time.
     Wait,
     /// At once ([`Prefer: respond-async`](https://www.rfc-editor.org/rfc/rfc7240#section-4.1)).
     RespondAsync,
 }
 
-/// Reads a request. A client that sends no key gets one made of `request_id`, which is unique.
+/// Reads a request. If the client sends no key, `request_id` becomes its key: it is unique.
 ///
 /// # Errors
 /// The problem to answer with.
@@ -57,7 +57,7 @@ pub fn read(request: &ApiGatewayProxyRequest, caller: &Caller, request_id: &str)
     };
     caller.require_customer(&draft.customer_id)?;
     let order_id = OrderId::derive(&caller.tenant, &key);
-    // The reader has checked every rule by its field already.
+    // `parse` has already checked every rule, field by field.
     let order = Order::place(order_id, caller.tenant.clone(), draft)
         .map_err(|rule| invalid(vec![Violation::at("", rule.to_string())]))?;
     Ok(Placement { order, key, mode: mode(headers) })
@@ -73,7 +73,7 @@ fn mode(headers: &HeaderMap) -> Mode {
         .iter()
         .filter_map(|value| value.to_str().ok())
         .flat_map(|value| value.split(','))
-        // A preference may have parameters. This one has none that mean anything to us.
+        // A preference may have parameters. Those of this one have no effect.
         .filter_map(|preference| preference.split(';').next())
         .any(|preference| preference.trim().eq_ignore_ascii_case("respond-async"));
     if asks_for_async { Mode::RespondAsync } else { Mode::Wait }

@@ -1,4 +1,4 @@
-//! `GET /accounts/{customerId}`: a customer's account as it stands.
+//! `GET /accounts/{customerId}`: a customer's account.
 
 use api::{Amount, Answer, Kind, Problem, Request};
 use order::{Currency, CustomerId};

@@ -1,7 +1,7 @@
-//! `GET /orders/{orderId}/journal`: what an order did to the books.
+//! `GET /orders/{orderId}/journal`: an order's journal entries.
 //!
-//! The journal knows an order by its entries alone: one that was never posted has none, and neither has
-//! one that does not exist.
+//! The journal knows an order only by its entries: an order that was never posted has none, like an
+//! order that does not exist.
 
 use ::journal::Entry;
 use ::journal::entries::Entries;
@@ -27,7 +27,7 @@ struct EntryView<'a> {
     kind: EntryKind,
     posted_at: Time,
     currency: Currency,
-    /// Whose receivable it moves.
+    /// The customer whose receivable it changes.
     #[serde(skip_serializing_if = "Option::is_none")]
     customer_id: Option<&'a CustomerId>,
     lines: Vec<LineView<'a>>,
@@ -40,7 +40,7 @@ enum EntryKind {
     Reversal,
 }
 
-/// A line has a debit or a credit, as a ledger's two columns have it.
+/// A line has a debit or a credit, like the two columns of a ledger.
 #[derive(Debug, Serialize)]
 #[serde(rename_all = "camelCase")]
 struct LineView<'a> {

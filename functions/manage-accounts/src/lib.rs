@@ -6,8 +6,7 @@
 //! | `terms` | `GET` and `PUT /accounts/{customerId}/terms` |
 //! | `journal` | `GET /orders/{orderId}/journal` |
 //!
-//! What the items of the table are, and which writes are safe while orders move them, is the crate
-//! `journal`'s to know.
+//! The crate `journal` knows the table's items, and which writes are safe while orders change them.
 
 mod account;
 mod journal;
@@ -44,7 +43,7 @@ impl Handler for ManageAccounts {
     }
 }
 
-/// The customer that a path names, if that is all there is.
+/// The customer in the path. Query parameters are errors.
 fn customer(request: &Request) -> Result<CustomerId, Problem> {
     let mut parameters = Parameters::of(&request.event);
     let customer_id = parameters.path("customerId");
@@ -53,6 +52,6 @@ fn customer(request: &Request) -> Result<CustomerId, Problem> {
 }
 
 fn unavailable(error: &Unavailable) -> Problem {
-    tracing::warn!(reason = chain(error), "could not reach the journal; the client is told to try again");
+    tracing::warn!(reason = chain(error), "could not reach the journal; answering 503");
     Problem::new(Kind::StoreUnavailable)
 }

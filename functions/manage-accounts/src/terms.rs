@@ -1,8 +1,8 @@
-//! `GET /accounts/{customerId}/terms`, and `PUT`, which sets them if nobody has since they were read, or
-//! opens the account.
+//! `GET /accounts/{customerId}/terms`, and `PUT`, which opens the account, or sets the terms if they have
+//! not changed since they were read.
 //!
-//! The terms are a resource of their own within the account, with a version of their own: the account's
-//! changes with every invoice, and an invoice is no reason to set terms again.
+//! The terms are a resource within the account, with their own version. The account's version changes with
+//! every invoice, and an invoice must not block a change of the terms.
 
 use ::journal::AccountTerms;
 use ::journal::terms::SettingTerms;
@@ -15,9 +15,8 @@ use serde_json::value::RawValue;
 
 use crate::{ManageAccounts, customer, unavailable};
 
-/// How often the terms are read anew if they change between their being read and their being set. With
-/// the `ETag` of what was read the second look ends it; this bounds `If-Match: *`, which means any
-/// version.
+/// Maximum number of attempts while the terms change between reading and setting them. With an `ETag`, the
+/// second attempt finds another version and stops. The limit is for `If-Match: *`, which allows any version.
 const MAX_LOOKS: u32 = 3;
 
 /// Terms as clients see them.
@@ -38,7 +37,7 @@ impl<'a> TermsView<'a> {
     }
 }
 
-/// Terms as a request has them: without a currency they are in the account's.
+/// The terms in a request. Without a currency, the account's applies.
 struct Wanted<'a> {
     currency: Option<Currency>,
     credit_limit: &'a RawValue,
@@ -80,9 +79,9 @@ impl ManageAccounts {
     }
 
     /// # Idempotency
-    /// Terms that are so already are answered as set, whatever `If-Match` says: so a request whose
-    /// answer was lost can be sent again. `If-None-Match: *` says that there is no account, and a
-    /// second try of it is told that there is.
+    /// If the account has these terms already, they are answered as set, even if `If-Match` names another
+    /// version, so a request whose answer was lost can be sent again. With `If-None-Match: *`, which
+    /// opens an account, a second attempt gets 412.
     ///
     /// # Cost
     /// One read unit and one write unit.
@@ -135,7 +134,7 @@ fn read_wanted<'a>(mut fields: Fields<'a, '_>) -> Option<Wanted<'a>> {
     let credit_limit = fields.take_required("creditLimit");
     let credit_limit = credit_limit.filter(|raw| match currency {
         Some(currency) => fields.amount("creditLimit", raw, currency).is_some(),
-        // Whether it is an amount shows once the account's currency is known.
+        // Whether it is a valid amount depends on the account's currency, which is not known yet.
         None => fields.number("creditLimit", raw).is_some(),
     });
     let on_hold = fields.take_required("onHold").and_then(|raw| fields.flag("onHold", raw));

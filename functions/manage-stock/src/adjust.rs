@@ -1,4 +1,4 @@
-//! `POST /stores/{storeId}/stock/{sku}/adjustments`: more or less of an article, and why.
+//! `POST /stores/{storeId}/stock/{sku}/adjustments`: adds or takes away stock, with a reason.
 
 use api::idempotency::{IDEMPOTENT_REPLAYED, required_key};
 use api::{Answer, Kind, Parameters, Problem, Request, StockView, Time, body};
@@ -27,12 +27,12 @@ struct AdjustmentView<'a> {
     #[serde(skip_serializing_if = "Option::is_none")]
     note: Option<&'a Note>,
     adjusted_at: Time,
-    /// As it stands when this is answered: orders move it too, and a transaction does not say what it
-    /// left behind.
+    /// The stock at the time of the answer. Orders change it too, and a transaction does not return what
+    /// it wrote.
     stock: StockView,
 }
 
-/// What an adjustment is, beside where.
+/// An adjustment without its store and article.
 struct Content {
     difference: i64,
     reason: AdjustmentReason,
@@ -41,11 +41,11 @@ struct Content {
 
 impl ManageStock {
     /// # Idempotency
-    /// The same request again moves nothing: it answers with the adjustment as recorded, and with the
-    /// stock as it stands by then.
+    /// The same request again changes nothing: the answer has the adjustment as recorded, and the stock
+    /// at that time.
     ///
     /// # Cost
-    /// Four write units, or five for an article that is new, and a read unit.
+    /// Four write units, or five for a new article, and a read unit.
     pub(crate) async fn adjust(&self, request: &Request) -> Result<Answer, Problem> {
         let (key, adjustment) = read(request)?;
         let id = AdjustmentId::derive(&request.caller.tenant, &key);
@@ -53,10 +53,10 @@ impl ManageStock {
         let record = self.stocks.adjust(&id, &adjustment, asked_ms).await.map_err(|error| match error {
             AdjustError::OtherContent => Problem::new(Kind::IdempotencyConflict),
             AdjustError::UnknownSku => Problem::new(Kind::StockNotFound)
-                .detail("what the store does not keep begins with a receipt: reason RECEIVED"),
+                .detail("the first adjustment of a new article must be a receipt, with the reason RECEIVED"),
             AdjustError::Reserved(stock) => reserved(view(stock)),
             AdjustError::TooMuch(_) => {
-                let rule = format!("must not add to more than {MAX_ON_HAND} that are available");
+                let rule = format!("cannot be added: more than {MAX_ON_HAND} are available already");
                 Problem::of(vec![Violation::at("/difference", rule)])
             }
             AdjustError::Unavailable(error) => unknown(&error),
@@ -71,7 +71,7 @@ impl ManageStock {
             reason: *reason,
             note: note.as_ref(),
             adjusted_at: Time(record.adjusted_ms),
-            // Stock that was adjusted is there: it is never removed.
+            // Stock that was adjusted exists: it is never deleted.
             stock: view(stock.ok_or_else(|| Problem::new(Kind::StoreUnavailable))?),
         };
         let answer = Answer::json(StatusCode::CREATED, &body);
@@ -81,9 +81,9 @@ impl ManageStock {
     }
 }
 
-/// It may have been made, and it may not.
+/// The adjustment may have been made, or not.
 fn unknown(error: &Unavailable) -> Problem {
-    unavailable(error).detail("whether the stock was adjusted is unknown; send it again with the same key")
+    unavailable(error).detail("it is unknown whether the stock was adjusted; send the request again with the same key")
 }
 
 fn read(request: &Request) -> Result<(IdempotencyKey, Adjustment), Problem> {
@@ -109,7 +109,7 @@ fn read_content(mut fields: Fields<'_, '_>) -> Option<Content> {
     let difference = difference.and_then(|raw| fields.whole("difference", raw, -MAX_ON_HAND..=MAX_ON_HAND));
     let reason = fields.choice("reason", Presence::Required, "must be RECEIVED, LOST or COUNTED");
     let note = fields.text("note", Presence::Optional);
-    // A sign that contradicts the reason is a slip, and would move the stock the wrong way.
+    // A sign that contradicts the reason is a mistake, and would change the stock the wrong way.
     match (difference, reason) {
         (Some(0), _) => fields.refuse("difference", "must not be 0"),
         (Some(..0), Some(AdjustmentReason::Received)) => fields.refuse("difference", "must be above 0 for RECEIVED"),

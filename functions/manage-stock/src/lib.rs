@@ -6,8 +6,7 @@
 //! | `set` | `GET` and `PUT /stores/{storeId}/stock/{sku}` |
 //! | `adjust` | `POST /stores/{storeId}/stock/{sku}/adjustments` |
 //!
-//! What the items of the table are, and which writes are safe while orders move them, is
-//! [`inventory`]'s to know.
+//! The crate [`inventory`] knows the table's items, and which writes are safe while orders change them.
 
 mod adjust;
 mod list;
@@ -46,7 +45,7 @@ impl Handler for ManageStock {
     }
 }
 
-/// The article that a path names, in the store that it names.
+/// The store and the article in the path.
 fn article(parameters: &mut Parameters) -> Option<(StoreId, Sku)> {
     let (store_id, sku) = (parameters.path("storeId"), parameters.path("sku"));
     store_id.zip(sku)
@@ -59,6 +58,6 @@ fn view(stock: Stock) -> StockView {
 }
 
 fn unavailable(error: &Unavailable) -> Problem {
-    tracing::warn!(reason = chain(error), "could not reach the stock; the client is told to try again");
+    tracing::warn!(reason = chain(error), "could not reach the stock; answering 503");
     Problem::new(Kind::StoreUnavailable)
 }

@@ -1,4 +1,4 @@
-//! `GET /stores/{storeId}/stock`: what a store keeps, or what of it is low.
+//! `GET /stores/{storeId}/stock`: a store's stock, or only the articles that are low.
 
 use api::cursor::{self, NotACursor};
 use api::parameters::count;
@@ -11,13 +11,13 @@ use serde::Serialize;
 
 use crate::{ManageStock, unavailable, view};
 
-/// How many articles a page has, if the client does not say.
+/// The default number of articles on a page.
 const DEFAULT_PAGE_SIZE: usize = 20;
 
-/// The layout of a cursor, first in it.
+/// The version of the layout, the first byte of a cursor.
 const VERSION: u8 = 1;
 
-/// One page, as asked for.
+/// One page, as requested.
 struct Query {
     store_id: StoreId,
     below: Option<i64>,
@@ -51,9 +51,9 @@ fn read(mut parameters: Parameters, caller: &Caller) -> Result<Query, Problem> {
     let store_id: Option<StoreId> = parameters.path("storeId");
     let below = parameters.query("availableBelow", |text| count(text, MAX_ON_HAND));
     let limit = parameters.query("limit", |text| count(text, MAX_PAGE_SIZE)).unwrap_or(DEFAULT_PAGE_SIZE);
-    // The list in full, with whom it is for: a cursor is good for nothing else.
+    // The whole list, and the tenant that it is for: a cursor is valid for nothing else.
     let list = format!("stock of {store_id:?} below {below:?} for {}", caller.tenant);
-    // Whether a cursor belongs to this list is known only once the list is.
+    // A cursor can be checked against the list only if the list is valid.
     let right = parameters.are_right();
     let after = parameters.query("cursor", |text| if right { place(text, &list).map(Some) } else { Ok(None) });
     match (store_id, parameters.violations()) {
@@ -88,7 +88,7 @@ mod tests {
             let text = encode(&sku, "list");
             assert_eq!(place(&text, "list"), Ok(sku));
             assert_eq!(place(&text, "other"), Err(NotACursor));
-            // As openapi.yaml has it.
+            // As in openapi.yaml.
             assert!((19..=103).contains(&text.len()), "{text}");
         }
         assert_eq!(place("", "list"), Err(NotACursor));

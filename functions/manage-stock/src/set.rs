@@ -1,5 +1,5 @@
-//! `GET /stores/{storeId}/stock/{sku}`, and `PUT`, which sets what is on hand if nobody has changed the
-//! stock since it was read.
+//! `GET /stores/{storeId}/stock/{sku}`, and `PUT`, which sets the quantity on hand if the stock has not
+//! changed since it was read.
 
 use api::{Answer, Kind, Parameters, Precondition, Problem, Request, StockView, body};
 use http::{StatusCode, header};
@@ -10,8 +10,8 @@ use serde_json::value::RawValue;
 
 use crate::{ManageStock, article, unavailable, view};
 
-/// How often the stock is read anew if it changes between its being read and its being set. With the
-/// `ETag` of what was read the second look ends it; this bounds `If-Match: *`, which means any version.
+/// Maximum number of attempts while the stock changes between reading and setting it. With an `ETag`, the
+/// second attempt finds another version and stops. The limit is for `If-Match: *`, which allows any version.
 const MAX_LOOKS: u32 = 3;
 
 /// What a request sets.
@@ -37,11 +37,11 @@ impl ManageStock {
     }
 
     /// # Idempotency
-    /// A second try is told that the stock is another by now: 412, with the stock as it stands. Whether
-    /// that is what the first try set or what orders have made of it only the one who counted can say.
+    /// A second attempt gets 412 with the current stock. Only the person who counted can say whether that
+    /// is what the first attempt set, or what orders have changed since.
     ///
     /// # Cost
-    /// One read unit, and one write unit, or two for an article that is new.
+    /// One read unit, and one write unit, or two for a new article.
     pub(crate) async fn set(&self, request: &Request) -> Result<Answer, Problem> {
         let wanted = read(request)?;
         for _ in 0..MAX_LOOKS {
@@ -72,7 +72,7 @@ impl ManageStock {
     }
 }
 
-/// The problem of leaving less than open orders hold.
+/// The problem when less would be left than open orders hold.
 pub(crate) fn reserved(stock: StockView) -> Problem {
     let detail = format!("open orders hold {} of the {} on hand", stock.reserved, stock.on_hand);
     Problem::new(Kind::StockReserved).detail(detail).stock(stock)
@@ -87,7 +87,7 @@ fn read(request: &Request) -> Result<Wanted, Problem> {
     let mut violations = parameters.violations();
     let on_hand = Fields::read(raw, "", &mut violations).and_then(|mut fields| {
         let on_hand = fields.take_required("onHand").and_then(|raw| fields.whole("onHand", raw, 0..=MAX_ON_HAND));
-        fields.refuse_unknown("stock that is set");
+        fields.refuse_unknown("the stock to set");
         on_hand
     });
     let (Some((store_id, sku)), Some(on_hand), true) = (article, on_hand, violations.is_empty()) else {

@@ -1,8 +1,8 @@
 //! The order record: persist, confirm, cancel, close, complete.
 //!
-//! The record is the saga's one source of truth. Each action is one conditional write on it, and
-//! answers with the record as it stands afterwards, whoever wrote it: the workflow goes where the
-//! record's status says.
+//! The record is the saga's one source of truth. Each action is one conditional write on it. It answers
+//! with the record as it is afterwards, no matter who wrote it, and the workflow follows the record's
+//! status.
 
 use clock::WallClock;
 use declarations::{Function, Step};
@@ -17,9 +17,9 @@ use serde::Deserialize;
 #[derive(Debug, Clone, PartialEq, Deserialize)]
 #[serde(tag = "action", rename_all = "snake_case")]
 pub enum Input {
-    /// Write the order as `PENDING`, or read the one that is there.
+    /// Write the order as `PENDING`, or read the existing one.
     Persist {
-        /// Whose saga this is.
+        /// The order's id.
         order_id: OrderId,
         /// The order as its client sent it. Recovery and cancellation send none: the stored order
         /// is used, and nothing is compared.
@@ -28,17 +28,17 @@ pub enum Input {
     },
     /// `PENDING` becomes `CONFIRMED`.
     Confirm {
-        /// Whose saga this is.
+        /// The order's id.
         order_id: OrderId,
         /// The order's store, which picks it from now on.
         store_id: StoreId,
-        /// What the steps did, all of them.
+        /// What all the steps did.
         #[serde(deserialize_with = "order::record::step_receipts")]
         receipts: StepReceipts,
     },
     /// `PENDING`, or nothing at all, becomes `CANCELLING`.
     Cancel {
-        /// Whose saga this is.
+        /// The order's id.
         order_id: OrderId,
         /// The order, if this execution knows it.
         #[serde(default)]
@@ -48,17 +48,17 @@ pub enum Input {
     },
     /// `CANCELLING` becomes `CANCELLED`.
     Close {
-        /// Whose saga this is.
+        /// The order's id.
         order_id: OrderId,
-        /// What the compensations did, all of them: a roll-back is complete or it is not closed.
+        /// What all the compensations did: only a complete roll-back is closed.
         #[serde(deserialize_with = "order::record::step_receipts")]
         receipts: StepReceipts,
     },
     /// `FULFILLING` becomes `FULFILLED`.
     Complete {
-        /// Whose saga this is.
+        /// The order's id.
         order_id: OrderId,
-        /// What the consumptions did, all of them: a fulfilment is complete or it is not called so.
+        /// What all the consumptions did: only a complete fulfilment is recorded as one.
         #[serde(deserialize_with = "order::record::step_receipts")]
         receipts: StepReceipts,
     },
@@ -72,7 +72,7 @@ pub fn actions() -> Vec<&'static str> {
 }
 
 impl Input {
-    /// Checks that the receipts of every step are there, and no others: an order that lacks one would be called
+    /// Checks that there is a receipt of every step, and no other. Without this, an order could be recorded as
     /// confirmed, cancelled or fulfilled while a step knows nothing of it.
     ///
     /// # Errors
@@ -110,21 +110,21 @@ fn check_receipts(what: &str, receipts: &StepReceipts, has_one: fn(&Step) -> boo
 pub struct Failure {
     /// The error's name.
     pub error: String,
-    /// For a function's error, JSON with its type and message; anything for another one.
+    /// For a function's error, JSON with its type and message; for any other error, any text.
     #[serde(default)]
     pub cause: String,
 }
 
 impl Failure {
-    /// The reason behind the error. The names of refusals are declared by their steps; every other error says
+    /// The reason behind the error. The steps declare the names of their refusals; any other error says
     /// nothing about the order.
     fn reason(&self) -> Reason {
         let refusal = declarations::refusals().find(|(name, _)| *name == self.error);
         refusal.map_or(Reason::StepFailed, |(_, refusal)| Reason::Refused(refusal.reason.clone()))
     }
 
-    /// The step's own words about this order, which the client may read, and its data. Those of a crash are for
-    /// the log alone.
+    /// A refusal's own message, which the client may read, and its data. The message of a crash is only for
+    /// the log.
     fn message(&self) -> Option<ErrorMessage> {
         #[derive(Deserialize)]
         #[serde(rename_all = "camelCase")]
@@ -139,7 +139,7 @@ impl Failure {
         Some(ErrorMessage::read(error.error_message))
     }
 
-    /// How the cancellation that it leads to is put on record.
+    /// How the resulting cancellation is recorded.
     fn closing(&self, now_ms: EpochMs) -> Closing {
         let (detail, shortages) = match self.message() {
             Some(ErrorMessage { message, details }) => {
@@ -151,7 +151,7 @@ impl Failure {
     }
 }
 
-/// What the store had too little of, if that is what a refusal's data says.
+/// The shortages in a refusal's data, if it has any.
 fn shortages(details: &serde_json::Map<String, serde_json::Value>) -> Vec<Shortage> {
     let shortages = details.get("shortages").and_then(|shortages| Vec::deserialize(shortages).ok());
     shortages.unwrap_or_default()
@@ -160,13 +160,13 @@ fn shortages(details: &serde_json::Map<String, serde_json::Value>) -> Vec<Shorta
 /// Why an action on the record fails.
 #[derive(Debug, thiserror::Error, strum::IntoStaticStr, strum::VariantNames)]
 pub enum PersistError {
-    /// The order id stands for other content. Nothing was written.
+    /// The order id is in use for other content. Nothing was written.
     #[error("the order {order_id} exists with other content")]
     IdempotencyConflict {
         /// The order.
         order_id: OrderId,
     },
-    /// The request cannot be about any order. Nothing was written.
+    /// The request is invalid, or does not fit the order's record. Nothing was written.
     #[error("{0}")]
     InvalidOrder(String),
     /// Nothing is decided.
@@ -240,8 +240,8 @@ impl PersistOrder {
         if let Some(record) = self.orders.cancel(order_id, canceller, &closing).await? {
             return same_content(record, order);
         }
-        // Persisting failed for good. The full record is written all the same: it is what the
-        // caller is answered with, and what a late persist loses to.
+        // Persisting failed for good. The full record is written anyway: the caller is answered with
+        // it, and a late persist loses to it.
         match self.orders.put_cancelling(order, &closing).await? {
             Written::Now(record) => Ok(record),
             // A late persist was faster, so there is a record to decide on after all.
@@ -301,11 +301,11 @@ fn is_about(order_id: &OrderId, order: &Order) -> Result<(), PersistError> {
     if order.order_id() == order_id {
         Ok(())
     } else {
-        Err(PersistError::InvalidOrder(format!("the order {} was sent as {order_id}", order.order_id())))
+        Err(PersistError::InvalidOrder(format!("the order's id is {}, but order_id is {order_id}", order.order_id())))
     }
 }
 
-/// The record, unless its order id was used for other content before.
+/// The record, unless its order id is in use for other content.
 fn same_content(record: OrderRecord, order: &Order) -> Result<OrderRecord, PersistError> {
     if record.order.fingerprint() == order.fingerprint() {
         Ok(record)

@@ -5,10 +5,10 @@ use journal::Account;
 use order::{Currency, CustomerId, Order};
 use saga::{Item, Refusal};
 
-/// How accounting says no to an order.
+/// Why accounting refuses an order.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error, strum::IntoStaticStr, strum::VariantNames)]
 pub enum AccountRefusal {
-    /// The invoice would take the customer beyond the limit.
+    /// The invoice would exceed the customer's credit limit.
     #[error("the order exceeds what is left of the credit limit of {customer_id}")]
     CreditLimitExceeded {
         /// The customer.
@@ -46,16 +46,16 @@ impl Refusal for AccountRefusal {
 
 /// The write that raises a customer's receivable by an order's total, if the account allows it.
 ///
-/// A condition has no arithmetic, so what is left of the limit is computed from the limit as it was
-/// read, and the condition says that the limit is still that one. `limit_minor` is 0 for an account
-/// that was not found; the condition then fails, and says so by its missing old item.
+/// A condition has no arithmetic. So the rest of the limit is computed from the limit as it was read,
+/// and the condition requires that the limit is still the same. For an account that was not found,
+/// `limit_minor` is 0; the condition then fails, and the missing old item shows why.
 pub(crate) fn raise(table: &str, key: Item, order: &Order, limit_minor: i64) -> TransactWriteItem {
     let update = Update::builder()
         .table_name(table)
         .set_key(Some(key))
         .update_expression("SET receivable_minor = receivable_minor + :total")
-        // The customer may owe no more than the limit, whatever other invoices and changed terms
-        // come in at the same time.
+        // The customer may owe no more than the limit, even if other invoices and changed terms come
+        // in at the same time.
         .condition_expression(
             "on_hold = :no AND currency = :currency AND credit_limit_minor = :limit AND receivable_minor <= :rest",
         )
@@ -70,8 +70,8 @@ pub(crate) fn raise(table: &str, key: Item, order: &Order, limit_minor: i64) -> 
     TransactWriteItem::builder().update(update).build()
 }
 
-/// The write that takes an order's total off again. It has no condition but its fence: an account
-/// that was put on hold since must not keep an order from being rolled back.
+/// The write that takes an order's total off again. Its only condition is the fence's: an account that
+/// was put on hold since must not block a roll-back.
 pub(crate) fn lower(table: &str, key: Item, total_minor: i64) -> TransactWriteItem {
     let update = Update::builder()
         .table_name(table)
@@ -83,8 +83,8 @@ pub(crate) fn lower(table: &str, key: Item, total_minor: i64) -> TransactWriteIt
     TransactWriteItem::builder().update(update).build()
 }
 
-/// What the account, as it was when the condition failed, says against the order. `None` if it says
-/// nothing: its terms changed after they were read, and another look may find them right.
+/// Why the account refuses the order, judged by the account as it was when the condition failed. `None`
+/// if it does not: its terms changed after they were read, and another attempt may succeed.
 pub(crate) fn refusal(order: &Order, old: Option<&Item>) -> Option<AccountRefusal> {
     let customer_id = order.customer_id.clone();
     let Some(old) = old.filter(|item| !item.is_empty()) else {

@@ -37,7 +37,7 @@ impl Step for PostAccounting {
     type Effect = Entry;
     type Refusal = AccountRefusal;
 
-    /// Journal entries are kept for good; only a tombstone, which posts nothing, expires.
+    /// Journal entries are kept forever; only a tombstone, which posts nothing, expires.
     const CANCELLED_FENCE_EXPIRES: bool = false;
 
     fn fence_key(&self, order_id: &OrderId) -> Item {
@@ -48,8 +48,8 @@ impl Step for PostAccounting {
         order.into()
     }
 
-    /// Reads the limit that an invoice's condition is computed from, strongly consistent. A missing account is
-    /// no refusal yet: the order may have been posted before, and its fence says so.
+    /// Reads the credit limit for an invoice's condition, strongly consistent. A missing account is not a
+    /// refusal yet: the order may have been posted before, and then its fence says so.
     async fn prepare(&self, order: &Order) -> Result<Option<i64>, Unavailable> {
         match order.payment_terms {
             PaymentTerms::Prepaid => Ok(None),
@@ -76,8 +76,8 @@ impl Step for PostAccounting {
         let put = Put::builder()
             .table_name(&self.table)
             .set_item(Some(item))
-            // An entry is written once. The fence beside it holds already, and this keeps a mistake
-            // in it from overwriting history.
+            // An entry is written once. The fence already ensures that; this keeps a mistake in the
+            // fence from overwriting history.
             .condition_expression("attribute_not_exists(pk)")
             .build()
             .expect("a put with a table and an item is complete");

@@ -4,7 +4,7 @@ use api::cursor::{self, NotACursor};
 use order::{EpochMs, OrderId};
 use orders::Position;
 
-/// The layout, first in every cursor: a release that changes it refuses the ones before.
+/// The version of the layout, the first byte of a cursor. A release with another layout refuses older cursors.
 const VERSION: u8 = 1;
 
 /// Version, sort time, partition, order id.
@@ -12,7 +12,7 @@ const PLACE_BYTES: usize = 1 + 8 + 1 + ORDER_ID_BYTES;
 
 const ORDER_ID_BYTES: usize = 16;
 
-/// The cursor behind `position`. `list` says which list it is in, in full.
+/// The cursor that continues after `position`. `list` describes the whole list.
 pub fn encode(position: &Position, list: &str) -> String {
     let mut bytes = Vec::with_capacity(PLACE_BYTES);
     bytes.push(VERSION);
@@ -22,7 +22,7 @@ pub fn encode(position: &Position, list: &str) -> String {
     cursor::encode(bytes, list)
 }
 
-/// The place that a cursor stands for. Each place has one cursor only: every other text is refused.
+/// The position that a cursor stands for. Each position has exactly one cursor; any other text is refused.
 ///
 /// # Errors
 /// [`NotACursor`].
@@ -64,18 +64,18 @@ mod tests {
     fn a_cursor_is_read_as_it_was_written() {
         let text = encode(&position(), "list");
         assert_eq!(decode(&text, "list"), Ok(position()));
-        // As openapi.yaml has it.
+        // As in openapi.yaml.
         assert_eq!(text.len(), 51, "{text}");
         assert!(text.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"-_".contains(&byte)), "{text}");
     }
 
     #[test]
-    fn a_cursor_of_another_list_is_none() {
+    fn a_cursor_of_another_list_is_refused() {
         assert_eq!(decode(&encode(&position(), "list"), "other"), Err(NotACursor));
     }
 
     #[test]
-    fn a_cursor_with_any_letter_changed_cut_off_or_added_is_none() {
+    fn a_cursor_with_any_letter_changed_cut_off_or_added_is_refused() {
         let text = encode(&position(), "list");
         for at in 0..text.len() {
             for letter in "Aa0-_=".chars().filter(|letter| !text[at..].starts_with(*letter)) {
@@ -96,7 +96,7 @@ mod tests {
         }
 
         #[test]
-        fn every_place_survives_the_way_to_the_client_and_back(
+        fn every_position_survives_the_way_to_the_client_and_back(
             sort_ms in any::<i64>(), partition in any::<u8>(), id in any::<u128>(), list in any::<String>(),
         ) {
             let order_id = format!("{id:032x}").parse().unwrap();

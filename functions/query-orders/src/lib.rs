@@ -1,10 +1,10 @@
-//! Reading orders: one as it stands, and lists of them.
+//! Reads orders: one by its id, and lists of them.
 //!
 //! | module | request |
 //! |---|---|
 //! | `order` | `GET /orders/{orderId}` |
 //! | [`list`] | `GET /customers/{customerId}/orders`, `/stores/{storeId}/orders`, `/counties/{countyId}/orders`, `/orders?status=…` |
-//! | [`cursor`] | a place in a list, as a text |
+//! | [`cursor`] | a position in a list, as text |
 
 pub mod cursor;
 pub mod list;

@@ -17,11 +17,11 @@ use serde::Serialize;
 use crate::QueryOrders;
 use crate::cursor;
 
-/// How many orders a page has, if the client does not say.
+/// The default number of orders on a page.
 pub const DEFAULT_PAGE_SIZE: usize = 20;
 
-/// How many parts of the work index are looked through for one page: it holds open orders of every
-/// status, and a client asks for one. Past that the page is short, and the next one goes on.
+/// Maximum number of rounds of reading for one page. The work index holds open orders of every status, and
+/// a client asks for one. After the last round the page is returned short, and the next one continues.
 const MAX_ROUNDS: usize = 5;
 
 /// A kind of list.
@@ -33,17 +33,17 @@ pub enum Resource {
     OfStore,
     /// A county's orders.
     OfCounty,
-    /// The open orders, or those that wait to be picked: whatever has work to do on it.
+    /// The open orders, or a store's pick list: the orders that still need work.
     Work,
 }
 
-/// One page of one list, as asked for.
+/// One page of one list, as requested.
 #[derive(Debug, Clone, PartialEq, Eq)]
 struct Query {
     listing: Listing,
     /// When the orders were placed.
     placed: RangeInclusive<EpochMs>,
-    /// The one status that is asked for; all of them, if none is.
+    /// The requested status; all of them, if `None`.
     status: Option<Status>,
     limit: usize,
     after: Option<Position>,
@@ -59,7 +59,7 @@ struct PageView<'a> {
     next_cursor: Option<String>,
 }
 
-/// A page's orders, and where the list goes on, if it does.
+/// A page's orders, and where the list continues, if it does.
 type Found = (Vec<OrderRecord>, Option<Position>);
 
 impl QueryOrders {
@@ -77,14 +77,14 @@ impl QueryOrders {
                 Ok(Answer::json(StatusCode::OK, &PageView { orders, next_cursor }))
             }
             Err(error) => {
-                tracing::warn!(listing = ?query.listing, reason = chain(&error), "could not list the orders; the client is told to try again");
+                tracing::warn!(listing = ?query.listing, reason = chain(&error), "could not list the orders; answering 503");
                 Err(Problem::new(Kind::StoreUnavailable))
             }
         }
     }
 
-    /// Status and amounts are not in the indexes, or every change of status would be written to
-    /// each of them. So they are read by key.
+    /// Reads status and amounts by key. They are not in the indexes, where every change of status would
+    /// cost a write to each.
     async fn find(&self, query: &Query) -> Result<Found, Unavailable> {
         let range = sorted(&query.listing, &query.placed);
         let is_asked_for = |record: &OrderRecord| {
@@ -98,7 +98,7 @@ impl QueryOrders {
             let mut found = self.orders.read_many(order_ids).await?;
             let last = page.positions.len().saturating_sub(1);
             for (at, position) in page.positions.into_iter().enumerate() {
-                // An order that has left the index since is not of this list any more.
+                // An order that has left the index since is no longer in this list.
                 let record = found.remove(&position.order_id);
                 records.extend(record.filter(is_asked_for));
                 if records.len() == query.limit {
@@ -133,11 +133,11 @@ fn read(resource: Resource, mut parameters: Parameters, caller: &Caller) -> Resu
     if from.zip(to).is_some_and(|(from, to)| from >= to) {
         parameters.refuse("to", "must be later than from");
     }
-    // `to` is not in the range itself, so that ranges can be joined without a gap.
+    // `to` itself is excluded, so that ranges can follow each other without a gap or an overlap.
     let placed = from.map_or(0, millis)..=to.map_or(EpochMs::MAX, |to| millis(to) - 1);
     let limit = parameters.query("limit", |text| count(text, MAX_PAGE_SIZE)).unwrap_or(DEFAULT_PAGE_SIZE);
     let list = list_name(listing.as_ref(), &placed, status, caller);
-    // Whether a cursor belongs to this list is known only once the list is.
+    // A cursor can be checked against the list only if the list is valid.
     let right = parameters.are_right();
     let after = parameters.query("cursor", |text| match &listing {
         Some(listing) if right => cursor::decode(text, &list).and_then(|after| {
@@ -155,7 +155,7 @@ fn read(resource: Resource, mut parameters: Parameters, caller: &Caller) -> Resu
 
 const STATUS_RULE: &str = "must be PENDING, CANCELLING, FULFILLING, or CONFIRMED with a storeId";
 
-/// The status that a list of work is asked for by.
+/// The requested status of a list of work.
 fn read_status(parameters: &mut Parameters) -> Option<Status> {
     let is_listed = |status: &Status| status.is_open() || *status == Status::Confirmed;
     let status = parameters.query("status", |text| text.parse().ok().filter(is_listed).ok_or(STATUS_RULE));
@@ -165,28 +165,28 @@ fn read_status(parameters: &mut Parameters) -> Option<Status> {
     status
 }
 
-/// The list of work with this status. There are confirmed orders without end, so they are listed
-/// for a store that picks them; open ones are few, and listed for whoever runs the shop.
+/// The list of work with this status. Confirmed orders are many, so they are listed for the store that
+/// picks them. Open orders are few, so they are listed for the whole shop.
 fn read_work(status: Option<Status>, parameters: &mut Parameters) -> Option<Listing> {
     let store_id = parameters.query("storeId", str::parse::<StoreId>);
     match (status?, store_id) {
         (Status::Confirmed, Some(store_id)) => Some(Listing::Pick(store_id)),
         (Status::Confirmed, None) => {
             if parameters.are_right() {
-                parameters.refuse("storeId", "must be sent with status=CONFIRMED: the store that picks the orders");
+                parameters.refuse("storeId", "is required with status=CONFIRMED: the store that picks the orders");
             }
             None
         }
         (_, Some(_)) => {
-            parameters.refuse("storeId", "goes with status=CONFIRMED only");
+            parameters.refuse("storeId", "is allowed with status=CONFIRMED only");
             None
         }
         (_, None) => Some(Listing::Open),
     }
 }
 
-/// The part of a list's index that orders placed then are in. The lists of work are sorted by other
-/// times, and are looked through.
+/// The part of a list's index that holds orders placed then. Lists of work are sorted by other times,
+/// so they are searched in full.
 fn sorted(listing: &Listing, placed: &RangeInclusive<EpochMs>) -> RangeInclusive<EpochMs> {
     match listing {
         Listing::Customer(..) | Listing::Store(_) | Listing::County(_) => placed.clone(),
@@ -194,8 +194,8 @@ fn sorted(listing: &Listing, placed: &RangeInclusive<EpochMs>) -> RangeInclusive
     }
 }
 
-/// The list in full, with whom it is for: a cursor is good for nothing else. The page size is not
-/// in it; a client may change that on its way.
+/// The whole list, and the tenant that it is for: a cursor is valid for nothing else. The page size is
+/// left out, because a client may change it between pages.
 fn list_name(
     listing: Option<&Listing>,
     placed: &RangeInclusive<EpochMs>,
@@ -205,7 +205,7 @@ fn list_name(
     format!("{listing:?} {placed:?} {status:?} {}", caller.tenant)
 }
 
-/// Whether there can be such a place at all: whoever computes cursors gets a refusal as well.
+/// Whether the list can have such a position. This also refuses cursors that a client computed itself.
 fn is_in(position: &Position, listing: &Listing, range: &RangeInclusive<EpochMs>) -> bool {
     range.contains(&position.sort_ms) && usize::from(position.partition) < listing.partitions().len()
 }

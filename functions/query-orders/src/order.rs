@@ -1,4 +1,4 @@
-//! `GET /orders/{orderId}`: an order as it stands.
+//! `GET /orders/{orderId}`: one order.
 
 use api::parameters::order_id;
 use api::{Answer, Kind, Problem, Request};
@@ -7,9 +7,9 @@ use saga::task::chain;
 use crate::QueryOrders;
 
 impl QueryOrders {
-    /// Reads strongly: whoever was just told of a decision finds it here. A client that has this
-    /// version already, by its `If-None-Match`, gets 304. An order beyond the client's reach is
-    /// answered as one that does not exist, after the same read.
+    /// The read is strongly consistent: anyone who was just told of a decision sees it here. A client
+    /// whose `If-None-Match` names this version gets 304. An order beyond the client's reach is answered
+    /// like one that does not exist, after the same read.
     ///
     /// # Cost
     /// One read unit per 4 KiB of the order, also for 304 and 404.
@@ -21,7 +21,7 @@ impl QueryOrders {
             }
             Ok(_) => Err(Problem::new(Kind::OrderNotFound).about(&order_id)),
             Err(error) => {
-                tracing::warn!(%order_id, reason = chain(&error), "could not read the order; the client is told to try again");
+                tracing::warn!(%order_id, reason = chain(&error), "could not read the order; answering 503");
                 Err(Problem::new(Kind::StoreUnavailable).about(&order_id))
             }
         }

@@ -1,4 +1,4 @@
-//! One order: its attempts, their limit, and what comes after it.
+//! One order: its attempts, their limit, and what happens after them.
 
 use order::{EpochMs, OrderId, Reason, Status};
 use orders::{Canceller, Closing, OpenOrder, RECOVER_AFTER_MS};
@@ -7,8 +7,8 @@ use serde::Serialize;
 
 use crate::RecoverOrders;
 
-/// How often an order is taken up before recovery gives up on it: with the delays between them, for
-/// about five hours.
+/// Maximum number of attempts before recovery gives up on an order: about five hours, with the delays
+/// between them.
 pub const MAX_ATTEMPTS: u32 = 8;
 
 /// The longest delay between two attempts.
@@ -20,20 +20,19 @@ const MAX_DELAY_MS: EpochMs = 60 * 60 * 1000;
 pub enum RecoveryOutcome {
     /// Its saga was started.
     Started,
-    /// Its attempt was counted, and its saga could not be started. It comes up again.
+    /// Its attempt was counted, but its saga could not be started. Recovery will retry.
     NotStarted,
     /// Its attempts are used up. It is being cancelled, and the saga was started for that.
     GivenUp,
-    /// Its attempts at the roll-back or the fulfilment are used up. It is parked, and an alarm tells
-    /// of it.
+    /// Its attempts at the roll-back or the fulfilment are used up. It is parked, which raises an alarm.
     Parked,
-    /// It is decided, or somebody else has taken it.
+    /// It is decided already, or was taken by somebody else.
     NotOurs,
-    /// Its record could not be read or written. It comes up again.
+    /// Its record could not be read or written. Recovery will retry.
     Unavailable,
 }
 
-/// What is told of an order that is parked.
+/// The message about a parked order.
 #[derive(Debug, Serialize)]
 struct ParkedMessage<'a> {
     order_id: &'a OrderId,
@@ -46,7 +45,7 @@ impl RecoverOrders {
     /// Takes up an order that is due by `due_by_ms`.
     ///
     /// # Idempotency
-    /// Of any number of recoveries at once, one takes it.
+    /// If several recoveries run at once, one of them takes the order.
     pub(crate) async fn take_due(&self, order_id: &OrderId, due_by_ms: EpochMs) -> RecoveryOutcome {
         let taken = match self.orders.read_open(order_id).await {
             Ok(Some(open)) if open.due_ms <= due_by_ms && open.parked_at_ms.is_none() => self.take(&open).await,
@@ -57,10 +56,10 @@ impl RecoverOrders {
         taken.unwrap_or_else(|error| unavailable(order_id, &error))
     }
 
-    /// Takes up an order at an operator's word: its attempts begin anew.
+    /// Takes up an order on an operator's request: its attempts start over.
     ///
     /// # Idempotency
-    /// Any number of times.
+    /// Safe to call any number of times.
     pub async fn take_up(&self, order_id: &OrderId) -> RecoveryOutcome {
         let taken = async {
             let Some(open) = self.orders.read_open(order_id).await? else { return Ok(RecoveryOutcome::NotOurs) };
@@ -84,13 +83,14 @@ impl RecoverOrders {
         }
         match open.record.status {
             Status::Pending => self.give_up(open).await,
-            // What is decided is never decided anew: an order whose goods are handed over is never
-            // cancelled, nor is one that is being cancelled ever confirmed.
+            // A decision never changes: an order whose goods are handed over is never cancelled, and one
+            // that is being cancelled is never confirmed.
             _ => self.park(open).await,
         }
     }
 
-    /// Forward did not work, so back: with attempts of its own, for the status is a new one.
+    /// Rolls back an order that could not go forward. The roll-back has its own attempts: they start over
+    /// with the new status.
     async fn give_up(&self, open: &OpenOrder) -> Result<RecoveryOutcome, Unavailable> {
         let order_id = open.record.order.order_id();
         let closing =
@@ -103,18 +103,18 @@ impl RecoverOrders {
         }
     }
 
-    /// What was decided could not be carried out, so a person has to look. The message goes first: a second
-    /// one is harmless, a missing one is not.
+    /// The decision could not be carried out, so a person has to look. The message is sent first: a
+    /// duplicate is harmless, a missing one is not.
     async fn park(&self, open: &OpenOrder) -> Result<RecoveryOutcome, Unavailable> {
         let order_id = open.record.order.order_id();
         let parked_at_ms = self.now_ms();
         let message =
             ParkedMessage { order_id, status: open.record.status, attempts: open.record.attempts, parked_at_ms };
         if let Err(error) = self.parked.send(&message).await {
-            tracing::error!(%order_id, reason = chain(&error), "not parked: the alarm message could not be sent; the next run tries again");
+            tracing::error!(%order_id, reason = chain(&error), "not parked: the alarm message could not be sent; the next run will retry");
             return Ok(RecoveryOutcome::Unavailable);
         }
-        tracing::error!(%order_id, attempts = open.record.attempts, status = %open.record.status, "the order is parked: it cannot be finished");
+        tracing::error!(%order_id, attempts = open.record.attempts, status = %open.record.status, "the order could not be finished; parking it for a person to look at");
         Ok(if self.orders.park(open, parked_at_ms).await? { RecoveryOutcome::Parked } else { RecoveryOutcome::NotOurs })
     }
 
@@ -122,7 +122,7 @@ impl RecoverOrders {
         match self.workflow.start(order_id).await {
             Ok(()) => taken,
             Err(error) => {
-                tracing::warn!(%order_id, reason = chain(&error), "could not start the workflow; the next attempt will");
+                tracing::warn!(%order_id, reason = chain(&error), "could not start the workflow; the next attempt will retry");
                 RecoveryOutcome::NotStarted
             }
         }
@@ -130,12 +130,12 @@ impl RecoverOrders {
 }
 
 fn unavailable(order_id: &OrderId, error: &Unavailable) -> RecoveryOutcome {
-    tracing::warn!(%order_id, reason = chain(error), "could not read or change the order; the next run tries again");
+    tracing::warn!(%order_id, reason = chain(error), "could not read or change the order; the next run will retry");
     RecoveryOutcome::Unavailable
 }
 
-/// When an order is due again after this many attempts: beyond the life of the execution that is
-/// started now, and twice as long with each attempt.
+/// How long after this many attempts an order is due again. The delay outlasts the execution that starts
+/// now, and doubles with each attempt up to [`MAX_DELAY_MS`].
 fn delay_ms(attempts: u32) -> EpochMs {
     (RECOVER_AFTER_MS << attempts.min(MAX_ATTEMPTS)).min(MAX_DELAY_MS)
 }

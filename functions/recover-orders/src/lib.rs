@@ -1,13 +1,13 @@
-//! Recovery: takes up open orders on a schedule, and works off the overflow queue.
+//! Recovery: takes up open orders on a schedule, and processes the overflow queue.
 //!
-//! Whatever died half-way (an execution that ran into its time limit, a function, a whole region for
-//! a while) leaves an open order, and an open order stands in the work index. Recovery counts an
-//! attempt at each that is due and starts its saga with the id alone. That is safe at any time: a
-//! saga that is still alive meets a duplicate of itself, which the steps' fences bear.
+//! Anything that dies half-way (an execution that hits its time limit, a function, a whole region for a
+//! while) leaves an open order, and every open order is in the work index. For each one that is due,
+//! recovery counts an attempt and starts the saga with the id alone. That is safe at any time: if the
+//! saga is still running, the steps' fences make the duplicate harmless.
 //!
 //! | module | knows |
 //! |---|---|
-//! | [`due`] | one order: its attempts, their limit, and what comes after it |
+//! | [`due`] | one order: its attempts, their limit, and what happens after them |
 //! | [`run`] | one run over all due orders, within its time |
 //! | [`overflow`] | the orders that wait in the overflow queue |
 //! | [`metrics`] | what alarms watch |
@@ -31,7 +31,7 @@ pub use due::{MAX_ATTEMPTS, RecoveryOutcome};
 pub use overflow::Batch;
 pub use run::Report;
 
-/// How long a run goes on at most. The function's own limit is a little longer.
+/// Maximum duration of a run. The function's own limit is a little longer.
 pub const RUN_TIME: Duration = Duration::from_secs(50);
 
 /// What the function is invoked with.
@@ -44,7 +44,7 @@ pub enum Event {
     Command(Command),
 }
 
-/// What the schedule, or an operator, asks for.
+/// A command from the schedule or from an operator.
 #[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
 #[serde(tag = "action", rename_all = "snake_case")]
 pub enum Command {
@@ -61,11 +61,11 @@ pub enum Command {
 #[derive(Debug, Serialize)]
 #[serde(untagged)]
 pub enum Output {
-    /// To the overflow queue.
+    /// For the overflow queue.
     Overflow(Batch),
-    /// To the schedule.
+    /// For the schedule.
     Recover(Report),
-    /// To an operator.
+    /// For an operator.
     TakeUp(RecoveryOutcome),
 }
 

@@ -1,4 +1,4 @@
-//! The metrics of a run, in CloudWatch's embedded metric format: a line of the log, and no request.
+//! The metrics of a run, in CloudWatch's embedded metric format: one log line instead of a request.
 //! <https://docs.aws.amazon.com/AmazonCloudWatch/latest/monitoring/CloudWatch_Embedded_Metric_Format_Specification.html>
 
 use order::EpochMs;
@@ -9,8 +9,8 @@ use crate::{Output, RecoveryOutcome};
 /// The namespace of the metrics.
 pub const NAMESPACE: &str = "OrderSaga";
 
-/// The metrics' only dimension, so that two stacks in one account are told apart, and its value's
-/// environment variable, which Lambda sets.
+/// The metrics' only dimension, which keeps two stacks in one account apart, and the environment
+/// variable with its value, which Lambda sets.
 const DIMENSION: (&str, &str) = ("FunctionName", "AWS_LAMBDA_FUNCTION_NAME");
 
 /// Writes the metrics of an output to the log.

@@ -9,19 +9,19 @@ use serde::Serialize;
 
 use crate::RecoverOrders;
 
-/// How many messages are worked off at once: a whole batch.
+/// Maximum number of messages processed at once: a whole batch.
 const CONCURRENCY: usize = 10;
 
-/// The answer to SQS: which messages of the batch are not done. Those come again, and the others are
-/// deleted.
+/// The answer to SQS: which messages of the batch are not done. SQS delivers those again, and deletes
+/// the others.
 /// <https://docs.aws.amazon.com/lambda/latest/dg/services-sqs-errorhandling.html>
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Batch {
     /// The messages that are not done.
     pub batch_item_failures: Vec<BatchItemFailure>,
-    /// How many messages were of an order whose key stands for other content. The stored order is
-    /// the key's answer, so they are dropped, and counted.
+    /// How many messages were dropped because their key is in use for another order: the stored order is
+    /// the key's.
     #[serde(skip)]
     pub conflicts: u64,
 }
@@ -37,11 +37,11 @@ pub struct BatchItemFailure {
 /// Why a message is not done.
 #[derive(Debug, thiserror::Error)]
 enum NotDone {
-    /// It is no order. It comes again until the queue gives it to the dead letters, where a person
+    /// It is not an order. SQS delivers it again until it moves to the dead-letter queue, where a person
     /// looks at it.
     #[error("read the message as an order")]
     Poison(#[source] serde_json::Error),
-    /// Whether its order is on record is not known.
+    /// It is unknown whether its order is on record.
     #[error(transparent)]
     Unavailable(#[from] Unavailable),
 }
@@ -51,7 +51,7 @@ impl RecoverOrders {
     /// record is known to exist.
     ///
     /// # Idempotency
-    /// A message may come any number of times.
+    /// A message may be delivered any number of times.
     pub async fn work_off(&self, event: SqsEvent) -> Batch {
         let done = stream::iter(event.records)
             .map(|message| async move {
@@ -67,7 +67,7 @@ impl RecoverOrders {
                 Ok(OnRecord::Other) => {
                     tracing::warn!(
                         message_id = item_identifier,
-                        "an order was dropped: its key stands for another order"
+                        "dropped an order: its key is in use for another order"
                     );
                     batch.conflicts += 1;
                 }
@@ -75,7 +75,7 @@ impl RecoverOrders {
                     tracing::warn!(
                         message_id = item_identifier,
                         reason = chain(&error),
-                        "the message is not done; SQS hands it over again"
+                        "could not process the message; SQS will deliver it again"
                     );
                     batch.batch_item_failures.push(BatchItemFailure { item_identifier });
                 }
@@ -91,9 +91,9 @@ impl RecoverOrders {
         if let OnRecord::Same(record) = &kept
             && record.status.is_open()
         {
-            // The record is due at once: if the start fails, the schedule's next run starts it.
+            // The record is due at once: if the start fails, the schedule's next run starts the saga.
             if let Err(error) = self.workflow.start(order.order_id()).await {
-                tracing::warn!(order_id = %order.order_id(), reason = chain(&error), "could not start the workflow; the next run will");
+                tracing::warn!(order_id = %order.order_id(), reason = chain(&error), "could not start the workflow; the next run will retry");
             }
         }
         Ok(kept)

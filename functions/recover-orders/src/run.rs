@@ -12,20 +12,20 @@ use serde::Serialize;
 use crate::RecoverOrders;
 use crate::due::RecoveryOutcome;
 
-/// How many orders are taken up at once. Each costs two requests and a start of the workflow.
+/// Maximum number of orders taken up at once. Each costs two requests and a start of the workflow.
 const CONCURRENCY: usize = 16;
 
 /// What a run did.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
 pub struct Report {
-    /// How many orders came to what.
+    /// The number of orders by outcome.
     pub taken: BTreeMap<RecoveryOutcome, u64>,
-    /// How many due orders the run did not get to; the next one goes on with them.
+    /// How many due orders the run did not get to; the next run continues with them.
     pub left: u64,
-    /// How many orders are parked in all. It has an alarm, since a message in the parked queue does
-    /// not outlive the queue's retention.
+    /// How many orders are parked in total. An alarm watches this number, because messages in the parked
+    /// queue expire.
     pub parked: u64,
-    /// How many looks at the work index failed.
+    /// How many reads of the work index failed.
     pub failed_looks: u64,
 }
 
@@ -34,7 +34,7 @@ impl Report {
         *self.taken.entry(taken).or_default() += 1;
     }
 
-    /// How many orders came to this.
+    /// How many orders had this outcome.
     pub fn count_of(&self, taken: RecoveryOutcome) -> u64 {
         self.taken.get(&taken).copied().unwrap_or_default()
     }
@@ -43,9 +43,9 @@ impl Report {
 /// Which orders a sweep through the work index takes.
 #[derive(Clone, Copy)]
 enum Take<'a> {
-    /// Those that are due by then; it counts their attempts.
+    /// The orders that are due by then. The sweep counts their attempts.
     Due(EpochMs),
-    /// All that are open, at an operator's word.
+    /// All open orders, on an operator's request.
     Open { skips: &'a (dyn Fn(&OrderId) -> bool + Sync) },
 }
 
@@ -60,8 +60,8 @@ impl RecoverOrders {
         self.sweep(shards, time, Take::Due(due_by_ms)).await
     }
 
-    /// Takes up every open order at an operator's word, as [`take_up`](Self::take_up) does, for at
-    /// most `time`; those that are parked and those that `skips` names are left alone.
+    /// Takes up every open order on an operator's request, as [`take_up`](Self::take_up) does, for at
+    /// most `time`. It leaves out parked orders and those that `skips` names.
     pub async fn take_up_all(&self, time: Duration, skips: &(dyn Fn(&OrderId) -> bool + Sync)) -> Report {
         self.sweep(&SHARDS, time, Take::Open { skips }).await
     }
@@ -85,8 +85,8 @@ impl RecoverOrders {
             Take::Open { .. } => EpochMs::MAX,
         };
         let mut start = None;
-        // A taken order's due time moves, and with it the order moves on to a later page, where it
-        // is due again if `due_by_ms` lies in the future.
+        // Taking an order moves its due time, and so the order itself, to a later page, where it is due
+        // again if `due_by_ms` is in the future.
         let mut seen = HashSet::new();
         loop {
             if self.now_ms() >= ends_ms {
@@ -121,6 +121,6 @@ impl RecoverOrders {
 }
 
 fn look_failed(error: &saga::Unavailable, report: &mut Report) {
-    tracing::warn!(reason = chain(error), "could not read the work index; the next run looks again");
+    tracing::warn!(reason = chain(error), "could not read the work index; the next run will retry");
     report.failed_looks += 1;
 }

@@ -11,7 +11,7 @@ use order::{EpochMs, Order, OrderId, OrderLine, Shortage, Sku, StoreId};
 use saga::{Item, Refusal, Step, Unavailable};
 use serde_json::{Map, Value, json};
 
-/// How the inventory says no to an order.
+/// Why the inventory refuses an order.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error, strum::IntoStaticStr, strum::VariantNames)]
 pub enum StockRefusal {
     /// The store has less than was ordered.
@@ -67,8 +67,8 @@ impl ReserveInventory {
         let update = self
             .update(store_id, line)
             .update_expression("SET available = available - :quantity, reserved = reserved + :quantity")
-            // Available stock never goes below zero, however many orders reach for it at once. An
-            // article that the store does not keep has no `available` at all, and fails likewise.
+            // Available stock never goes below zero, even if many orders want it at once. An article
+            // that the store does not keep has no `available`, so it fails too.
             .condition_expression("available >= :quantity");
         write(update)
     }
@@ -77,9 +77,9 @@ impl ReserveInventory {
         let update = self
             .update(store_id, line)
             .update_expression("SET available = available + :quantity, reserved = reserved - :quantity")
-            // The fence says that this order's stock is in there. If it is not, someone has changed
-            // the stock by hand: better an order that cannot be closed, and alarms, than stock out
-            // of nothing.
+            // The fence says that `reserved` contains this order's stock. If it does not, someone has
+            // changed the stock by hand: better an order that cannot be closed, and an alarm, than
+            // stock out of nothing.
             .condition_expression("reserved >= :quantity");
         write(update)
     }
@@ -88,7 +88,7 @@ impl ReserveInventory {
         let update = self
             .update(store_id, line)
             .update_expression("SET reserved = reserved - :quantity")
-            // As in `give_back`: what the books do not hold cannot leave them.
+            // As in `give_back`: stock that is not in the books cannot leave them.
             .condition_expression("reserved >= :quantity");
         write(update)
     }
@@ -107,7 +107,7 @@ impl Step for ReserveInventory {
     type Effect = Reservation;
     type Refusal = StockRefusal;
 
-    /// The order record and the journal tell an order's story; its released reservation adds nothing.
+    /// The order record and the journal have an order's history; its released reservation adds nothing.
     const CANCELLED_FENCE_EXPIRES: bool = true;
 
     fn fence_key(&self, order_id: &OrderId) -> Item {
@@ -127,7 +127,7 @@ impl Step for ReserveInventory {
         lines.iter().map(|line| self.hold(&store_id, line)).collect()
     }
 
-    /// The first line that the store cannot serve says why; all of them are listed.
+    /// The first line that the store cannot serve gives the refusal; all of them are listed.
     fn refusal(&self, order: &Order, failed: &[(usize, Option<&Item>)]) -> Option<StockRefusal> {
         let short: Vec<Short<'_>> =
             failed.iter().filter_map(|(index, old)| short(order.lines.get(*index)?, *old)).collect();
@@ -153,11 +153,10 @@ impl Step for ReserveInventory {
     }
 }
 
-/// A line that the store cannot serve, and how many of its article there are; `None` for an article that the
-/// store does not keep.
+/// A line that the store cannot serve, and the stock available; `None` if the store does not keep the article.
 type Short<'a> = (&'a OrderLine, Option<i64>);
 
-/// What the old stock item says against a line; nothing, if there is enough.
+/// The line and its available stock, if the old stock item has too little for it.
 fn short<'a>(line: &'a OrderLine, old: Option<&Item>) -> Option<Short<'a>> {
     let Some(old) = old.filter(|item| !item.is_empty()) else { return Some((line, None)) };
     let available = old.get("available")?.as_n().ok()?.parse().ok()?;

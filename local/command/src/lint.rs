@@ -235,7 +235,7 @@ mod tests {
         let definition = DEFINITION.replacen(r#""TimeoutSeconds": 8,"#, r#""TimeoutSeconds": 6,"#, 1);
         insta::assert_snapshot!(text(&definition).await, @r#"
         lint found 1 fault
-          state "PersistOrder", TimeoutSeconds: must be more than the 6 s that persist-order may take, and is 6
+          state "PersistOrder", TimeoutSeconds: must be more than the 6 s that persist-order may take, but is 6
         "#);
     }
 

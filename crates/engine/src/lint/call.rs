@@ -1,4 +1,4 @@
-//! What a Task asks for: a function, and one of its actions.
+//! What a Task calls: a function, and one of its actions.
 
 use std::fmt;
 
@@ -9,11 +9,11 @@ use super::policy::Policy;
 use crate::definition::{Kind, State, Task};
 use crate::template::Template;
 
-/// The optimised integration, which hands errors on by the function's own names.
+/// The optimised integration, which passes on the function's own error names.
 pub(super) const INVOKE: &str = "arn:aws:states:::lambda:invoke";
 
-/// A call of a function. States are found by what they call, not by their names: a state that is
-/// named after a compensation and calls something else compensates nothing.
+/// A call of a function. States are found by their calls, not by their names: a state that is named
+/// after a compensation but calls something else compensates nothing.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Call {
     /// The function's name.
@@ -28,14 +28,14 @@ impl Call {
         Self { function: function.into(), action: action.into() }
     }
 
-    /// The call that a Task's evaluated arguments are.
+    /// The call in a Task's evaluated arguments.
     pub(super) fn of_arguments(arguments: &Value, policy: &Policy) -> Option<Self> {
         let function = policy.function(arguments.get("FunctionName")?.as_str()?)?;
         let action = arguments.pointer("/Payload/action").and_then(Value::as_str).unwrap_or_default();
         Some(Self::new(&function.name, action))
     }
 
-    /// Whether `state` is a Task that makes this call, as far as its arguments are constant.
+    /// Whether `state` is a Task that makes this call, judged by its constant arguments.
     pub(super) fn is_made_by(&self, state: &State, policy: &Policy) -> bool {
         let Kind::Task(task) = &state.kind else { return false };
         let function = function_name(task).and_then(|name| policy.function(name));
@@ -71,8 +71,8 @@ fn follow<'a>(template: &'a Template, path: &[&str]) -> Option<&'a str> {
     }
 }
 
-/// The text at a path, if the expression's form shows it: in an object, and in an object that a
-/// `$merge` merges last, `$merge([$states.input, {'action': 'persist'}])`.
+/// The text at a path, if the syntax shows it: in an object, or in the last object of a `$merge`, as in
+/// `$merge([$states.input, {'action': 'persist'}])`.
 fn follow_in<'a>(syntax: &'a AstNode, path: &[&str]) -> Option<&'a str> {
     match (syntax, path) {
         (AstNode::String(text), []) => Some(text),

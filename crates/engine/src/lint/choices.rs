@@ -1,4 +1,4 @@
-//! Every Choice has a Default: it has no Catch, so an order for which no rule holds would be left open.
+//! Every Choice has a Default. A Choice has no Catch, so an order that no rule matches would be left open.
 
 use super::finding::{Findings, Rule};
 use super::graph;

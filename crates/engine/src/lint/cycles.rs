@@ -1,4 +1,4 @@
-//! No way leads back: an Express execution that loops ends by its time limit, where no Catch runs.
+//! No loops: only its time limit ends a looping Express execution, and then no Catch runs.
 
 use super::finding::{Findings, Rule};
 use super::graph;
@@ -11,7 +11,7 @@ pub(super) fn check(machine: &Machine, findings: &mut Findings) {
     }
 }
 
-/// Whether any scope of the machine has a way that leads back.
+/// Whether any scope of the machine has a loop.
 pub(super) fn any(machine: &Machine) -> bool {
     let mut findings = Findings::default();
     check(machine, &mut findings);
@@ -26,7 +26,7 @@ fn check_scope(scope: &Scope, findings: &mut Findings) {
 struct Search<'a> {
     scope: &'a Scope,
     done: Vec<bool>,
-    /// The states on the way to the one that is looked at.
+    /// The states on the path to the current one.
     open: Vec<usize>,
 }
 

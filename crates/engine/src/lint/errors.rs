@@ -1,14 +1,14 @@
-//! The names by which an invocation fails without the function's naming an error of its own.
+//! The error names of invocations that fail without an error of the function itself.
 
 use crate::failure::TIMEOUT;
 
-/// The errors by which Step Functions or Lambda say that they could not run the function, or did not
-/// get its answer. They say nothing about the order: a saga retries them, and waits until they are
-/// over. Some last until somebody corrects a deployment. Even that delays orders and cancels none.
+/// The errors of Step Functions or Lambda when they could not run the function or did not get its answer.
+/// They say nothing about the order, so a saga retries them and waits until they are over. Some last until
+/// somebody fixes a deployment. Even those delay orders and cancel none.
 ///
-/// Behind `Lambda.` are the errors of Lambda's Invoke call, see
-/// <https://docs.aws.amazon.com/lambda/latest/api/API_Invoke.html>, "Errors". Left out are those that
-/// the content of a request can cause: it would cause them again.
+/// After `Lambda.` come the errors of Lambda's Invoke call, see
+/// <https://docs.aws.amazon.com/lambda/latest/api/API_Invoke.html>, "Errors". Those that the content of a
+/// request can cause are left out, because a retry would cause them again.
 pub const TRANSIENT_LAMBDA_ERRORS: [&str; 45] = [
     // The service: Lambda is at fault or busy, or did not answer. Retry these, says
     // <https://docs.aws.amazon.com/step-functions/latest/dg/sfn-best-practices.html>, "Handling
@@ -18,21 +18,21 @@ pub const TRANSIENT_LAMBDA_ERRORS: [&str; 45] = [
     "Lambda.AWSLambdaException",
     "Lambda.SdkClientException",
     "Lambda.TooManyRequestsException",
-    // Quotas: the account's are used up.
+    // Quotas: the account has used them up.
     "Lambda.ServiceQuotaExceededException",
-    // Permissions: the state machine's role may not invoke the function. AWS has been seen to say
+    // Permissions: the state machine's role may not invoke the function. AWS has been seen to report
     // `Lambda.AWSLambdaException` here; these are the names of the language and of the API.
     "States.Permissions",
     "Lambda.AccessDeniedException",
-    // Deployment: the function or its version is missing, being changed, or not to be called so.
-    // A zip without an executable `bootstrap` is one, too.
+    // Deployment: the function or its version is missing, being changed, or cannot be called this way.
+    // A zip without an executable `bootstrap` belongs here too.
     "Runtime.InvalidEntrypoint",
     "Lambda.ResourceNotFoundException",
     "Lambda.ResourceConflictException",
     "Lambda.ResourceNotReadyException",
     "Lambda.NoPublishedVersionException",
     "Lambda.ModeNotSupportedException",
-    // Recursion: Lambda stops what it takes for a loop of functions.
+    // Recursion: Lambda stops what looks like a loop of functions.
     "Lambda.RecursiveInvocationException",
     // Package: the code or its runtime cannot be loaded.
     "Lambda.InvalidRuntimeException",
@@ -42,7 +42,7 @@ pub const TRANSIENT_LAMBDA_ERRORS: [&str; 45] = [
     "Lambda.CodeArtifactUserPendingException",
     "Lambda.CodeArtifactUserFailedException",
     "Lambda.CodeArtifactUserDeletedException",
-    // Snapshots: none to start from.
+    // Snapshots: there is none to start from.
     "Lambda.SnapStartNotReadyException",
     "Lambda.SnapStartTimeoutException",
     "Lambda.SnapStartException",
@@ -71,7 +71,7 @@ pub const TRANSIENT_LAMBDA_ERRORS: [&str; 45] = [
     "Lambda.S3FilesMountTimeoutException",
 ];
 
-/// What is said of a function that crashed, took too long or does not start. It does not say what the
+/// The errors of a function that crashed, took too long or does not start. They do not say what the
 /// function did, so nobody knows.
 ///
 /// See <https://docs.aws.amazon.com/step-functions/latest/dg/sfn-best-practices.html>, "Handling
@@ -80,7 +80,7 @@ pub const TRANSIENT_LAMBDA_ERRORS: [&str; 45] = [
 pub(super) const UNKNOWN_FAILURES: [&str; 5] =
     [TIMEOUT, "Lambda.Unknown", "Runtime.ExitError", "Runtime.Unknown", "Sandbox.Timedout"];
 
-/// The errors of Lambda's Invoke call that a request causes itself.
+/// The errors of Lambda's Invoke call that the request itself causes.
 pub(super) const REQUEST_ERRORS: [&str; 6] = [
     "Lambda.DurableExecutionAlreadyStartedException",
     "Lambda.InvalidParameterValueException",
@@ -103,7 +103,7 @@ mod tests {
         assert_eq!(names.len(), all.len());
     }
 
-    /// What the content of a request causes would come again, and what crashed may have run.
+    /// An error that a request's content causes would recur, and a function that crashed may have run.
     #[test]
     fn what_an_order_can_cause_and_what_may_have_run_is_not_transient() {
         for error in TRANSIENT_LAMBDA_ERRORS {

@@ -42,17 +42,17 @@ pub enum Rule {
     /// A Task that calls Lambda in another way than the one that hands on error names.
     #[error("must be \"arn:aws:states:::lambda:invoke\"")]
     NotInvoke,
-    /// A Task whose function cannot be told from the definition, or is not one of the project's.
+    /// A Task whose function the definition does not show, or is not one of the project's.
     #[error("must name one of the functions {known}")]
     UnknownFunction {
         /// The functions there are.
         known: String,
     },
     /// A Task without a time limit, or with a computed one.
-    #[error("must be there, and a number")]
+    #[error("is required, and must be a number")]
     NoTimeout,
     /// A Task that gives up before its function does, and so cannot know how it ended.
-    #[error("must be more than the {function_s} s that {function} may take, and is {timeout_s}")]
+    #[error("must be more than the {function_s} s that {function} may take, but is {timeout_s}")]
     TimeoutTooShort {
         /// The function.
         function: String,
@@ -67,7 +67,7 @@ pub enum Rule {
         /// The errors' names.
         errors: Vec<String>,
     },
-    /// An error that stays is retried.
+    /// A permanent error is retried.
     #[error("must not retry {error}, which is not transient")]
     RetriesFinal {
         /// The error's name.
@@ -79,8 +79,8 @@ pub enum Rule {
         /// The errors' names.
         errors: Vec<String>,
     },
-    /// A call that is safe to repeat and given up after one unknown failure.
-    #[error("must retry {} by States.ALL, for {call} is safe to repeat", .errors.join(", "))]
+    /// A call that is safe to repeat, but is given up after one unknown failure.
+    #[error("must retry {} with States.ALL, because {call} is safe to repeat", .errors.join(", "))]
     UnknownNotRetried {
         /// The call.
         call: String,
@@ -88,22 +88,22 @@ pub enum Rule {
         errors: Vec<String>,
     },
     /// An unknown failure that is retried more than once or not at all.
-    #[error("must be 1, so that an unknown failure is retried once, and is {found}")]
+    #[error("must be 1 but is {found}: an unknown failure is retried exactly once")]
     UnknownAttempts {
         /// The attempts found.
         found: u32,
     },
-    /// Retries that come no slower one after another.
+    /// Retries whose delays do not grow.
     #[error("must be more than 1, so that retries back off")]
     NoBackoff,
     /// Retries whose delay has no bound.
-    #[error("must be there, so that the delay has a bound")]
+    #[error("is required, so that the delay has a bound")]
     NoMaxDelay,
-    /// Retries of many executions that come at once.
+    /// Retries that come at the same time in many executions.
     #[error("must be \"FULL\", so that executions that failed together do not retry together")]
     NoJitter,
     /// An error that nothing catches.
-    #[error("the last catcher must catch States.ALL, alone")]
+    #[error("the last catcher must catch States.ALL and nothing else")]
     NoCatchAll,
     /// Errors of the Task's function that would end the execution.
     #[error("must catch {}, which the function can return", .errors.join(", "))]
@@ -111,27 +111,27 @@ pub enum Rule {
         /// The errors' names.
         errors: Vec<String>,
     },
-    /// An error name that never comes up here.
-    #[error("{error} is neither an error of AWS's nor one that {functions} can return")]
+    /// An error name that never occurs here.
+    #[error("{error} is neither an AWS error nor one that {functions} can return")]
     UnknownError {
         /// The name.
         error: String,
         /// The functions that the state invokes.
         functions: String,
     },
-    /// An error name that ends the execution whatever is written.
-    #[error("{error} ends an execution, whatever is written")]
+    /// The name of an error that is never retried or caught.
+    #[error("{error} always ends the execution: it is never retried or caught")]
     NeverCaught {
         /// The name.
         error: String,
     },
     /// A loop.
-    #[error("must not lead back: {}", .path.join(" → "))]
+    #[error("must not form a loop: {}", .path.join(" → "))]
     Cycle {
         /// The states of the loop.
         path: Vec<String>,
     },
-    /// A variable that is not there on some path.
+    /// A variable that is not assigned on some path.
     #[error("${variable} is not assigned on the path {}", .path.join(" → "))]
     NotAssigned {
         /// The variable.
@@ -151,7 +151,7 @@ pub enum Rule {
         /// From the start.
         path: Vec<String>,
     },
-    /// A success that leaves a step as it is.
+    /// A success that leaves a step uncompensated.
     #[error("must not succeed without {compensation}, as on the path {}", .path.join(" → "))]
     NotCompensated {
         /// The compensation that is left out.
@@ -160,7 +160,7 @@ pub enum Rule {
         path: Vec<String>,
     },
     /// A success other than a cancellation, after something was undone.
-    #[error("must not end as anything but cancelled once it ran, as on the path {}", .path.join(" → "))]
+    #[error("must lead to a cancelled end once it ran, but does not on the path {}", .path.join(" → "))]
     OtherOutcome {
         /// From the compensation to the end.
         path: Vec<String>,
@@ -172,18 +172,18 @@ pub enum Rule {
         why: &'static str,
     },
     /// No machine-wide time limit.
-    #[error("must be there, so that recovery knows when the execution is over")]
+    #[error("is required, so that recovery knows when the execution is over")]
     NoTimeLimit,
     /// A machine-wide time limit that Express does not reach.
-    #[error("must be less than the {express_s} s that Express has, and is {found_s}")]
+    #[error("must be less than the {express_s} s limit of Express, but is {found_s}")]
     TimeLimitTooLong {
         /// The limit of Express.
         express_s: u64,
         /// The limit found.
         found_s: u32,
     },
-    /// A path that can take longer than the machine may: it would end without any Catch.
-    #[error("must be more than the {worst_s} s that the path {} can take, and is {limit_s}", .path.join(" → "))]
+    /// A path that can take longer than the machine's limit, where the execution ends without any Catch.
+    #[error("must be more than the {worst_s} s that the path {} can take, but is {limit_s}", .path.join(" → "))]
     PathTooLong {
         /// The time of the path.
         worst_s: f64,
@@ -193,7 +193,7 @@ pub enum Rule {
         path: Vec<String>,
     },
     /// A path that takes longer than the policy allows.
-    #[error("the path {} can take {worst_s} s, of {max_s} s allowed", .path.join(" → "))]
+    #[error("the path {} can take {worst_s} s; {max_s} s are allowed", .path.join(" → "))]
     PathOverBudget {
         /// The time of the path.
         worst_s: f64,
@@ -206,14 +206,14 @@ pub enum Rule {
     #[error("must be a number, so that the wait has a bound")]
     UnboundedWait,
     /// A Map, whose iterations the definition does not bound.
-    #[error("must not be a Map, whose iterations have no bound that the definition shows")]
+    #[error("must not be a Map: the definition does not bound its iterations")]
     UnboundedMap,
-    /// A Choice without a Default, that fails if none of its rules holds: nothing catches that.
-    #[error("must be there, so that the Choice cannot fail for want of a match")]
+    /// A Choice without a Default. It fails if none of its rules matches, and nothing catches that.
+    #[error("is required, so that the Choice cannot fail without a match")]
     NoDefault,
-    /// Recovery that comes beside an execution that still runs.
+    /// Recovery that acts while the execution may still run.
     #[error(
-        "is {limit_s}; with {skew_s} s for clocks that differ that is past the {after_s} s after which recovery acts"
+        "is {limit_s}; with {skew_s} s for clock differences, it exceeds the {after_s} s after which recovery acts"
     )]
     RecoveredTooEarly {
         /// The machine's limit.
@@ -224,7 +224,7 @@ pub enum Rule {
         after_s: u64,
     },
     /// A payload beyond the limit.
-    #[error("its {part} can be {bytes} bytes, of {limit_bytes} allowed, on the path {}", .path.join(" → "))]
+    #[error("its {part} can be {bytes} bytes, with {limit_bytes} allowed, on the path {}", .path.join(" → "))]
     PayloadTooLarge {
         /// Which of the state's payloads.
         part: &'static str,
@@ -235,15 +235,15 @@ pub enum Rule {
         /// The path.
         path: Vec<String>,
     },
-    /// A function that would not take what it is sent.
-    #[error("{call} does not take it: {reason}")]
+    /// A function that would reject the payload sent to it.
+    #[error("{call} rejects the payload: {reason}")]
     InputRefused {
         /// The call.
         call: String,
         /// What the function says.
         reason: String,
     },
-    /// An execution that ends by an error that nobody raised on purpose.
+    /// An execution that ends with an error that was not raised on purpose.
     #[error("ends the execution with {error} on the path {}", .path.join(" → "))]
     BreaksDown {
         /// The error's name.
@@ -251,8 +251,8 @@ pub enum Rule {
         /// The path.
         path: Vec<String>,
     },
-    /// A success in spite of a compensation that failed.
-    #[error("{error} must keep the execution from success, and does not on the path {}", .path.join(" → "))]
+    /// A success despite a failed compensation.
+    #[error("{error} must keep the execution from succeeding, but does not on the path {}", .path.join(" → "))]
     FailureIgnored {
         /// The error's name.
         error: String,
@@ -267,8 +267,8 @@ pub enum Rule {
         /// The path.
         path: Vec<String>,
     },
-    /// A final error that nobody decides on.
-    #[error("{error} must lead to {decide}, and does not on the path {}", .path.join(" → "))]
+    /// A final error that does not lead to a decision.
+    #[error("{error} must lead to {decide}, but does not on the path {}", .path.join(" → "))]
     FailureUndecided {
         /// The error's name.
         error: String,
@@ -285,7 +285,7 @@ pub enum Rule {
         /// The path.
         path: Vec<String>,
     },
-    /// More combinations of answers than are rehearsed.
+    /// More combinations of answers than can be rehearsed.
     #[error("has more than {limit} executions to rehearse")]
     TooManyRehearsals {
         /// The limit.
@@ -307,7 +307,7 @@ impl Findings {
     }
 
     fn add(&mut self, finding: Finding) {
-        // Many paths lead to the same place, and one of them says enough.
+        // Many paths lead to the same place; reporting one is enough.
         let same = |known: &Finding| {
             known.state == finding.state && known.field == finding.field && known.rule.is_like(&finding.rule)
         };
@@ -322,7 +322,7 @@ impl Findings {
 }
 
 impl Rule {
-    /// Whether `other` is the same rule, broken by the same thing, perhaps on another path.
+    /// Whether `other` is the same rule with the same cause, perhaps on another path.
     fn is_like(&self, other: &Self) -> bool {
         match (self, other) {
             (Self::BreaksDown { error, .. }, Self::BreaksDown { error: other, .. }) => error == other,

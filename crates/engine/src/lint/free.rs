@@ -1,4 +1,4 @@
-//! The variables that an expression takes from the workflow, not those that it binds itself.
+//! The variables that an expression takes from the workflow, without those that it binds itself.
 
 use std::collections::BTreeSet;
 
@@ -6,10 +6,10 @@ use jsonata_core::ast::{AstNode, BinaryOp, PathStep, Stage};
 
 use crate::references::each_child;
 
-/// The functions of `JSONata` and of Step Functions: their names stand for them, unless a variable
-/// has the same one.
+/// The functions of `JSONata` and of Step Functions. A name stands for its function unless a variable has
+/// the same name.
 ///
-/// See <https://docs.jsonata.org/string-functions> and the pages beside it.
+/// See <https://docs.jsonata.org/string-functions> and its sibling pages.
 const FUNCTIONS: [&str; 69] = [
     "abs",
     "append",
@@ -127,7 +127,7 @@ impl Walk {
         }
     }
 
-    /// What is bound inside is gone outside.
+    /// Names bound inside are unknown outside.
     fn inside(&mut self, walk: impl FnOnce(&mut Self)) {
         let outside = self.bound.len();
         walk(self);

@@ -1,4 +1,4 @@
-//! The states as a graph: the ways out of each, and paths through a scope.
+//! The states as a graph: the ways out of each state, and paths through a scope.
 
 use std::collections::VecDeque;
 
@@ -8,18 +8,18 @@ use crate::template::Template;
 
 /// One way out of a state.
 pub(super) struct Leave<'a> {
-    /// The field that names where it leads: `Next`, `End`, `Catch/0/Next`, `Choices/1/Next`, `Default`.
+    /// The field that says where it leads: `Next`, `End`, `Catch/0/Next`, `Choices/1/Next`, `Default`.
     pub(super) field: String,
     pub(super) how: How,
-    /// What is assigned and put out on the way; none for a Succeed state.
+    /// What is assigned and output on the way; `None` for a Succeed state.
     pub(super) exit: Option<&'a Exit>,
-    /// The index of the next state; none at an end of the scope.
+    /// The index of the next state; `None` at an end of the scope.
     pub(super) to: Option<usize>,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum How {
-    /// The state did what it is there for.
+    /// The state succeeded.
     Done,
     /// By this catcher.
     Caught,
@@ -75,7 +75,7 @@ pub(super) fn handling(state: &State) -> Option<&Handling> {
     }
 }
 
-/// Every state, those of branches after the one that they belong to.
+/// Every state. The states of branches follow the state that contains them.
 pub(super) fn states(machine: &Machine) -> Vec<&State> {
     let mut found = Vec::new();
     collect(&machine.scope, &mut found);
@@ -96,8 +96,8 @@ fn collect<'a>(scope: &'a Scope, found: &mut Vec<&'a State>) {
     }
 }
 
-/// The names of the states on a shortest path from the state `from` to one that is a `goal`, taking
-/// only ways that are `open`.
+/// The names of the states on a shortest path from the state `from` to a `goal`, through ways that are
+/// `open`.
 pub(super) fn path(
     scope: &Scope,
     from: usize,
@@ -128,13 +128,13 @@ pub(super) fn path(
     None
 }
 
-/// Whether a way that is `open` leads from `state` out of its scope.
+/// Whether an `open` way leads from `state` out of its scope.
 pub(super) fn ends(state: &State, open: impl Fn(&State, &Leave<'_>) -> bool) -> bool {
     leaves(state).iter().any(|leave| leave.to.is_none() && open(state, leave))
 }
 
-/// Every expression of the state's own, not those of its branches. They all see the variables that
-/// there are when the state is entered.
+/// Every expression of the state itself, without those of its branches. They all see the variables as
+/// they are when the state is entered.
 pub(super) fn expressions(state: &State) -> Vec<&Expression> {
     let mut found = Vec::new();
     match &state.kind {

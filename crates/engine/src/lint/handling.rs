@@ -1,4 +1,4 @@
-//! Retry and Catch: what is retried and how, that everything is caught, and that the names are real.
+//! Retry and Catch: what is retried and how, whether everything is caught, and whether the names exist.
 
 use std::collections::BTreeSet;
 
@@ -34,8 +34,8 @@ pub(super) fn check(machine: &Machine, policy: &Policy, findings: &mut Findings)
     }
 }
 
-/// The functions that a state invokes, in its branches too; none if one of them is not known, which
-/// is a finding of its own.
+/// The functions that a state invokes, including its branches. `None` if one of them is unknown, which is
+/// a separate finding.
 fn functions<'a>(state: &State, policy: &'a Policy) -> Option<Vec<&'a Function>> {
     let invoked = graph::with_inner(state).into_iter().filter_map(|state| match &state.kind {
         Kind::Task(task) => Some(function_name(task).and_then(|name| policy.function(name))),
@@ -79,7 +79,7 @@ fn check_retries(
     findings: &mut Findings,
 ) {
     let repeatable = policy.repeatable.iter().find(|call| call.is_made_by(state, policy));
-    // The one attempt more of an unknown failure is too little for a transient one.
+    // The single retry of an unknown failure is not enough for a transient one.
     let is_retried = |error: &&str| {
         decides(error, handling)
             .map(|index| &handling.retriers[index])
@@ -90,13 +90,13 @@ fn check_retries(
     if !errors.is_empty() {
         findings.at_state(&state.name, "Retry", Rule::NotRetried { errors });
     }
-    // A retrier without attempts only keeps its errors from those after it.
+    // A retrier without attempts only keeps its errors from the retriers after it.
     let retrying = handling.retriers.iter().enumerate().filter(|(_, retrier)| retrier.max_attempts > 0);
     for (index, retrier) in retrying {
         let field = |name: &str| format!("Retry/{index}/{name}");
         for (position, error) in retrier.error_equals.iter().enumerate() {
             let is_unknown = error == ALL && repeatable.is_some();
-            // A task that timed out may still run. Only a call that is safe beside itself is repeated.
+            // A task that timed out may still run. Only a call that may run twice at once is repeated.
             if !is_unknown && !policy.is_transient(error) {
                 let rule = Rule::RetriesFinal { error: error.clone() };
                 findings.at_state(&state.name, field(&format!("ErrorEquals/{position}")), rule);
@@ -110,8 +110,8 @@ fn check_retries(
     }
 }
 
-/// What the function said for good is not asked again: a wildcard comes after a retrier that takes the
-/// final errors and allows no attempt.
+/// A function's final error is never retried: a wildcard must come after a retrier that takes the final
+/// errors and allows no attempt.
 fn check_wildcard(
     state: &State,
     index: usize,
@@ -151,15 +151,15 @@ fn check_repeatable(state: &State, handling: &Handling, call: &Call, findings: &
     }
 }
 
-/// The index of the retrier that decides on an error: the first that matches, also if it allows no
+/// The index of the retrier that decides on an error: the first that matches, even if it allows no
 /// attempt or has none left.
 fn decides(error: &str, handling: &Handling) -> Option<usize> {
     let failure = Failure::new(error, "");
     handling.retriers.iter().position(|retrier| failure.matches(&retrier.error_equals))
 }
 
-/// Several attempts back off, up to a bound. One has nothing to back off from, but it comes at a
-/// random moment too.
+/// Several retries back off, up to a bound. A single retry has nothing to back off from, but its delay is
+/// random too.
 fn check_pace(state: &State, retrier: &Retrier, field: impl Fn(&str) -> String, findings: &mut Findings) {
     if retrier.max_attempts > 1 {
         if retrier.backoff_rate <= 1.0 {

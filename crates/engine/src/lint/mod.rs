@@ -1,14 +1,13 @@
-//! What can be said about a saga's definition before it runs: whether it keeps the rules that make a
-//! saga one, how long it can take, how large its payloads become, and how many more steps it has room
-//! for.
+//! Checks a saga's definition before it runs: whether it follows the rules of a saga, how long it can
+//! take, how large its payloads become, and how many more steps it has room for.
 //!
-//! [`check`] looks at the definition in two ways. It analyses the graph of the states, where every
-//! path counts, also those that no execution takes: times, retries, catches, variables, and whether
-//! every compensation lies on the way from a decision to cancel. And it rehearses the definition
-//! with the engine, once for every combination of what its tasks can answer, with the largest
-//! payloads there are: what an expression makes of a failed compensation no graph can tell.
+//! [`check`] looks at the definition in two ways. First it analyses the graph of the states, where every
+//! path counts, even those that no execution takes: times, retries, catches, variables, and whether every
+//! compensation lies on the path from a decision to cancel. Then it rehearses the definition with the
+//! engine, once for every combination of its tasks' answers, with the largest payloads. That shows what a
+//! graph cannot: for example, what an expression makes of a failed compensation.
 //!
-//! What is particular to a saga (its functions, their errors, its steps) comes in as a [`Policy`].
+//! Everything specific to a saga (its functions, their errors, its steps) comes in as a [`Policy`].
 
 mod call;
 mod choices;
@@ -48,20 +47,19 @@ use finding::Findings;
 /// What [`check`] found.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct Report {
-    /// Every rule that the definition breaks, and where. None, if it passes.
+    /// Every rule that the definition breaks, and where. Empty if it passes.
     pub findings: Vec<Finding>,
-    /// How many states there are, those of branches included.
+    /// How many states there are, including those of branches.
     pub states: usize,
-    /// The longest way to each end, the longest of all first. Empty if the definition does not
-    /// bound its time.
+    /// The longest path to each end, the longest first. Empty if the definition does not bound its time.
     pub ways: Vec<Way>,
     /// The machine's `TimeoutSeconds`.
     pub time_limit_s: Option<u32>,
-    /// How many executions were rehearsed. None, if the definition does not bound its time.
+    /// How many executions were rehearsed. 0 if the definition does not bound its time.
     pub rehearsals: usize,
     /// The largest payload of all rehearsals.
     pub largest_payload: Option<Payload>,
-    /// How many more steps there is room for. None, if the definition does not bound its time or has no
+    /// How many more steps there is room for. `None` if the definition does not bound its time or has no
     /// steps.
     pub room: Option<Room>,
 }
@@ -73,9 +71,9 @@ impl Report {
     }
 }
 
-/// Checks a definition, and finds everything that is wrong with it at once.
+/// Checks a definition, and reports everything that is wrong with it at once.
 ///
-/// It must be one whose placeholders are filled: functions are found by their names.
+/// Its placeholders must be filled, because functions are found by their names.
 pub async fn check(machine: &StateMachine, policy: &Policy) -> Report {
     let definition = machine.definition();
     let mut findings = Findings::default();
@@ -86,7 +84,7 @@ pub async fn check(machine: &StateMachine, policy: &Policy) -> Report {
     variables::check(definition, &mut findings);
     rollback::check(definition, policy, &mut findings);
     let ways = time::check(definition, policy, &mut findings);
-    // A rehearsal of what has no end would have none either.
+    // Without a bound, a rehearsal would never end either.
     let rehearsed = match &ways {
         Some(_) => rehearsal::run(machine, policy, &mut findings).await,
         None => rehearsal::Rehearsed::default(),

@@ -1,4 +1,4 @@
-//! The size of what an execution passes on.
+//! The size of the payloads that an execution passes on.
 
 use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
@@ -8,21 +8,21 @@ use serde_json::Value;
 
 use crate::{EventKind, History};
 
-/// The longest cause of an error, in UTF-16 code units.
+/// Maximum length of an error's cause, in UTF-16 code units.
 ///
 /// See <https://docs.aws.amazon.com/step-functions/latest/apireference/API_TaskFailedEventDetails.html>.
 const MAX_CAUSE_UNITS: usize = 32_768;
 
-/// Stands for the cause of an error and counts as the longest there is, so that a rehearsal need not
-/// carry it around. A private-use character, which no order holds.
+/// Stands for the cause of an error and counts as the longest cause, so that a rehearsal need not carry
+/// one around. It is a private-use character, which no order contains.
 pub(super) const CAUSE_MARK: char = '\u{e000}';
 
-/// The bytes that a [`CAUSE_MARK`] stands for, beside its own: three of UTF-8 is the most that one
-/// code unit takes. A control character would take six as JSON, but a function's error arrives as
-/// JSON text already, in which there is none.
+/// The bytes that a [`CAUSE_MARK`] stands for, besides its own. One code unit takes at most three bytes
+/// of UTF-8. A control character would take six in JSON, but a function's error arrives as JSON text,
+/// which contains none.
 const MORE_CAUSE_BYTES: usize = (MAX_CAUSE_UNITS - 1) * CAUSE_MARK.len_utf8();
 
-/// A payload, and where it came up.
+/// A payload, and where it occurred.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct Payload {
     /// Its length as JSON text in UTF-8.
@@ -39,20 +39,20 @@ pub struct Payload {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Part {
-    /// What it is entered with.
+    /// What the state is entered with.
     Input,
     /// What a Task sends.
     Arguments,
-    /// What a Task is answered.
+    /// What a Task's call returns.
     Result,
     /// The variables that it assigns, together.
     Assign,
-    /// What it hands on.
+    /// What it passes on.
     Output,
 }
 
 impl Part {
-    /// The field that makes it; none for an input or a result.
+    /// The field that makes it; empty for an input or a result.
     pub(super) fn field(self) -> &'static str {
         match self {
             Self::Input | Self::Result => "",
@@ -105,7 +105,7 @@ impl Largest {
         }
     }
 
-    /// Those that their state made itself, and did not just pass on.
+    /// The payloads that their state made itself and did not just pass on.
     pub(super) fn made(&self) -> impl Iterator<Item = &Payload> {
         self.0.values().filter(|payload| match payload.part {
             Part::Input => false,
@@ -115,7 +115,7 @@ impl Largest {
     }
 
     pub(super) fn overall(&self) -> Option<&Payload> {
-        // The first of those that are equally large, so that the same definition reports the same.
+        // The first of several equally large ones, so that the same definition gives the same report.
         self.made().reduce(|largest, payload| if payload.bytes > largest.bytes { payload } else { largest })
     }
 
@@ -130,7 +130,7 @@ impl Largest {
 struct Sizes(HashMap<*const Value, usize>);
 
 impl Sizes {
-    /// The values live as long as the events that are looked at, so no address is used again.
+    /// The values live as long as the events, so no address is reused.
     fn of(&mut self, value: &Arc<Value>) -> usize {
         *self.0.entry(Arc::as_ptr(value)).or_insert_with(|| {
             let text = value.to_string();
@@ -148,7 +148,7 @@ fn payloads(kind: &EventKind, sizes: &mut Sizes) -> Vec<(Part, usize)> {
         }
         EventKind::TaskScheduled { parameters, .. } => vec![(Part::Arguments, sizes.of(parameters))],
         EventKind::TaskSucceeded { output, .. } => vec![(Part::Result, sizes.of(output))],
-        // The first state's input is the execution's, and the last one's output.
+        // The first state's input is the execution's, and so is the last state's output.
         _ => Vec::new(),
     }
 }

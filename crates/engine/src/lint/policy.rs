@@ -1,4 +1,4 @@
-//! What a project says about its own saga.
+//! What the lint has to know about a project's saga.
 
 use std::collections::BTreeSet;
 use std::fmt;
@@ -10,34 +10,34 @@ use super::call::Call;
 use super::rehearsal::Performance;
 use super::verdict::Verdict;
 
-/// What is particular to one saga.
+/// Everything that is specific to one saga.
 #[derive(Debug)]
 pub struct Policy {
     /// The functions that its Tasks invoke.
     pub functions: Vec<Function>,
-    /// The project's own transient error names, beside
+    /// The project's own transient error names, besides
     /// [`TRANSIENT_LAMBDA_ERRORS`](super::TRANSIENT_LAMBDA_ERRORS).
     pub transient: BTreeSet<String>,
-    /// The error names by which a function refuses a request that there is nothing to roll back of.
+    /// The error names of requests that a function refuses with nothing to roll back.
     pub refused: BTreeSet<String>,
     /// The steps, each with its action and its compensation.
     pub steps: Vec<Step>,
-    /// The calls that are safe to repeat, even beside themselves. Each is retried once after a failure
-    /// that says nothing about the order; no other call is.
+    /// The calls that are safe to repeat, even while the first attempt still runs. Only these are retried,
+    /// once, after a failure that says nothing about the order.
     pub repeatable: BTreeSet<Call>,
     /// The call that decides to cancel.
     pub decide: Call,
-    /// The choice that a won decision to cancel is read by.
+    /// The choice that recognises a won decision to cancel.
     pub won: Won,
-    /// The states that end an execution as cancelled; after a compensation no other may succeed.
+    /// The states that end an execution as cancelled. After a compensation, no other end may succeed.
     pub cancelled_ends: BTreeSet<String>,
-    /// When recovery takes up what an execution left open.
+    /// When recovery takes up an order that an execution left open.
     pub recovery: Recovery,
-    /// The longest that the longest path may take. Below the machine's `TimeoutSeconds` it keeps room
-    /// for further steps.
+    /// Maximum duration of the longest path. A value below the machine's `TimeoutSeconds` keeps room for
+    /// further steps.
     pub max_path: Duration,
-    /// The most bytes of a payload. Below [`MAX_PAYLOAD_BYTES`](crate::MAX_PAYLOAD_BYTES), which holds
-    /// in any case, it keeps room for further steps.
+    /// Maximum size of a payload. A value below [`MAX_PAYLOAD_BYTES`](crate::MAX_PAYLOAD_BYTES), which
+    /// always applies, keeps room for further steps.
     pub max_payload_bytes: usize,
     /// What executions are rehearsed with.
     pub rehearsal: Rehearsal,
@@ -59,7 +59,7 @@ pub struct Function {
 pub struct Step {
     /// Does it.
     pub action: Call,
-    /// Undoes it, or sees to it that it can no longer be done.
+    /// Undoes it, or prevents it from being done later.
     pub compensation: Call,
 }
 
@@ -72,10 +72,10 @@ pub struct Won {
     pub value: String,
 }
 
-/// When recovery takes up what an execution left open: not before that execution must have ended.
+/// When recovery takes up an order that an execution left open: only after that execution must have ended.
 #[derive(Debug, Clone, Copy)]
 pub struct Recovery {
-    /// How long after the execution's start at the earliest.
+    /// The earliest time after the execution's start.
     pub after: Duration,
     /// How far clocks may differ.
     pub clock_skew: Duration,
@@ -87,15 +87,15 @@ pub struct Rehearsal {
     pub inputs: Vec<Value>,
     /// What the functions answer.
     pub answers: Answers,
-    /// What the project itself has to say about an execution that was rehearsed.
+    /// The project's own check of a rehearsed execution.
     pub judge: Judge,
 }
 
-/// All payloads that a function can answer a payload with, each the largest of its kind; or why it
-/// would not take that payload.
+/// All payloads that a function can return for a payload, each the largest of its kind; or why it would
+/// reject that payload.
 pub type Answers = Box<dyn Fn(&Call, &Value) -> Result<Vec<Value>, String> + Send + Sync>;
 
-/// What is wrong with an execution that was rehearsed.
+/// What is wrong with a rehearsed execution.
 pub type Judge = Box<dyn Fn(&Performance<'_>) -> Vec<Verdict> + Send + Sync>;
 
 impl fmt::Debug for Rehearsal {
@@ -105,7 +105,7 @@ impl fmt::Debug for Rehearsal {
 }
 
 impl Policy {
-    /// The function that a `FunctionName` stands for: a name, or an ARN with or without a version.
+    /// The function of a `FunctionName`: a name, or an ARN with or without a version.
     pub(super) fn function(&self, function_name: &str) -> Option<&Function> {
         let name = function_name.split_once(":function:").map_or(function_name, |(_, name)| name);
         let name = name.split(':').next().unwrap_or(name);
@@ -117,7 +117,7 @@ impl Policy {
         self.steps.iter().map(|step| &step.compensation)
     }
 
-    /// Whether an error of this name may pass by itself.
+    /// Whether an error of this name may go away by itself.
     pub(super) fn is_transient(&self, error: &str) -> bool {
         self.transient.contains(error) || super::TRANSIENT_LAMBDA_ERRORS.contains(&error)
     }

@@ -1,7 +1,7 @@
-//! Executions of the definition, one for every combination of what its tasks can answer.
+//! Executions of the definition, one for every combination of its tasks' answers.
 //!
-//! A task answers with each payload that the policy knows for it, and with one error of each kind
-//! that the definition tells apart. Time does not pass, and retries are as many as are allowed.
+//! A task answers with each payload that the policy knows for it, and with one error of each kind that
+//! the definition treats differently. Time does not pass, and every allowed retry is made.
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::future::{Future, poll_fn};
@@ -23,7 +23,7 @@ use crate::definition::{Handling, MAX_PAYLOAD_BYTES, Machine, text_bytes};
 use crate::failure::Failure;
 use crate::{EventKind, History, Outcome, Random, Start, StateMachine, Status, TaskError, TaskRequest, TaskRunner};
 
-/// The most executions that are rehearsed. The order saga has a few hundred.
+/// Maximum number of rehearsed executions. The order saga has a few hundred.
 const MAX_REHEARSALS: usize = 20_000;
 
 /// One state's answer, after all its retries.
@@ -31,16 +31,16 @@ const MAX_REHEARSALS: usize = 20_000;
 pub struct Answered {
     /// The state.
     pub state: Arc<str>,
-    /// What it called, if that is a function of the policy's.
+    /// What it called, if that is one of the policy's functions.
     pub call: Option<Call>,
     /// The function's payload, or the error's name.
     pub answer: Result<Value, String>,
 }
 
-/// An execution that was rehearsed.
+/// A rehearsed execution.
 #[derive(Debug)]
 pub struct Performance<'a> {
-    /// The answers of the states, in the order in which they were asked.
+    /// The answers of the states, in the order of their calls.
     pub answers: &'a [Answered],
     /// How it ended.
     pub outcome: &'a Outcome,
@@ -99,7 +99,7 @@ fn measure(acts: &[Act], answers: &mut BTreeMap<Call, usize>) {
     }
 }
 
-/// The choices of the next execution: the last choice that has another option takes it.
+/// The choices of the next execution: the last choice with another option left takes that option.
 fn next_script(mut acts: Vec<Act>) -> Option<Vec<usize>> {
     while let Some(last) = acts.pop() {
         if last.chosen + 1 < last.options {
@@ -111,13 +111,13 @@ fn next_script(mut acts: Vec<Act>) -> Option<Vec<usize>> {
     None
 }
 
-/// A state's first attempt: what it chose to answer, which all its retries answer too.
+/// A state's first attempt and its chosen answer. All its retries answer the same.
 #[derive(Debug)]
 struct Act {
     chosen: usize,
     options: usize,
     answered: Answered,
-    /// Why the function would not take the payload.
+    /// Why the function would reject the payload.
     refused: Option<String>,
 }
 
@@ -148,12 +148,12 @@ impl<'a> Stage<'a> {
         let call = Call::of_arguments(&task.arguments, self.policy);
         let known = match &call {
             Some(call) => (self.policy.rehearsal.answers)(call, &task.arguments["Payload"]),
-            None => Err("it is none of the project's functions".to_owned()),
+            None => Err("it is not one of the project's functions".to_owned()),
         };
         let refused = known.as_ref().err().cloned();
         let mut options: Vec<Result<Value, String>> = known.unwrap_or_default().into_iter().map(Ok).collect();
         options.extend(self.errors(task, call.as_ref()).into_iter().map(Err));
-        // A script is what an execution before this one chose, and so in range.
+        // A script consists of the choices of an earlier execution, so it is in range.
         let chosen = self.script.get(acts.len()).copied().unwrap_or(0);
         let answer = options[chosen.min(options.len() - 1)].clone();
         let answered = Answered { state: Arc::clone(&task.state), call, answer: answer.clone() };
@@ -161,9 +161,9 @@ impl<'a> Stage<'a> {
         answer
     }
 
-    /// One error of each kind: those that are equally transient and meet the same catcher cannot be
-    /// told apart. The retrier makes no difference, because every attempt is answered the same. There
-    /// is always one error, the timeout.
+    /// One error of each kind. Errors are of the same kind if they are equally transient, are both refused
+    /// or not, and meet the same catcher. The retrier makes no difference, because every attempt gets the
+    /// same answer. There is always at least one error, the timeout.
     fn errors(&self, task: &TaskRequest, call: Option<&Call>) -> Vec<String> {
         let function = call.and_then(|call| self.policy.function(&call.function));
         let own = function.into_iter().flat_map(|function| function.errors.iter().map(String::as_str));
@@ -188,7 +188,7 @@ impl TaskRunner for Stage<'_> {
             Ok(payload) => Ok(json!({
                 "ExecutedVersion": "$LATEST",
                 "Payload": payload,
-                // The metadata of the HTTP call, which comes with each answer and takes no more.
+                // The metadata of the HTTP call, which comes with each answer and is no larger than this.
                 "SdkHttpMetadata": "-".repeat(1024),
                 "StatusCode": 200,
             })),
@@ -197,7 +197,7 @@ impl TaskRunner for Stage<'_> {
     }
 }
 
-/// A clock on which every wait is over at once. A wait that would outlast the execution ends it.
+/// A clock on which every wait ends at once. A wait that would outlast the execution ends the execution.
 struct NoTime {
     limit: Duration,
     passed_ms: AtomicI64,
@@ -220,7 +220,7 @@ impl Clock for NoTime {
     }
 
     fn sleep(&self, duration: Duration) -> impl Future<Output = ()> + Send {
-        // Before it does anything an execution begins to wait for its time limit.
+        // An execution first begins to wait for its time limit.
         let is_limit = !self.is_limited.swap(true, Ordering::Relaxed);
         let outlasts = !is_limit && duration >= self.limit;
         if !is_limit && !outlasts {
@@ -228,7 +228,7 @@ impl Clock for NoTime {
             self.passed_ms.fetch_add(passed_ms, Ordering::Relaxed);
         }
         poll_fn(move |_| {
-            // The execution looks at its limit after its work, which says here that it is stuck.
+            // The execution polls its limit after its work, which reports here that it is stuck.
             if outlasts {
                 self.is_outlasted.store(true, Ordering::Relaxed);
             }
@@ -261,7 +261,7 @@ fn judge(acts: &[Act], outcome: &Outcome, history: &History, policy: &Policy, fi
     }
 }
 
-/// An execution fails in a Fail state or not at all.
+/// An execution fails only in a Fail state.
 fn judge_end(events: &[crate::Event], outcome: &Outcome, path: &[String], findings: &mut Findings) {
     if outcome.status == Status::Succeeded {
         return;
@@ -274,13 +274,13 @@ fn judge_end(events: &[crate::Event], outcome: &Outcome, path: &[String], findin
         return;
     }
     let error = outcome.error.clone().unwrap_or_default();
-    // What fails an execution comes last in it, but for the events of the Parallel around it.
+    // The event that fails an execution comes last, except for the events of the Parallel around it.
     let failed = events.iter().rev().find_map(|event| match &event.kind {
         EventKind::EvaluationFailed { state, location, .. } => Some((state, location.as_str())),
         EventKind::TaskFailed { state, .. } | EventKind::TaskTimedOut { state, .. } => Some((state, "Catch")),
         _ => None,
     });
-    // But no failure ends an execution that ran into its time limit.
+    // But an execution that reached its time limit was not ended by a failure.
     let failed = failed.filter(|_| outcome.status == Status::Failed);
     let rule = Rule::BreaksDown { error, path: path.to_vec() };
     match failed.or(last_entered.map(|(state, _)| (state, ""))) {
@@ -290,8 +290,8 @@ fn judge_end(events: &[crate::Event], outcome: &Outcome, path: &[String], findin
     }
 }
 
-/// What a saga makes of errors: a transient one leaves it open, another one of an action is decided
-/// on, and one of a compensation keeps it from success.
+/// How a saga handles errors. A transient error leaves it open, any other error of an action leads to a
+/// decision, and an error of a compensation keeps it from succeeding.
 fn judge_errors(answers: &[Answered], outcome: &Outcome, path: &[String], policy: &Policy, findings: &mut Findings) {
     const FIELD: &str = "Catch";
     let path = || path.to_vec();

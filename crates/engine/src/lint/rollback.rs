@@ -1,5 +1,5 @@
-//! The roll-back on the graph: begun only once it is decided, complete before it is called a
-//! success, and with branches that cannot stop each other.
+//! The roll-back on the graph: it begins only once it is decided, is complete before the execution
+//! succeeds, and has branches that cannot stop each other.
 
 use super::call::Call;
 use super::finding::{Findings, Rule};
@@ -30,8 +30,8 @@ pub(super) fn check(machine: &Machine, policy: &Policy, findings: &mut Findings)
     }
 }
 
-/// One compensation, in the machine's outermost scope: that is where its end is reached. A choice
-/// inside a branch decides nothing about the branches beside it.
+/// One compensation, in the machine's outermost scope, where the execution ends. A choice inside a branch
+/// decides nothing about its sibling branches.
 struct RollBack<'a> {
     scope: &'a Scope,
     policy: &'a Policy,
@@ -39,7 +39,7 @@ struct RollBack<'a> {
 }
 
 impl RollBack<'_> {
-    /// No way leads to the compensation but through a choice that reads a won decision.
+    /// Every path to the compensation goes through a choice that recognises a won decision.
     fn check_decided(&self, findings: &mut Findings) {
         let undecided = |state: &State, leave: &Leave<'_>| !is_won(state, leave, &self.policy.won);
         if let Some(path) = graph::path(self.scope, self.scope.start, undecided, |state| self.is_in(state)) {
@@ -49,8 +49,8 @@ impl RollBack<'_> {
         }
     }
 
-    /// From a won decision every way to a success goes through the compensation. What the execution
-    /// makes of a compensation that failed is rehearsed.
+    /// From a won decision, every path to a success goes through the compensation. The rehearsals check
+    /// what the execution makes of a failed compensation.
     fn check_complete(&self, findings: &mut Findings) {
         let around = |state: &State, leave: &Leave<'_>| !self.is_passed(state, leave);
         for state in &self.scope.states {
@@ -65,7 +65,7 @@ impl RollBack<'_> {
         }
     }
 
-    /// From the compensation no way leads to a success other than a cancellation.
+    /// From the compensation, no path leads to a success other than a cancellation.
     fn check_outcome(&self, findings: &mut Findings) {
         let any = |_: &State, _: &Leave<'_>| true;
         for (index, _) in self.scope.states.iter().enumerate().filter(|(_, state)| self.is_in(state)) {
@@ -78,7 +78,7 @@ impl RollBack<'_> {
         }
     }
 
-    /// Whether the compensation is this state or inside of it.
+    /// Whether the compensation is this state or inside it.
     fn is_in(&self, state: &State) -> bool {
         graph::with_inner(state).into_iter().any(|state| self.compensation.is_made_by(state, self.policy))
     }
@@ -89,8 +89,8 @@ impl RollBack<'_> {
         all.filter(|state| self.compensation.is_made_by(state, self.policy)).map(|state| &*state.name).collect()
     }
 
-    /// Whether whoever leaves `state` by `leave` has the compensation behind them. A catcher of the
-    /// Parallel around it may have taken over before the compensation began.
+    /// Whether the compensation was made when `state` is left by `leave`. A catcher of the Parallel around
+    /// it may have taken over before the compensation began.
     fn is_passed(&self, state: &State, leave: &Leave<'_>) -> bool {
         if self.compensation.is_made_by(state, self.policy) {
             return true;
@@ -104,7 +104,7 @@ impl RollBack<'_> {
     }
 }
 
-/// Whether the way is that of a won decision: `$status = 'CANCELLING'`, and nothing else.
+/// Whether this way is taken exactly on a won decision: `$status = 'CANCELLING'`.
 fn is_won(state: &State, leave: &Leave<'_>, won: &Won) -> bool {
     let (Kind::Choice(Choice { rules, .. }), How::Chosen(index)) = (&state.kind, leave.how) else { return false };
     let Condition::Expression(expression) = &rules[index].condition else { return false };
@@ -114,15 +114,15 @@ fn is_won(state: &State, leave: &Leave<'_>, won: &Won) -> bool {
     (is_variable(lhs) && is_value(rhs)) || (is_value(lhs) && is_variable(rhs))
 }
 
-/// The branches beside each other that compensate something.
+/// The parallel branches that compensate something.
 fn rollback_branches<'a>(state: &'a State, policy: &Policy) -> &'a [Scope] {
     let branches = state.kind.branches();
     let compensates = |state: &State| policy.compensations().any(|call| call.is_made_by(state, policy));
     if graph::with_inner(state).into_iter().skip(1).any(compensates) { branches } else { &[] }
 }
 
-/// Nothing in the branch can fail it. A Task and a Parallel catch what fails in themselves, but not
-/// what fails in their catchers; and no other state catches anything.
+/// Nothing in the branch can fail it. A Task or a Parallel catches its own errors, but not those of its
+/// catchers, and no other state catches anything.
 fn check_branch(branch: &Scope, findings: &mut Findings) {
     for state in &branch.states {
         match &state.kind {
@@ -140,7 +140,7 @@ fn check_caught(state: &State, findings: &mut Findings) {
     }
     for expression in catchers.iter().flat_map(|catcher| graph::of_exit(&catcher.exit)) {
         if !is_total(expression.syntax()) {
-            let why = "no other catcher sees what fails in a catcher, and this expression may fail";
+            let why = "nothing catches errors in a catcher, and this expression may fail";
             findings.at_state(&state.name, expression.field(), Rule::StopsOthers { why });
         }
     }
@@ -150,8 +150,8 @@ fn check_uncaught(state: &State, findings: &mut Findings) {
     let cannot_fail = |expression: &Expression| {
         let is_condition = expression.field().ends_with("/Condition");
         let syntax = expression.syntax();
-        // A condition that is neither true nor false is an error, and so is a computed number of
-        // seconds that is none.
+        // A condition that is neither true nor false is an error, and so are computed seconds that are
+        // not a valid number.
         match &state.kind {
             Kind::Choice(_) if is_condition => is_boolean(syntax),
             Kind::Wait(_) if matches!(expression.field(), "Seconds" | "Timestamp") => false,
@@ -159,7 +159,7 @@ fn check_uncaught(state: &State, findings: &mut Findings) {
         }
     };
     for expression in graph::expressions(state).into_iter().filter(|expression| !cannot_fail(expression)) {
-        let why = "nothing catches what fails here, and this expression may fail";
+        let why = "nothing catches errors here, and this expression may fail";
         findings.at_state(&state.name, expression.field(), Rule::StopsOthers { why });
     }
 }

@@ -1,4 +1,4 @@
-//! How many more steps a saga has room for: in the time of an execution, and in its largest payload.
+//! How many more steps a saga has room for, in the time of an execution and in its largest payload.
 
 use serde::Serialize;
 
@@ -11,27 +11,27 @@ use super::time::{Way, leg};
 use crate::definition::{MAX_PAYLOAD_BYTES, Machine, State};
 use crate::outcome::EXPRESS_TIME_LIMIT;
 
-/// How many more steps there is room for before an execution could meet a limit of its own or of
-/// AWS's. A policy's `max_path` and `max_payload_bytes` ask for a decision before that.
+/// How many more steps fit before an execution could reach its own limits or those of AWS. A policy's
+/// `max_path` and `max_payload_bytes` ask for a decision before that.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize)]
 pub struct Room {
     /// How many more steps fit, one after another, into the machine's `TimeoutSeconds` and the 300 s of
     /// Express.
     pub steps_in_time: u32,
-    /// How much longer one more step makes the longest path: by its action, with all its retries,
-    /// which is taken to be as slow as the slowest of today's. Its compensation runs beside the others
-    /// and is taken to be no slower than they are.
+    /// How much longer one more step makes the longest path: the time of its action with all retries,
+    /// assumed to be as slow as the slowest today. Its compensation runs in parallel to the others and is
+    /// assumed to be no slower.
     pub step_s: f64,
     /// How many more steps fit into the largest payload.
     pub steps_in_bytes: usize,
-    /// How much one more step adds to the largest payload, whichever that is. This is an estimate from
-    /// the rehearsals, and rather too much: what the largest step of today adds to all payloads
-    /// together. That is the output of its branch of the roll-back, and in the record the receipts of its
-    /// action and of its compensation under its name.
+    /// How much one more step adds to the largest payload. This is an estimate from the rehearsals, and
+    /// rather too high: the bytes that today's largest step adds to all payloads together. Those are the
+    /// output of its branch of the roll-back and, in the record, the receipts of its action and of its
+    /// compensation under its name.
     pub step_bytes: usize,
 }
 
-/// A step takes a second at least, and Express has 300.
+/// A step takes at least a second, and Express has 300.
 const MAX_STEPS: u32 = 300;
 
 /// `None` if there are no steps, or nothing was rehearsed.
@@ -58,7 +58,7 @@ fn steps_in_time(longest_s: f64, step_s: f64, limit_s: f64) -> u32 {
     (1..=MAX_STEPS).take_while(fits).last().unwrap_or(0)
 }
 
-/// The longest way on which steps act: another one would lengthen it.
+/// The longest path with a step's action: another step would lengthen it.
 fn forward_s(machine: &Machine, policy: &Policy, ways: &[Way]) -> Option<f64> {
     let acts = |state: &State| graph::with_inner(state).into_iter().any(|state| is_action(state, policy));
     let forward: Vec<&str> =
@@ -84,7 +84,7 @@ fn bytes(step: &Step, machine: &Machine, policy: &Policy, rehearsed: &Rehearsed)
     receipt(&step.action) + receipt(&step.compensation) + output
 }
 
-/// The largest output of the branch that compensates a step; none if that runs by itself.
+/// The largest output of the branch that compensates a step; 0 if it is not in a branch.
 fn branch_output_bytes(compensation: &Call, machine: &Machine, policy: &Policy, rehearsed: &Rehearsed) -> usize {
     let branches = graph::states(machine).into_iter().flat_map(|state| state.kind.branches());
     let compensating =

@@ -1,4 +1,4 @@
-//! Each Task for itself: the function that it calls, and how long it waits for it.
+//! Each Task on its own: the function that it calls, and how long it waits for the answer.
 
 use super::call::{INVOKE, function_name};
 use super::finding::{Findings, Rule};

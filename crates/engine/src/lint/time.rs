@@ -1,8 +1,8 @@
-//! How long each way through the machine can take.
+//! How long each path through the machine can take.
 //!
 //! Every attempt takes its whole `TimeoutSeconds`, every retrier uses all its attempts, and every
-//! delay is as long as the jitter can draw it. A Parallel takes as long as its slowest branch.
-//! Choices are free: a way counts if the graph has it, whether or not any order takes it.
+//! delay is as long as the jitter allows. A Parallel takes as long as its slowest branch. Choices are
+//! free: a path counts if the graph has it, even if no order takes it.
 
 use std::collections::BTreeMap;
 
@@ -14,18 +14,18 @@ use super::{cycles, graph};
 use crate::definition::{Handling, Kind, Machine, Parallel, Retrier, Scope, State, Until, Whole};
 use crate::outcome::EXPRESS_TIME_LIMIT;
 
-/// The longest way to one end.
+/// The longest path to one end.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct Way {
     /// The state in which it ends.
     pub end: String,
     /// Its states, in order.
     pub legs: Vec<Leg>,
-    /// All of it.
+    /// How long it takes in total.
     pub total_s: f64,
 }
 
-/// A state on a way.
+/// A state on a path.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct Leg {
     /// The state's name.
@@ -33,7 +33,7 @@ pub struct Leg {
     /// What takes the time.
     #[serde(flatten)]
     pub work: Work,
-    /// How long it takes at most.
+    /// Its maximum duration.
     pub total_s: f64,
 }
 
@@ -41,15 +41,15 @@ pub struct Leg {
 #[derive(Debug, Clone, PartialEq, Serialize)]
 #[serde(tag = "work", rename_all = "snake_case")]
 pub enum Work {
-    /// Nothing that counts.
+    /// Nothing that takes time.
     None,
     /// The attempts of a Task, and the delays between them.
     Attempts {
         /// The first and all retries.
         attempts: u32,
-        /// The longest that one of them takes.
+        /// The maximum duration of one attempt.
         timeout_s: u32,
-        /// The delays together.
+        /// The sum of the delays.
         delays_s: f64,
     },
     /// A Wait state.
@@ -58,18 +58,17 @@ pub enum Work {
     Branches {
         /// The first attempt and all retries.
         attempts: u32,
-        /// The delays between them together.
+        /// The sum of the delays between them.
         delays_s: f64,
-        /// The way through the slowest branch.
+        /// The path through the slowest branch.
         slowest: Vec<Leg>,
     },
 }
 
-/// Delays beyond this are not added up any further: no Express execution lives to see them.
+/// Delays are not added up beyond this: no Express execution runs that long.
 const DELAYS_BOUND_S: f64 = 1_000_000.0;
 
-/// The longest way to each end, the longest of all first; `None` if the definition does not bound
-/// them.
+/// The longest path to each end, the longest first; `None` if the definition does not bound them.
 pub(super) fn check(machine: &Machine, policy: &Policy, findings: &mut Findings) -> Option<Vec<Way>> {
     check_limit(machine, &policy.recovery, findings);
     check_bounds(machine, findings);
@@ -111,7 +110,7 @@ fn check_limit(machine: &Machine, recovery: &Recovery, findings: &mut Findings) 
     }
 }
 
-/// The states whose time the definition does not bound, besides Tasks, which have a rule of their own.
+/// The states whose time the definition does not bound, without Tasks, which have their own rule.
 fn check_bounds(machine: &Machine, findings: &mut Findings) {
     for state in graph::states(machine) {
         match &state.kind {
@@ -129,7 +128,7 @@ fn check_bounds(machine: &Machine, findings: &mut Findings) {
     }
 }
 
-/// The longest way to each end of a scope without cycles.
+/// The longest path to each end of a scope without cycles.
 fn ways(scope: &Scope) -> Option<Vec<Way>> {
     let mut longest: BTreeMap<usize, Vec<Leg>> = BTreeMap::new();
     let mut ends = Vec::new();
@@ -151,7 +150,7 @@ fn ways(scope: &Scope) -> Option<Vec<Way>> {
     Some(ends)
 }
 
-/// The scope's states, each after all that lead to it.
+/// The scope's states, each after all states that lead to it.
 fn in_order(scope: &Scope) -> Vec<usize> {
     fn visit(scope: &Scope, at: usize, seen: &mut [bool], order: &mut Vec<usize>) {
         if std::mem::replace(&mut seen[at], true) {
@@ -191,7 +190,7 @@ pub(super) fn leg(state: &State) -> Option<Leg> {
             Until::Seconds(Whole::Constant(seconds)) => (Work::Wait, f64::from(seconds)),
             _ => return None,
         },
-        // How many iterations there are, only the input says.
+        // Only the input says how many iterations there are.
         Kind::Map(_) => return None,
         Kind::Pass(_) | Kind::Choice(_) | Kind::Succeed { .. } | Kind::Fail(_) => (Work::None, 0.0),
     };
@@ -200,12 +199,12 @@ pub(super) fn leg(state: &State) -> Option<Leg> {
 
 fn slowest_branch(parallel: &Parallel) -> Option<Way> {
     let branches: Vec<Vec<Way>> = parallel.branches.iter().map(ways).collect::<Option<_>>()?;
-    // The first of those that are equally slow.
+    // The first of several equally slow ones.
     branches.into_iter().flatten().reduce(|slowest, way| if way.total_s > slowest.total_s { way } else { slowest })
 }
 
-/// The most attempts of one visit, and all delays between them: each retrier counts its own, so an
-/// error after the other can use up all of them.
+/// The maximum number of attempts in one visit, and the sum of the delays between them. Each retrier
+/// counts its own attempts, so different errors in turn can use up all of them.
 fn attempts(handling: &Handling) -> (u32, f64) {
     let retries = handling.retriers.iter().fold(0_u32, |sum, retrier| sum.saturating_add(retrier.max_attempts));
     (retries.saturating_add(1), handling.retriers.iter().map(delays_s).sum())

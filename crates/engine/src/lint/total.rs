@@ -1,8 +1,8 @@
-//! Expressions that cannot fail, as far as their form shows it.
+//! Expressions that cannot fail, as far as their syntax shows.
 //!
-//! An expression fails if it throws or if its value is undefined. Literals, whole variables and the
-//! whole members of `$states` do neither; a path into them may be undefined, which is harmless as a
-//! member of an object, and in comparisons.
+//! An expression fails if it throws or if its value is undefined. Literals, whole variables and whole
+//! members of `$states` do neither. A path into them may be undefined, which is harmless in comparisons
+//! and as a member of an object.
 
 use jsonata_core::ast::{AstNode, BinaryOp, PathStep};
 
@@ -44,7 +44,7 @@ pub(super) fn is_boolean(node: &AstNode) -> bool {
     }
 }
 
-/// Whether it throws nothing; its value may be undefined.
+/// Whether it never throws. Its value may be undefined.
 fn is_quiet(node: &AstNode) -> bool {
     match node {
         AstNode::Path { steps } => {
@@ -76,7 +76,7 @@ mod tests {
     }
 
     #[test]
-    fn what_has_a_value_whatever_comes_is_total() {
+    fn an_expression_that_always_has_a_value_is_total() {
         for total in [
             "{'undone': false, 'failure': $states.errorOutput}",
             "{'cause': $states.errorOutput.Cause}",

@@ -1,7 +1,7 @@
 //! Every variable that is read was assigned, on every path.
 //!
-//! A variable that is missing is an undefined value, and an undefined value fails the expression; in
-//! a Choice or a Succeed state nothing catches that.
+//! A missing variable is an undefined value, which fails the expression. In a Choice or a Succeed state
+//! nothing catches that.
 
 use std::collections::{BTreeSet, VecDeque};
 
@@ -17,7 +17,7 @@ pub(super) fn check(machine: &Machine, findings: &mut Findings) {
 
 fn check_scope(scope: &Scope, outer: &Names<'_>, findings: &mut Findings) {
     for (state, entered) in scope.states.iter().zip(assigned_on_entry(scope, outer)) {
-        // No path leads here, which the loader has refused already.
+        // No path leads here; the loader has already refused that.
         let Some(entered) = entered else { continue };
         for expression in graph::expressions(state) {
             for variable in free::variables(expression.syntax()) {
@@ -27,7 +27,7 @@ fn check_scope(scope: &Scope, outer: &Names<'_>, findings: &mut Findings) {
                 }
             }
         }
-        // A branch sees what its state sees, and what it assigns itself stays inside.
+        // A branch sees what its state sees, and what it assigns stays inside.
         state.kind.branches().iter().for_each(|branch| check_scope(branch, &entered, findings));
     }
 }
@@ -42,7 +42,7 @@ fn assigned_on_entry<'a>(scope: &'a Scope, outer: &Names<'a>) -> Vec<Option<Name
         for leave in graph::leaves(&scope.states[at]) {
             let Some(to) = leave.to else { continue };
             let assigned = leave.exit.into_iter().flat_map(|exit| exit.assign.iter().map(|(name, _)| &**name));
-            // A catcher's way starts from the entry too: what the state itself assigns is lost.
+            // A catcher starts from the variables at entry too: what the state itself assigns is lost.
             let after: Names<'a> = before.iter().copied().chain(assigned).collect();
             let met = match &entered[to] {
                 None => after,

@@ -20,14 +20,14 @@ fn a_step_without_its_compensation_is_refused() {
         &format!(
             "state \"FollowDecision\", Choices/2/Next: must not succeed without reserve-inventory release, as on the path {path}"
         ),
-        "state \"ReverseAccounting\", Catch: States.Timeout must keep the execution from success, and does not on the path \
-         PersistOrder → JoinSaga → ReserveInventory → PostAccounting → ConfirmOrder → FollowDecision → RollBack → \
+        "state \"ReverseAccounting\", Catch: States.Timeout must keep the execution from succeeding, but does not on the \
+         path PersistOrder → JoinSaga → ReserveInventory → PostAccounting → ConfirmOrder → FollowDecision → RollBack → \
          ReverseAccounting → LeaveAccounting → CheckRollBack → CloseOrder → OrderCancelled",
     ]);
 }
 
 #[test]
-fn a_won_cancellation_cannot_go_round_the_compensations() {
+fn a_won_cancellation_cannot_bypass_the_compensations() {
     let saga = Saga::shipped().with("/States/JoinSaga/Choices/3/Next", json!("OrderCancelled"));
     saga.is_refused_for(&[
         r#"state "JoinSaga", Choices/3/Next: must not succeed without reserve-inventory release, as on the path OrderCancelled"#,
@@ -35,7 +35,7 @@ fn a_won_cancellation_cannot_go_round_the_compensations() {
     ]);
 }
 
-/// The catcher of a roll-back that did not run to its end may have skipped any of it.
+/// The catcher of an incomplete roll-back may have skipped any part of it.
 #[test]
 fn a_roll_back_that_failed_is_no_success() {
     let saga = Saga::shipped().with("/States/RollBack/Catch/0/Next", json!("OrderCancelled"));
@@ -69,8 +69,8 @@ fn a_compensation_that_calls_the_action_compensates_nothing() {
         &rule("JoinSaga", 3),
         &rule("FollowDecision", 2),
         "state \"ReleaseInventory\", Retry: must retry States.Timeout, Lambda.Unknown, Runtime.ExitError, \
-         Runtime.Unknown, Sandbox.Timedout by States.ALL, for reserve-inventory reserve is safe to repeat",
-        "state \"ReleaseInventory\", Catch: States.Timeout must lead to persist-order cancel, and does not on the path \
+         Runtime.Unknown, Sandbox.Timedout with States.ALL, because reserve-inventory reserve is safe to repeat",
+        "state \"ReleaseInventory\", Catch: States.Timeout must lead to persist-order cancel, but does not on the path \
          PersistOrder → JoinSaga → ReserveInventory → PostAccounting → ConfirmOrder → FollowDecision → RollBack → \
          ReverseAccounting → ReleaseInventory → LeaveInventory → CheckRollBack → OrderUnfinished",
     ]);
@@ -84,15 +84,15 @@ fn no_compensation_runs_before_cancelling_is_decided() {
         &format!("state \"ReleaseInventory\": must not run before cancelling is decided, as on the path {path}"),
         &format!("state \"ReverseAccounting\": must not run before cancelling is decided, as on the path {path}"),
         &format!(
-            "state \"PostAccounting\", Catch: States.Timeout must lead to persist-order cancel, and does not on the path \
-             {path} → ReverseAccounting → ReleaseInventory → CheckRollBack → CloseOrder → OrderCancelled"
+            "state \"PostAccounting\", Catch: States.Timeout must lead to persist-order cancel, but does not on the \
+             path {path} → ReverseAccounting → ReleaseInventory → CheckRollBack → CloseOrder → OrderCancelled"
         ),
     ]);
 }
 
-/// The choice has to read the status, and nothing that merely looks like a decision.
+/// The choice has to read the status, not something that merely looks like a decision.
 #[test]
-fn a_guess_is_no_decision() {
+fn a_guess_is_not_a_decision() {
     let condition = json!("{% $status != 'CONFIRMED' %}");
     let saga = Saga::shipped().with("/States/FollowDecision/Choices/2/Condition", condition);
     let path = "PersistOrder → CancelOrder → FollowDecision → RollBack";
@@ -106,10 +106,10 @@ fn a_guess_is_no_decision() {
 fn what_was_undone_is_never_confirmed() {
     let saga = Saga::shipped().with("/States/CheckRollBack/Default", json!("OrderConfirmed"));
     let undone =
-        "must not end as anything but cancelled once it ran, as on the path RollBack → CheckRollBack → OrderConfirmed";
+        "must lead to a cancelled end once it ran, but does not on the path RollBack → CheckRollBack → OrderConfirmed";
     let ignored = |leave: &str| {
         format!(
-            "States.Timeout must keep the execution from success, and does not on the path PersistOrder → JoinSaga → \
+            "States.Timeout must keep the execution from succeeding, but does not on the path PersistOrder → JoinSaga → \
              ReserveInventory → PostAccounting → ConfirmOrder → FollowDecision → RollBack → {leave} → \
              CheckRollBack → OrderConfirmed"
         )
@@ -128,14 +128,14 @@ fn what_was_undone_is_never_confirmed() {
     ]);
 }
 
-/// No graph shows it: the path is right, and what the expression makes of it is not.
+/// No graph shows it: the path is right, but the expression makes a success of it.
 #[test]
-fn a_failed_compensation_that_nobody_looks_at_is_refused() {
+fn an_ignored_failure_of_a_compensation_is_refused() {
     let undone = json!("{% $exists($states.result[0].receipt) %}");
     let saga = Saga::shipped().with("/States/RollBack/Assign/undone", undone);
     saga.is_refused_for(&[
-        "state \"ReleaseInventory\", Catch: States.Timeout must keep the execution from success, and does not on the path \
-         PersistOrder → JoinSaga → ReserveInventory → PostAccounting → ConfirmOrder → FollowDecision → RollBack → \
+        "state \"ReleaseInventory\", Catch: States.Timeout must keep the execution from succeeding, but does not on the \
+         path PersistOrder → JoinSaga → ReserveInventory → PostAccounting → ConfirmOrder → FollowDecision → RollBack → \
          ReverseAccounting → ReleaseInventory → LeaveInventory → CheckRollBack → CloseOrder → OrderCancelled",
     ]);
 }
@@ -145,7 +145,7 @@ fn a_compensation_without_a_catch_stops_the_other() {
     let saga = Saga::shipped().without("/States/RollBack/Branches/0/States/ReverseAccounting/Catch");
     let saga = saga.without("/States/RollBack/Branches/0/States/LeaveAccounting");
     saga.is_refused_for(&[
-        r#"state "ReverseAccounting", Catch: the last catcher must catch States.ALL, alone"#,
+        r#"state "ReverseAccounting", Catch: the last catcher must catch States.ALL and nothing else"#,
         "state \"ReverseAccounting\", Catch: must catch AccountOnHold, AlreadyConsumed, CreditLimitExceeded, \
          CurrencyMismatch, InvalidOrder, InvalidOutput, NotApplied, OtherContent, SagaCancelled, Unavailable, \
          UnknownAccount, which the function can return",
@@ -170,9 +170,9 @@ fn an_expression_that_may_fail_outside_of_any_catch_stops_the_other() {
         .with("/States/RollBack/Branches/0/States/LeaveAccounting/Output", json!("{% $states.input.receipt.at_ms %}"));
     saga.is_refused_for(&[
         "state \"ReleaseInventory\", Catch/0/Output: can fail its branch, which stops the other compensations: \
-         no other catcher sees what fails in a catcher, and this expression may fail",
+         nothing catches errors in a catcher, and this expression may fail",
         "state \"LeaveAccounting\", Output: can fail its branch, which stops the other compensations: \
-         nothing catches what fails here, and this expression may fail",
+         nothing catches errors here, and this expression may fail",
     ]);
 }
 
@@ -189,7 +189,7 @@ fn a_transient_error_leaves_the_saga_open() {
 fn a_final_error_of_a_step_is_decided_on() {
     let saga = Saga::shipped().with("/States/ReserveInventory/Catch/1/Next", json!("OrderUnfinished"));
     saga.is_refused_for(&[
-        "state \"ReserveInventory\", Catch: States.Timeout must lead to persist-order cancel, and does not on the path \
+        "state \"ReserveInventory\", Catch: States.Timeout must lead to persist-order cancel, but does not on the path \
          PersistOrder → JoinSaga → ReserveInventory → OrderUnfinished",
     ]);
 }
@@ -208,7 +208,7 @@ fn a_renamed_status_is_found_by_the_policy() {
     );
 }
 
-/// What is handed over is beyond any roll-back.
+/// An order that is handed over can no longer be rolled back.
 #[test]
 fn an_order_that_is_handed_over_is_never_compensated() {
     let saga = Saga::shipped().with("/States/JoinSaga/Choices/4/Next", json!("RollBack"));
@@ -225,6 +225,6 @@ fn nothing_that_fails_in_a_hand_over_leads_to_a_cancellation() {
     let saga = Saga::shipped().with("/States/ConsumeInventory/Catch/0/Next", json!("CancelOrder"));
     let saga = saga.with("/States/ConsumeInventory/Catch/0/Assign", json!({"failure": "{% $states.errorOutput %}"}));
     saga.is_refused_for(&[
-        r#"state "CancelOrder", Next: must not lead back: FollowDecision → ConsumeInventory → CancelOrder → FollowDecision"#,
+        r#"state "CancelOrder", Next: must not form a loop: FollowDecision → ConsumeInventory → CancelOrder → FollowDecision"#,
     ]);
 }

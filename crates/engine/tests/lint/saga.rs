@@ -1,4 +1,4 @@
-//! The order saga's definition, its policy as these tests need it, and edits that make it wrong.
+//! The order saga's definition, a policy for these tests, and edits that break rules.
 
 use std::collections::BTreeSet;
 use std::time::Duration;
@@ -9,7 +9,7 @@ use serde_json::{Value, json};
 
 const DEFINITION: &str = include_str!("../../../../statemachine/order-saga.asl.json");
 
-/// The definition that ships, with wrong places.
+/// The shipped definition, with edits.
 #[derive(Debug, Clone)]
 pub struct Saga(Value);
 
@@ -27,7 +27,7 @@ impl Saga {
         Self(serde_json::from_str(&fill(DEFINITION, functions).unwrap()).unwrap())
     }
 
-    /// With another value at a JSON pointer that leads to a member, there already or not.
+    /// With another value at a JSON pointer to a member, which may be new.
     pub fn with(mut self, pointer: &str, value: Value) -> Self {
         let (parent, name) = pointer.rsplit_once('/').unwrap();
         let parent = self.0.pointer_mut(parent).unwrap_or_else(|| panic!("there is no {parent}"));
@@ -38,12 +38,12 @@ impl Saga {
         self
     }
 
-    /// What a JSON pointer leads to.
+    /// The value at a JSON pointer.
     pub fn at(&self, pointer: &str) -> Value {
         self.0.pointer(pointer).unwrap_or_else(|| panic!("there is no {pointer}")).clone()
     }
 
-    /// Without what a JSON pointer leads to.
+    /// Without the value at a JSON pointer.
     pub fn without(mut self, pointer: &str) -> Self {
         let (parent, name) = pointer.rsplit_once('/').unwrap();
         let removed = match self.0.pointer_mut(parent) {
@@ -60,7 +60,7 @@ impl Saga {
         lint::check(&machine, policy).await
     }
 
-    /// Asserts that it is refused for exactly these findings, in any order.
+    /// Asserts that it is refused with exactly these findings, in any order.
     #[track_caller]
     pub fn is_refused_for(&self, expected: &[&str]) {
         self.is_refused_under(&policy(), expected);
@@ -74,7 +74,7 @@ impl Saga {
         assert!(!found.is_empty());
     }
 
-    /// What it is refused for.
+    /// The findings that it is refused with.
     pub fn found(&self, policy: &Policy) -> BTreeSet<String> {
         let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
         let report = runtime.block_on(self.check(policy));
@@ -90,7 +90,7 @@ fn names(names: &[&str]) -> BTreeSet<String> {
 /// The errors of every function that serves tasks.
 const SERVING_ERRORS: [&str; 3] = ["InvalidOrder", "InvalidOutput", "Unavailable"];
 
-/// Those of every step besides its own refusals.
+/// The errors of every step, besides its own refusals.
 const STEP_ERRORS: [&str; 4] = ["AlreadyConsumed", "NotApplied", "OtherContent", "SagaCancelled"];
 
 fn function(name: &str, errors: &[&str]) -> Function {

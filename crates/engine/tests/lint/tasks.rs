@@ -11,20 +11,20 @@ use crate::saga::{Saga, policy};
 #[test]
 fn a_task_needs_a_timeout() {
     let saga = Saga::shipped().without("/States/ReserveInventory/TimeoutSeconds");
-    saga.is_refused_for(&[r#"state "ReserveInventory", TimeoutSeconds: must be there, and a number"#]);
+    saga.is_refused_for(&[r#"state "ReserveInventory", TimeoutSeconds: is required, and must be a number"#]);
 }
 
 #[test]
 fn a_timeout_has_to_be_a_number() {
     let saga = Saga::shipped().with("/States/CancelOrder/TimeoutSeconds", json!("{% 4 + 4 %}"));
-    saga.is_refused_for(&[r#"state "CancelOrder", TimeoutSeconds: must be there, and a number"#]);
+    saga.is_refused_for(&[r#"state "CancelOrder", TimeoutSeconds: is required, and must be a number"#]);
 }
 
 #[test]
 fn a_task_must_wait_longer_than_its_function_may_take() {
     let saga = Saga::shipped().with("/States/RollBack/Branches/0/States/ReverseAccounting/TimeoutSeconds", json!(6));
     saga.is_refused_for(&[
-        r#"state "ReverseAccounting", TimeoutSeconds: must be more than the 6 s that post-accounting may take, and is 6"#,
+        r#"state "ReverseAccounting", TimeoutSeconds: must be more than the 6 s that post-accounting may take, but is 6"#,
     ]);
 }
 
@@ -34,7 +34,7 @@ fn a_function_has_to_be_one_of_the_projects() {
     let saga = Saga::shipped().with("/States/PostAccounting/Arguments/FunctionName", json!(arn));
     saga.is_refused_for(&[
         "state machine, States: no state calls post-accounting post",
-        r#"state "PostAccounting", Arguments: the function does not take it: it is none of the project's functions"#,
+        r#"state "PostAccounting", Arguments: the function rejects the payload: it is not one of the project's functions"#,
         r#"state "PostAccounting", Arguments/FunctionName: must name one of the functions persist-order, reserve-inventory, post-accounting"#,
         // Nobody knows whether it is safe to repeat.
         r#"state "PostAccounting", Retry/2/ErrorEquals/0: must not retry States.ALL, which is not transient"#,
@@ -52,7 +52,7 @@ fn a_function_is_invoked_by_the_optimised_integration() {
 fn an_action_that_the_function_does_not_have_is_refused() {
     let saga = Saga::shipped().with("/States/CloseOrder/Arguments/Payload/action", json!("shut"));
     saga.is_refused_for(&[
-        r#"state "CloseOrder", Arguments: persist-order shut does not take it: there is no action "shut""#,
+        r#"state "CloseOrder", Arguments: persist-order shut rejects the payload: there is no action "shut""#,
     ]);
 }
 
@@ -60,7 +60,7 @@ fn an_action_that_the_function_does_not_have_is_refused() {
 const FORWARD: &str = "/States/PostAccounting/Retry/1";
 const ELSEWHERE: &str = "/States/CloseOrder/Retry/0";
 
-/// Also where a wildcard behind it would grant one attempt.
+/// Even where a later wildcard would allow one attempt.
 #[test]
 fn every_transient_error_is_retried() {
     for (retrier, state) in [(FORWARD, "PostAccounting"), (ELSEWHERE, "CloseOrder")] {
@@ -112,7 +112,7 @@ fn a_wildcard_does_not_repeat_a_refusal() {
     )]);
 }
 
-/// The first retrier that matches decides, so one that comes later keeps nothing from a wildcard.
+/// The first retrier that matches decides, so a retrier after a wildcard keeps nothing from it.
 #[test]
 fn the_retrier_of_refusals_comes_before_the_wildcard() {
     let path = "/States/PersistOrder/Retry";
@@ -128,7 +128,7 @@ fn the_retrier_of_refusals_comes_before_the_wildcard() {
             "state \"PersistOrder\", Retry/1/ErrorEquals: must come after a retrier with MaxAttempts 0 that names \
              IdempotencyConflict, InvalidOrder, InvalidOutput, or it repeats these refusals",
             "state \"PersistOrder\", Retry: must retry Lambda.Unknown, Runtime.ExitError, \
-             Runtime.Unknown, Sandbox.Timedout by States.ALL, for persist-order persist is safe to repeat",
+             Runtime.Unknown, Sandbox.Timedout with States.ALL, because persist-order persist is safe to repeat",
         ],
     );
 }
@@ -144,13 +144,14 @@ fn a_call_that_is_safe_to_repeat_is_retried_once_after_an_unknown_failure() {
         let saga = Saga::shipped().without(&format!("/States/{state}/Retry/2"));
         saga.is_refused_for(&[&format!(
             "state {state:?}, Retry: must retry States.Timeout, Lambda.Unknown, Runtime.ExitError, \
-             Runtime.Unknown, Sandbox.Timedout by States.ALL, for {call} is safe to repeat"
+             Runtime.Unknown, Sandbox.Timedout with States.ALL, because {call} is safe to repeat"
         )]);
-        // It is kept from the wildcard.
+        // An earlier retrier keeps it from the wildcard.
         let saga = Saga::shipped().with(&format!("/States/{state}/Retry/0/ErrorEquals/0"), json!("States.Timeout"));
         let found = saga.found(&policy());
-        let rule =
-            format!("state {state:?}, Retry: must retry States.Timeout by States.ALL, for {call} is safe to repeat");
+        let rule = format!(
+            "state {state:?}, Retry: must retry States.Timeout with States.ALL, because {call} is safe to repeat"
+        );
         assert!(found.contains(&rule), "{found:?}");
     }
 }
@@ -160,7 +161,7 @@ fn an_unknown_failure_is_retried_exactly_once() {
     let attempts = "/States/PostAccounting/Retry/2/MaxAttempts";
     let rule = |found: u8| {
         format!(
-            "state \"PostAccounting\", Retry/2/MaxAttempts: must be 1, so that an unknown failure is retried once, and is {found}"
+            "state \"PostAccounting\", Retry/2/MaxAttempts: must be 1 but is {found}: an unknown failure is retried exactly once"
         )
     };
     Saga::shipped().with(attempts, json!(0)).is_refused_for(&[&rule(0)]);
@@ -170,7 +171,7 @@ fn an_unknown_failure_is_retried_exactly_once() {
         .is_refused_under(&Policy { max_path: Duration::from_secs(270), ..policy() }, &[&rule(2)]);
 }
 
-/// A policy that is mistaken about a call would ask for nothing.
+/// A policy with a wrong call would check nothing.
 #[test]
 fn a_repeatable_call_has_to_be_made() {
     let mut policy = policy();
@@ -178,7 +179,7 @@ fn a_repeatable_call_has_to_be_made() {
     Saga::shipped().is_refused_under(&policy, &["state machine, States: no state calls persist-order store"]);
 }
 
-/// Whatever it calls may still run, or may have been refused.
+/// The call may still run, or may have been refused.
 #[test]
 fn nothing_but_a_repeatable_call_is_retried_after_an_unknown_failure() {
     let saga = Saga::shipped().with("/States/ConfirmOrder/Retry/0/ErrorEquals", json!(["States.ALL"]));
@@ -204,12 +205,12 @@ fn retries_back_off_have_a_cap_and_are_spread() {
         .with("/States/CloseOrder/Retry/0/JitterStrategy", json!("NONE"));
     saga.is_refused_for(&[
         r#"state "CloseOrder", Retry/0/BackoffRate: must be more than 1, so that retries back off"#,
-        r#"state "CloseOrder", Retry/0/MaxDelaySeconds: must be there, so that the delay has a bound"#,
+        r#"state "CloseOrder", Retry/0/MaxDelaySeconds: is required, so that the delay has a bound"#,
         r#"state "CloseOrder", Retry/0/JitterStrategy: must be "FULL", so that executions that failed together do not retry together"#,
     ]);
 }
 
-/// The shipped definition gives it neither a rate nor a cap, and gives no attempts no jitter.
+/// The shipped definition gives it neither a rate nor a cap, and retriers without attempts no jitter.
 #[test]
 fn a_single_retry_has_nothing_to_back_off_from_and_is_spread() {
     let saga = Saga::shipped().with("/States/PostAccounting/Retry/2/BackoffRate", json!(1));
@@ -224,13 +225,13 @@ fn a_task_and_a_parallel_catch_everything() {
     let saga = Saga::shipped().with("/States/ConfirmOrder/Catch/0/ErrorEquals", json!(["Unavailable"]));
     saga.is_refused_for(&[
         r#"state "ConfirmOrder", Catch: must catch IdempotencyConflict, InvalidOrder, InvalidOutput, which the function can return"#,
-        r#"state "ConfirmOrder", Catch: the last catcher must catch States.ALL, alone"#,
+        r#"state "ConfirmOrder", Catch: the last catcher must catch States.ALL and nothing else"#,
         r#"state "ConfirmOrder", Catch: ends the execution with States.Timeout on the path PersistOrder → JoinSaga → ReserveInventory → PostAccounting → ConfirmOrder"#,
         r#"state "ConfirmOrder", Catch: ends the execution with Lambda.ClientExecutionTimeoutException on the path PersistOrder → JoinSaga → ReserveInventory → PostAccounting → ConfirmOrder"#,
         r#"state "ConfirmOrder", Catch: ends the execution with IdempotencyConflict on the path PersistOrder → JoinSaga → ReserveInventory → PostAccounting → ConfirmOrder"#,
     ]);
     let saga = Saga::shipped().without("/States/RollBack/Catch");
-    saga.is_refused_for(&[r#"state "RollBack", Catch: the last catcher must catch States.ALL, alone"#]);
+    saga.is_refused_for(&[r#"state "RollBack", Catch: the last catcher must catch States.ALL and nothing else"#]);
 }
 
 #[test]
@@ -239,19 +240,19 @@ fn an_error_name_has_to_be_one_that_the_function_returns() {
     let names = json!(["OutOfStock", "CreditLimitExceded"]);
     let saga = Saga::shipped().with("/States/PostAccounting/Catch/0/ErrorEquals", names);
     saga.is_refused_for(&[
-        r#"state "PostAccounting", Catch/0/ErrorEquals/0: OutOfStock is neither an error of AWS's nor one that post-accounting can return"#,
-        r#"state "PostAccounting", Catch/0/ErrorEquals/1: CreditLimitExceded is neither an error of AWS's nor one that post-accounting can return"#,
+        r#"state "PostAccounting", Catch/0/ErrorEquals/0: OutOfStock is neither an AWS error nor one that post-accounting can return"#,
+        r#"state "PostAccounting", Catch/0/ErrorEquals/1: CreditLimitExceded is neither an AWS error nor one that post-accounting can return"#,
         r#"state "PostAccounting", Catch: Lambda.ClientExecutionTimeoutException is transient and must leave the saga open, but cancels it on the path PersistOrder → JoinSaga → ReserveInventory → PostAccounting → CancelOrder → FollowDecision → RollBack → ReverseAccounting → ReleaseInventory → CheckRollBack → CloseOrder → OrderCancelled"#,
     ]);
 }
 
 #[test]
-fn what_cannot_be_caught_is_not_named() {
+fn an_error_that_cannot_be_caught_is_not_named() {
     let saga = Saga::shipped().with("/States/ReserveInventory/Catch/0/ErrorEquals/1", json!("States.Runtime"));
     let path = "PersistOrder → JoinSaga → ReserveInventory → CancelOrder → FollowDecision → RollBack → \
                 ReverseAccounting → ReleaseInventory → CheckRollBack → CloseOrder → OrderCancelled";
     saga.is_refused_for(&[
-        r#"state "ReserveInventory", Catch/0/ErrorEquals/1: States.Runtime ends an execution, whatever is written"#,
+        r#"state "ReserveInventory", Catch/0/ErrorEquals/1: States.Runtime always ends the execution: it is never retried or caught"#,
         &format!(
             "state \"ReserveInventory\", Catch: Lambda.ClientExecutionTimeoutException is transient and must leave \
              the saga open, but cancels it on the path {path}"

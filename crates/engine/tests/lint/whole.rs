@@ -1,4 +1,4 @@
-//! Wrong wholes: loops, variables, time and payloads.
+//! Faults of the whole definition: loops, variables, time and payloads.
 
 use std::collections::BTreeSet;
 use std::time::Duration;
@@ -17,11 +17,11 @@ fn a_loop_is_refused() {
     let saga = Saga::shipped().with("/States/FollowDecision/Default", json!("CancelOrder"));
     let saga = saga.with("/States/FollowDecision/Assign", json!({"failure": {}}));
     saga.is_refused_for(&[
-        r#"state "CancelOrder", Next: must not lead back: FollowDecision → CancelOrder → FollowDecision"#,
+        r#"state "CancelOrder", Next: must not form a loop: FollowDecision → CancelOrder → FollowDecision"#,
     ]);
 }
 
-/// The others on the way to `CancelOrder` assign it, this catcher does not.
+/// The other ways to `CancelOrder` assign it; this catcher does not.
 #[test]
 fn a_variable_is_assigned_on_every_path_before_it_is_read() {
     let saga = Saga::shipped().without("/States/PersistOrder/Catch/2/Assign/orderId");
@@ -46,7 +46,7 @@ fn a_variable_is_assigned_on_every_path_before_it_is_read() {
     ]);
 }
 
-/// What a state assigns is there in the next one, not in its own catcher nor in itself.
+/// What a state assigns is available in the next state, not in its own catcher or in the state itself.
 #[test]
 fn a_catch_sees_only_what_was_assigned_before() {
     let saga = Saga::shipped().with("/States/PostAccounting/Catch/1/Assign/order", json!("{% $posting %}"));
@@ -58,14 +58,14 @@ fn a_catch_sees_only_what_was_assigned_before() {
             "state \"PostAccounting\", Catch/1/Assign/order: ends the execution with States.QueryEvaluationError on the path {path}"
         ),
         &format!(
-            "state \"PostAccounting\", Catch: States.Timeout must lead to persist-order cancel, and does not on the path {path}"
+            "state \"PostAccounting\", Catch: States.Timeout must lead to persist-order cancel, but does not on the path {path}"
         ),
     ]);
 }
 
 /// What a branch assigns stays in it.
 #[test]
-fn a_variable_of_a_branch_is_not_there_after_it() {
+fn a_variable_of_a_branch_is_not_available_after_it() {
     let saga = Saga::shipped()
         .with("/States/RollBack/Branches/0/States/ReverseAccounting/Assign", json!({"reversed": true}))
         .with("/States/CheckRollBack/Choices/0/Condition", json!("{% $undone and $reversed %}"));
@@ -77,7 +77,7 @@ fn a_variable_of_a_branch_is_not_there_after_it() {
 fn the_longest_path_stays_under_the_time_limit() {
     let saga = Saga::shipped().with("/TimeoutSeconds", json!(189));
     saga.is_refused_for(&[&format!(
-        "state machine, TimeoutSeconds: must be more than the 189 s that the path {LONGEST} can take, and is 189"
+        "state machine, TimeoutSeconds: must be more than the 189 s that the path {LONGEST} can take, but is 189"
     )]);
 }
 
@@ -88,7 +88,7 @@ fn the_longest_path_takes_no_longer_than_the_policy_allows() {
     assert_eq!(Saga::shipped().found(&with(189)), BTreeSet::new());
     Saga::shipped().is_refused_under(
         &with(188),
-        &[&format!("state machine, States: the path {LONGEST} can take 189 s, of 188 s allowed")],
+        &[&format!("state machine, States: the path {LONGEST} can take 189 s; 188 s are allowed")],
     );
 }
 
@@ -106,29 +106,29 @@ fn the_attempts_of_all_retriers_count() {
     saga.is_refused_for(&[
         // Three times 36 s, 27 s, and twice 7 × 8 s + 14 s.
         &format!(
-            "state machine, TimeoutSeconds: must be more than the 275 s that the path {LONGEST} can take, and is 270"
+            "state machine, TimeoutSeconds: must be more than the 275 s that the path {LONGEST} can take, but is 270"
         ),
-        &format!("state machine, States: the path {LONGEST} can take 275 s, of 200 s allowed"),
+        &format!("state machine, States: the path {LONGEST} can take 275 s; 200 s are allowed"),
     ]);
 }
 
 #[test]
 fn the_machine_has_a_time_limit_below_that_of_express() {
     Saga::shipped().without("/TimeoutSeconds").is_refused_for(&[
-        "state machine, TimeoutSeconds: must be there, so that recovery knows when the execution is over",
+        "state machine, TimeoutSeconds: is required, so that recovery knows when the execution is over",
     ]);
     let mut policy = policy();
     policy.recovery.after = Duration::from_mins(6);
     Saga::shipped().with("/TimeoutSeconds", json!(300)).is_refused_under(
         &policy,
-        &["state machine, TimeoutSeconds: must be less than the 300 s that Express has, and is 300"],
+        &["state machine, TimeoutSeconds: must be less than the 300 s limit of Express, but is 300"],
     );
 }
 
 #[test]
 fn recovery_does_not_come_before_the_execution_is_over() {
     Saga::shipped().with("/TimeoutSeconds", json!(271)).is_refused_for(&[
-        "state machine, TimeoutSeconds: is 271; with 30 s for clocks that differ that is past the 300 s after which recovery acts",
+        "state machine, TimeoutSeconds: is 271; with 30 s for clock differences, it exceeds the 300 s after which recovery acts",
     ]);
 }
 
@@ -141,11 +141,11 @@ fn a_wait_has_a_bound() {
     let wait = json!({"Type": "Wait", "Seconds": 12, "Next": "CloseOrder"});
     saga.with("/States/CoolDown", wait).is_refused_for(&[
         "state machine, States: the path PersistOrder → JoinSaga → ReserveInventory → PostAccounting → CancelOrder → \
-         FollowDecision → RollBack → CheckRollBack → CoolDown → CloseOrder → OrderCancelled can take 201 s, of 200 s allowed",
+         FollowDecision → RollBack → CheckRollBack → CoolDown → CloseOrder → OrderCancelled can take 201 s; 200 s are allowed",
     ]);
 }
 
-/// The rehearsals, which let no time pass, come to an end there too.
+/// The rehearsals, in which no time passes, end there too.
 #[test]
 fn a_wait_that_outlasts_the_execution_is_found() {
     let wait = json!({"Type": "Wait", "Seconds": 270, "Next": "CloseOrder"});
@@ -157,7 +157,7 @@ fn a_wait_that_outlasts_the_execution_is_found() {
         &[
             "state machine, TimeoutSeconds: must be more than the 459 s that the path PersistOrder → JoinSaga → \
          ReserveInventory → PostAccounting → CancelOrder → FollowDecision → RollBack → CheckRollBack → CoolDown → \
-         CloseOrder → OrderCancelled can take, and is 270",
+         CloseOrder → OrderCancelled can take, but is 270",
             "state \"CoolDown\": ends the execution with States.Timeout on the path PersistOrder → JoinSaga → \
          ReserveInventory → PostAccounting → ConfirmOrder → FollowDecision → RollBack → ReverseAccounting → \
          ReleaseInventory → CheckRollBack → CoolDown",
@@ -165,12 +165,12 @@ fn a_wait_that_outlasts_the_execution_is_found() {
     );
 }
 
-/// The loader takes it, for the language does. The rehearsals come upon it as well.
+/// The loader accepts it, because the language does. The rehearsals find it too.
 #[test]
 fn a_choice_has_a_default() {
     let saga = Saga::shipped().without("/States/CheckRollBack/Default");
     saga.is_refused_for(&[
-        r#"state "CheckRollBack", Default: must be there, so that the Choice cannot fail for want of a match"#,
+        r#"state "CheckRollBack", Default: is required, so that the Choice cannot fail without a match"#,
         "state \"ReleaseInventory\", Catch: ends the execution with States.NoChoiceMatched on the path PersistOrder → \
          JoinSaga → ReserveInventory → PostAccounting → ConfirmOrder → FollowDecision → RollBack → ReverseAccounting → \
          ReleaseInventory → LeaveInventory → CheckRollBack",
@@ -191,19 +191,17 @@ fn a_map_has_no_bound() {
         "Next": "CloseOrder",
     });
     let saga = Saga::shipped().with("/States/Each", map).with("/States/CheckRollBack/Choices/0/Next", json!("Each"));
-    saga.is_refused_for(&[
-        r#"state "Each", Type: must not be a Map, whose iterations have no bound that the definition shows"#,
-    ]);
+    saga.is_refused_for(&[r#"state "Each", Type: must not be a Map: the definition does not bound its iterations"#]);
 }
 
-/// Whatever the policy allows.
+/// Even if the policy allows more.
 #[test]
 fn payloads_stay_under_the_limit_of_step_functions() {
     let saga = Saga::shipped().with("/States/CancelOrder/Arguments/Payload/again", json!("{% [$failure, $failure] %}"));
     let policy = Policy { max_payload_bytes: 1024 * 1024, ..policy() };
     saga.is_refused_under(
         &policy,
-        &["state \"CancelOrder\", Arguments: its arguments can be 295247 bytes, of 262144 allowed, on the path \
+        &["state \"CancelOrder\", Arguments: its arguments can be 295247 bytes, with 262144 allowed, on the path \
            PersistOrder → JoinSaga → ReserveInventory → PostAccounting → CancelOrder"],
     );
 }
@@ -213,12 +211,12 @@ fn payloads_stay_under_the_limit_of_the_policy() {
     let policy = Policy { max_payload_bytes: 98_500, ..policy() };
     Saga::shipped().is_refused_under(
         &policy,
-        &["state \"CancelOrder\", Arguments: its arguments can be 98553 bytes, of 98500 allowed, on the path \
+        &["state \"CancelOrder\", Arguments: its arguments can be 98553 bytes, with 98500 allowed, on the path \
            PersistOrder → JoinSaga → ReserveInventory → PostAccounting → CancelOrder"],
     );
 }
 
-/// Two such causes in one payload are too many for the policy, and three would be for Step Functions.
+/// Two such causes in one payload are too many for the policy, and three would be too many for Step Functions.
 #[test]
 fn the_cause_of_a_failed_compensation_is_not_carried_on() {
     let carried = json!("{% {'step': 'any', 'failure': $states.errorOutput} %}");
@@ -226,13 +224,13 @@ fn the_cause_of_a_failed_compensation_is_not_carried_on() {
         .with("/States/RollBack/Branches/0/States/ReverseAccounting/Catch/0/Output", carried.clone())
         .with("/States/RollBack/Branches/1/States/ReleaseInventory/Catch/0/Output", carried);
     saga.is_refused_for(&[
-        "state \"RollBack\", Output: its output can be 196783 bytes, of 131072 allowed, on the path PersistOrder → \
+        "state \"RollBack\", Output: its output can be 196783 bytes, with 131072 allowed, on the path PersistOrder → \
          JoinSaga → ReserveInventory → PostAccounting → ConfirmOrder → FollowDecision → RollBack → ReverseAccounting → \
          LeaveAccounting → ReleaseInventory → LeaveInventory",
     ]);
 }
 
-/// The limit that counts is the smaller one of the machine's and of Express's.
+/// The smaller limit counts: the machine's or that of Express.
 #[tokio::test]
 async fn a_slower_step_leaves_less_room() {
     let slow = |saga: Saga| saga.with("/States/PostAccounting/TimeoutSeconds", json!(20));
@@ -260,13 +258,13 @@ async fn larger_receipts_leave_less_room() {
     });
     let report = Saga::shipped().check(&policy).await;
     let (room, largest) = (report.room.unwrap(), report.largest_payload.unwrap());
-    // Of its action, of its compensation, and in its branch's output.
+    // The receipts of its action and of its compensation, and the one in its branch's output.
     assert!((15_000..15_200).contains(&room.step_bytes), "{}", room.step_bytes);
     assert_eq!(room.steps_in_bytes, (262_144 - largest.bytes) / room.step_bytes);
 }
 
 #[tokio::test]
-async fn what_has_no_bound_has_no_room() {
+async fn a_definition_without_a_bound_has_no_room() {
     let saga = Saga::shipped().without("/States/ReserveInventory/TimeoutSeconds");
     assert_eq!(saga.check(&policy()).await.room, None);
     let no_steps = Policy { steps: Vec::new(), ..policy() };

@@ -1,7 +1,7 @@
 //! What the engine costs: `cargo bench -p engine`.
 //!
-//! The definition is the one that ships, on its way to a confirmed order: seven states, four calls.
-//! The calls are answered at once, so what is left is the engine's own.
+//! It executes the shipped definition up to a confirmed order: seven states, four calls. The calls are
+//! answered at once, so the time is the engine's own.
 
 #![allow(missing_docs, clippy::unwrap_used)]
 
@@ -22,7 +22,7 @@ fn filled() -> String {
     fill(DEFINITION, |name| Some(format!("arn:aws:lambda:us-east-1:000000000000:function:{name}"))).unwrap()
 }
 
-/// Answers every call the way the functions do.
+/// Answers every call as the functions do.
 struct Shop;
 
 impl TaskRunner for Shop {

@@ -9,7 +9,7 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
         Some(format!("arn:aws:lambda:::{name}"))
     })?;
     let machine = StateMachine::load(&definition)?;
-    // The inventory is busy twice, then accounting refuses the order for good.
+    // The inventory is busy twice, and then accounting refuses the order for good.
     let execution = Mocks::new()
         .on("PersistOrder", [Response::payload(json!({"order_id": "o-1", "status": "PENDING"}))])
         .on("ReserveInventory", [Response::throw("Unavailable", "busy").times(2), Response::payload(json!({}))])

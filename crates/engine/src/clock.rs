@@ -4,20 +4,20 @@ use std::time::Duration;
 
 use tokio::time::Instant;
 
-/// The clock that an execution reads, and waits by.
+/// The clock that an execution reads and waits on.
 pub trait Clock: Send + Sync {
     /// The present time in milliseconds since the Unix epoch.
     fn now_ms(&self) -> i64;
 
-    /// Waits for `duration` of this clock's time. A wait can be asked to last for years, but no
-    /// execution sees more of it than [`EXPRESS_TIME_LIMIT`](crate::EXPRESS_TIME_LIMIT).
+    /// Waits for `duration` of this clock's time. The wait may be years long, but every execution ends
+    /// after [`EXPRESS_TIME_LIMIT`](crate::EXPRESS_TIME_LIMIT).
     fn sleep(&self, duration: Duration) -> impl Future<Output = ()> + Send;
 }
 
-/// Tokio's time, counted from a given moment of the calendar.
+/// Tokio's clock, starting at a given time.
 ///
-/// Under `tokio::time::pause` it stands still and jumps, as tokio's does, so that an hour of
-/// backoff takes no time.
+/// Under `tokio::time::pause` it stands still and jumps, as tokio's clock does, so an hour of backoff
+/// takes no time.
 #[derive(Debug, Clone, Copy)]
 pub struct TokioClock {
     epoch_ms: i64,
@@ -34,7 +34,7 @@ impl TokioClock {
     }
 }
 
-/// The longest that tokio is asked to sleep: its timer reaches 2.2 years ahead.
+/// The longest single sleep of tokio: its timer reaches 2.2 years ahead.
 const LONGEST_SLEEP: Duration = Duration::from_hours(365 * 24);
 
 impl Clock for TokioClock {

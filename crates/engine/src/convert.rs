@@ -1,4 +1,4 @@
-//! Between JSON as the engine holds it and the values that `jsonata-core` computes with.
+//! Converts between the engine's JSON and the values of `jsonata-core`.
 //!
 //! The evaluator's values hold `Rc`, so they live within one evaluation and never in a future.
 
@@ -23,7 +23,7 @@ pub(crate) fn to_jsonata(value: &Value) -> JValue {
     }
 }
 
-/// The JSON form of `value`, or what it is that JSON does not have.
+/// The JSON form of `value`, or what kind of value JSON does not have.
 pub(crate) fn to_json(value: &JValue) -> Result<Value, &'static str> {
     Ok(match value {
         JValue::Null => Value::Null,
@@ -44,7 +44,7 @@ pub(crate) fn to_json(value: &JValue) -> Result<Value, &'static str> {
     })
 }
 
-/// `value` as it would come out of the evaluator: whole numbers without a fraction.
+/// `value` as the evaluator would return it: whole numbers without a fraction.
 pub(crate) fn canonical(value: &Value) -> Value {
     match value {
         Value::Number(number) if number.is_f64() => {
@@ -58,7 +58,7 @@ pub(crate) fn canonical(value: &Value) -> Value {
     }
 }
 
-/// The largest double below which every whole number is one, 2^53.
+/// 2^53: up to it, every whole number is exactly one double.
 const EXACT_DOUBLES: f64 = 9_007_199_254_740_992.0;
 
 #[allow(clippy::cast_possible_truncation)]
@@ -69,7 +69,7 @@ fn number_to_json(number: f64) -> Option<Number> {
     Number::from_f64(number)
 }
 
-/// The name of a value's type, as error messages have it.
+/// The name of a value's type in error messages.
 pub(crate) fn type_name(value: &Value) -> &'static str {
     match value {
         Value::Null => "null",

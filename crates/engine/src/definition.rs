@@ -1,4 +1,4 @@
-//! A checked definition: what can be written down here can be executed.
+//! A checked definition: anything that these types can express can be executed.
 
 use std::sync::Arc;
 
@@ -15,7 +15,7 @@ pub(crate) struct Machine {
     pub(crate) scope: Scope,
 }
 
-/// States that can reach each other: the machine's own, or a branch's.
+/// States that can lead to each other: the machine's own, or a branch's.
 #[derive(Debug)]
 pub(crate) struct Scope {
     pub(crate) start: usize,
@@ -50,7 +50,7 @@ impl Kind {
         }
     }
 
-    /// The name of the type, as `Type` has it.
+    /// The name of the type, as in the field `Type`.
     pub(crate) fn type_name(&self) -> &'static str {
         match self {
             Self::Task(_) => "Task",
@@ -105,9 +105,9 @@ pub(crate) struct Parallel {
 /// A Map in inline mode: its iterations are part of the execution.
 #[derive(Debug)]
 pub(crate) struct Map {
-    /// An array, or an expression that gives one; the state's input, if there are none.
+    /// An array, or an expression that returns one; the state's input if `None`.
     pub(crate) items: Option<Template>,
-    /// An iteration's input; the item, if there is none.
+    /// An iteration's input; the item if `None`.
     pub(crate) selector: Option<Template>,
     pub(crate) max_concurrency: Option<Whole>,
     pub(crate) processor: Scope,
@@ -118,7 +118,7 @@ pub(crate) struct Map {
 #[derive(Debug)]
 pub(crate) struct Choice {
     pub(crate) rules: Vec<ChoiceRule>,
-    /// Without one, a Choice whose rules all fail fails with `States.NoChoiceMatched`.
+    /// If `None` and no rule matches, the Choice fails with `States.NoChoiceMatched`.
     pub(crate) default: Option<Exit>,
 }
 
@@ -195,21 +195,21 @@ pub(crate) struct Catcher {
     pub(crate) exit: Exit,
 }
 
-/// How many iterations of a Map in inline mode run at a time, whatever its `MaxConcurrency` says.
+/// Maximum number of concurrent iterations of a Map in inline mode, even if its `MaxConcurrency` is higher.
 ///
 /// See <https://docs.aws.amazon.com/step-functions/latest/dg/state-map-inline.html>.
 pub(crate) const MAX_INLINE_CONCURRENCY: u32 = 40;
 
-/// The largest number of seconds that the language's number fields take.
+/// The largest number of seconds that the language's fields allow.
 pub(crate) const MAX_SECONDS: u32 = 99_999_999;
 
-/// The most bytes that an input, an output, arguments, a result or an assignment may have as JSON
-/// text in UTF-8: 256 KiB.
+/// Maximum size of an input, an output, arguments, a result or an assignment, in bytes of JSON text in
+/// UTF-8: 256 KiB.
 ///
 /// See <https://docs.aws.amazon.com/step-functions/latest/dg/service-quotas.html>.
 pub const MAX_PAYLOAD_BYTES: usize = 256 * 1024;
 
-/// The most bytes that all variables of an execution may have together as JSON texts: 10 MiB.
+/// Maximum size of all variables of an execution together, in bytes of JSON text: 10 MiB.
 ///
 /// See <https://docs.aws.amazon.com/step-functions/latest/dg/workflow-variables.html>.
 pub(crate) const MAX_VARIABLES_BYTES: usize = 10 * 1024 * 1024;
@@ -221,15 +221,14 @@ pub(crate) fn exceeds_limit(value: &Value) -> bool {
 
 /// Whether `values` together are longer than [`MAX_PAYLOAD_BYTES`] as JSON texts.
 pub(crate) fn exceed_limit<'a>(values: impl Iterator<Item = &'a Value> + Clone) -> bool {
-    // Nearly every payload is far below the limit, and an upper bound is ten times quicker to get
-    // than the text itself.
+    // Nearly every payload is far below the limit, and an upper bound is ten times faster to compute
+    // than the text's length.
     values.clone().map(upper_bound_bytes).sum::<usize>() > MAX_PAYLOAD_BYTES
         && values.map(text_bytes).sum::<usize>() > MAX_PAYLOAD_BYTES
 }
 
 fn upper_bound_bytes(value: &Value) -> usize {
-    // `\u001f`, six bytes, is the longest that one byte of a string becomes. A number's text is at
-    // most 25 bytes.
+    // One byte of a string becomes at most six bytes, as in `\u001f`. A number has at most 25 bytes.
     let string = |text: &str| text.len() * 6 + 2;
     match value {
         Value::Null | Value::Bool(_) => 5,

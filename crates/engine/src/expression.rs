@@ -13,10 +13,10 @@ use crate::functions;
 use crate::references::References;
 use crate::scene::Scene;
 
-/// The longest that one expression may take, so that one that never ends cannot hold a thread.
+/// Time limit of one evaluation, so that an endless expression cannot hold a thread.
 const EVALUATION_LIMIT_MS: u64 = 10_000;
 
-/// A parsed expression, and the field that it stands in.
+/// A parsed expression, and the field that it is in.
 #[derive(Debug)]
 pub(crate) struct Expression {
     /// Without its delimiters.
@@ -25,8 +25,8 @@ pub(crate) struct Expression {
     field: Box<str>,
     syntax: AstNode,
     references: References,
-    /// Set if the expression is nothing but a path of names, which needs no evaluator as long as
-    /// it meets no array. Most expressions of a workflow are.
+    /// Set if the expression is only a path of names, as most expressions of a workflow are. Unless it
+    /// meets an array, such a path needs no evaluator.
     path: Option<PlainPath>,
 }
 
@@ -45,14 +45,14 @@ enum Root {
     Variable(Box<str>),
 }
 
-/// Why an expression gave no value that its field can take. Every kind of it is a
-/// `States.QueryEvaluationError`. The wording is that of Step Functions.
+/// Why an expression returned no value that its field accepts. Each is a `States.QueryEvaluationError`,
+/// in the words of Step Functions.
 #[derive(Debug, Clone, PartialEq, Error)]
 #[error("{what} {reason}")]
 pub(crate) struct EvaluationError {
     /// The field, as a path from its state.
     pub(crate) field: Box<str>,
-    /// What gave the value, and where it stands.
+    /// What returned the value, and its field.
     what: Box<str>,
     reason: Box<Reason>,
 }
@@ -74,7 +74,7 @@ enum Reason {
 }
 
 impl EvaluationError {
-    /// For a Map that has no expression which could be named.
+    /// For a Map without an expression to name.
     pub(crate) fn not_an_array(field: &str, value: &Value) -> Self {
         let reason = Box::new(Reason::NotAnArray(value.to_string()));
         Self { field: field.into(), what: "Map state input".into(), reason }
@@ -86,7 +86,7 @@ impl EvaluationError {
 /// Only a string that starts with exactly `{%` and ends with `%}` is one, see
 /// <https://docs.aws.amazon.com/step-functions/latest/dg/transforming-data.html>.
 pub(crate) fn between_delimiters(text: &str) -> Option<&str> {
-    // `{%}` begins and ends right but is one pair too short.
+    // `{%}` begins and ends correctly, but with one `%` for both.
     text.strip_prefix("{%")?.strip_suffix("%}")
 }
 
@@ -103,7 +103,7 @@ pub(crate) fn as_aws_writes(field: &str) -> String {
 }
 
 impl Expression {
-    /// Parses what stands between the delimiters.
+    /// Parses the text between the delimiters.
     pub(crate) fn parse(inner: &str, field: &str) -> Result<Self, String> {
         let source = inner.trim();
         let syntax = jsonata_core::parser::parse(source).map_err(|error| error.to_string())?;
@@ -116,7 +116,7 @@ impl Expression {
         &self.references
     }
 
-    /// The field that it stands in, as a path from its state.
+    /// The field that it is in, as a path from its state.
     pub(crate) fn field(&self) -> &str {
         &self.field
     }
@@ -150,8 +150,8 @@ impl Expression {
         }
     }
 
-    /// The expression's value, which must be a whole number from `least` to `most`; `expected` says
-    /// so in words.
+    /// The expression's value, which must be a whole number from `least` to `most`; `expected` is the
+    /// range in words.
     pub(crate) fn evaluate_integer(
         &self,
         scene: &Scene<'_>,
@@ -168,12 +168,12 @@ impl Expression {
         number.filter(|number| (least..=most).contains(number)).ok_or_else(|| self.out_of_range(expected, &value))
     }
 
-    /// An error for a value that is of another type than the field takes.
+    /// The error for a value of the wrong type.
     pub(crate) fn wrong_type(&self, expected: &'static str, value: &Value) -> EvaluationError {
         self.error(Reason::WrongType { expected, found: convert::type_name(value), value: value.to_string() })
     }
 
-    /// An error for a value that has the right type and is not what the field takes.
+    /// The error for a value of the right type that the field does not accept.
     pub(crate) fn out_of_range(&self, expected: &'static str, value: &Value) -> EvaluationError {
         self.error(Reason::OutOfRange { expected, value: value.to_string() })
     }
@@ -241,8 +241,8 @@ impl PlainPath {
         Some(Self { root, names })
     }
 
-    /// Follows the names. The outer `None` means that this takes an evaluator, the inner one that
-    /// the value is undefined.
+    /// Follows the names. The outer `None` means that the evaluator is needed, the inner one that the
+    /// value is undefined.
     #[allow(clippy::option_option)]
     fn follow(&self, scene: &Scene<'_>) -> Option<Option<Arc<Value>>> {
         let root = match &self.root {
@@ -252,7 +252,7 @@ impl PlainPath {
             Root::Variable(name) => scene.variables.get(name),
         };
         let Some(root) = root else {
-            // A name that is no variable may still be a function, which only the evaluator knows.
+            // A name that is not a variable may be a function, which only the evaluator knows.
             return match self.root {
                 Root::Variable(_) => None,
                 _ => Some(None),

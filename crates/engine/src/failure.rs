@@ -1,4 +1,4 @@
-//! Errors as the language has them: a name, a cause, and what matches the name.
+//! The errors of the language: a name, a cause, and what matches the name.
 
 use serde_json::{Map, Value};
 
@@ -39,7 +39,7 @@ const RESERVED_ERROR_NAMES: [&str; 17] = [
 /// What the names of an HTTP Task's errors begin with; the status code follows.
 const HTTP_ERRORS: &str = "States.Http.StatusCode.";
 
-/// Whether a name that begins with `States.` is one that may be written.
+/// Whether a name that begins with `States.` is one that the language reserves.
 pub(crate) fn is_reserved(name: &str) -> bool {
     RESERVED_ERROR_NAMES.contains(&name) || name.starts_with(HTTP_ERRORS)
 }
@@ -59,8 +59,9 @@ impl Failure {
 
     /// Whether an `ErrorEquals` with these names matches.
     ///
-    /// `States.Runtime` ends an execution whatever is written; `States.ALL` and `States.TaskFailed`
-    /// leave `States.DataLimitExceeded` alone, and `States.TaskFailed` also `States.Timeout`.
+    /// Nothing matches `States.Runtime`, which always ends the execution. `States.ALL` and
+    /// `States.TaskFailed` do not match `States.DataLimitExceeded`, and `States.TaskFailed` does not
+    /// match `States.Timeout` either.
     pub(crate) fn matches(&self, error_equals: &[String]) -> bool {
         let error = self.error.as_deref().unwrap_or_default();
         if error == RUNTIME {
@@ -73,8 +74,8 @@ impl Failure {
         })
     }
 
-    /// `$states.errorOutput`. A name or cause that is not there is empty: so a timeout, which has no
-    /// cause, arrives at a catcher in AWS, as LocalStack's tests recorded it there.
+    /// `$states.errorOutput`. A missing name or cause is an empty string. That is how a timeout, which has
+    /// no cause, arrives at a catcher in AWS, as LocalStack's tests recorded.
     pub(crate) fn error_output(&self) -> Value {
         let members = [("Error", &self.error), ("Cause", &self.cause)];
         let members = members.map(|(name, value)| (name.to_owned(), value.clone().unwrap_or_default().into()));

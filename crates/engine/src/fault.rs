@@ -1,4 +1,4 @@
-//! What a definition can have wrong with it, and where.
+//! What can be wrong with a definition, and where.
 
 use std::fmt;
 
@@ -16,7 +16,7 @@ pub enum LoadError {
 }
 
 impl LoadError {
-    /// The faults, none if the text is not even JSON.
+    /// The faults; none if the text is not JSON.
     pub fn faults(&self) -> &[Fault] {
         match self {
             Self::Json(_) => &[],
@@ -28,13 +28,13 @@ impl LoadError {
 /// One fault of a definition: the state, the field in it, and the rule that it breaks.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Fault {
-    /// The line of the definition on which the field stands, counted from 1; of what it is missing
-    /// in, if it is missing.
+    /// The field's line in the definition, counted from 1. For a missing field, the line of the part
+    /// that lacks it.
     pub line: usize,
     /// The state's name; none for a field of the machine itself.
     pub state: Option<String>,
-    /// The field, as a path from the state: `Retry/0/ErrorEquals`. From the machine if there is no
-    /// state; empty if it is the state or the machine itself that is at fault.
+    /// The field, as a path from the state: `Retry/0/ErrorEquals`. Without a state, a path from the
+    /// machine. Empty if the state or the machine itself is at fault.
     pub field: String,
     /// The rule that the field breaks.
     pub rule: Rule,
@@ -54,19 +54,18 @@ impl fmt::Display for Fault {
     }
 }
 
-/// The rules that a definition is held to when it is loaded.
-///
-/// The Amazon States Language's own, and what Express and the `JSONata` dialect forbid.
+/// The rules that a definition must follow to be loaded: those of the Amazon States Language, of Express
+/// and of the `JSONata` dialect.
 #[derive(Debug, Clone, PartialEq, Error)]
 #[non_exhaustive]
 pub enum Rule {
-    /// A field that has to be there is not.
+    /// A required field is missing.
     #[error("is required")]
     Missing,
-    /// A member that the same object has already had.
-    #[error("is there twice in the same object")]
+    /// A member that the same object already has.
+    #[error("appears twice in the same object")]
     RepeatedMember,
-    /// A field holds another kind of JSON value than it may.
+    /// A field holds the wrong kind of JSON value.
     #[error("must be {expected}")]
     WrongType {
         /// What the field may hold.
@@ -103,22 +102,22 @@ pub enum Rule {
         target: String,
     },
     /// Both `Next` and `End`, or neither.
-    #[error("exactly one of Next and End must be there")]
+    #[error("exactly one of Next and End is required")]
     NextOrEnd,
     /// `End` is not `true`.
-    #[error("must be true where it is there at all")]
+    #[error("must be true if it is present")]
     EndNotTrue,
     /// No path from the scope's start leads here.
     #[error("no state leads here")]
     Unreachable,
     /// A scope without any end: no `End`, no Succeed, no Fail.
-    #[error("the states from here on have no end among them")]
+    #[error("the states from here on have no end: no End, Succeed or Fail")]
     Endless,
-    /// A state name that another state, of any scope, has as well.
+    /// A state name that another state, in any scope, has too.
     #[error("another state of this machine has the same name")]
     DuplicateState,
     /// A name that is too long or empty.
-    #[error("must have 1 to {max} characters, and has {found}")]
+    #[error("must have 1 to {max} characters, but has {found}")]
     NameLength {
         /// The most characters allowed.
         max: usize,
@@ -129,7 +128,7 @@ pub enum Rule {
     #[error("must not be empty")]
     Empty,
     /// A number out of its range.
-    #[error("must be {expected}, and is {found}")]
+    #[error("must be {expected}, but is {found}")]
     OutOfRange {
         /// The range.
         expected: &'static str,
@@ -137,7 +136,7 @@ pub enum Rule {
         found: String,
     },
     /// A word that is not one of those allowed.
-    #[error("must be {expected}, and is {found:?}")]
+    #[error("must be {expected}, but is {found:?}")]
     NotOneOf {
         /// The words allowed.
         expected: &'static str,
@@ -150,8 +149,8 @@ pub enum Rule {
     /// `States.ALL` before the last retrier or catcher.
     #[error("States.ALL must be in the last entry")]
     StatesAllNotLast,
-    /// An error name that begins with `States.` and is not reserved by the language.
-    #[error("{name:?} is not an error name that the language reserves")]
+    /// An error name that begins with `States.` but is not one that the language reserves.
+    #[error("{name:?} is not one of the reserved names that begin with States.")]
     UnknownErrorName {
         /// The name as written.
         name: String,
@@ -167,10 +166,10 @@ pub enum Rule {
         /// What the parser says.
         reason: String,
     },
-    /// An expression is needed, and a plain string was given.
+    /// A plain string where an expression is required.
     #[error("must be a JSONata expression, {{% … %}}")]
     NotAnExpression,
-    /// `$states.result` or `$states.errorOutput` where there is none.
+    /// `$states.result` or `$states.errorOutput` in a field that does not have it.
     #[error("$states.{member} is not available here")]
     NotAvailable {
         /// The member of `$states`.
@@ -185,20 +184,20 @@ pub enum Rule {
     /// `$eval`, which Step Functions does not offer.
     #[error("$eval is not supported; $parse reads JSON")]
     Eval,
-    /// A name that is not an identifier, or is the reserved `states`.
+    /// A variable name that is not an identifier, or is the reserved `states`.
     #[error("{name:?} cannot be the name of a variable")]
     VariableName {
         /// The name as written.
         name: String,
     },
-    /// A variable that an outer scope assigns as well.
+    /// A variable that an outer scope assigns too.
     #[error("the variable {name:?} is assigned in an outer scope")]
     OuterVariable {
         /// The variable.
         name: String,
     },
-    /// Fields of which exactly one has to be there.
-    #[error("exactly one of {fields} must be there")]
+    /// Fields of which exactly one is required.
+    #[error("exactly one of {fields} is required")]
     ExactlyOneOf {
         /// The fields.
         fields: &'static str,
@@ -208,7 +207,7 @@ pub enum Rule {
     Timestamp,
 }
 
-/// Lists faults one to a line, under their count.
+/// Lists faults, one per line, below their count.
 struct Listed<'a>(&'a [Fault]);
 
 impl fmt::Display for Listed<'_> {

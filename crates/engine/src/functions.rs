@@ -1,7 +1,7 @@
-//! The functions that Step Functions adds to `JSONata`, and those that read its clock.
+//! The functions that Step Functions adds to `JSONata`, and those that read the clock.
 //!
-//! Arguments beyond those a function takes are left alone, as `JSONata` does it: `$map` calls each
-//! function with the item, its index and the whole array.
+//! Like `JSONata`, they ignore surplus arguments: `$map` calls each function with the item, its index
+//! and the whole array.
 //!
 //! See <https://docs.aws.amazon.com/step-functions/latest/dg/transforming-data.html>, "`JSONata`
 //! functions provided by Step Functions".
@@ -17,7 +17,7 @@ use crate::convert;
 use crate::random::Random;
 use crate::scene::Scene;
 
-/// The most items that `$range` makes, as `States.ArrayRange` has it.
+/// Maximum number of items that `$range` makes, as for `States.ArrayRange`.
 const MAX_RANGE_ITEMS: usize = 1000;
 
 /// Registers those of the functions that `used` names.
@@ -25,7 +25,7 @@ pub(crate) fn register(evaluator: &mut Evaluator, used: &BTreeSet<String>, scene
     for name in used {
         let random = || scene.random.clone();
         let now_ms = scene.now_ms;
-        // The registry refuses only what its fast path could bypass, and none of these is.
+        // The registry refuses only functions that its fast path could bypass, and these are not among them.
         let _ = match name.as_str() {
             "parse" => evaluator.register_fn_override(name, parse),
             "partition" => evaluator.register_fn_override(name, partition),
@@ -50,16 +50,16 @@ fn refuse(function: &str, rule: &str) -> EvaluatorError {
     EvaluatorError::EvaluationError(format!("${function} {rule}"))
 }
 
-/// The whole number nearest to `value`, as the guide has it for the intrinsic functions that these
-/// stand in for: "rounds it off to the nearest integer".
+/// The whole number nearest to `value`. The guide says so for the intrinsic functions that these
+/// replace: "rounds it off to the nearest integer".
 #[allow(clippy::cast_possible_truncation)]
 fn integer(value: Option<&JValue>) -> Option<i64> {
     let number = value?.as_f64()?.round();
-    // 2^53: beyond it a double is no longer one whole number.
+    // 2^53: beyond it, a double no longer stands for one whole number.
     (number.abs() <= 9_007_199_254_740_992.0).then_some(number as i64)
 }
 
-/// `$parse(text)`: the value that a JSON text stands for.
+/// `$parse(text)`: the value of a JSON text.
 fn parse(args: &[JValue]) -> Result<JValue, EvaluatorError> {
     let Some(argument) = args.first() else {
         return Err(refuse("parse", "takes one argument"));
@@ -73,7 +73,7 @@ fn parse(args: &[JValue]) -> Result<JValue, EvaluatorError> {
         .map_err(|error| refuse("parse", &format!("was given a string that is not JSON: {error}")))
 }
 
-/// `$partition(array, size)`: the array cut into arrays of `size`, the last one maybe shorter.
+/// `$partition(array, size)`: the array cut into arrays of `size`; the last may be shorter.
 fn partition(args: &[JValue]) -> Result<JValue, EvaluatorError> {
     let [array, size, ..] = args else {
         return Err(refuse("partition", "takes an array and a size"));
@@ -94,8 +94,8 @@ fn partition(args: &[JValue]) -> Result<JValue, EvaluatorError> {
 
 /// `$range(first, last, step)`: the numbers from `first` to `last`, both included.
 ///
-/// A range of one number is that number: AWS's function makes a sequence, which `JSONata` unwraps
-/// (recorded there by LocalStack's tests: `$range(1, 9, 9)` is 1).
+/// A range of one number is that number, because AWS's function makes a sequence, which `JSONata`
+/// unwraps. LocalStack's tests recorded it: `$range(1, 9, 9)` is 1.
 fn range(args: &[JValue]) -> Result<JValue, EvaluatorError> {
     let (Some(first), Some(last), Some(step)) = (integer(args.first()), integer(args.get(1)), integer(args.get(2)))
     else {
@@ -132,7 +132,7 @@ fn hash(args: &[JValue]) -> Result<JValue, EvaluatorError> {
     }
     let content = match content {
         JValue::String(text) => text.to_string(),
-        // `States.Hash` hashes any other JSON as its text.
+        // Like `States.Hash`, any other JSON is hashed as its text.
         other => convert::to_json(other).map_err(|what| refuse("hash", &format!("cannot hash {what}")))?.to_string(),
     };
     let digits = match algorithm.as_str() {
@@ -152,7 +152,7 @@ fn hex(bytes: &[u8]) -> String {
     bytes.iter().flat_map(|byte| [digit(byte >> 4), digit(byte & 0xF)]).collect()
 }
 
-/// `$random(seed)`: a number from 0 to 1; with a seed, the one that AWS draws for it.
+/// `$random(seed)`: a number from 0 to 1; with a seed, the number that AWS returns for it.
 fn draw(random: &Random, args: &[JValue]) -> Result<JValue, EvaluatorError> {
     match args {
         [] => Ok(JValue::Number(random.unit())),
@@ -164,8 +164,8 @@ fn draw(random: &Random, args: &[JValue]) -> Result<JValue, EvaluatorError> {
     }
 }
 
-/// The first `nextDouble()` of Java's `java.util.Random` of this seed, which AWS answers bit for bit:
-/// 0.7275636800328681 for 42, as floci's issue 2662 measured it there.
+/// The first `nextDouble()` of Java's `java.util.Random` with this seed. AWS returns the same bits:
+/// 0.7275636800328681 for 42, as floci's issue 2662 measured.
 ///
 /// The algorithm is specified: <https://docs.oracle.com/javase/8/docs/api/java/util/Random.html>.
 #[allow(clippy::cast_possible_truncation, clippy::cast_precision_loss, clippy::cast_sign_loss)]
@@ -188,7 +188,7 @@ fn uuid(random: &Random) -> JValue {
     JValue::string(uuid.to_string())
 }
 
-/// `$now(picture, timezone)` on the execution's clock: by `JSONata`'s definition, `$fromMillis` of it.
+/// `$now(picture, timezone)` on the execution's clock: by `JSONata`'s definition, `$fromMillis` of that time.
 fn now(now_ms: i64, args: &[JValue]) -> Result<JValue, EvaluatorError> {
     let mut context = Context::new();
     context.bind("at".to_owned(), JValue::from(now_ms));

@@ -1,4 +1,4 @@
-//! What happened in an execution, event by event, in the form that Step Functions logs it.
+//! What happened in an execution, event by event, in the form in which Step Functions logs it.
 //!
 //! See <https://docs.aws.amazon.com/step-functions/latest/dg/cw-logs.html> and, for the details of
 //! each type, <https://docs.aws.amazon.com/step-functions/latest/apireference/API_HistoryEvent.html>.
@@ -11,18 +11,18 @@ use serde_json::{Map, Value, json};
 
 use crate::expression::as_aws_writes;
 
-/// The events of one execution. Its clones share them, so that the history of an execution that was
-/// dropped, or still runs, can be read.
+/// The events of one execution. Clones share them, so the history can be read while the execution runs,
+/// and after it was dropped.
 #[derive(Debug, Clone, Default)]
 pub struct History(Option<Arc<Mutex<Vec<Event>>>>);
 
 impl History {
-    /// A history without any event yet.
+    /// An empty history.
     pub fn new() -> Self {
         Self(Some(Arc::default()))
     }
 
-    /// A history that forgets everything.
+    /// A history that records nothing.
     pub fn off() -> Self {
         Self(None)
     }
@@ -43,8 +43,8 @@ impl History {
         id
     }
 
-    /// Appends that each state which was entered after the event `since`, on a way from there, and is
-    /// still open was stopped, the innermost first. A Fail state and the like is not: it ended by itself.
+    /// Records that the open states were stopped, the innermost first: those that were entered after the
+    /// event `since`, on a path from it. States such as Fail are left out: they ended by themselves.
     pub(crate) fn record_aborted(&self, since: u64, previous: u64, timestamp_ms: i64) {
         let Some(events) = &self.0 else {
             return;
@@ -56,13 +56,13 @@ impl History {
     }
 }
 
-/// What can be stopped where it stands: the types of states that wait for something.
+/// The types of states that can be stopped: those that wait for something.
 const ABORTABLE: [&str; 4] = ["Task", "Parallel", "Map", "Wait"];
 
-/// The states that were entered on a way from the event `since`, and neither left nor stopped: their
-/// types and names, the last entered last.
+/// The types and names of the states that were entered on a path from the event `since` and neither left
+/// nor stopped, in the order of entry.
 fn open_since(events: &[Event], since: u64) -> Vec<(&'static str, Arc<str>)> {
-    // What led to an event came before it, so one pass finds all.
+    // An event comes after the one that led to it, so one pass finds all.
     let mut descends = HashSet::new();
     let mut open: Vec<(&'static str, Arc<str>)> = Vec::new();
     for event in events {
@@ -84,7 +84,7 @@ fn open_since(events: &[Event], since: u64) -> Vec<(&'static str, Arc<str>)> {
 }
 
 fn lock(events: &Mutex<Vec<Event>>) -> MutexGuard<'_, Vec<Event>> {
-    // A push cannot leave the list half done, so a list behind a poisoned lock is whole.
+    // A push cannot leave the list half changed, so the list behind a poisoned lock is intact.
     events.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
@@ -93,7 +93,7 @@ fn lock(events: &Mutex<Vec<Event>>) -> MutexGuard<'_, Vec<Event>> {
 pub struct Event {
     /// 1 for the first event of an execution, then one more each.
     pub id: u64,
-    /// The event that led to this one, 0 for the first. In a branch it is the branch's own.
+    /// The event that led to this one; 0 for the first. In a branch, it is an event of that branch.
     pub previous_event_id: u64,
     /// When it happened, in milliseconds since the Unix epoch.
     pub timestamp_ms: i64,
@@ -101,7 +101,7 @@ pub struct Event {
     pub kind: EventKind,
 }
 
-/// What happened. Every event of a state names the state, also those whose log line does not.
+/// What happened. Every event of a state names the state, even if its log line does not.
 #[derive(Debug, Clone, PartialEq)]
 #[allow(missing_docs)]
 #[non_exhaustive]
@@ -110,9 +110,9 @@ pub enum EventKind {
     ExecutionStarted { input: Arc<Value> },
     /// A state was entered; `state_type` is its `Type`.
     StateEntered { state_type: &'static str, state: Arc<str>, input: Arc<Value> },
-    /// A state was left, with what it assigned.
+    /// A state was left; `assigned` are the variables that it set.
     StateExited { state_type: &'static str, state: Arc<str>, output: Arc<Value>, assigned: Vec<(Arc<str>, Arc<Value>)> },
-    /// A state was stopped where it stood, because another branch or iteration failed.
+    /// A state was stopped, because another branch or iteration failed.
     StateAborted { state_type: &'static str, state: Arc<str> },
     /// An attempt at a Task was scheduled; `attempt` is 0 for the first.
     TaskScheduled {
@@ -134,31 +134,31 @@ pub enum EventKind {
     TaskTimedOut { state: Arc<str>, resource: Arc<str>, error: Option<String>, cause: Option<String> },
     /// The branches of a Parallel began.
     ParallelStateStarted { state: Arc<str> },
-    /// Every branch of a Parallel came to its end.
+    /// Every branch of a Parallel ended.
     ParallelStateSucceeded { state: Arc<str> },
     /// A branch of a Parallel failed, and the others were stopped.
     ParallelStateFailed { state: Arc<str>, error: Option<String>, cause: Option<String> },
-    /// A Map begins, or begins anew, with so many items.
+    /// A Map began, or was retried, with `length` items.
     MapStateStarted { state: Arc<str>, length: usize },
-    /// Every iteration of a Map came to its end.
+    /// Every iteration of a Map ended.
     MapStateSucceeded { state: Arc<str> },
     /// An iteration of a Map failed, and the others were stopped.
     MapStateFailed { state: Arc<str>, error: Option<String>, cause: Option<String> },
     /// An iteration of a Map began.
     MapIterationStarted { state: Arc<str>, index: usize },
-    /// An iteration of a Map came to its end.
+    /// An iteration of a Map ended.
     MapIterationSucceeded { state: Arc<str>, index: usize },
     /// An iteration of a Map failed.
     MapIterationFailed { state: Arc<str>, index: usize },
-    /// An iteration of a Map was stopped where it stood, because another one failed.
+    /// An iteration of a Map was stopped, because another one failed.
     MapIterationAborted { state: Arc<str>, index: usize },
-    /// An expression gave no value that its field can take; `location` is the field.
+    /// An expression returned no value that its field accepts; `location` is the field.
     EvaluationFailed { state: Arc<str>, location: String, error: Option<String>, cause: Option<String> },
-    /// The execution came to its end with this output.
+    /// The execution ended with this output.
     ExecutionSucceeded { output: Arc<Value> },
     /// The execution ended in a Fail state or with an error that nothing caught.
     ExecutionFailed { error: Option<String>, cause: Option<String> },
-    /// The execution took longer than its machine may.
+    /// The execution exceeded its time limit.
     ExecutionTimedOut { error: Option<String>, cause: Option<String> },
 }
 
@@ -198,7 +198,7 @@ impl EventKind {
         name.to_owned()
     }
 
-    /// The state that the event belongs to, none for an event of the execution.
+    /// The state that the event belongs to; `None` for an event of the execution.
     pub fn state(&self) -> Option<&str> {
         match self {
             Self::ExecutionStarted { .. }
@@ -227,7 +227,7 @@ impl EventKind {
         }
     }
 
-    /// The event's details as Step Functions logs them. Payloads are strings of JSON text there.
+    /// The event's details as Step Functions logs them, with payloads as strings of JSON text.
     pub fn details(&self) -> Value {
         let mut details = Map::new();
         let mut put = |name: &str, value: Value| details.insert(name.to_owned(), value);
@@ -317,7 +317,7 @@ fn text(value: &Value) -> Value {
     Value::String(value.to_string())
 }
 
-/// The log cuts payloads that are too long for `CloudWatch`; this one never does.
+/// Step Functions truncates payloads that are too long for `CloudWatch`; this history never does.
 fn whole() -> Value {
     json!({"truncated": false})
 }
@@ -331,14 +331,13 @@ fn put_error(put: &mut impl FnMut(&str, Value) -> Option<Value>, error: Option<&
     }
 }
 
-/// Whether the resource is a Lambda function itself, and not an integration. Its events have names of
-/// their own.
+/// Whether the resource is a Lambda function itself, not an integration. Its events have other names.
 fn is_function(resource: &str) -> bool {
     resource.split(':').nth(2) == Some("lambda")
 }
 
-/// `arn:aws:states:::lambda:invoke` is the resource `invoke` of the type `lambda`. A function's own
-/// events have no resource but in the first.
+/// `arn:aws:states:::lambda:invoke` is the resource `invoke` of the type `lambda`. Of a function's own
+/// events, only the first has a resource.
 fn put_resource(put: &mut impl FnMut(&str, Value) -> Option<Value>, resource: &str) {
     if is_function(resource) {
         return;

@@ -19,7 +19,7 @@ use crate::task::TaskRunner;
 pub struct StateMachine(Arc<Machine>);
 
 impl StateMachine {
-    /// Loads and checks a definition: what can be found wrong without executing it is found here.
+    /// Loads and checks a definition. It finds every fault that can be found without executing it.
     ///
     /// # Errors
     /// [`LoadError::Json`] if the text is not JSON, and [`LoadError::Faults`] with every fault, each
@@ -28,7 +28,7 @@ impl StateMachine {
         load::load(definition).map(|machine| Self(Arc::new(machine)))
     }
 
-    /// The names of all states, those of branches after the state that they belong to.
+    /// The names of all states. The states of branches follow the state that contains them.
     pub fn state_names(&self) -> Vec<&str> {
         let mut names = Vec::new();
         collect_names(&self.0.scope, &mut names);
@@ -46,8 +46,8 @@ impl StateMachine {
 
     /// Executes the machine once.
     ///
-    /// Dropping the future kills the execution where it stands: no Catch runs, nothing is recorded,
-    /// and the history stays readable. Work that the runner spawned goes on.
+    /// Dropping the future kills the execution at once: no Catch runs and no further event is recorded.
+    /// The history stays readable. Work that the runner spawned continues.
     pub async fn execute<R: TaskRunner, C: Clock>(
         &self,
         start: Start,
@@ -58,7 +58,7 @@ impl StateMachine {
     ) -> Outcome {
         let started_ms = clock.now_ms();
         history.record(0, started_ms, || EventKind::ExecutionStarted { input: Arc::clone(&start.input) });
-        // The first state follows no event: so AWS numbers it.
+        // The first state follows no event: AWS numbers it so.
         let mut cursor = 0;
         let run = Run::new(&start, started_ms, runner, clock, history, random);
         let ended = if exceeds_limit(&start.input) {
@@ -68,7 +68,7 @@ impl StateMachine {
             let input = Arc::clone(&start.input);
             let work = run.scope(&self.0.scope, Entry::new(input), &mut cursor);
             tokio::select! {
-                // Work that ends at the very moment of the limit did not run longer than it.
+                // Work that ends exactly at the limit did not exceed it.
                 biased;
                 ended = work => Some(ended),
                 () = clock.sleep(self.time_limit(start.time_limit)) => None,
@@ -89,8 +89,8 @@ impl StateMachine {
         Outcome { status, output, error, cause, started_ms, stopped_ms }
     }
 
-    /// When an execution ends at the latest: the smallest of the machine's `TimeoutSeconds`, a limit
-    /// of its own and that of Express.
+    /// An execution's time limit: the smallest of the machine's `TimeoutSeconds`, the execution's `own`
+    /// limit and that of Express.
     pub(crate) fn time_limit(&self, own: Option<Duration>) -> Duration {
         [self.timeout(), own].into_iter().flatten().fold(EXPRESS_TIME_LIMIT, Duration::min)
     }

@@ -6,8 +6,8 @@ use std::time::Duration;
 use serde::Serialize;
 use serde_json::Value;
 
-/// The longest that an Express execution runs. It ends as [`Status::TimedOut`] then, whether its
-/// definition has a longer `TimeoutSeconds` or none.
+/// Maximum duration of an Express execution, even if its definition has a longer `TimeoutSeconds` or
+/// none. After it, the execution ends as [`Status::TimedOut`].
 ///
 /// See <https://docs.aws.amazon.com/step-functions/latest/dg/service-quotas.html>, "Maximum execution
 /// time".
@@ -33,7 +33,7 @@ pub struct Start {
     pub time_limit: Option<Duration>,
 }
 
-/// An account and region that no real resource has, for executions that run on a desk.
+/// A region and an account that no real resource has, for local executions.
 const LOCAL: &str = "us-east-1:000000000000";
 
 impl Start {
@@ -58,9 +58,9 @@ impl Start {
 pub enum Status {
     /// It reached an end.
     Succeeded,
-    /// A Fail state, or an error that nothing caught.
+    /// It ended in a Fail state, or with an error that nothing caught.
     Failed,
-    /// It ran into the machine's `TimeoutSeconds`, [`EXPRESS_TIME_LIMIT`], or the time limit it was
+    /// It reached the machine's `TimeoutSeconds`, [`EXPRESS_TIME_LIMIT`], or the time limit that it was
     /// started with.
     TimedOut,
 }

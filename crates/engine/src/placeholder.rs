@@ -1,4 +1,4 @@
-//! The placeholders of a definition, filled the way Terraform's `templatefile` fills them.
+//! Fills the placeholders of a definition, as Terraform's `templatefile` does.
 
 use thiserror::Error;
 
@@ -6,17 +6,17 @@ use thiserror::Error;
 #[derive(Debug, Clone, PartialEq, Eq, Error)]
 pub enum MissingPlaceholder {
     /// There is no value for this name.
-    #[error("the definition has a placeholder ${{{0}}}, and no value was given for it")]
+    #[error("the definition has a placeholder ${{{0}}}, but there is no value for it")]
     NoValue(String),
     /// A `${` without its `}`.
     #[error("the definition has a placeholder at byte {0} that does not end")]
     Unclosed(usize),
 }
 
-/// Replaces each `${name}` of `definition` by its value; `$${` stands for a literal `${`.
+/// Replaces each `${name}` in `definition` with its value; `$${` stands for a literal `${`.
 ///
-/// The values go in as they are, as Terraform does it, so a value for a JSON string must not hold
-/// what JSON would have to escape. Function ARNs never do.
+/// Like Terraform, it inserts the values unchanged. So a value inside a JSON string must not contain
+/// characters that JSON has to escape. Function ARNs never do.
 ///
 /// See <https://developer.hashicorp.com/terraform/language/expressions/strings#string-templates>.
 ///

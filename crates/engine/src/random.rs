@@ -6,13 +6,13 @@ use std::sync::atomic::{AtomicU64, Ordering};
 
 /// A source of random numbers, shared by its clones.
 ///
-/// Not for secrets: it spreads retries and fills test data.
+/// It spreads retries and fills test data. It is not for secrets.
 #[derive(Debug, Clone)]
 pub struct Random(Arc<Source>);
 
 #[derive(Debug)]
 enum Source {
-    /// `SplitMix64`'s state; one addition per number, so that concurrent users never share one.
+    /// `SplitMix64`'s state. One atomic addition per number, so concurrent users never get the same one.
     Sequence(AtomicU64),
     Fixed(f64),
 }
@@ -21,19 +21,19 @@ enum Source {
 const GOLDEN_GAMMA: u64 = 0x9E37_79B9_7F4A_7C15;
 
 impl Random {
-    /// The same numbers for the same seed, as long as the order of use is the same.
+    /// The same seed gives the same numbers, if they are used in the same order.
     pub fn seeded(seed: u64) -> Self {
         Self(Arc::new(Source::Sequence(AtomicU64::new(seed))))
     }
 
-    /// Other numbers for each source.
+    /// Different numbers for each source.
     pub fn from_entropy() -> Self {
         // A new `RandomState` has random keys from the operating system.
         Self::seeded(RandomState::new().hash_one(0_u8))
     }
 
-    /// Always the same fraction of the range, clamped to 0–1. With 1 every jittered delay is as
-    /// long as it can get, with 0 it is nothing.
+    /// Always the same fraction of the range, clamped to 0–1. With 1 every jittered delay has its maximum,
+    /// with 0 it is zero.
     pub fn fixed(fraction: f64) -> Self {
         Self(Arc::new(Source::Fixed(fraction.clamp(0.0, 1.0))))
     }
@@ -42,7 +42,7 @@ impl Random {
     pub fn unit(&self) -> f64 {
         match &*self.0 {
             Source::Fixed(fraction) => *fraction,
-            // 53 bits are what a double's mantissa holds.
+            // A double's mantissa holds 53 bits.
             #[allow(clippy::cast_precision_loss)]
             Source::Sequence(_) => (self.bits() >> 11) as f64 / (1_u64 << 53) as f64,
         }

@@ -1,4 +1,4 @@
-//! What an expression refers to: found once when it is loaded, so that only that is bound later.
+//! What an expression refers to. It is found once at loading, so that only those names are bound later.
 
 use std::collections::BTreeSet;
 
@@ -12,7 +12,7 @@ pub(crate) struct StatesUse {
     pub(crate) result: bool,
     pub(crate) error_output: bool,
     pub(crate) context: bool,
-    /// `$states` itself, so that any member may be read.
+    /// `$states` itself: any member may be read.
     pub(crate) whole: bool,
 }
 
@@ -20,9 +20,9 @@ pub(crate) struct StatesUse {
 #[derive(Debug, Default)]
 pub(crate) struct References {
     pub(crate) states: StatesUse,
-    /// Variables of the workflow, and those local to the expression: binding one too many is harmless.
+    /// Variables of the workflow, and those local to the expression: extra names do no harm.
     pub(crate) variables: BTreeSet<String>,
-    /// Functions by name, called or passed on.
+    /// Functions by name, called or passed as values.
     pub(crate) functions: BTreeSet<String>,
     /// References to the context item, in the order found: `$`, `$$` and plain names.
     pub(crate) top_level: Vec<String>,
@@ -89,9 +89,9 @@ impl References {
         }
     }
 
-    /// Finds what is read from the context item. Only the first step of a path is: every later
-    /// step, predicate, sort term and grouping has the value before it as its context. A lambda's
-    /// body keeps the context of the place where it is written.
+    /// Finds what is read from the context item. In a path, only the first step reads it: every later
+    /// step, predicate, sort term and grouping has the value before it as its context. A lambda's body
+    /// keeps the context of the place where it is written.
     fn walk_top_level(&mut self, node: &AstNode) {
         match node {
             AstNode::Name(name) => self.top_level.push(name.clone()),

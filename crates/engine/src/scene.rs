@@ -12,13 +12,13 @@ use crate::definition::{MAX_PAYLOAD_BYTES, text_bytes};
 use crate::random::Random;
 use crate::references::StatesUse;
 
-/// Values on their way into variables.
+/// Values to be assigned to variables.
 pub(crate) type Assigned = Vec<(Arc<str>, Arc<Value>)>;
 
 /// The variables that a scope sees: its own, and those of the scopes around it.
 ///
-/// A branch starts with all that its state sees and keeps what it assigns to itself; since no inner
-/// scope may assign an outer name, one flat copy-on-write map is enough.
+/// A branch starts with all that its state sees, and what it assigns stays inside. No inner scope may
+/// assign an outer name, so one flat copy-on-write map is enough.
 #[derive(Debug, Clone, Default)]
 pub(crate) struct Variables(Arc<BTreeMap<Arc<str>, Arc<Value>>>);
 
@@ -27,9 +27,9 @@ impl Variables {
         self.0.get(name)
     }
 
-    /// Whether all together are longer than `limit_bytes` as JSON texts.
+    /// Whether all variables together exceed `limit_bytes` as JSON texts.
     pub(crate) fn exceed(&self, limit_bytes: usize) -> bool {
-        // No variable is longer than a payload may be, so a few cannot come near the limit.
+        // Each variable is at most as long as a payload, so a few cannot reach the limit.
         self.0.len() > limit_bytes / MAX_PAYLOAD_BYTES
             && self.0.values().map(|value| text_bytes(value)).sum::<usize>() > limit_bytes
     }
@@ -42,7 +42,7 @@ impl Variables {
     }
 }
 
-/// All that the expressions of one moment of one state see.
+/// Everything that a state's expressions see at one moment.
 pub(crate) struct Scene<'a> {
     pub(crate) input: &'a Arc<Value>,
     pub(crate) result: Option<&'a Arc<Value>>,
@@ -55,7 +55,7 @@ pub(crate) struct Scene<'a> {
     pub(crate) converted: Converted,
 }
 
-/// What was converted for the evaluator already, for the next expression of the same scene.
+/// Values already converted for the evaluator, for the next expression of the same scene.
 #[derive(Default)]
 pub(crate) struct Converted {
     input: OnceCell<JValue>,
@@ -66,7 +66,7 @@ pub(crate) struct Converted {
 }
 
 impl Scene<'_> {
-    /// `$states` with the members in use, none if none is.
+    /// `$states` with the members in use; `None` if there are none.
     pub(crate) fn states(&self, used: StatesUse) -> Option<JValue> {
         let all = used.whole;
         let mut members = Vec::with_capacity(4);

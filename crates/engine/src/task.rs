@@ -1,4 +1,4 @@
-//! The contract between the engine and whoever does a Task's work.
+//! The contract between the engine and the code that does a Task's work.
 
 use std::sync::Arc;
 
@@ -11,15 +11,15 @@ pub struct TaskRequest {
     pub state: Arc<str>,
     /// The state's `Resource`, for example `arn:aws:states:::lambda:invoke`.
     pub resource: Arc<str>,
-    /// The state's evaluated `Arguments`; its input if it has none.
+    /// The state's evaluated `Arguments`; its input if it has no `Arguments`.
     pub arguments: Arc<Value>,
-    /// How many attempts the state has made before in this visit: 0 for the first.
+    /// How many attempts came before this one in this visit of the state: 0 for the first.
     pub attempt: u32,
-    /// The execution's ARN, which no other execution has.
+    /// The execution's ARN, which is unique.
     pub execution: Arc<str>,
 }
 
-/// How an attempt failed, by the names that `ErrorEquals` matches and `$states.errorOutput` shows.
+/// How an attempt failed: the values that `ErrorEquals` matches and `$states.errorOutput` shows.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("{error}: {cause}")]
 pub struct TaskError {
@@ -38,15 +38,15 @@ impl TaskError {
 
 /// Does the work of Task states.
 pub trait TaskRunner: Send + Sync {
-    /// Does the work once, and returns what `$states.result` shall be; for
+    /// Does the work once and returns the value of `$states.result`. For
     /// `arn:aws:states:::lambda:invoke` that is `{"ExecutedVersion", "Payload", "StatusCode"}`.
     ///
     /// The engine drops the future when the state times out, when a sibling branch fails, and when
-    /// the execution ends. Work that lives on after that, as a Lambda function does, has to be
-    /// spawned by the runner.
+    /// the execution ends. The runner has to spawn work that continues after that, as a Lambda
+    /// function does.
     ///
     /// # Errors
-    /// [`TaskError`], by the name that the state's Retry and Catch shall see.
+    /// [`TaskError`], with the name that the state's Retry and Catch see.
     fn run(&self, task: TaskRequest) -> impl Future<Output = Result<Value, TaskError>> + Send;
 }
 

@@ -9,7 +9,7 @@ use crate::scene::Scene;
 
 #[derive(Debug)]
 pub(crate) enum Template {
-    /// A value without any expression in it.
+    /// A value without expressions.
     Constant(Arc<Value>),
     Expression(Box<Expression>),
     Array(Vec<Template>),

@@ -63,14 +63,14 @@ async fn full_jitter_shortens_the_delays_and_none_does_not() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_retry_that_succeeds_goes_on() {
+async fn after_a_successful_retry_the_execution_continues() {
     let script = Script::new().on("T", [error("E"), payload(json!(1))]);
     let ended =
         run(json!({"Retry": [{"ErrorEquals": ["E"]}], "Output": "{% $states.result.Payload %}"}), &script).await;
     assert_eq!((ended.output(), ended.elapsed_ms()), (json!(1), 1_000));
 }
 
-/// Errors: "the retriers are scanned in order", and the first that matches is the one.
+/// Errors: "the retriers are scanned in order", and the first that matches decides.
 #[tokio::test(start_paused = true)]
 async fn the_first_matching_retrier_decides_even_with_zero_attempts() {
     let script = failing("E");
@@ -87,7 +87,7 @@ async fn a_retrier_that_is_used_up_does_not_pass_the_error_on_to_the_next() {
     assert_eq!(script.attempts("T"), 2);
 }
 
-/// Errors: "Complex retry scenarios": each retrier counts, and grows its delay, for itself.
+/// Errors: "Complex retry scenarios": each retrier has its own count and its own growing delay.
 #[tokio::test(start_paused = true)]
 async fn retriers_count_separately() {
     let script = Script::new().on("T", [error("A"), error("B"), error("A"), error("B"), error("A")]);
@@ -99,7 +99,7 @@ async fn retriers_count_separately() {
 
 /// Errors: "a retrier's attempts are counted within one visit of the state".
 #[tokio::test(start_paused = true)]
-async fn counters_start_anew_when_the_state_is_entered_again() {
+async fn counters_start_over_when_the_state_is_entered_again() {
     let looping = machine(json!({
         "T": task(json!({
             "Retry": [{"ErrorEquals": ["E"], "MaxAttempts": 1}],
@@ -174,7 +174,7 @@ async fn a_task_that_takes_too_long_times_out() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_task_that_ends_in_the_moment_of_its_timeout_is_in_time() {
+async fn a_task_that_ends_exactly_at_its_timeout_is_in_time() {
     let script = Script::new().on("T", [result(json!(1)).after_s(5)]);
     assert_eq!(run(json!({"TimeoutSeconds": 5}), &script).await.output(), json!(1));
 }
@@ -235,7 +235,7 @@ async fn a_failing_output_is_retried_with_the_whole_task() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn what_fails_in_a_catcher_is_not_caught_by_another_one() {
+async fn an_error_in_a_catcher_is_not_caught_by_another_one() {
     let catch = json!([
         {"ErrorEquals": ["E"], "Output": "{% $states.input.missing %}", "Next": "Caught"},
         {"ErrorEquals": ["States.ALL"], "Next": "Caught"},

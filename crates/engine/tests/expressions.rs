@@ -1,4 +1,4 @@
-//! What expressions see, give and may not give.
+//! What expressions see, return and may not return.
 //!
 //! `dg` is the Step Functions developer guide, <https://docs.aws.amazon.com/step-functions/latest/dg/>.
 
@@ -46,7 +46,7 @@ async fn an_undefined_member_of_a_constructed_object_is_dropped() {
     assert_eq!(ended.output(), json!({"b": null, "c": [1]}));
 }
 
-/// A path over arrays maps over them, as `JSONata` has it.
+/// A path over arrays maps over them, as in `JSONata`.
 #[tokio::test(start_paused = true)]
 async fn a_path_through_an_array_gives_a_sequence() {
     let input = json!({"lines": [{"sku": "A", "n": 1}, {"sku": "B", "n": 2}], "one": [{"sku": "C"}], "none": []});
@@ -151,7 +151,7 @@ async fn a_task_passes_its_input_and_result_by_default() {
 
 /// dg/input-output-contextobject.html
 #[tokio::test(start_paused = true)]
-async fn the_context_object_tells_of_execution_state_and_machine() {
+async fn the_context_object_describes_execution_state_and_machine() {
     let definition = machine(json!({
         "Pause": {"Type": "Wait", "Seconds": 2, "Next": "T"},
         "T": task(json!({

@@ -56,7 +56,7 @@ async fn an_event_serialises_as_a_line_of_the_express_log() {
     );
 }
 
-/// Each attempt is scheduled anew under one entering of the state.
+/// Each attempt is scheduled separately within one visit of the state.
 #[tokio::test(start_paused = true)]
 async fn every_attempt_is_logged_under_one_entry() {
     let definition = machine(json!({
@@ -98,7 +98,7 @@ async fn a_failed_execution_ends_with_the_error() {
     assert_eq!(ended.history.events()[2].kind.details(), json!({"error": "E", "cause": "C"}));
 }
 
-/// In a branch an event follows the branch's own last one.
+/// In a branch, an event follows the branch's own last event.
 #[tokio::test(start_paused = true)]
 async fn the_events_of_branches_hang_on_their_own_chain() {
     let branch = |name: &str| json!({"StartAt": name, "States": {name: {"Type": "Wait", "Seconds": 1, "End": true}}});
@@ -125,7 +125,7 @@ async fn the_events_of_branches_hang_on_their_own_chain() {
     assert_eq!(chain, expected.map(|(name, id, previous)| (name.to_owned(), id, previous)));
 }
 
-/// Dropping the future kills the execution; what happened until then can be read.
+/// Dropping the future kills the execution. The events until then can still be read.
 #[tokio::test(start_paused = true)]
 async fn the_history_of_a_dropped_execution_stays_readable() {
     let machine = load(&machine(json!({"A": {"Type": "Wait", "Seconds": 100, "Next": "B"}, "B": {"Type": "Succeed"}})));

@@ -1,4 +1,4 @@
-//! What a definition is refused for, each with the state and field that is named.
+//! Why a definition is refused, each time with the state and the field.
 //!
 //! Sections are those of <https://states-language.net/spec.html>; `dg` is the Step Functions
 //! developer guide, <https://docs.aws.amazon.com/step-functions/latest/dg/>.
@@ -307,7 +307,7 @@ fn a_half_expression_is_refused() {
 
 /// Reserved variable `$states`: access to what a field does not have is found at creation.
 #[test]
-fn the_result_and_the_error_output_are_refused_where_there_is_none() {
+fn the_result_and_the_error_output_are_refused_where_they_do_not_exist() {
     let result = Rule::NotAvailable { member: "result" };
     let error_output = Rule::NotAvailable { member: "errorOutput" };
     for (fields, field, rule) in [
@@ -351,7 +351,7 @@ fn a_state_name_of_another_scope_is_refused() {
 }
 
 #[test]
-fn a_member_that_is_there_twice_is_refused() {
+fn a_repeated_member_is_refused() {
     let text = r#"{"QueryLanguage":"JSONata","StartAt":"A","States":{"A":{"Type":"Succeed"},"A":{"Type":"Fail"}}}"#;
     let error = StateMachine::load(text).unwrap_err();
     let [fault] = error.faults() else { panic!("{error}") };
@@ -440,7 +440,7 @@ fn an_inner_scope_may_not_assign_a_name_of_an_outer_one() {
     let inner = pass(json!({"Assign": {"a": 1, "own": 2}}));
     let branch = json!({"StartAt": "B", "States": {"B": inner}});
     let parallel = json!({"Type": "Parallel", "Branches": [branch], "Next": "C"});
-    // The outer scope assigns it after the inner one, in a catcher even: it is the same name still.
+    // The outer scope assigns it after the inner one, and in a catcher: it is still the same name.
     let outer = task(json!({"End": true, "Catch": [{"ErrorEquals": ["E"], "Assign": {"a": 0}, "Next": "D"}]}));
     let definition = machine(json!({"A": parallel, "C": outer, "D": end()}));
     assert_refused(&definition, Some("B"), "Assign/a", &Rule::OuterVariable { name: "a".to_owned() });
@@ -515,7 +515,7 @@ fn a_parallel_needs_branches() {
 }
 
 #[test]
-fn all_faults_are_told_at_once_with_line_state_field_and_rule() {
+fn all_faults_are_reported_at_once_with_line_state_field_and_rule() {
     let definition = machine(json!({
         "A": pass(json!({"InputPath": "$", "Output": "{% ( %}"})),
         "B": {"Type": "Loop"},

@@ -1,4 +1,4 @@
-//! What many executions at once weigh. A test of its own process, so that it measures nothing else.
+//! The memory of many concurrent executions, in a test binary of its own, so that it measures nothing else.
 
 #![cfg(target_os = "linux")]
 #![allow(clippy::unwrap_used)]
@@ -12,8 +12,8 @@ use serde_json::{Value, json};
 const EXECUTIONS: usize = 10_000;
 const LIMIT_BYTES: usize = 500 * 1000 * 1000;
 
-/// Answers until the accounting is to be posted, and never answers that: the order is in the middle
-/// of its way, with all that it carries.
+/// Answers every call before the accounting is posted, and never answers that one: the order stops half-way,
+/// with all its data.
 #[derive(Default)]
 struct Stuck(AtomicUsize);
 

@@ -91,7 +91,7 @@ fn a_test_case_is_found_by_its_name_if_only_one_machine_has_it() {
 }
 
 #[test]
-fn a_configuration_of_another_form_is_refused() {
+fn a_configuration_in_another_format_is_refused() {
     let with = |responses: Value| MockConfig::parse(&json!({"MockedResponses": {"R": responses}}).to_string());
     assert!(with(json!({"0": {"Return": null}, "1-3": {"Throw": {"Error": "E"}}})).is_ok());
     for key in ["first", "-1", "3-1", "1-", ""] {
@@ -107,7 +107,7 @@ fn a_configuration_of_another_form_is_refused() {
     assert!(matches!(MockConfig::parse(r#"{"StateMachine": {}}"#), Err(MockConfigError::Json(_))));
 }
 
-/// An execution may be started from inside a runtime, and takes none of its time.
+/// An execution may be started inside a runtime, and takes none of its time.
 #[tokio::test]
 async fn a_mocked_execution_runs_inside_a_runtime() {
     let mocks = Mocks::new()

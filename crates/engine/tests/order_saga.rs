@@ -1,4 +1,4 @@
-//! The definition that ships, on every way through it.
+//! The shipped definition, on every path through it.
 
 #![allow(clippy::unwrap_used, clippy::needless_pass_by_value)]
 
@@ -28,7 +28,7 @@ fn input() -> Value {
     json!({"order_id": "o-1", "order": order(), "fingerprint": "v1:abc"})
 }
 
-/// What the functions of the order record answer: the order with its status.
+/// The answer of the order record's function: the order with its status.
 fn decided(status: &str) -> Answer {
     let mut record = order();
     record["status"] = status.into();
@@ -143,11 +143,11 @@ async fn a_transient_error_that_passes_confirms_the_order() {
     assert_eq!(ended.elapsed_ms(), 1_000);
 }
 
-/// The states of the way forward: what they call is safe to repeat.
+/// The states of the way forward, whose calls are safe to repeat.
 const FORWARD: [&str; 3] = ["PersistOrder", "ReserveInventory", "PostAccounting"];
 
 #[tokio::test(start_paused = true)]
-async fn what_a_function_refuses_is_not_asked_again() {
+async fn a_refusal_is_not_retried() {
     const EVERY_STEP: [&str; 6] =
         ["SagaCancelled", "OtherContent", "AlreadyConsumed", "NotApplied", "InvalidOrder", "InvalidOutput"];
     let posting = ["CreditLimitExceeded", "AccountOnHold", "UnknownAccount", "CurrencyMismatch"];
@@ -170,9 +170,9 @@ async fn what_a_function_refuses_is_not_asked_again() {
     }
 }
 
-/// A crash is no reason to cancel an order if it does not come again.
+/// A single crash is no reason to cancel an order.
 #[tokio::test(start_paused = true)]
-async fn an_unknown_failure_is_tried_once_more_on_the_way_forward() {
+async fn an_unknown_failure_is_retried_once_on_the_way_forward() {
     for state in FORWARD {
         for name in ["Lambda.Unknown", "States.Timeout", "Sandbox.Timedout", "Runtime.ExitError", "NoNameOfOurs"] {
             let answer = if state == "PersistOrder" { decided("PENDING") } else { payload(json!({})) };
@@ -186,7 +186,7 @@ async fn an_unknown_failure_is_tried_once_more_on_the_way_forward() {
     }
 }
 
-/// Each retrier counts its own attempts, in whatever order the errors come.
+/// Each retrier counts its own attempts, in any order of the errors.
 #[tokio::test(start_paused = true)]
 async fn transient_errors_and_an_unknown_one_have_attempts_of_their_own() {
     let (busy, crash) = (|| error("Unavailable"), || error("Lambda.Unknown"));
@@ -219,7 +219,7 @@ async fn a_function_that_cannot_be_run_leaves_the_order_open() {
     }
 }
 
-/// Nobody knows what the first attempt did or does yet, and nothing hangs on an order that waits.
+/// Nobody knows what the first attempt did, or whether it still runs, and an order can wait for recovery.
 #[tokio::test(start_paused = true)]
 async fn an_unknown_failure_of_any_other_call_leaves_the_order_open_at_once() {
     let fulfilled = || happy().on("PersistOrder", [decided("FULFILLING")]);
@@ -261,7 +261,7 @@ fn with_branches(steps: &[[&str; 3]]) -> Value {
     definition
 }
 
-/// Receipts are found by their step's name, wherever its branch stands and whatever the others do.
+/// Receipts are found by their step's name, in any order of the branches and no matter what the others do.
 #[tokio::test(start_paused = true)]
 async fn an_order_is_closed_with_every_receipt_or_not_at_all() {
     let [accounting, inventory, delivery] = STEPS;
@@ -319,7 +319,7 @@ fn assigned(ended: &Ended, state: &str, variable: &str) -> Value {
     found.unwrap_or_else(|| panic!("{state} assigned no {variable}"))
 }
 
-/// Whatever a compensation answers counts, and only no answer at all does not.
+/// Any answer of a compensation counts as its receipt; only a missing answer does not.
 #[tokio::test(start_paused = true)]
 async fn any_answer_of_a_compensation_is_its_receipt() {
     for receipt in [json!({}), json!(null), json!(false), json!([]), json!([1]), json!("")] {
@@ -332,7 +332,7 @@ async fn any_answer_of_a_compensation_is_its_receipt() {
     }
 }
 
-/// No cause goes further than to the decision.
+/// No cause is passed on beyond the decision.
 #[tokio::test(start_paused = true)]
 async fn a_failed_compensation_leaves_its_step_without_a_receipt() {
     let script = happy().on("PostAccounting", [error("CreditLimitExceeded")]).on("ReleaseInventory", [error("E")]);
@@ -372,7 +372,7 @@ async fn a_lost_race_adopts_the_confirmation() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn an_order_that_was_handed_over_is_finished_by_whoever_meets_it() {
+async fn any_execution_finishes_an_order_that_was_handed_over() {
     for decides in ["PersistOrder", "ConfirmOrder", "CancelOrder"] {
         let mut script = happy().on(decides, [decided("FULFILLING")]);
         if decides == "CancelOrder" {

@@ -78,7 +78,7 @@ async fn a_branch_that_waits_for_a_retry_is_stopped_too() {
     definition["States"]["Pause"] = json!({"Type": "Wait", "Seconds": 100, "Next": "Caught"});
     let ended = execute(&definition, json!({}), &script).await;
     assert_eq!((ended.outcome.status, ended.elapsed_ms()), (Status::Succeeded, 102_000));
-    // After 50 s it would have tried again.
+    // After 50 s it would have been retried.
     assert_eq!(script.attempts("A"), 1);
 }
 

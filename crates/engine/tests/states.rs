@@ -125,7 +125,7 @@ async fn a_wait_lasts_until_its_timestamp() {
     }
 }
 
-/// Wait State: Assign and Output are those of the time before the wait.
+/// Wait State: Assign and Output are evaluated before the wait.
 #[tokio::test(start_paused = true)]
 async fn a_wait_assigns_and_puts_out() {
     let states = json!({
@@ -181,7 +181,7 @@ async fn a_machine_that_takes_too_long_is_timed_out() {
     assert_eq!(execute(&definition, json!({}), &Script::new()).await.outcome.status, Status::Succeeded);
 }
 
-/// The smallest of the machine's limit, Express's and the start's own one counts.
+/// The smallest limit counts: the machine's, that of Express, or the start's own.
 #[tokio::test(start_paused = true)]
 async fn a_start_can_limit_the_time_further_but_not_extend_it() {
     for (machine_s, start_s, ends_s) in
@@ -201,9 +201,9 @@ async fn a_start_can_limit_the_time_further_but_not_extend_it() {
     }
 }
 
-/// dg/service-quotas.html: five minutes for an Express execution. No Catch runs, and nothing goes on.
+/// dg/service-quotas.html: five minutes for an Express execution. No Catch runs, and nothing continues.
 #[tokio::test(start_paused = true)]
-async fn express_stops_a_task_that_is_under_way() {
+async fn express_stops_a_running_task() {
     let states = json!({
         "T": task(json!({"Catch": [{"ErrorEquals": ["States.ALL"], "Next": "C"}], "Next": "U"})),
         "U": task(json!({"End": true})),
@@ -259,7 +259,7 @@ fn endless_loop() -> Value {
 
 /// A loop that takes no time ends by the time limit, as it would in Step Functions.
 #[tokio::test(start_paused = true)]
-async fn a_loop_that_takes_no_time_comes_to_an_end() {
+async fn a_loop_that_takes_no_time_ends() {
     let mut definition = endless_loop();
     let ended = execute(&definition, json!({"stop": false}), &Script::new()).await;
     assert_eq!((ended.outcome.status, ended.elapsed_ms()), (Status::TimedOut, 300_000));

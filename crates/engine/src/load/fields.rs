@@ -1,4 +1,4 @@
-//! The fields of one JSON object, read by name; whatever is wrong with one goes into the report.
+//! The fields of one JSON object, read by name. Every fault in them goes into the report.
 
 use std::cell::RefCell;
 
@@ -25,8 +25,8 @@ impl<'t> Report<'t> {
         faults
     }
 
-    /// Reports every member that its object has twice: of two states with one name, neither may get
-    /// lost.
+    /// Reports every member that its object has twice: if two states have the same name, neither may be
+    /// dropped silently.
     pub(super) fn repeated_members(&self) {
         for repeated in self.lines.repeated() {
             let steps = &repeated.path;
@@ -45,12 +45,12 @@ impl<'t> Report<'t> {
     }
 }
 
-/// Where in the definition something stands.
+/// A place in the definition.
 #[derive(Clone)]
 pub(super) struct Place<'a> {
     report: &'a Report<'a>,
     state: Option<&'a str>,
-    /// From the state, or from the machine if there is none.
+    /// From the state, or from the machine if `state` is `None`.
     path: String,
     /// From the machine.
     steps: Vec<String>,
@@ -65,7 +65,7 @@ impl<'a> Place<'a> {
         &self.path
     }
 
-    /// A field of the object that stands here, or an item of the array.
+    /// A field of the object at this place, or an item of the array.
     pub(super) fn at(&self, step: impl std::fmt::Display) -> Self {
         let step = step.to_string();
         let path = if self.path.is_empty() { step.clone() } else { format!("{}/{step}", self.path) };
@@ -74,14 +74,14 @@ impl<'a> Place<'a> {
         Self { path, steps, ..self.clone() }
     }
 
-    /// An item of an array in a field that expressions may stand in: AWS writes `Output/values[0]`.
+    /// An item of an array in a field that may contain expressions: AWS writes `Output/values[0]`.
     pub(super) fn item(&self, index: usize) -> Self {
         let mut steps = self.steps.clone();
         steps.push(index.to_string());
         Self { path: format!("{}[{index}]", self.path), steps, ..self.clone() }
     }
 
-    /// A state of the scope that stands here.
+    /// A state of the scope at this place.
     pub(super) fn state(&self, name: &'a str) -> Self {
         let mut steps = self.steps.clone();
         steps.extend(["States".to_owned(), name.to_owned()]);
@@ -98,7 +98,7 @@ impl<'a> Place<'a> {
     }
 }
 
-/// The fields of the `JSONPath` dialect, wherever they may stand in it.
+/// The fields of the `JSONPath` dialect, in all places that it has them.
 const JSONPATH_FIELDS: [&str; 17] = [
     "CausePath",
     "ErrorPath",
@@ -168,7 +168,7 @@ impl<'a> Fields<'a> {
         }
     }
 
-    /// A field that has to be there.
+    /// A required field.
     pub(super) fn required(&self, field: &str) -> Option<&'a Value> {
         let value = self.get(field);
         if value.is_none() {
@@ -191,7 +191,7 @@ impl<'a> Fields<'a> {
         self.typed(field, "an object", Value::as_object)
     }
 
-    /// The items of an array that has to be there and not be empty.
+    /// The items of a required array that must not be empty.
     pub(super) fn items(&self, field: &str) -> Option<&'a Vec<Value>> {
         self.required(field)?;
         self.optional_items(field)
@@ -202,7 +202,7 @@ impl<'a> Fields<'a> {
         self.typed(field, "an array", Value::as_array)
     }
 
-    /// The items of an array that must not be empty if it is there.
+    /// The items of an optional array that must not be empty.
     pub(super) fn optional_items(&self, field: &str) -> Option<&'a Vec<Value>> {
         let items = self.list(field)?;
         if items.is_empty() {
@@ -211,7 +211,7 @@ impl<'a> Fields<'a> {
         Some(items)
     }
 
-    /// A whole number in a range; `expected` says the range in words.
+    /// A whole number in a range; `expected` is the range in words.
     pub(super) fn optional_whole(&self, field: &str, least: u32, most: u32, expected: &'static str) -> Option<u32> {
         let value = self.get(field)?;
         whole(value, least, most, expected, &self.at(field))

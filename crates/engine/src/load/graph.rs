@@ -1,4 +1,4 @@
-//! What takes a look at more than one state: ways through a scope, and names across scopes.
+//! Checks that look at more than one state: paths through a scope, and names across scopes.
 
 use std::collections::{BTreeSet, HashSet};
 
@@ -9,13 +9,13 @@ use crate::fault::Rule;
 
 type States = Map<String, Value>;
 
-/// Reports a scope without any end; of one that has an end, the states that no way from `start_at`
-/// leads to.
+/// Reports a scope without any end. If the scope has an end, reports the states that no path from
+/// `start_at` reaches.
 ///
-/// AWS does it in this order: a workflow without a terminal state is told for that alone, and the
-/// states of a loop whose only end nothing leads to are told by that end.
+/// AWS does it in this order. For a workflow without a terminal state it reports only that. For a loop
+/// whose only end is unreachable it reports that end.
 pub(super) fn check_reachable<'a>(states: &'a States, start_at: Option<&str>, scope: &Place<'a>) {
-    // With a start that dangles all states would be unreachable, which says nothing new.
+    // If the start does not exist, all states would be unreachable, which adds nothing.
     let Some((start, _)) = start_at.and_then(|start| states.get_key_value(start)) else {
         return;
     };
@@ -51,7 +51,7 @@ fn targets(state: &Value) -> Vec<&str> {
     own.chain(listed).filter_map(Value::as_str).collect()
 }
 
-/// Reports every state that has the name of another one, in whatever scope.
+/// Reports every state that has the name of another one, in any scope.
 pub(super) fn check_names<'a>(machine: &'a Value, place: &Place<'a>) {
     let mut seen = HashSet::new();
     let mut scopes = vec![(machine, place.clone())];
@@ -66,7 +66,7 @@ pub(super) fn check_names<'a>(machine: &'a Value, place: &Place<'a>) {
     }
 }
 
-/// Reports every variable that is assigned under a name that an outer scope assigns.
+/// Reports every variable whose name an outer scope assigns too.
 ///
 /// See <https://docs.aws.amazon.com/step-functions/latest/dg/workflow-variables.html>.
 pub(super) fn check_variables<'a>(machine: &'a Value, place: &Place<'a>) {
@@ -90,7 +90,7 @@ fn check_variables_in<'a>(scope: &'a Value, outer: &BTreeSet<&str>, place: &Plac
     }
 }
 
-/// The variables that `state` assigns, each with the place of what has the `Assign`.
+/// The variables that `state` assigns, each with the place of the object that has the `Assign`.
 fn assigned<'a>(state: &'a Value, place: &Place<'a>) -> Vec<(Place<'a>, &'a str)> {
     let mut holders = vec![(place.clone(), state)];
     for field in ["Catch", "Choices"] {

@@ -1,4 +1,4 @@
-//! Which query language a state is written in. Only `JSONata` is executed.
+//! The query language of each state. Only `JSONata` is executed.
 
 use serde_json::Value;
 
@@ -7,17 +7,17 @@ use crate::fault::Rule;
 
 const FIELD: &str = "QueryLanguage";
 
-/// The query language of states that do not name their own.
+/// The query language of states that do not name one.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Language {
     Jsonata,
-    /// A machine without a `QueryLanguage` is one of `JSONPath`; its states may each be `JSONata`.
+    /// A machine without a `QueryLanguage` is `JSONPath`; each of its states may be `JSONata`.
     JsonPath,
 }
 
 /// The machine's query language.
 ///
-/// If it is not `JSONata`, and no state says that it is, one fault at the machine says it all.
+/// If it is not `JSONata`, and no state says that it is, one fault at the machine is enough.
 pub(super) fn of_machine(fields: &Fields<'_>) -> Language {
     match fields.get(FIELD).map(Value::as_str) {
         Some(Some("JSONata")) => return Language::Jsonata,
@@ -28,7 +28,7 @@ pub(super) fn of_machine(fields: &Fields<'_>) -> Language {
     Language::Jsonata
 }
 
-/// Whether any state, at whatever depth, has `"QueryLanguage": "JSONata"`.
+/// Whether any state, at any depth, has `"QueryLanguage": "JSONata"`.
 fn names_jsonata(json: &Value) -> bool {
     match json {
         Value::Object(members) => {
@@ -39,8 +39,8 @@ fn names_jsonata(json: &Value) -> bool {
     }
 }
 
-/// Reports a state that is not `JSONata`. What it does not say itself the machine says, not the Map or
-/// Parallel around it: floci's issue 2968 measured it in AWS.
+/// Reports a state that is not `JSONata`. A state without a language of its own has the machine's, not
+/// that of the Map or Parallel around it, as floci's issue 2968 measured in AWS.
 pub(super) fn check(fields: &Fields<'_>, machine: Language) {
     let is_jsonata = match fields.get(FIELD) {
         None => machine == Language::Jsonata,

@@ -1,7 +1,7 @@
-//! The line on which each part of a definition stands, and members that an object has twice.
+//! The line of each part of a definition, and members that an object has twice.
 //!
-//! `serde_json` decides what is JSON; this only looks up where something is, so a text that the
-//! second parser does not take costs the lines and nothing else.
+//! `serde_json` decides what is JSON. This parser only finds places, so a text that it rejects loses
+//! its line numbers and nothing else.
 
 use jsonc_parser::ast::{Object, ObjectPropName, Value};
 use jsonc_parser::common::Ranged;
@@ -13,7 +13,7 @@ pub(super) struct Repeated {
     pub(super) line: usize,
 }
 
-/// A definition's text with its parts in their places.
+/// A definition's text, with the place of each part.
 pub(super) struct Lines<'a> {
     text: &'a str,
     root: Option<Value<'a>>,
@@ -25,8 +25,8 @@ impl<'a> Lines<'a> {
         Self { text, root: parsed.ok().and_then(|parsed| parsed.value) }
     }
 
-    /// The line, counted from 1, of what `path` leads to; of the innermost part of the path that is
-    /// there, if the rest is missing.
+    /// The line, counted from 1, of the part at `path`. If that is missing, the line of the innermost part
+    /// on the path that exists.
     pub(super) fn line(&self, path: &[String]) -> usize {
         let Some(mut at) = self.root.as_ref() else { return 1 };
         let mut position = at.start();
@@ -45,7 +45,7 @@ impl<'a> Lines<'a> {
         self.line_at(position)
     }
 
-    /// Every member that its object has already had.
+    /// Every member that its object already has.
     pub(super) fn repeated(&self) -> Vec<Repeated> {
         let mut found = Vec::new();
         if let Some(root) = &self.root {
@@ -83,7 +83,7 @@ impl<'a> Lines<'a> {
     }
 }
 
-/// Of members of one name the last counts, as it does for `serde_json`.
+/// If members have the same name, the last one counts, as in `serde_json`.
 fn member<'o, 'a>(object: &'o Object<'a>, name: &str) -> Option<&'o jsonc_parser::ast::ObjectProp<'a>> {
     object.properties.iter().rev().find(|property| text_of(&property.name) == name)
 }

@@ -1,4 +1,4 @@
-//! Map states, in the mode that Express has: inline.
+//! Map states, in inline mode, the only mode of Express.
 
 use serde_json::Value;
 
@@ -10,7 +10,7 @@ use crate::definition::{Map, Scope};
 use crate::fault::Rule;
 use crate::template::Template;
 
-/// What only the distributed mode has, and what for.
+/// The fields of the distributed mode only, each with the reason.
 ///
 /// See <https://docs.aws.amazon.com/step-functions/latest/dg/state-map-distributed.html>.
 const DISTRIBUTED_FIELDS: [(&str, &str); 6] = [

@@ -1,4 +1,4 @@
-//! From a definition's text to a [`Machine`]: reads it, and collects every fault on the way.
+//! Reads a definition's text into a [`Machine`], and collects every fault on the way.
 
 mod fields;
 mod graph;
@@ -19,7 +19,7 @@ pub(crate) use self::states::parse_timestamp;
 use crate::definition::{MAX_SECONDS, Machine, Scope, State};
 use crate::fault::{LoadError, Rule};
 
-/// The longest name that a state may have, in characters.
+/// Maximum length of a state's name, in characters.
 ///
 /// See <https://states-language.net/spec.html#state-names>.
 const MAX_NAME_CHARS: usize = 80;
@@ -56,7 +56,7 @@ fn read_machine<'a>(json: &'a Value, report: &'a Report<'a>) -> Option<Machine> 
     Some(Machine { timeout_s, scope })
 }
 
-/// The indices that the names of a scope's states stand for.
+/// The index of each state of a scope, by name.
 type Names<'a> = HashMap<&'a str, usize>;
 
 /// Reads the `StartAt` and `States` of a machine, a branch or an item processor. `language` is the
@@ -70,7 +70,7 @@ fn read_scope(fields: &Fields<'_>, language: Language) -> Option<Scope> {
     }
     let names: Names<'_> = states.keys().enumerate().map(|(index, name)| (name.as_str(), index)).collect();
     let start = start_at.and_then(|target| resolve(target, &names, &fields.at("StartAt")));
-    // Every state is read even if one before it is at fault, so that no fault is left out.
+    // Every state is read, even after one with faults, so that all faults are reported.
     let read: Vec<Option<State>> = states
         .iter()
         .map(|(name, state)| {

@@ -1,4 +1,4 @@
-//! Templates, expressions and assignments, and what may be referred to where.
+//! Templates, expressions and assignments, and what each may refer to.
 
 use std::sync::Arc;
 
@@ -10,7 +10,7 @@ use crate::expression::{Expression, between_delimiters};
 use crate::fault::Rule;
 use crate::template::Template;
 
-/// The members of `$states` that a field has, besides `input` and `context`, which every field has.
+/// The members of `$states` in a field, besides `input` and `context`, which every field has.
 ///
 /// See <https://states-language.net/spec.html#reserved-states-variable-with-jsonata>.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -23,12 +23,12 @@ pub(super) enum Sight {
     ErrorOutput,
 }
 
-/// A field that may hold any JSON value with expressions in it.
+/// A field that may hold any JSON value, with expressions in it.
 pub(super) fn template(fields: &Fields<'_>, field: &str, sight: Sight) -> Option<Template> {
     read_template(fields.get(field)?, sight, &fields.at(field))
 }
 
-/// The variables that an `Assign` sets; none if there is no such field.
+/// The variables that an `Assign` sets; none without that field.
 pub(super) fn assign(fields: &Fields<'_>, sight: Sight) -> Assign {
     const FIELD: &str = "Assign";
     let members = match fields.get(FIELD) {
@@ -53,7 +53,7 @@ pub(super) fn assign(fields: &Fields<'_>, sight: Sight) -> Assign {
     assign
 }
 
-/// The longest name that a variable may have, in characters.
+/// Maximum length of a variable's name, in characters.
 const MAX_VARIABLE_CHARS: usize = 80;
 
 /// Whether `name` is an identifier (UAX 31) and not the reserved `states`.
@@ -67,7 +67,7 @@ pub(super) fn is_variable_name(name: &str) -> bool {
         && name != "states"
 }
 
-/// A field that holds a string or an expression that gives one.
+/// A field that holds a string, or an expression that returns one.
 pub(super) fn text(fields: &Fields<'_>, field: &str) -> Option<Text> {
     let value = fields.get(field)?;
     let place = fields.at(field);
@@ -81,7 +81,7 @@ pub(super) fn text(fields: &Fields<'_>, field: &str) -> Option<Text> {
     })
 }
 
-/// A field that holds a whole number of at least `least` or an expression that gives one.
+/// A field that holds a whole number of at least `least`, or an expression that returns one.
 pub(super) fn number(fields: &Fields<'_>, field: &str, least: u32, expected: &'static str) -> Option<Whole> {
     let value = fields.get(field)?;
     let place = fields.at(field);
@@ -91,7 +91,7 @@ pub(super) fn number(fields: &Fields<'_>, field: &str, least: u32, expected: &'s
     }
 }
 
-/// A string that has to be an expression.
+/// A string that must be an expression.
 pub(super) fn expression(text: &str, sight: Sight, place: &Place<'_>) -> Option<Expression> {
     let found = expression_in(text, sight, place)?;
     if found.is_none() {
@@ -100,11 +100,11 @@ pub(super) fn expression(text: &str, sight: Sight, place: &Place<'_>) -> Option<
     found
 }
 
-/// The expression that `text` is; the inner `None` means a plain string, the outer one a fault.
+/// The expression in `text`. The inner `None` means a plain string, the outer one a fault.
 #[allow(clippy::option_option)]
 pub(super) fn expression_in(text: &str, sight: Sight, place: &Place<'_>) -> Option<Option<Expression>> {
     let Some(inner) = between_delimiters(text) else {
-        // A blank before or after, or a delimiter forgotten, would pass the text on as it is.
+        // With a blank around it or a delimiter missing, the text would be passed on as a plain string.
         let trimmed = text.trim();
         if trimmed.starts_with("{%") || trimmed.ends_with("%}") {
             place.fault(Rule::HalfExpression);
@@ -125,7 +125,7 @@ pub(super) fn expression_in(text: &str, sight: Sight, place: &Place<'_>) -> Opti
     }
 }
 
-/// How much of an expression that cannot be parsed is shown.
+/// How much of an unparsable expression is shown.
 const SHOWN_CHARS: usize = 200;
 
 fn check_references(expression: &Expression, sight: Sight, place: &Place<'_>) {

@@ -95,7 +95,7 @@ fn read_task(fields: &Fields<'_>, names: &Names<'_>) -> Option<Task> {
 /// What `TimeoutSeconds` and `HeartbeatSeconds` may be.
 const SECONDS: &str = "a whole number from 1 to 99999999";
 
-/// The role that a Task's work is done under.
+/// The role that a Task assumes for its work.
 ///
 /// See <https://docs.aws.amazon.com/step-functions/latest/dg/concepts-access-cross-acct-resources.html>.
 fn read_credentials(fields: &Fields<'_>) -> Option<Template> {
@@ -106,7 +106,7 @@ fn read_credentials(fields: &Fields<'_>) -> Option<Template> {
     payload::template(fields, FIELD, Sight::Entry)
 }
 
-/// A resource is an ARN of a kind that an Express state machine may call.
+/// Checks that a resource is an ARN that an Express state machine may call.
 ///
 /// See <https://docs.aws.amazon.com/step-functions/latest/dg/choosing-workflow-type.html>.
 fn check_resource(resource: &str, place: &Place<'_>) {
@@ -162,11 +162,11 @@ fn read_choice(fields: &Fields<'_>, names: &Names<'_>) -> Option<Choice> {
             .map(|(index, rule)| read_choice_rule(rule, names, &fields.at("Choices").at(index)))
             .collect::<Vec<_>>()
     });
-    // The outer `None` means that there is a Default and that it is at fault.
+    // The outer `None` means that there is a Default with a fault.
     let default = if fields.has("Default") {
         read_exit_to(fields, "Default", names, Sight::Entry).map(Some)
     } else {
-        // Without a Default nothing evaluates them, and still they have to be right.
+        // Without a Default nothing evaluates them, but they must still be valid.
         payload::assign(fields, Sight::Entry);
         payload::template(fields, "Output", Sight::Entry);
         Some(None)
@@ -219,7 +219,7 @@ fn read_timestamp(fields: &Fields<'_>) -> Option<Until> {
     moment.map(Until::Moment)
 }
 
-/// A moment in the language's profile of RFC 3339, with capital `T` and `Z`.
+/// A time in the language's profile of RFC 3339, with capital `T` and `Z`.
 ///
 /// See <https://states-language.net/spec.html#timestamps>.
 pub(crate) fn parse_timestamp(text: &str) -> Option<OffsetDateTime> {
@@ -265,7 +265,7 @@ fn read_transition(fields: &Fields<'_>, names: &Names<'_>) -> Option<Transition>
     }
 }
 
-/// The way out of a catcher, a choice rule or a Choice's default: `field` names the next state.
+/// The way out of a catcher, a choice rule or a Choice's default. `field` names the next state.
 pub(super) fn read_exit_to(fields: &Fields<'_>, field: &str, names: &Names<'_>, sight: Sight) -> Option<Exit> {
     let assign = payload::assign(fields, sight);
     let output = payload::template(fields, "Output", sight);

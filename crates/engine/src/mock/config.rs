@@ -39,13 +39,13 @@ enum RawResponse {
     },
 }
 
-/// A text that is no mock configuration.
+/// Why a text is not a mock configuration.
 #[derive(Debug, Error)]
 pub enum MockConfigError {
-    /// It is not JSON, or not of the format. The source says at which line.
+    /// It is not JSON, or not in the format. The source names the line.
     #[error("read the mock configuration")]
     Json(#[from] serde_json::Error),
-    /// A response is for invocations that its key does not tell.
+    /// A response has a key that does not name invocations.
     #[error("the mocked response {name:?} has the key {key:?}, which is neither a number nor a range such as \"1-2\"")]
     Key {
         /// The response.
@@ -63,35 +63,37 @@ pub enum MockConfigError {
     },
 }
 
-/// A test case that the mock configuration does not have.
+/// Why the mock configuration has no such test case.
 #[derive(Debug, Clone, PartialEq, Eq, Error)]
 pub enum MockCaseError {
     /// No state machine has this name.
     #[error("there is no state machine {name:?}; the mock configuration has {known}")]
     Machine {
-        /// The name asked for.
+        /// The requested name.
         name: String,
-        /// Those there are.
+        /// The known names.
         known: String,
     },
     /// No state machine has a test case of this name.
     #[error("there is no test case {name:?}; the mock configuration has {known}")]
     Case {
-        /// The name asked for.
+        /// The requested name.
         name: String,
-        /// Those there are.
+        /// The known names.
         known: String,
     },
     /// Several state machines have a test case of this name.
     #[error("several state machines have a test case {name:?}: {machines}")]
     Ambiguous {
-        /// The name asked for.
+        /// The requested name.
         name: String,
         /// The state machines that have it.
         machines: String,
     },
-    /// The test case names a response that is not there.
-    #[error("the state {state:?} of the test case {case:?} names the mocked response {response:?}, which is not there")]
+    /// The test case names a response that does not exist.
+    #[error(
+        "the state {state:?} of the test case {case:?} names the mocked response {response:?}, which does not exist"
+    )]
     Response {
         /// The state.
         state: String,
@@ -106,7 +108,7 @@ impl MockConfig {
     /// Reads a configuration.
     ///
     /// # Errors
-    /// [`MockConfigError`], also for what no test case uses.
+    /// [`MockConfigError`], even for responses that no test case uses.
     pub fn parse(text: &str) -> Result<Self, MockConfigError> {
         let config: Self = serde_json::from_str(text)?;
         for (name, response) in &config.mocked_responses {
@@ -115,8 +117,8 @@ impl MockConfig {
         Ok(config)
     }
 
-    /// The responses of a test case; `machine` names its state machine, if several have one of the
-    /// name.
+    /// The responses of a test case. If several state machines have a test case of this name, `machine`
+    /// says which one is meant.
     ///
     /// # Errors
     /// [`MockCaseError`].

@@ -1,4 +1,4 @@
-//! One execution on a virtual clock, and what there is to ask of it.
+//! One execution on a virtual clock, and its results.
 
 use std::time::Duration;
 
@@ -8,7 +8,7 @@ use thiserror::Error;
 use super::Mocks;
 use crate::{EventKind, History, Outcome, Start, StateMachine, Status, TokioClock};
 
-/// A state calls something, and no mock says what it answers.
+/// A state calls something that is not mocked.
 #[derive(Debug, Clone, PartialEq, Eq, Error)]
 #[error("the state {state:?} calls {resource} and is not mocked")]
 pub struct NotMocked {
@@ -18,7 +18,7 @@ pub struct NotMocked {
     pub resource: String,
 }
 
-/// An execution that came to its end.
+/// A finished execution.
 #[derive(Debug, Clone)]
 pub struct Execution {
     /// How it ended.
@@ -63,7 +63,7 @@ impl Execution {
         entered.collect()
     }
 
-    /// How often a Task was attempted, in all its visits together.
+    /// How many times a Task was attempted, over all its visits.
     pub fn attempts(&self, state: &str) -> usize {
         self.arguments(state).len()
     }
@@ -82,8 +82,8 @@ impl Execution {
 }
 
 pub(super) fn execute(mocks: &Mocks, machine: &StateMachine, input: Value) -> Result<Execution, NotMocked> {
-    // A thread of its own, because a runtime cannot be started inside another one, and time can only
-    // be stopped in a runtime of one thread.
+    // A separate thread, because a runtime cannot be started inside another one, and time can be paused
+    // only in a single-threaded runtime.
     std::thread::scope(|scope| {
         let execution = scope.spawn(|| on_paused_clock(mocks, machine, input));
         execution.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic))
@@ -95,7 +95,7 @@ fn on_paused_clock(mocks: &Mocks, machine: &StateMachine, input: Value) -> Resul
         .enable_time()
         .start_paused(true)
         .build()
-        .expect("a runtime with nothing but a clock takes nothing from the system that it could refuse");
+        .expect("a runtime with only a clock needs nothing that the system could refuse");
     runtime.block_on(async {
         let (runner, history) = (mocks.runner(), History::new());
         let clock = TokioClock::starting_at(mocks.started_ms);

@@ -1,10 +1,10 @@
 //! Executions whose Tasks are answered from a list, on a clock that jumps: for tests of a definition.
 //!
 //! The list is AWS's own mock configuration, [`MockConfig`], or one written in place, [`Mocks`]. It
-//! behaves as Step Functions Local does: a state's responses are numbered through the whole
-//! execution, whatever calls it, a retry, an iteration of a Map or a loop; and an invocation
-//! that has no response fails the execution with `States.Runtime`, which nothing catches. Unlike
-//! there, a state that is not mocked is never called: that is [`NotMocked`].
+//! behaves as in Step Functions Local. A state's responses are numbered through the whole execution,
+//! across retries, iterations of a Map and loops. An invocation without a response fails the execution
+//! with `States.Runtime`, which nothing catches. Unlike there, a state that is not mocked is never
+//! called: that is [`NotMocked`].
 //!
 //! ```
 //! use serde_json::json;
@@ -40,7 +40,7 @@ pub use runner::MockRunner;
 
 use crate::{Random, StateMachine};
 
-/// What is answered to a state's invocations: one thing, once or several times.
+/// The response to a state's invocations, once or several times.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Response {
     answer: Answer,
@@ -60,26 +60,26 @@ impl Response {
         Self { answer: Answer::Return(result), times: 1 }
     }
 
-    /// What `arn:aws:states:::lambda:invoke` answers for a function that returns this payload.
+    /// The result of `arn:aws:states:::lambda:invoke` for a function that returns this payload.
     pub fn payload(payload: Value) -> Self {
         let mut result = json!({"ExecutedVersion": "$LATEST", "StatusCode": 200});
         result["Payload"] = payload;
         Self::returned(result)
     }
 
-    /// A call that fails under this name.
+    /// A call that fails with this error name.
     pub fn throw(error: impl Into<String>, cause: impl Into<String>) -> Self {
         Self { answer: Answer::Throw { error: error.into(), cause: cause.into() }, times: 1 }
     }
 
-    /// The same, to so many invocations one after another.
+    /// The same response for this many consecutive invocations.
     #[must_use]
     pub fn times(self, times: usize) -> Self {
         Self { times, ..self }
     }
 }
 
-/// The responses of one state: each is for a range of invocations, counted from 0.
+/// The responses of one state, each for a range of invocations, counted from 0.
 #[derive(Debug, Clone, Default, PartialEq)]
 struct Responses {
     ranges: Vec<(usize, usize, Answer)>,
@@ -92,7 +92,7 @@ impl Responses {
     }
 }
 
-/// The responses of each state, and what else an execution depends on.
+/// The responses of each state, and everything else that an execution depends on.
 #[derive(Debug, Clone)]
 pub struct Mocks {
     states: BTreeMap<String, Responses>,
@@ -127,20 +127,20 @@ impl Mocks {
         self
     }
 
-    /// When executions begin, in milliseconds since the Unix epoch; now, if nothing is said.
+    /// When executions begin, in milliseconds since the Unix epoch. The default is now.
     #[must_use]
     pub fn starting_at(self, started_ms: i64) -> Self {
         Self { started_ms, ..self }
     }
 
-    /// Where jitter, `$random` and `$uuid` come from. The same seed gives the same execution; 0, if
-    /// nothing is said.
+    /// The seed of jitter, `$random` and `$uuid`. The same seed gives the same execution. The default
+    /// is 0.
     #[must_use]
     pub fn seeded(self, seed: u64) -> Self {
         Self { seed: Some(seed), ..self }
     }
 
-    /// Every jittered delay is as long as it can get.
+    /// Every jittered delay has its maximum length.
     #[must_use]
     pub fn longest_delays(self) -> Self {
         Self { seed: None, ..self }
@@ -165,11 +165,11 @@ impl Mocks {
 
     /// Executes the machine on a clock that jumps over every delay.
     ///
-    /// This blocks until the execution is over, which takes no longer than its expressions do. It
-    /// may be called from anywhere, inside and outside of an async runtime.
+    /// This blocks until the execution ends, which takes only as long as its expressions. It may be
+    /// called from anywhere, inside or outside an async runtime.
     ///
     /// # Errors
-    /// [`NotMocked`], if it came to a state that calls something and has no responses.
+    /// [`NotMocked`], if it reached a state that calls something and has no responses.
     pub fn execute(&self, machine: &StateMachine, input: Value) -> Result<Execution, NotMocked> {
         execution::execute(self, machine, input)
     }

@@ -1,4 +1,4 @@
-//! Gives a state's responses, one for each invocation.
+//! Returns a state's responses, one for each invocation.
 
 use std::collections::{BTreeMap, HashMap};
 use std::sync::{Mutex, MutexGuard, PoisonError};
@@ -18,7 +18,7 @@ pub struct MockRunner<'a> {
 
 #[derive(Debug, Default)]
 struct Progress {
-    /// How often each state was invoked.
+    /// How many times each state was invoked.
     invocations: HashMap<String, usize>,
     not_mocked: Option<NotMocked>,
 }
@@ -34,7 +34,7 @@ impl<'a> MockRunner<'a> {
     }
 
     fn progress(&self) -> MutexGuard<'_, Progress> {
-        // Nothing that is done under the lock can leave it half done.
+        // No operation under the lock can leave it half changed.
         self.progress.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
@@ -63,8 +63,8 @@ impl<'a> MockRunner<'a> {
     }
 }
 
-/// The result of a call. A function that is called by its own ARN gives its payload; a response that
-/// is the answer of the invoke API is taken for what it stands for, as LocalStack does it.
+/// The result of a call. A function called by its own ARN returns its payload. If the response has the
+/// form of the invoke API, its payload is used, as in LocalStack.
 fn result_of(returned: &Value, resource: &str) -> Value {
     let is_function = resource.split(':').nth(2) == Some("lambda");
     match returned.get("Payload") {

@@ -9,7 +9,7 @@ use time::OffsetDateTime;
 
 use super::{Run, Visit};
 
-/// What an iteration of a Map is for.
+/// The item of a Map's iteration.
 #[derive(Debug, Clone)]
 pub(super) struct Item {
     pub(super) index: usize,
@@ -50,7 +50,7 @@ impl<R, C> Run<'_, R, C> {
     }
 }
 
-/// A moment as the context object shows it: `2026-03-14T01:59:00.000Z`.
+/// A time as in the context object: `2026-03-14T01:59:00.000Z`.
 fn timestamp(epoch_ms: i64) -> String {
     let moment = OffsetDateTime::from_unix_timestamp_nanos(i128::from(epoch_ms) * 1_000_000)
         .unwrap_or(OffsetDateTime::UNIX_EPOCH);

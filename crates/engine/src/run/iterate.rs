@@ -50,25 +50,25 @@ impl<R: TaskRunner, C: Clock> Run<'_, R, C> {
                 if exceeds_limit(&result) {
                     return Err(WorkFailed::inside(too_large(visit, "returned")));
                 }
-                self.record_beside(*cursor, || EventKind::MapStateSucceeded { state: state() });
+                self.record_leaf(*cursor, || EventKind::MapStateSucceeded { state: state() });
                 Ok(result)
             }
             Err(stopped) => {
                 let (failure, last_event) = stopped.error;
                 *cursor = last_event;
                 let failed = stopped.failed;
-                self.record_beside(last_event, || EventKind::MapIterationFailed { state: state(), index: failed });
+                self.record_leaf(last_event, || EventKind::MapIterationFailed { state: state(), index: failed });
                 self.record_aborted(started, last_event);
                 for index in stopped.others {
-                    self.record_beside(last_event, || EventKind::MapIterationAborted { state: state(), index });
+                    self.record_leaf(last_event, || EventKind::MapIterationAborted { state: state(), index });
                 }
                 Err(WorkFailed::inside(failure))
             }
         }
     }
 
-    /// An iteration, which begins at once: AWS starts all that there is room for before it enters a
-    /// state of any. Ends with the id of its last event.
+    /// One iteration, which begins at once: AWS starts as many as may run before it enters a state of
+    /// any. Returns the id of its last event.
     fn iteration<'b>(
         &'b self,
         map: &'b Map,
@@ -83,7 +83,7 @@ impl<R: TaskRunner, C: Clock> Run<'_, R, C> {
             let ended = self.iterate(map, visit, item, &mut cursor).await;
             match ended {
                 Ok(output) => {
-                    self.record_beside(cursor, || EventKind::MapIterationSucceeded { state: state(), index });
+                    self.record_leaf(cursor, || EventKind::MapIterationSucceeded { state: state(), index });
                     Ok((output, cursor))
                 }
                 Err(failure) => Err((failure, cursor)),
@@ -111,7 +111,7 @@ impl<R: TaskRunner, C: Clock> Run<'_, R, C> {
 
 /// The array that the Map iterates over.
 ///
-/// An object is none in inline mode, by the guide and as LocalStack's tests recorded it in AWS.
+/// In inline mode an object is not one, according to the guide and to LocalStack's recordings of AWS.
 fn evaluate_items(
     items: Option<&Template>,
     visit: &Visit<'_>,

@@ -4,20 +4,20 @@ use std::future::poll_fn;
 use std::pin::Pin;
 use std::task::{Context, Poll};
 
-/// A branch or an iteration under way.
+/// A running branch or iteration.
 pub(super) type Branch<'a, T, E> = Pin<Box<dyn Future<Output = Result<T, E>> + Send + 'a>>;
 
-/// A branch that failed, by its index, and those that were stopped where they stood for it.
+/// A branch that failed, by its index, and the branches that were stopped because of it.
 pub(super) struct Stopped<E> {
     pub(super) failed: usize,
     pub(super) error: E,
     pub(super) others: Vec<usize>,
 }
 
-/// The results of `count` branches, in their order, or the first error. At most `limit` are under
-/// way at a time: whenever one is done, `start` is given its result, and the index of the next.
+/// The results of `count` branches, in their order, or the first error. At most `limit` run at a time:
+/// when one ends, `start` gets its result and the index of the next.
 ///
-/// On an error the other branches are dropped where they stand, those that wait for a retry too.
+/// On an error the other branches are dropped at once, including those that wait for a retry.
 pub(super) async fn all<'a, T, E>(
     count: usize,
     limit: usize,
@@ -39,7 +39,7 @@ pub(super) async fn all<'a, T, E>(
                     let others = open.drain(..).map(|(other, _)| other).filter(|other| *other != index).collect();
                     return Poll::Ready(Err(Stopped { failed: index, error, others }));
                 }
-                // The next one takes the place, and is polled there at once.
+                // The next one takes its place, and is polled at once.
                 Ok(value) if next < count => {
                     open[position] = (next, start(next, Some(&value)));
                     results[index] = Some(value);

@@ -1,4 +1,4 @@
-//! The way out of a state: what it assigns and puts out.
+//! Leaves a state: what it assigns and outputs.
 
 use std::sync::Arc;
 
@@ -13,7 +13,7 @@ use crate::scene::{Assigned, Converted, Scene};
 use crate::task::TaskRunner;
 use crate::template::Template;
 
-/// What a state has come to, besides its input.
+/// What a state has besides its input.
 #[derive(Clone, Copy)]
 pub(super) enum Subject<'a> {
     /// Nothing: `$states` has its input only.
@@ -65,7 +65,7 @@ impl<R: TaskRunner, C: Clock> Run<'_, R, C> {
         Ok(Left { output: checked_output(visit, Subject::Entry, output)?, assigned: Vec::new(), to: Transition::End })
     }
 
-    /// Lets `look` evaluate what the state sees now.
+    /// Lets `look` evaluate expressions in what the state sees now.
     pub(super) fn with_scene<T>(
         &self,
         visit: &Visit<'_>,
@@ -90,15 +90,14 @@ impl<R: TaskRunner, C: Clock> Run<'_, R, C> {
     }
 }
 
-/// The output as evaluated, or else what the state puts out by default: its result, its error
-/// output, or its input.
+/// The evaluated output, or else the state's default: its result, its error output, or its input.
 fn checked_output(
     visit: &Visit<'_>,
     subject: Subject<'_>,
     evaluated: Option<Arc<Value>>,
 ) -> Result<Arc<Value>, Failure> {
     let output = match (evaluated, subject) {
-        // Inputs and results were checked when they came up.
+        // Inputs and results were checked when they arrived.
         (None, Subject::Entry) => return Ok(Arc::clone(visit.input)),
         (None, Subject::Result(result)) => return Ok(Arc::clone(result)),
         (None, Subject::ErrorOutput(output)) => Arc::clone(output),
@@ -115,7 +114,7 @@ fn evaluate_assign(assign: &Assign, scene: &Scene<'_>) -> Result<Assigned, Evalu
     assign.iter().map(|(name, value)| Ok((Arc::clone(name), value.evaluate(scene)?))).collect()
 }
 
-/// A value of this state is beyond the service's limit.
+/// The failure of a state with a value above the service's limit.
 pub(super) fn too_large(visit: &Visit<'_>, how: &str) -> Failure {
     let name = &visit.state.name;
     Failure::new(

@@ -28,17 +28,17 @@ use crate::random::Random;
 use crate::scene::{Scene, Variables};
 use crate::task::TaskRunner;
 
-/// The most states that one way through a scope may enter before it waits for its time limit. A loop
-/// that takes no time would otherwise fill the memory. Standard workflows end after as many events.
+/// Maximum number of states that one pass through a scope may enter before it waits for its time limit.
+/// A loop that takes no time would otherwise fill the memory. Standard workflows end after as many events.
 const MAX_TRANSITIONS: u32 = 25_000;
 
-/// The most states that one execution may enter in all its scopes: more than Express has the time for.
+/// Maximum number of states that one execution may enter in all its scopes: more than Express has time for.
 const MAX_ALL_TRANSITIONS: u32 = 500_000;
 
-/// After so many states the execution lets others have the thread.
+/// After this many states, the execution yields the thread.
 const TRANSITIONS_PER_TURN: u32 = 64;
 
-/// One execution, and all that it needs from outside.
+/// One execution, and everything that it needs from outside.
 pub(crate) struct Run<'a, R, C> {
     start: &'a Start,
     started_ms: i64,
@@ -50,7 +50,7 @@ pub(crate) struct Run<'a, R, C> {
     transitions: AtomicU32,
 }
 
-/// What a scope is entered with.
+/// The values that a scope starts with.
 pub(crate) struct Entry {
     input: Arc<Value>,
     variables: Variables,
@@ -65,7 +65,7 @@ impl Entry {
     }
 }
 
-/// One visit of a state: what it was entered with.
+/// One visit of a state: the values that it was entered with.
 struct Visit<'a> {
     state: &'a State,
     input: &'a Arc<Value>,
@@ -73,7 +73,7 @@ struct Visit<'a> {
     item: Option<&'a Arc<Item>>,
     entered_ms: i64,
     entered_event: u64,
-    /// How often the state has been retried in this visit.
+    /// How many times the state has been retried in this visit.
     retry_count: u32,
 }
 
@@ -91,7 +91,7 @@ impl<'a, R: TaskRunner, C: Clock> Run<'a, R, C> {
 
     /// Runs a scope from its start to one of its ends, and returns the last output.
     ///
-    /// `cursor` is the id of the last event on this way through the machine.
+    /// `cursor` is the id of the last event on this path through the machine.
     pub(crate) async fn scope(&self, scope: &Scope, mut entry: Entry, cursor: &mut u64) -> Result<Arc<Value>, Failure> {
         let mut at = scope.start;
         let mut count = 0;
@@ -111,13 +111,13 @@ impl<'a, R: TaskRunner, C: Clock> Run<'a, R, C> {
         }
     }
 
-    /// Lets others have the thread now and then, and stops a loop. `count` is how many states the
-    /// scope has entered.
+    /// Yields the thread now and then, and stops a loop. `count` is how many states the scope has
+    /// entered.
     async fn count_transition(&self, count: u32) {
         let all = self.transitions.fetch_add(1, Ordering::Relaxed) + 1;
         if count > MAX_TRANSITIONS || all > MAX_ALL_TRANSITIONS {
-            // In Step Functions a loop takes time, and the time limit ends it. Here it takes none, so
-            // it waits for the limit.
+            // In Step Functions a loop takes time until the time limit ends it. Here it takes none, so it
+            // waits for the limit.
             self.clock.sleep(Duration::MAX).await;
         }
         if all.is_multiple_of(TRANSITIONS_PER_TURN) {
@@ -168,7 +168,7 @@ impl<'a, R: TaskRunner, C: Clock> Run<'a, R, C> {
         Ok(left)
     }
 
-    /// The first rule that holds decides, and otherwise the default.
+    /// The first rule that matches decides; without one, the default.
     fn choose(&self, choice: &Choice, visit: &Visit<'_>, cursor: &mut u64) -> Result<Left, Failure> {
         let chosen = self.with_scene(visit, Subject::Entry, |scene| {
             for rule in &choice.rules {
@@ -222,7 +222,7 @@ impl<'a, R: TaskRunner, C: Clock> Run<'a, R, C> {
         Ok(Duration::from_millis(u64::try_from(wait_ms).unwrap_or(0)))
     }
 
-    /// Records that an expression gave no value that its field can take, and says so as a failure.
+    /// Records that an expression returned no value that its field accepts, and returns that as a failure.
     fn evaluation_failed(&self, visit: &Visit<'_>, error: &EvaluationError, cursor: &mut u64) -> Failure {
         let failure = Failure::new(
             crate::failure::QUERY_EVALUATION_ERROR,
@@ -240,12 +240,12 @@ impl<'a, R: TaskRunner, C: Clock> Run<'a, R, C> {
         failure
     }
 
-    /// Records an event that nothing follows: the way goes on from the event before it.
-    fn record_beside(&self, previous: u64, kind: impl FnOnce() -> EventKind) {
+    /// Records an event that nothing follows: the next event follows the one before it.
+    fn record_leaf(&self, previous: u64, kind: impl FnOnce() -> EventKind) {
         self.history.record(previous, self.clock.now_ms(), kind);
     }
 
-    /// Records that the states which began after the event `since` and have not ended were stopped.
+    /// Records that the states entered after the event `since` that have not ended were stopped.
     fn record_aborted(&self, since: u64, previous: u64) {
         self.history.record_aborted(since, previous, self.clock.now_ms());
     }
@@ -263,7 +263,7 @@ fn evaluate_text(text: Option<&Text>, scene: &Scene<'_>) -> Result<Option<String
     }
 }
 
-/// All variables that a scope sees, together, have a limit of their own.
+/// All variables that a scope sees have a common limit.
 fn check_variables(state: &State, variables: &Variables) -> Result<(), Failure> {
     if variables.exceed(MAX_VARIABLES_BYTES) {
         let name = &state.name;
@@ -274,7 +274,7 @@ fn check_variables(state: &State, variables: &Variables) -> Result<(), Failure> 
     Ok(())
 }
 
-/// The number that a field gives, from `least` to 99999999; `expected` says so in words.
+/// A field's number, from `least` to 99999999; `expected` is the range in words.
 fn evaluate_whole(
     whole: &Whole,
     least: u32,

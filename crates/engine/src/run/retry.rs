@@ -1,4 +1,4 @@
-//! Which retrier applies to an error, and how long to wait.
+//! Finds the retrier for an error, and how long to wait.
 
 use std::time::Duration;
 
@@ -6,10 +6,10 @@ use crate::definition::{Jitter, Retrier};
 use crate::failure::Failure;
 use crate::random::Random;
 
-/// A delay never grows beyond this, 366 days, whatever the backoff.
+/// The maximum delay, 366 days, even if the backoff gives more.
 const MAX_DELAY_S: f64 = 31_622_400.0;
 
-/// The retriers of a state during one visit, and how often each was used.
+/// The retriers of a state during one visit, and how many times each was used.
 pub(super) struct Retries<'a> {
     retriers: &'a [Retrier],
     used: Vec<u32>,
@@ -24,10 +24,10 @@ impl<'a> Retries<'a> {
         }
     }
 
-    /// How long to wait before the next attempt; none if there is to be no other.
+    /// How long to wait before the next attempt; `None` if there is no further attempt.
     ///
-    /// The first retrier that matches decides, also if its attempts are used up or none were
-    /// allowed. See <https://states-language.net/spec.html#complex-retry-scenarios>.
+    /// The first retrier that matches decides, even if its attempts are used up or it allows none.
+    /// See <https://states-language.net/spec.html#complex-retry-scenarios>.
     pub(super) fn next_delay(&mut self, failure: &Failure, random: &Random) -> Option<Duration> {
         let index = self.retriers.iter().position(|retrier| failure.matches(&retrier.error_equals))?;
         let retrier = &self.retriers[index];
@@ -42,7 +42,7 @@ impl<'a> Retries<'a> {
     }
 }
 
-/// The delay before a retry of which `before` came before it by the same retrier.
+/// The delay before a retry, after `before` retries by the same retrier.
 fn delay(retrier: &Retrier, before: u32, random: &Random) -> Duration {
     let backoff = retrier.backoff_rate.powf(f64::from(before));
     let most_s = retrier.max_delay_s.map_or(MAX_DELAY_S, f64::from);

@@ -1,4 +1,4 @@
-//! The states that do work and may fail at it: attempts, retries, catches.
+//! The states that do work that may fail: attempts, retries, catches.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -21,7 +21,7 @@ use crate::template::Template;
 /// How an attempt at a state's work failed.
 pub(super) struct WorkFailed {
     failure: Failure,
-    /// In a branch or an iteration, and not in an expression of the state's own.
+    /// In a branch or an iteration, not in an expression of the state itself.
     is_inside: bool,
 }
 
@@ -38,8 +38,8 @@ impl From<Failure> for WorkFailed {
 }
 
 impl<R: TaskRunner, C: Clock> Run<'_, R, C> {
-    /// Attempts the state's work until it succeeds or its retries are used up; then a catcher may
-    /// take the error. An expression of the state that fails counts as a failed attempt.
+    /// Attempts the state's work until it succeeds or its retries are used up. Then a catcher may take
+    /// the error. If an expression of the state fails, that counts as a failed attempt.
     pub(super) async fn work_until_done(
         &self,
         handling: &Handling,
@@ -71,8 +71,8 @@ impl<R: TaskRunner, C: Clock> Run<'_, R, C> {
         }
     }
 
-    /// The first catcher that matches takes the error. What fails in the catcher itself fails the
-    /// state: no other catcher sees it.
+    /// The first catcher that matches takes the error. An error in the catcher itself fails the state:
+    /// no other catcher sees it.
     fn catch(
         &self,
         handling: &Handling,
@@ -131,7 +131,7 @@ impl<R: TaskRunner, C: Clock> Run<'_, R, C> {
         });
         let ended = match timeout_s {
             None => Some(work.await),
-            // A result that comes in the very moment of the limit is in time.
+            // A result that arrives exactly at the limit is in time.
             Some(seconds) => tokio::select! {
                 biased;
                 ended = work => Some(ended),
@@ -201,7 +201,7 @@ impl<R: TaskRunner, C: Clock> Run<'_, R, C> {
                 if exceeds_limit(&result) {
                     return Err(WorkFailed::inside(too_large(visit, "returned")));
                 }
-                self.record_beside(*cursor, || EventKind::ParallelStateSucceeded { state: state() });
+                self.record_leaf(*cursor, || EventKind::ParallelStateSucceeded { state: state() });
                 Ok(result)
             }
             Err(stopped) => {
@@ -213,8 +213,8 @@ impl<R: TaskRunner, C: Clock> Run<'_, R, C> {
         }
     }
 
-    /// A branch under way. Its type is named, unlike that of an `async fn`, because scopes contain
-    /// branches and branches contain scopes.
+    /// A running branch. Its type is named, unlike that of an `async fn`, because scopes contain branches
+    /// and branches contain scopes.
     fn branch<'b>(
         &'b self,
         scope: &'b Scope,
@@ -232,8 +232,8 @@ impl<R: TaskRunner, C: Clock> Run<'_, R, C> {
 
 /// A Task's `TimeoutSeconds` and `HeartbeatSeconds`, of which the second must be the smaller.
 ///
-/// A heartbeat is sent by an activity or with a task token, neither of which Express has: so for
-/// the calls that are left the number is checked, and nothing ever comes of it.
+/// Heartbeats come from activities or with task tokens, and Express has neither. So the number is
+/// checked, but has no further effect.
 fn evaluate_limits(task: &Task, scene: &Scene<'_>) -> Result<(Option<u32>, Option<u32>), EvaluationError> {
     const EXPECTED: &str = "a whole number from 1 to 99999999";
     let seconds = |seconds: &Option<Whole>| {

@@ -1,10 +1,10 @@
-//! The rules of the language, a small case for each.
+//! The rules of the language, with a small case for each.
 //!
-//! The cases are data: a definition, an input, what its Tasks are answered, and what must come of it.
+//! The cases are data: a definition, an input, the answers to its Tasks, and the expected result.
 //! Each names the section that says so in `source`: `spec` is the Amazon States Language,
 //! <https://states-language.net/spec.html>; `dg` the Step Functions developer guide,
-//! <https://docs.aws.amazon.com/step-functions/latest/dg/>. Where documents are silent, `chosen` says
-//! after whom a decision was made: `LocalStack` are its tests' recordings of what AWS did
+//! <https://docs.aws.amazon.com/step-functions/latest/dg/>. Where the documents are silent, `chosen` says
+//! on whose evidence it was decided: `LocalStack` means its tests' recordings of what AWS did
 //! (<https://github.com/localstack/localstack>, `tests/aws/services/stepfunctions`).
 
 #![allow(clippy::unwrap_used)]
@@ -40,7 +40,7 @@ struct Case {
     expect: Expected,
 }
 
-/// What is not named is not looked at.
+/// Fields that are not named are not checked.
 #[derive(Deserialize)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 struct Expected {
@@ -52,14 +52,14 @@ struct Expected {
     cause_contains: Option<String>,
     path: Option<Vec<String>>,
     attempts: Option<BTreeMap<String, usize>>,
-    /// What a state's last attempt was given.
+    /// The arguments of a state's last attempt.
     arguments: Option<BTreeMap<String, Value>>,
     elapsed_seconds: Option<f64>,
-    /// The bounds of a time that is drawn.
+    /// The bounds of a random time.
     elapsed_between: Option<(f64, f64)>,
     events: Option<Vec<String>>,
-    /// The definition is refused: for each fault `line state field` as far as they are there, and
-    /// words of its rule.
+    /// The definition is refused: for each fault `line state field`, as far as given, and words of its
+    /// rule.
     refused: Option<Vec<Refused>>,
 }
 
@@ -72,7 +72,7 @@ struct Refused {
     line: Option<usize>,
 }
 
-/// Tells `"output": null` from no `output`.
+/// Distinguishes `"output": null` from no `output`.
 fn present<'de, D: serde::Deserializer<'de>>(deserializer: D) -> Result<Option<Value>, D::Error> {
     Value::deserialize(deserializer).map(Some)
 }
@@ -99,7 +99,7 @@ impl Case {
         MockConfig::parse(&config.to_string()).unwrap().case("Case", None).unwrap().starting_at(EPOCH_MS)
     }
 
-    /// What differs from what is expected.
+    /// The differences from the expected result.
     fn differences(&self) -> Vec<String> {
         assert!(self.source.starts_with("spec ") || self.source.starts_with("dg/"), "{}: {}", self.rule, self.source);
         assert_ne!(self.chosen.as_deref(), Some(""), "{}", self.rule);
@@ -168,7 +168,7 @@ fn compare(expected: &Expected, execution: &Execution) -> Vec<String> {
     differences
 }
 
-/// Runs every case of a file, and tells all that is wrong at once.
+/// Runs every case of a file, and reports all failures at once.
 fn hold(cases: &str) {
     let cases: Vec<Case> = serde_json::from_str(cases).unwrap();
     let failed: Vec<String> = cases

@@ -13,7 +13,7 @@ pub struct Generated {
     pub input: Value,
 }
 
-/// A scope before its states have names: any number of them, each leading to the next one.
+/// A scope before its states have names: any number of states, each leading to the next.
 #[derive(Debug, Clone)]
 struct Scope(Vec<State>);
 
@@ -25,7 +25,7 @@ struct State {
     retry: Vec<Value>,
     /// The errors that are caught; the catcher leads to a later state.
     catch: Vec<&'static str>,
-    /// Where a Choice rule or a catcher leads, counted onwards from the state, modulo what there is.
+    /// Where a Choice rule or a catcher leads: an index into the later states, modulo their number.
     jump: usize,
     responses: Vec<Response>,
 }
@@ -56,7 +56,7 @@ enum Kind {
     Fail(Value),
 }
 
-/// Values as they stand in fields. Some of them fail, each in a way of its own.
+/// Values for fields. Some of them fail, each in a different way.
 fn value() -> impl Strategy<Value = Value> {
     select(vec![
         json!(1),
@@ -78,7 +78,7 @@ fn value() -> impl Strategy<Value = Value> {
     ])
 }
 
-/// Numbers of seconds or of iterations, and what should be one.
+/// Numbers of seconds or iterations, and values that should be one.
 fn number() -> impl Strategy<Value = Value> {
     select(vec![
         json!(0),
@@ -186,7 +186,7 @@ fn leaf() -> BoxedStrategy<Scope> {
 
 pub fn generated() -> impl Strategy<Value = Generated> {
     let scope = vec(state(vec(state(leaf()), 1..3).prop_map(Scope).boxed()), 1..6).prop_map(Scope);
-    // Mostly a limit that is reached; sometimes none, or one beyond that of Express.
+    // Mostly a limit that is reached; sometimes none, or one above that of Express.
     let limit_s = prop_oneof![8 => (1..100_u32).prop_map(Some), 1 => Just(Some(1000)), 1 => Just(None)];
     (scope, limit_s, value(), proptest::num::u64::ANY).prop_map(|(scope, limit_s, input, seed)| {
         let mut build = Build { mocks: Mocks::new().starting_at(0).seeded(seed), states: 0 };
@@ -210,9 +210,9 @@ struct Build {
 
 impl Build {
     fn scope(&mut self, scope: &Scope, depth: usize) -> Value {
-        // An empty scope is what the innermost Parallels and Maps are given.
+        // The innermost Parallels and Maps get an empty scope.
         let mut states = if scope.0.is_empty() { vec![of_kind(Kind::Pass)] } else { scope.0.clone() };
-        // The last one must not lead on: there is nowhere but back to itself, in no time.
+        // The last one must not lead on: it could only lead to itself, which takes no time.
         if states.last().is_some_and(|last| matches!(last.kind, Kind::Choice { .. }) || !last.catch.is_empty()) {
             states.push(of_kind(Kind::Succeed));
         }
@@ -227,7 +227,7 @@ impl Build {
             built.insert(names[index].clone(), self.state(state, index, &names, depth));
         }
         self.loop_back(&mut built, &names[0]);
-        // What an end in the middle cuts off is not reached from it: another way has to lead there.
+        // States after an end in the middle are cut off from it: another way has to lead there.
         let last = self.join(&mut built, &states, &names);
         json!({"StartAt": last, "States": built})
     }
@@ -324,7 +324,7 @@ impl Build {
         if let Some(output) = state.output.as_ref().filter(|_| !matches!(kind, Kind::Fail(_))) {
             built["Output"] = output.clone();
         }
-        // A name for each depth: an inner scope may not assign an outer one's.
+        // One name for each depth: an inner scope may not assign a name of an outer one.
         if let Some(value) = state.assign.as_ref().filter(|_| !is_end(kind)) {
             built["Assign"] = json!({ (["v", "w", "u"][depth.min(2)]): value });
         }

@@ -1,11 +1,11 @@
-//! What makes a history well formed.
+//! Checks that a history is well formed.
 
 use std::collections::BTreeMap;
 
 use engine::mock::Execution;
 use engine::{Event, EventKind, Status};
 
-/// What is broken in the history, if anything is.
+/// Returns what is wrong with the history, if anything is.
 pub fn check(execution: &Execution) -> Result<(), String> {
     let events = execution.history.events();
     check_order(&events)?;
@@ -15,7 +15,7 @@ pub fn check(execution: &Execution) -> Result<(), String> {
     check_iterations(execution, &events)
 }
 
-/// Ids count up, an event follows an earlier one, and times never go back.
+/// Ids count up, every event follows an earlier one, and times never go back.
 fn check_order(events: &[Event]) -> Result<(), String> {
     for (index, event) in events.iter().enumerate() {
         if event.id != index as u64 + 1 || event.previous_event_id >= event.id {
@@ -28,7 +28,7 @@ fn check_order(events: &[Event]) -> Result<(), String> {
     }
 }
 
-/// It begins with its start, ends with its end, and has neither in between.
+/// The start comes first and the end last, and neither comes in between.
 fn check_ends(execution: &Execution, events: &[Event]) -> Result<(), String> {
     let ends = match execution.status() {
         Status::Succeeded => "ExecutionSucceeded",
@@ -44,8 +44,8 @@ fn check_ends(execution: &Execution, events: &[Event]) -> Result<(), String> {
     Ok(())
 }
 
-/// Each state that was entered was left, was stopped, or failed; none was left more often than
-/// entered. What failed for good without an event of its own is a state that nothing can stop.
+/// Each state that was entered was left, was stopped, or failed; none was left more times than it was
+/// entered. A state that failed for good without its own event is one that nothing can stop.
 fn check_states(execution: &Execution, events: &[Event]) -> Result<(), String> {
     let mut open: BTreeMap<(&str, &str), i64> = BTreeMap::new();
     for event in events {
@@ -61,8 +61,8 @@ fn check_states(execution: &Execution, events: &[Event]) -> Result<(), String> {
             _ => {}
         }
     }
-    // An execution that succeeded left every state that can wait; one that did not has ended in one
-    // state at most, for all that ran beside it was stopped.
+    // An execution that succeeded left every state that can wait. One that did not ended in at most one
+    // state, because everything that ran in parallel was stopped.
     let waiting: Vec<_> = open
         .iter()
         .filter(|((state_type, _), count)| **count > 0 && matches!(*state_type, "Task" | "Wait" | "Parallel" | "Map"))
@@ -79,7 +79,7 @@ fn check_states(execution: &Execution, events: &[Event]) -> Result<(), String> {
     Ok(())
 }
 
-/// Every attempt that was scheduled began, and came to one end. Mocks answer at once.
+/// Every scheduled attempt began, and ended once. Mocks answer at once.
 fn check_attempts(events: &[Event]) -> Result<(), String> {
     let mut counts: BTreeMap<&str, [usize; 3]> = BTreeMap::new();
     for event in events {
@@ -98,8 +98,8 @@ fn check_attempts(events: &[Event]) -> Result<(), String> {
     }
 }
 
-/// Every iteration that began came to one end, unless the execution was stopped, or a Parallel or Map
-/// around it.
+/// Every iteration that began ended once, unless the execution, or a Parallel or Map around it, was
+/// stopped.
 fn check_iterations(execution: &Execution, events: &[Event]) -> Result<(), String> {
     let (mut begun, mut ended) = (0_usize, 0_usize);
     let mut stopped_around = false;

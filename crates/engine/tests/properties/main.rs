@@ -1,5 +1,5 @@
-//! What holds for any definition: it ends, it does not panic, and its history is well formed; and
-//! the loader takes or refuses any text.
+//! Properties of every definition: it ends, it does not panic, and its history is well formed. The
+//! loader accepts or refuses any text.
 //!
 //! A failure prints the smallest definition that shows it; `PROPTEST_CASES` sets how many are tried.
 
@@ -60,10 +60,10 @@ proptest! {
     #![proptest_config(ProptestConfig { cases: cases(4096), failure_persistence: None, ..ProptestConfig::default() })]
 
     #[test]
-    fn the_loader_takes_or_refuses_whatever_it_is_given(mutation in mutations::mutated()) {
+    fn the_loader_accepts_or_refuses_any_text(mutation in mutations::mutated()) {
         let Mutation(text) = mutation;
         match StateMachine::load(&text) {
-            // What it takes runs: it calls nothing that is mocked, so it fails or stops there.
+            // A definition that it accepts runs. Nothing is mocked, so it fails or stops at a call.
             Ok(machine) => {
                 let _ = Mocks::new().execute(&machine, json!({"n": 7}));
             }

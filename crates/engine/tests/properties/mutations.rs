@@ -1,4 +1,4 @@
-//! Texts near to definitions: real ones with parts taken out, put in, exchanged and broken.
+//! Texts close to definitions: real ones with parts removed, added, exchanged and broken.
 
 use std::sync::LazyLock;
 
@@ -11,7 +11,7 @@ use serde_json::{Value, json};
 #[derive(Debug, Clone)]
 pub struct Mutation(pub String);
 
-/// The definition that ships, and those of the conformance suite.
+/// The shipped definition, and those of the conformance suite.
 static CORPUS: LazyLock<Vec<Value>> = LazyLock::new(|| {
     let mut corpus = vec![serde_json::from_str(include_str!("../../../../statemachine/order-saga.asl.json")).unwrap()];
     for area in [
@@ -38,7 +38,7 @@ static CORPUS: LazyLock<Vec<Value>> = LazyLock::new(|| {
     corpus
 });
 
-/// One change of the value, at a place that the index tells.
+/// One change of the value, at the place of the index.
 #[derive(Debug, Clone)]
 enum Change {
     Remove(Index),

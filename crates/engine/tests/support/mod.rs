@@ -12,7 +12,7 @@ use engine::{
 };
 use serde_json::{Value, json};
 
-/// 2026-03-14T01:59:00Z, when every execution of a test begins.
+/// 2026-03-14T01:59:00Z, the start of every execution in a test.
 pub const EPOCH_MS: i64 = 1_773_453_540_000;
 
 /// One answer to a Task.
@@ -45,7 +45,7 @@ impl Answer {
     }
 }
 
-/// Answers each state's attempts in order; the last answer holds for all further ones.
+/// Answers each state's attempts in order; the last answer applies to all further attempts.
 #[derive(Debug, Default, Clone)]
 pub struct Script {
     answers: Arc<Mutex<HashMap<String, VecDeque<Answer>>>>,
@@ -67,7 +67,7 @@ impl Script {
         self.requests.lock().unwrap().clone()
     }
 
-    /// How often a state was attempted.
+    /// How many times a state was attempted.
     pub fn attempts(&self, state: &str) -> usize {
         self.requests().iter().filter(|request| &*request.state == state).count()
     }
@@ -94,7 +94,7 @@ impl TaskRunner for Script {
     }
 }
 
-/// An execution that came to its end.
+/// A finished execution.
 pub struct Ended {
     pub outcome: Outcome,
     pub history: History,
@@ -183,7 +183,7 @@ pub fn task(fields: Value) -> Value {
     state
 }
 
-/// Sets the members of `fields` in `state`; `null` takes one away.
+/// Sets the members of `fields` in `state`; `null` removes one.
 pub fn merge(state: &mut Value, fields: Value) {
     for (name, value) in fields.as_object().unwrap() {
         match value {

@@ -358,7 +358,7 @@ async fn errors_arrive_under_the_names_that_the_definition_matches() {
             let error = system.processes.process(function).invoke(&garbage).await.unwrap_err();
             assert_eq!(error.error_type, "InvalidOrder", "{function} {garbage}: {error:?}");
             let expected = match garbage["action"].as_str() {
-                Some("fly") => "there is no action fly; there are ",
+                Some("fly") => "unknown action fly; the actions are ",
                 _ => "read the input of the task: ",
             };
             assert!(error.error_message.starts_with(expected), "{function} {garbage}: {error:?}");

@@ -127,7 +127,7 @@ fn names(declaration: &Declaration) -> Vec<&str> {
     declaration.actions().map(|action| action.name.as_str()).collect()
 }
 
-/// Checks that a step's function would take this payload.
+/// Checks whether a step's function would accept this payload.
 ///
 /// # Errors
 /// [`InvalidInput`].

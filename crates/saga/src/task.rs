@@ -30,14 +30,14 @@ pub trait NamedError: Error + Send + Sync + 'static {
     }
 }
 
-/// Why a task does not take an input.
+/// An input that the task cannot act on.
 #[derive(Debug, thiserror::Error)]
 pub enum InvalidInput {
     /// It does not have the shape of the task's input.
     #[error("read the input of the task")]
     Unreadable(#[from] serde_json::Error),
     /// It asks for an action that the task does not have.
-    #[error("there is no action {action}; there are {known}")]
+    #[error("unknown action {action}; the actions are {known}")]
     UnknownAction {
         /// The action asked for.
         action: String,
@@ -60,7 +60,7 @@ impl InvalidInput {
     }
 }
 
-/// Reads a task's input. Its `action` has to be one of `known`.
+/// Reads a task's input. Its `action` must be one of `known`.
 ///
 /// # Errors
 /// [`InvalidInput`].
@@ -110,14 +110,14 @@ pub trait Task: Send + Sync + 'static {
     /// The actions that its input can ask for.
     fn actions(&self) -> Vec<&str>;
 
-    /// Does what the input asks for. Safe to run any number of times, and to be dropped anywhere.
+    /// Carries out the input. Must be safe to run any number of times, and to be dropped at any point.
     fn run(&self, input: Self::Input) -> impl Future<Output = Result<Self::Output, Self::Error>> + Send;
 }
 
 /// Why a task function failed.
 #[derive(Debug, thiserror::Error)]
 pub enum TaskFailure<E: NamedError> {
-    /// The input is not one that the function takes.
+    /// The function does not accept the input.
     #[error(transparent)]
     InvalidOrder(#[from] InvalidInput),
     /// The output is not JSON.

@@ -140,7 +140,7 @@ impl TaskHandler {
         (self.invoke)(payload)
     }
 
-    /// Checks that it would take this payload.
+    /// Checks whether it accepts this payload.
     ///
     /// # Errors
     /// [`PayloadError`].

@@ -5,6 +5,17 @@ use std::path::{Path, PathBuf};
 
 const ROOT: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/..");
 
+const DOCUMENTS: [&str; 8] = [
+    "README.md",
+    "ARCHITECTURE.md",
+    "CHANGELOG.md",
+    "CONTRIBUTING.md",
+    "SECURITY.md",
+    "crates/engine/README.md",
+    "examples/README.md",
+    "terraform/README.md",
+];
+
 fn read(path: &Path) -> String {
     std::fs::read_to_string(path).unwrap_or_else(|error| panic!("{}: {error}", path.display()))
 }
@@ -18,7 +29,7 @@ fn links(text: &str) -> Vec<&str> {
 
 #[test]
 fn every_link_leads_to_a_file_or_a_folder() {
-    for document in ["README.md", "ARCHITECTURE.md", "terraform/README.md", "crates/engine/README.md"] {
+    for document in DOCUMENTS {
         let path = PathBuf::from(ROOT).join(document);
         let text = read(&path);
         for link in links(&text) {
@@ -44,5 +55,21 @@ fn everything_is_where_the_readme_says() {
         let row = section.lines().find(|line| line.contains(question)).unwrap_or_else(|| panic!("{question}"));
         let place = links(row)[0];
         assert!(read(&Path::new(ROOT).join(place)).contains(found), "{question} {place} does not have {found:?}");
+    }
+}
+
+#[test]
+fn every_example_is_in_its_readme_and_says_what_it_does() {
+    let folder = Path::new(ROOT).join("examples");
+    let readme = std::fs::read_to_string(folder.join("README.md")).unwrap();
+    for entry in std::fs::read_dir(folder).unwrap() {
+        let path = entry.unwrap().path();
+        let name = path.file_name().unwrap().to_str().unwrap().to_owned();
+        if path.extension().is_none_or(|extension| extension != "sh") || name == "lib.sh" {
+            continue;
+        }
+        assert!(readme.contains(&format!("`{name}")), "{name} is not in the README");
+        let text = std::fs::read_to_string(&path).unwrap();
+        assert!(text.lines().nth(1).is_some_and(|line| line.starts_with("# ")), "{name} does not say what it does");
     }
 }

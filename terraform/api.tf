@@ -210,7 +210,7 @@ resource "aws_api_gateway_deployment" "this" {
 }
 
 resource "aws_cloudwatch_log_group" "api" {
-  name              = "/aws/apigateway/${local.name}"
+  name              = local.api_log_group
   retention_in_days = var.log_retention_days
   kms_key_id        = local.key_arn
 }

@@ -39,20 +39,82 @@ locals {
     Resource = "*"
   }
 
-  # What the data services do with the customer managed key on the caller's behalf. The key can be used only
-  # through them.
-  key_statements = [
-    for key_arn in local.key_arn[*] : {
-      Effect   = "Allow"
-      Action   = ["kms:Decrypt", "kms:GenerateDataKey"]
-      Resource = key_arn
-      Condition = {
-        StringEquals = {
-          "kms:ViaService" = [for service in ["dynamodb", "lambda", "sqs", "states"] : "${service}.${var.region}.amazonaws.com"]
-        }
-      }
-    }
+  # How each function's role uses the customer managed key: its own environment, and what it reads and writes. A
+  # service that calls KMS on the caller's behalf is named in kms:ViaService. Lambda calls KMS with the role itself when
+  # it decrypts the environment, so kms:ViaService would refuse that.
+  function_key_uses = {
+    for name, declared in local.declarations : name => concat(
+      [
+        # https://docs.aws.amazon.com/lambda/latest/dg/configuration-envvars-encryption.html
+        # A published version has its number at the end.
+        {
+          actions   = ["kms:Decrypt"]
+          condition = { ArnLike = { "kms:EncryptionContext:aws:lambda:FunctionArn" = [local.function_arns[name], "${local.function_arns[name]}:*"] } }
+        },
+      ],
+      [
+        # https://docs.aws.amazon.com/amazondynamodb/latest/developerguide/encryption.usagenotes.html
+        for tables in [keys(declared.uses.tables)] : {
+          actions = ["kms:Decrypt"]
+          condition = {
+            StringEquals = {
+              "kms:ViaService"                               = "dynamodb.${var.region}.amazonaws.com"
+              "kms:EncryptionContext:aws:dynamodb:tableName" = [for table in tables : lookup(local.table_names, table, "")]
+            }
+          }
+        } if length(tables) > 0
+      ],
+      [
+        # A sender generates data keys and reads them back, a receiver only reads them.
+        # https://docs.aws.amazon.com/AWSSimpleQueueService/latest/SQSDeveloperGuide/sqs-key-management.html
+        for queues in [{
+          sends    = concat(keys(declared.uses.queues), [for schedule in declared.schedules : schedule.failures if schedule.failures != null])
+          receives = keys(declared.receives)
+          }] : {
+          actions   = concat(["kms:Decrypt"], length(queues.sends) > 0 ? ["kms:GenerateDataKey"] : [])
+          condition = local.through_queues
+        } if length(queues.sends) + length(queues.receives) > 0
+      ],
+      [
+        # Other calls of the workflow do not decrypt anything for their caller.
+        # https://docs.aws.amazon.com/step-functions/latest/dg/encryption-at-rest.html
+        for operation in declared.uses.workflow : {
+          actions = ["kms:Decrypt"]
+          condition = {
+            StringEquals = { "kms:ViaService" = "states.${var.region}.amazonaws.com" }
+            ArnLike      = local.workflow_context
+          }
+        } if operation == "StartSyncExecution"
+      ],
+    )
+  }
+
+  # Step Functions calls KMS with the state machine's role itself: kms:ViaService would refuse that.
+  # https://docs.aws.amazon.com/step-functions/latest/dg/encryption-at-rest.html
+  state_machine_key_uses = [
+    { actions = ["kms:Decrypt", "kms:GenerateDataKey"], condition = { ArnLike = local.workflow_context } },
+    { actions = ["kms:GenerateDataKey"], condition = local.log_delivery_context },
   ]
+
+  # EventBridge Scheduler decrypts a schedule's input with the schedule's role, not on anyone's behalf: kms:ViaService
+  # would refuse that. https://docs.aws.amazon.com/scheduler/latest/UserGuide/encryption-rest.html
+  # It sends what it could not deliver with the same role, as any other sender.
+  # https://docs.aws.amazon.com/scheduler/latest/UserGuide/configuring-schedule-dlq.html
+  scheduler_key_uses = concat(
+    [
+      {
+        actions   = ["kms:Decrypt"]
+        condition = { ArnEquals = { "kms:EncryptionContext:aws:scheduler:schedule:arn" = values(local.schedule_arns) } }
+      },
+    ],
+    [
+      for queues in [[for schedule in values(local.schedules) : schedule.failures if schedule.failures != null]] :
+      { actions = ["kms:Decrypt", "kms:GenerateDataKey"], condition = local.through_queues } if length(queues) > 0
+    ],
+  )
+
+  through_queues   = { StringEquals = { "kms:ViaService" = "sqs.${var.region}.amazonaws.com" } }
+  workflow_context = { "kms:EncryptionContext:aws:states:stateMachineArn" = [local.state_machine_arn, "${local.state_machine_arn}:*"] }
 
   # What Lambda does on a function's behalf besides writing logs and traces: it receives the function's messages, and
   # sends failed runs to their queue.
@@ -122,7 +184,7 @@ resource "aws_iam_role_policy" "function_runtime" {
         {
           Effect   = "Allow"
           Action   = ["logs:CreateLogStream", "logs:PutLogEvents"]
-          Resource = "arn:${local.partition}:logs:${var.region}:${local.account_id}:log-group:/aws/lambda/${local.function_names[each.key]}:log-stream:*"
+          Resource = "arn:${local.partition}:logs:${var.region}:${local.account_id}:log-group:${local.function_log_groups[each.key]}:log-stream:*"
         },
         local.trace_statement,
       ],
@@ -133,7 +195,11 @@ resource "aws_iam_role_policy" "function_runtime" {
           Resource = statement.resource
         }
       ],
-      local.key_statements,
+      flatten([
+        for key_arn in local.key_arn[*] : [
+          for use in local.function_key_uses[each.key] : { Effect = "Allow", Action = use.actions, Resource = key_arn, Condition = use.condition }
+        ]
+      ]),
     )
   })
 }
@@ -183,15 +249,13 @@ resource "aws_iam_role_policy" "state_machine" {
         Action   = concat(local.trace_statement.Action, ["xray:GetSamplingRules", "xray:GetSamplingTargets"])
         Resource = "*"
       },
-      ], [
-      # Used directly too: an encrypted state machine encrypts its log lines for delivery.
-      # https://docs.aws.amazon.com/step-functions/latest/dg/encryption-at-rest.html
-      for key_arn in local.key_arn[*] : {
-        Effect   = "Allow"
-        Action   = ["kms:Decrypt", "kms:GenerateDataKey"]
-        Resource = key_arn
-      }
-    ])
+      ],
+      flatten([
+        for key_arn in local.key_arn[*] : [
+          for use in local.state_machine_key_uses : { Effect = "Allow", Action = use.actions, Resource = key_arn, Condition = use.condition }
+        ]
+      ]),
+    )
   })
 }
 
@@ -232,7 +296,11 @@ resource "aws_iam_role_policy" "scheduler" {
           Resource = lookup(local.queue_arns, queue, null)
         }
       ],
-      local.key_statements,
+      flatten([
+        for key_arn in local.key_arn[*] : [
+          for use in local.scheduler_key_uses : { Effect = "Allow", Action = use.actions, Resource = key_arn, Condition = use.condition }
+        ]
+      ]),
     )
   })
 }

@@ -3,7 +3,7 @@
 resource "aws_cloudwatch_log_group" "function" {
   for_each = local.functions
 
-  name              = "/aws/lambda/${local.function_names[each.key]}"
+  name              = local.function_log_groups[each.key]
   retention_in_days = var.log_retention_days
   kms_key_id        = local.key_arn
 }

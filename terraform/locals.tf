@@ -105,6 +105,14 @@ locals {
   function_names = { for function in keys(local.declarations) : function => "${local.name}-${function}" }
   function_arns  = { for function, name in local.function_names : function => "arn:${local.partition}:lambda:${var.region}:${local.account_id}:function:${name}" }
 
+  # A log group's ARN is the encryption context in which CloudWatch Logs uses the key, so kms.tf needs them all.
+  function_log_groups     = { for function, name in local.function_names : function => "/aws/lambda/${name}" }
+  api_log_group           = "/aws/apigateway/${local.name}"
+  state_machine_log_group = "/aws/vendedlogs/states/${local.name}" # see state_machine.tf
+  waf_log_group           = "aws-waf-logs-${local.name}"           # AWS requires this prefix.
+
+  schedule_arns = { for function, name in local.schedule_names : function => "arn:${local.partition}:scheduler:${var.region}:${local.account_id}:schedule/default/${local.name}-${name}" }
+
   state_machine_arn = "arn:${local.partition}:states:${var.region}:${local.account_id}:stateMachine:${local.name}"
   # Executions are started by the alias.
   workflow_arn = "${local.state_machine_arn}:${local.alias}"

@@ -3,7 +3,7 @@
 resource "aws_cloudwatch_log_group" "state_machine" {
   # Under this prefix AWS keeps one resource policy for all log groups. Otherwise each would need its own, and their
   # number is limited.
-  name              = "/aws/vendedlogs/states/${local.name}"
+  name              = local.state_machine_log_group
   retention_in_days = var.log_retention_days
   kms_key_id        = local.key_arn
 }

@@ -230,7 +230,7 @@ variable "include_execution_data" {
 }
 
 variable "kms_key_arn" {
-  description = "Your own KMS key, instead of one that this stack creates; requires enable_customer_managed_key. Its policy must allow what the policy in kms.tf allows: use by CloudWatch Logs, log delivery and CloudWatch alarms, and by roles whose IAM policies permit it."
+  description = "Your own KMS key, instead of one that this stack creates; requires enable_customer_managed_key. Its policy must allow what the policy in kms.tf allows: use by CloudWatch Logs for the log groups of this stack, by log delivery, by CloudWatch alarms, and by roles whose IAM policies permit it."
   type        = string
   default     = null
 

@@ -113,8 +113,7 @@ resource "aws_wafv2_web_acl_association" "this" {
 resource "aws_cloudwatch_log_group" "waf" {
   count = length(aws_wafv2_web_acl.this)
 
-  # AWS requires this prefix.
-  name              = "aws-waf-logs-${local.name}"
+  name              = local.waf_log_group
   retention_in_days = var.log_retention_days
   kms_key_id        = local.key_arn
 }

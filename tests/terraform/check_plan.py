@@ -9,6 +9,8 @@ it, so this is reachability as the compiler sees it, through every crate. A tran
 writes. Their kinds are read from the sources of the function, of the crates that own the tables it writes, and
 of the fences.
 
+The key: each service that uses the customer managed key must be allowed to, and nobody else. See key_use.py.
+
 The local stack: `cargo run --example local_stack` prints its shape. The plan must have the same tables (keys,
 attributes, indexes, time to live), queues (visibility timeout, redrive), time limits of functions, and batch
 sizes of received messages.
@@ -22,6 +24,8 @@ import pathlib
 import re
 import sys
 import zipfile
+
+from key_use import as_list, check_key
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
 
@@ -93,16 +97,18 @@ def called_actions(function, zip_path):
     return actions
 
 
-def as_list(value):
-    return value if isinstance(value, list) else [value]
-
-
 class Plan:
     def __init__(self, path):
         resources = json.loads(pathlib.Path(path).read_text())["planned_values"]["root_module"]["resources"]
         self.resources = {resource["address"]: resource.get("values", {}) for resource in resources}
         # Every name begins with the name of the stack.
         self.prefix = self.resources["aws_sfn_state_machine.this"]["name"] + "-"
+        # Any ARN of this stack names its partition, its region and its account.
+        workflow = self.instances("aws_iam_role_policy.function_calls")["intake"]["policy"]
+        _, self.partition, _, self.region, self.account = re.search(r"arn:[^\"]*:states:[^\"]*", workflow).group().split(":")[:5]
+
+    def arn(self, service, rest):
+        return f"arn:{self.partition}:{service}:{self.region}:{self.account}:{rest}"
 
     def instances(self, kind):
         """The instances of a resource, by key."""
@@ -216,6 +222,7 @@ def main():
     plan = Plan(arguments.plan)
     findings = [
         *check_permissions(plan, arguments.zips),
+        *check_key(plan),
         *check_local(plan, json.loads(arguments.local.read_text())),
     ]
     for finding in findings:

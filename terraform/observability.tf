@@ -319,7 +319,7 @@ resource "aws_cloudwatch_query_definition" "this" {
     "slow and failed requests" = {
       log_groups = [aws_cloudwatch_log_group.api.name]
       query      = <<-EOT
-        fields @timestamp, method, path, status, latencyMs, integrationMs, integrationError, requestId, traceId
+        fields @timestamp, method, route, status, latencyMs, integrationMs, integrationError, requestId, traceId
         | filter status >= 500 or latencyMs > 3000
         | sort @timestamp desc
         | limit 200

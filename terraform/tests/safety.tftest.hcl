@@ -314,8 +314,12 @@ run "safe_by_default" {
     error_message = "An access log line has to be JSON with the fields that an investigation starts from."
   }
   assert {
-    condition     = !strcontains(aws_api_gateway_stage.this.access_log_settings[0].format, "sourceIp")
-    error_message = "The access log must not have clients' addresses: they are personal data."
+    condition     = length(setintersection(values(jsondecode(aws_api_gateway_stage.this.access_log_settings[0].format)), ["$context.identity.sourceIp", "$context.identity.userAgent", "$context.path"])) == 0
+    error_message = "The access log must not have clients' addresses or the ids in paths: they are personal data."
+  }
+  assert {
+    condition     = aws_api_gateway_method_settings.this.settings[0].logging_level == "OFF"
+    error_message = "API Gateway must not write to a log group that this stack does not own."
   }
   assert {
     condition     = aws_api_gateway_stage.this.xray_tracing_enabled

@@ -183,6 +183,8 @@ SAFETY = [
     # The API.
     Mutation("a route dropped", "test", "those of openapi.yaml", drop(INTAKE, "routes", "POST /orders/{orderId}/cancel")),
     test("routes without a key", "needs an API key", "api.tf", "api_key_required     = true", "api_key_required     = false"),
+    test("customers' ids in the access log", "or the ids in paths", "api.tf", '"$context.resourcePath"', '"$context.path"'),
+    test("a log group that nobody owns", "that this stack does not own", "api.tf", 'logging_level = "OFF"', 'logging_level = "ERROR"'),
     test("bodies in the gateway's log", "must not log bodies", "api.tf", "data_trace_enabled     = false", "data_trace_enabled     = true"),
     test("bodies checked by the gateway", "The functions check bodies", "api.tf", "validate_request_body       = false", "validate_request_body       = true"),
     test("the gateway's own error bodies", "problem documents", "api.tf", "'application/problem+json'", "'application/json'"),

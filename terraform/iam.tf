@@ -1,5 +1,7 @@
 # Who may do what. A function's role allows only what its code calls (`function_calls`, which a check compares
 # with the code) and what Lambda does on its behalf (`function_runtime`).
+#
+# Roles and policies are replaced before the former ones are destroyed, so that nothing is without a role meanwhile.
 
 locals {
   # What the code of each function calls, according to its function.json. A transaction needs the action of each
@@ -139,7 +141,7 @@ locals {
 resource "aws_iam_role" "function" {
   for_each = local.functions
 
-  name        = local.function_names[each.key]
+  name        = "${local.function_names[each.key]}-${local.region_name}"
   description = "The ${each.key} function of ${local.name}"
 
   assume_role_policy = jsonencode({
@@ -152,6 +154,10 @@ resource "aws_iam_role" "function" {
   })
 
   depends_on = [terraform_data.declarations]
+
+  lifecycle {
+    create_before_destroy = true
+  }
 }
 
 resource "aws_iam_role_policy" "function_calls" {
@@ -170,6 +176,10 @@ resource "aws_iam_role_policy" "function_calls" {
       }
     ]
   })
+
+  lifecycle {
+    create_before_destroy = true
+  }
 }
 
 resource "aws_iam_role_policy" "function_runtime" {
@@ -202,12 +212,16 @@ resource "aws_iam_role_policy" "function_runtime" {
       ]),
     )
   })
+
+  lifecycle {
+    create_before_destroy = true
+  }
 }
 
 # --- State machine --------------------------------------------------------------------------------
 
 resource "aws_iam_role" "state_machine" {
-  name        = "${local.name}-state-machine"
+  name        = "${local.name}-state-machine-${local.region_name}"
   description = "The state machine of ${local.name}"
 
   assume_role_policy = jsonencode({
@@ -220,6 +234,10 @@ resource "aws_iam_role" "state_machine" {
       Condition = { StringEquals = { "aws:SourceAccount" = local.account_id } }
     }]
   })
+
+  lifecycle {
+    create_before_destroy = true
+  }
 }
 
 resource "aws_iam_role_policy" "state_machine" {
@@ -257,12 +275,16 @@ resource "aws_iam_role_policy" "state_machine" {
       ]),
     )
   })
+
+  lifecycle {
+    create_before_destroy = true
+  }
 }
 
 # --- Schedule -------------------------------------------------------------------------------------
 
 resource "aws_iam_role" "scheduler" {
-  name        = "${local.name}-scheduler"
+  name        = "${local.name}-scheduler-${local.region_name}"
   description = "The schedules of ${local.name}"
 
   assume_role_policy = jsonencode({
@@ -274,6 +296,10 @@ resource "aws_iam_role" "scheduler" {
       Condition = { StringEquals = { "aws:SourceAccount" = local.account_id } }
     }]
   })
+
+  lifecycle {
+    create_before_destroy = true
+  }
 }
 
 resource "aws_iam_role_policy" "scheduler" {
@@ -303,6 +329,10 @@ resource "aws_iam_role_policy" "scheduler" {
       ]),
     )
   })
+
+  lifecycle {
+    create_before_destroy = true
+  }
 }
 
 # --- API Gateway's logs ---------------------------------------------------------------------------
@@ -310,7 +340,7 @@ resource "aws_iam_role_policy" "scheduler" {
 resource "aws_iam_role" "api_gateway" {
   count = var.enable_api_gateway_account ? 1 : 0
 
-  name        = "${local.name}-api-gateway"
+  name        = "${local.name}-api-gateway-${local.region_name}"
   description = "API Gateway's logs in this account and region"
 
   assume_role_policy = jsonencode({
@@ -321,6 +351,10 @@ resource "aws_iam_role" "api_gateway" {
       Principal = { Service = "apigateway.amazonaws.com" }
     }]
   })
+
+  lifecycle {
+    create_before_destroy = true
+  }
 }
 
 # The role serves every API of the account, whatever its log group is called, so it has AWS's own policy for this.
@@ -329,4 +363,8 @@ resource "aws_iam_role_policy_attachment" "api_gateway" {
 
   role       = aws_iam_role.api_gateway[0].name
   policy_arn = "arn:${local.partition}:iam::aws:policy/service-role/AmazonAPIGatewayPushToCloudWatchLogs"
+
+  lifecycle {
+    create_before_destroy = true
+  }
 }

@@ -1,7 +1,11 @@
 locals {
-  name       = "${var.name}-${var.environment}"
-  account_id = var.account_id != null ? var.account_id : one(data.aws_caller_identity.current[*].account_id)
-  partition  = startswith(var.region, "cn-") ? "aws-cn" : startswith(var.region, "us-gov-") ? "aws-us-gov" : "aws"
+  name = "${var.name}-${var.environment}"
+  # For what an account has only once, not once per region: roles, dashboards and budgets. A role's name has at most 64
+  # characters, so the region's hyphens are left out.
+  region_name = replace(var.region, "-", "")
+  global_name = "${local.name}-${local.region_name}"
+  account_id  = var.account_id != null ? var.account_id : one(data.aws_caller_identity.current[*].account_id)
+  partition   = startswith(var.region, "cn-") ? "aws-cn" : startswith(var.region, "us-gov-") ? "aws-us-gov" : "aws"
 
   tags = merge(var.tags, {
     Project     = var.name

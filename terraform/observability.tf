@@ -261,7 +261,7 @@ locals {
 resource "aws_cloudwatch_dashboard" "this" {
   count = var.enable_dashboard ? 1 : 0
 
-  dashboard_name = local.name
+  dashboard_name = local.global_name
   dashboard_body = jsonencode({
     widgets = concat(
       [{
@@ -338,15 +338,17 @@ resource "aws_budgets_budget" "this" {
   count = var.monthly_budget_usd == null ? 0 : 1
 
   account_id   = local.account_id
-  name         = local.name
+  name         = local.global_name
   budget_type  = "COST"
   time_unit    = "MONTHLY"
   limit_amount = tostring(var.monthly_budget_usd)
   limit_unit   = "USD"
 
+  # user:KEY$VALUE. In a template, a second dollar sign would escape the brace.
+  # https://docs.aws.amazon.com/cli/latest/reference/budgets/create-budget.html
   cost_filter {
     name   = "TagKeyValue"
-    values = ["user:Project$${var.name}"]
+    values = [format("user:Project$%s", local.tags.Project)]
   }
 
   dynamic "notification" {

@@ -16,7 +16,7 @@ output "api_url" {
 
 output "dashboard_url" {
   description = "The dashboard in the console; null if there isn't one."
-  value       = var.enable_dashboard ? "https://${var.region}.console.aws.amazon.com/cloudwatch/home?region=${var.region}#dashboards/dashboard/${local.name}" : null
+  value       = var.enable_dashboard ? "https://${var.region}.console.aws.amazon.com/cloudwatch/home?region=${var.region}#dashboards/dashboard/${local.global_name}" : null
 }
 
 output "executions_url" {

@@ -10,13 +10,17 @@ variable "account_id" {
 }
 
 variable "alarm_emails" {
-  description = "The e-mail addresses that receive alarms. Each has to confirm its subscription once."
+  description = "The e-mail addresses that receive alarms. Each has to confirm its subscription once. Production requires at least one."
   type        = set(string)
   default     = []
 
   validation {
     condition     = alltrue([for email in var.alarm_emails : can(regex("^[^@ ]+@[^@ ]+$", email))])
     error_message = "Each must be an e-mail address."
+  }
+  validation {
+    condition     = var.environment != "production" || length(var.alarm_emails) > 0
+    error_message = "Production requires at least one address: otherwise its alarms reach nobody."
   }
 }
 
@@ -264,7 +268,7 @@ variable "log_retention_days" {
 }
 
 variable "monthly_budget_usd" {
-  description = "The monthly budget in US dollars; null for none. `alarm_emails` are told at 80 % of it, and when the forecast exceeds it. Activate the tag Project as a cost allocation tag."
+  description = "The monthly budget in US dollars; null for none. `alarm_emails` are told at 80 % of it, and when the forecast exceeds it. Activate the tag Project as a cost allocation tag. The budget counts all stacks with this `name`."
   type        = number
   default     = null
 

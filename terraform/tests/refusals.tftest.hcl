@@ -5,8 +5,9 @@ mock_provider "aws" {
 }
 
 variables {
-  account_id  = "123456789012"
-  environment = "production"
+  account_id   = "123456789012"
+  environment  = "production"
+  alarm_emails = ["on-call@example.com"]
 }
 
 run "production_logs_no_orders" {
@@ -73,9 +74,19 @@ run "an_api_has_an_address" {
   expect_failures = [var.enable_execute_api_endpoint]
 }
 
+run "production_s_alarms_reach_somebody" {
+  command = plan
+  variables {
+    alarm_emails = []
+  }
+  expect_failures = [var.alarm_emails]
+}
+
 run "a_budget_tells_somebody" {
   command = plan
   variables {
+    environment        = "staging"
+    alarm_emails       = []
     monthly_budget_usd = 10
   }
   expect_failures = [var.monthly_budget_usd]

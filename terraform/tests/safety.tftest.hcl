@@ -35,8 +35,9 @@ override_resource {
 }
 
 variables {
-  account_id  = "123456789012"
-  environment = "production"
+  account_id   = "123456789012"
+  environment  = "production"
+  alarm_emails = ["on-call@example.com"]
 }
 
 run "safe_by_default" {

@@ -9,6 +9,9 @@ it, so this is reachability as the compiler sees it, through every crate. A tran
 writes. Their kinds are read from the sources of the function, of the crates that own the tables it writes, and
 of the fences.
 
+Names and settings that are wrong only on AWS: a role's name that two regions share, a budget that matches no cost, a
+deployment that every apply repeats.
+
 The key: each service that uses the customer managed key must be allowed to, and nobody else. See key_use.py.
 
 The local stack: `cargo run --example local_stack` prints its shape. The plan must have the same tables (keys,
@@ -107,6 +110,8 @@ class Plan:
         workflow = self.instances("aws_iam_role_policy.function_calls")["intake"]["policy"]
         _, self.partition, _, self.region, self.account = re.search(r"arn:[^\"]*:states:[^\"]*", workflow).group().split(":")[:5]
 
+        self.project = self.resources["aws_sfn_state_machine.this"]["tags_all"]["Project"]
+
     def arn(self, service, rest):
         return f"arn:{self.partition}:{service}:{self.region}:{self.account}:{rest}"
 
@@ -146,6 +151,44 @@ def check_permissions(plan, zips):
                     yield f"{function}: its policy names {resource}, but its environment names {sorted(tables)}"
                 if ("dynamodb:Query" in as_list(statement["Action"])) != ("/index/" in resource):
                     yield f"{function}: queries are on an index, and everything else on the table: {resource}"
+
+
+def check_deployment(plan):
+    """A trigger that is known before anything exists consists of what is written, not of what AWS answers."""
+    if not plan.resources["aws_api_gateway_deployment.this"].get("triggers"):
+        yield "the API's deployment is triggered by what AWS answers, so a second apply would deploy it again"
+
+
+# https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_iam-quotas.html
+LONGEST_ROLE_NAME = 64
+# The longest names of an environment and of a region.
+LONGEST = {"environment": "development", "region": "apsoutheast1", "name": "n" * 20}
+
+
+def check_names(plan):
+    """What is global in an account must have a name of its own in each region: roles, dashboards and budgets."""
+    region = plan.region.replace("-", "")
+    for address, values in plan.resources.items():
+        kind = address.split(".")[0]
+        name = {"aws_iam_role": "name", "aws_cloudwatch_dashboard": "dashboard_name", "aws_budgets_budget": "name"}.get(kind)
+        if name is None:
+            continue
+        if region not in values[name]:
+            yield f"{address} is called {values[name]}, as in every other region of the account"
+        stack = plan.prefix.removesuffix("-")
+        longest = values[name].replace(stack, f"{LONGEST['name']}-{LONGEST['environment']}").replace(region, LONGEST["region"])
+        if kind == "aws_iam_role" and len(longest) > LONGEST_ROLE_NAME:
+            yield f"{address} could be called {longest}, which has {len(longest)} characters; AWS allows {LONGEST_ROLE_NAME}"
+
+
+def check_budget(plan):
+    """A tag filter has the form user:KEY$VALUE, with a tag that the resources have."""
+    for address, values in plan.resources.items():
+        if address.startswith("aws_budgets_budget."):
+            tag = f"user:Project${plan.project}"
+            filters = [(each["name"], each["values"]) for each in values["cost_filter"]]
+            if filters != [("TagKeyValue", [tag])]:
+                yield f"{address} filters costs by {filters}, not by the tag {tag}"
 
 
 def planned_tables(plan):
@@ -223,6 +266,9 @@ def main():
     findings = [
         *check_permissions(plan, arguments.zips),
         *check_key(plan),
+        *check_deployment(plan),
+        *check_names(plan),
+        *check_budget(plan),
         *check_local(plan, json.loads(arguments.local.read_text())),
     ]
     for finding in findings:

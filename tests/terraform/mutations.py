@@ -43,6 +43,10 @@ def test(name, says, file, old, new):
     return Mutation(name, "test", says, replaced(f"terraform/{file}", old, new))
 
 
+def refusals(name, says, file, old, new):
+    return Mutation(name, "refusals", says, replaced(f"terraform/{file}", old, new))
+
+
 def plan(name, says, file, old, new):
     return Mutation(name, "plan", says, replaced(f"terraform/{file}", old, new))
 
@@ -188,7 +192,16 @@ SAFETY = [
     test("bodies in the gateway's log", "must not log bodies", "api.tf", "data_trace_enabled     = false", "data_trace_enabled     = true"),
     test("bodies checked by the gateway", "The functions check bodies", "api.tf", "validate_request_body       = false", "validate_request_body       = true"),
     test("the gateway's own error bodies", "problem documents", "api.tf", "'application/problem+json'", "'application/json'"),
+    plan("a deployment that every apply repeats", "a second apply would deploy it again", "api.tf", "      local.gateway_problems,\n      [for", "      local.gateway_problems,\n      aws_api_gateway_method.this,\n      [for"),
+    # Names that regions share, and costs.
+    plan("a function's role that regions share", 'aws_iam_role.function["intake"] is called order-saga-production-intake', "iam.tf", '"${local.function_names[each.key]}-${local.region_name}"', "local.function_names[each.key]"),
+    plan("a scheduler's role that regions share", "aws_iam_role.scheduler is called order-saga-production-scheduler", "iam.tf", '"${local.name}-scheduler-${local.region_name}"', '"${local.name}-scheduler"'),
+    plan("a role with a name that is too long", "AWS allows 64", "iam.tf", '"${local.name}-state-machine-${local.region_name}"', '"${local.name}-role-of-the-state-machine-${local.region_name}"'),
+    plan("a dashboard that regions share", "aws_cloudwatch_dashboard.this[0] is called", "observability.tf", "dashboard_name = local.global_name", "dashboard_name = local.name"),
+    plan("a budget that regions share", "aws_budgets_budget.this[0] is called", "observability.tf", "name         = local.global_name", "name         = local.name"),
+    plan("a budget that matches no cost", "aws_budgets_budget.this[0] filters costs by", "observability.tf", 'format("user:Project$%s", local.tags.Project)', '"user:Project$${var.name}"'),
     # Recovery and alarms.
+    refusals("alarms of production that reach nobody", "production_s_alarms_reach_somebody", "variables.tf", 'var.environment != "production" || length(var.alarm_emails) > 0', 'var.environment != "production" || length(var.alarm_emails) >= 0'),
     test("no schedule", "every minute", "scheduler.tf", '"ENABLED"', '"DISABLED"'),
     Mutation("a schedule that is rare", "test", "every minute", put(RECOVER, "schedule", "every_minutes", 5)),
     Mutation("failed runs that nobody sees", "test", "has to be seen", put(RECOVER, "schedule", "failures", "parked")),
@@ -263,6 +276,8 @@ class Checks:
         terraform = ["terraform", f"-chdir={tree}/terraform"]
         if check == "test":
             return self.command([*terraform, "test", "-no-color", "-filter=tests/safety.tftest.hcl"])
+        if check == "refusals":
+            return self.command([*terraform, "test", "-no-color", "-filter=tests/refusals.tftest.hcl"])
         if check == "lint":
             return self.command([self.arguments.order_saga, "lint", f"{tree}/{ASL}"])
         planned = f"{tree}/plan"

@@ -52,7 +52,7 @@ locals {
   recovery_dimensions      = { FunctionName = lookup(local.function_names, "recover-orders", "") }
 
   # Each description says what the alarm means and what to do. An alarm rings when `datapoints` of the last `periods`,
-  # each of `seconds`, are beyond the threshold.
+  # each of `seconds`, are beyond the threshold. It watches one metric, or the `expression` over several.
   alarms = merge(
     {
       executions-failed = {
@@ -123,6 +123,42 @@ locals {
       }
     },
     {
+      # 4XXError does not tell them apart from requests for orders that do not exist. Few requests are no share.
+      for status, meaning in local.refused_statuses : "api-${status}" => {
+        description = "More than one request in twenty is answered with ${status}: ${meaning}"
+        expression  = "IF(requests > 100, 100 * FILL(refused, 0) / requests, 0)"
+        metrics = {
+          requests = { namespace = "AWS/ApiGateway", metric = "Count", dimensions = local.api_dimensions, statistic = "Sum" }
+          refused  = { namespace = local.access_log_namespace, metric = "Status${status}", dimensions = {}, statistic = "Sum" }
+        }
+        comparison = "GreaterThanThreshold", threshold = 5
+        seconds    = 300, periods = 3, datapoints = 2, missing = "notBreaching"
+      }
+    },
+    {
+      # https://docs.aws.amazon.com/waf/latest/developerguide/waf-metrics.html
+      for name, rule in {
+        firewall-blocks-key = {
+          metric      = "${local.name}-key-rate", threshold = 0, periods = 1
+          description = "The firewall blocks a client's key, because it sends at twice its rate (client_requests_per_second). Its orders are refused with 403."
+        }
+        firewall-blocks-address = {
+          metric      = "${local.name}-address-rate", threshold = 0, periods = 1
+          description = "The firewall blocks an address (waf_requests_per_five_minutes): an attack, or more clients behind one address than expected."
+        }
+        # Scanners try their luck with every address on the internet, so a few blocked requests mean nothing.
+        firewall-blocks-many = {
+          metric      = "ALL", threshold = 500, periods = 3
+          description = "The firewall has blocked more than 500 requests in each period of five minutes. Its log says which rule blocks them: if they are orders, a rule is wrong."
+        }
+        } : name => {
+        description = rule.description
+        namespace   = "AWS/WAFV2", metric = "BlockedRequests", dimensions = { WebACL = local.name, Region = var.region, Rule = rule.metric }
+        statistic   = "Sum", comparison = "GreaterThanThreshold", threshold = rule.threshold
+        seconds     = 300, periods = rule.periods, datapoints = rule.periods, missing = "notBreaching"
+      } if var.enable_waf
+    },
+    {
       for queue in keys(local.receivers) : "${queue}-waits" => {
         description = "${try(local.queues[queue].description, "")}: a message in the queue ${queue} has waited for 15 minutes, and ${local.receivers[queue].function} still cannot process it."
         namespace   = "AWS/SQS", metric = "ApproximateAgeOfOldestMessage", dimensions = { QueueName = lookup(local.queue_names, queue, "") }
@@ -176,13 +212,37 @@ resource "aws_cloudwatch_metric_alarm" "this" {
   alarm_name        = "${local.name}-${each.key}"
   alarm_description = each.value.description
 
-  namespace   = each.value.namespace
-  metric_name = each.value.metric
-  dimensions  = each.value.dimensions
-  period      = each.value.seconds
+  namespace   = try(each.value.namespace, null)
+  metric_name = try(each.value.metric, null)
+  dimensions  = try(each.value.dimensions, null)
+  period      = can(each.value.expression) ? null : each.value.seconds
 
-  statistic          = startswith(each.value.statistic, "p") ? null : each.value.statistic
-  extended_statistic = startswith(each.value.statistic, "p") ? each.value.statistic : null
+  statistic          = try(startswith(each.value.statistic, "p"), true) ? null : each.value.statistic
+  extended_statistic = try(startswith(each.value.statistic, "p"), false) ? each.value.statistic : null
+
+  dynamic "metric_query" {
+    for_each = try([each.value.expression], [])
+    content {
+      id          = "result"
+      expression  = metric_query.value
+      label       = each.key
+      return_data = true
+    }
+  }
+
+  dynamic "metric_query" {
+    for_each = try(each.value.metrics, {})
+    content {
+      id = metric_query.key
+      metric {
+        namespace   = metric_query.value.namespace
+        metric_name = metric_query.value.metric
+        dimensions  = metric_query.value.dimensions
+        period      = each.value.seconds
+        stat        = metric_query.value.statistic
+      }
+    }
+  }
 
   comparison_operator = each.value.comparison
   threshold           = each.value.threshold
@@ -192,6 +252,35 @@ resource "aws_cloudwatch_metric_alarm" "this" {
 
   alarm_actions = [aws_sns_topic.alarms.arn]
   ok_actions    = [aws_sns_topic.alarms.arn]
+}
+
+# --- Requests that are refused --------------------------------------------------------------------
+
+locals {
+  refused_statuses = {
+    "403" = "the x-api-key header has no key of this API, or the firewall blocks them. Look for error and waf in the access log."
+    "429" = "a client sends more than its rate or its daily quota, or all of them send more than requests_per_second. Look for apiKeyId in the access log."
+  }
+
+  # A metric filter cannot add the stack as a dimension.
+  access_log_namespace = "OrderSaga/${local.name}"
+}
+
+# API Gateway has no metric for single statuses, but the access log has them. A metric costs nothing in hours without such
+# a request. https://docs.aws.amazon.com/apigateway/latest/developerguide/api-gateway-metrics-and-dimensions.html
+resource "aws_cloudwatch_log_metric_filter" "refused" {
+  for_each = local.refused_statuses
+
+  name           = "status-${each.key}"
+  log_group_name = aws_cloudwatch_log_group.api.name
+  pattern        = "{ $.status = \"${each.key}\" }"
+
+  metric_transformation {
+    namespace = local.access_log_namespace
+    name      = "Status${each.key}"
+    value     = "1"
+    unit      = "Count"
+  }
 }
 
 # --- Dashboard ------------------------------------------------------------------------------------

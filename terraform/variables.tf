@@ -171,7 +171,7 @@ variable "enable_execute_api_endpoint" {
 }
 
 variable "enable_waf" {
-  description = "Whether to put a web application firewall in front of the API: a rate limit per IP address, and AWS's rules against common attacks. From 8 dollars a month."
+  description = "Whether to put a web application firewall in front of the API: rate limits per IP address and per key, and AWS's rules against common attacks. From 9 dollars a month."
   type        = bool
   default     = false
 }
@@ -398,12 +398,12 @@ variable "tags" {
 }
 
 variable "waf_requests_per_five_minutes" {
-  description = "How many requests one IP address may send in five minutes before the firewall blocks it."
+  description = "How many requests one IP address may send in five minutes before the firewall blocks it; null for four times what a client may send. The firewall also blocks a key at twice what a client may send."
   type        = number
-  default     = 2000
+  default     = null
 
   validation {
-    condition     = var.waf_requests_per_five_minutes >= 10
-    error_message = "Must be at least 10, as AWS requires."
+    condition     = var.waf_requests_per_five_minutes == null || coalesce(var.waf_requests_per_five_minutes, 1) >= local.waf_requests_per_key
+    error_message = "Must be at least ${local.waf_requests_per_key}, or null: a client may send ${var.client_requests_per_second} requests/s for 300 s and a burst of ${var.client_burst_requests}, which is ${local.client_requests_per_five_minutes}, and the firewall blocks its key at twice that. A lower limit would block a client's address first."
   }
 }

@@ -1,5 +1,17 @@
 # An optional web application firewall in front of the API.
 
+locals {
+  # The most that a usage plan lets one client send in five minutes: its rate for 300 seconds, and one burst.
+  client_requests_per_five_minutes = ceil(300 * var.client_requests_per_second + var.client_burst_requests)
+
+  # The usage plan answers a client that sends too much with 429, and counts only what it lets through. The firewall counts
+  # every request, the retries too, so it blocks a key only at twice that.
+  waf_requests_per_key = 2 * local.client_requests_per_five_minutes
+
+  # Several clients may share an address, for example behind one NAT gateway.
+  waf_requests_per_address = coalesce(var.waf_requests_per_five_minutes, 2 * local.waf_requests_per_key)
+}
+
 resource "aws_wafv2_web_acl" "this" {
   count = var.enable_waf ? 1 : 0
 
@@ -20,8 +32,9 @@ resource "aws_wafv2_web_acl" "this" {
     }
   }
 
+  # Whatever keys an address sends, and also without one.
   rule {
-    name     = "rate"
+    name     = "address-rate"
     priority = 0
 
     action {
@@ -32,12 +45,47 @@ resource "aws_wafv2_web_acl" "this" {
       rate_based_statement {
         aggregate_key_type    = "IP"
         evaluation_window_sec = 300
-        limit                 = var.waf_requests_per_five_minutes
+        limit                 = local.waf_requests_per_address
       }
     }
 
     visibility_config {
-      metric_name                = "${local.name}-rate"
+      metric_name                = "${local.name}-address-rate"
+      cloudwatch_metrics_enabled = true
+      sampled_requests_enabled   = false
+    }
+  }
+
+  # One client, from however many addresses. Requests without the header are not counted here.
+  # https://docs.aws.amazon.com/waf/latest/developerguide/waf-rule-statement-type-rate-based-aggregation-options.html
+  rule {
+    name     = "key-rate"
+    priority = 1
+
+    action {
+      block {}
+    }
+
+    statement {
+      rate_based_statement {
+        aggregate_key_type    = "CUSTOM_KEYS"
+        evaluation_window_sec = 300
+        limit                 = local.waf_requests_per_key
+
+        custom_key {
+          header {
+            name = "x-api-key"
+            text_transformation {
+              priority = 0
+              type     = "NONE"
+            }
+          }
+        }
+      }
+    }
+
+    visibility_config {
+      metric_name                = "${local.name}-key-rate"
       cloudwatch_metrics_enabled = true
       sampled_requests_enabled   = false
     }
@@ -45,7 +93,7 @@ resource "aws_wafv2_web_acl" "this" {
 
   rule {
     name     = "common"
-    priority = 1
+    priority = 2
 
     override_action {
       none {}
@@ -75,7 +123,7 @@ resource "aws_wafv2_web_acl" "this" {
 
   rule {
     name     = "known-bad-inputs"
-    priority = 2
+    priority = 3
 
     override_action {
       none {}

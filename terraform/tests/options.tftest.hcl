@@ -82,8 +82,8 @@ run "the_firewall_limits_rates_and_keeps_keys_out_of_its_log" {
     enable_waf = true
   }
   assert {
-    condition     = toset([for rule in aws_wafv2_web_acl.this[0].rule : rule.name]) == toset(["rate", "common", "known-bad-inputs"])
-    error_message = "The firewall has to have its three rules."
+    condition     = toset([for rule in aws_wafv2_web_acl.this[0].rule : rule.name]) == toset(["address-rate", "key-rate", "common", "known-bad-inputs"])
+    error_message = "The firewall has to have its four rules."
   }
   assert {
     condition     = contains([for field in aws_wafv2_web_acl_logging_configuration.this[0].redacted_fields : field.single_header[0].name], "x-api-key")

@@ -82,6 +82,16 @@ run "production_s_alarms_reach_somebody" {
   expect_failures = [var.alarm_emails]
 }
 
+run "the_firewall_lets_through_what_a_client_may_send" {
+  command = plan
+  variables {
+    client_requests_per_second    = 200
+    client_burst_requests         = 400
+    waf_requests_per_five_minutes = 120799
+  }
+  expect_failures = [var.waf_requests_per_five_minutes]
+}
+
 run "a_budget_tells_somebody" {
   command = plan
   variables {

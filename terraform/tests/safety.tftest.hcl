@@ -370,7 +370,7 @@ run "safe_by_default" {
   assert {
     condition = length(setsubtract([
       "executions-failed", "executions-timed-out", "executions-throttled", "orders-parked", "parked-messages", "overflow-dead-messages", "recovery-dead-messages",
-      "recovery-backlog", "recovery-failures", "recovery-silent", "overflow-waits", "api-5xx", "api-latency",
+      "recovery-backlog", "recovery-failures", "recovery-silent", "overflow-waits", "api-5xx", "api-403", "api-429", "api-latency",
       "intake-throttles", "persist-order-throttles", "intake-errors", "orders-writes-throttled",
     ], keys(aws_cloudwatch_metric_alarm.this))) == 0
     error_message = "An alarm is missing."
@@ -380,7 +380,7 @@ run "safe_by_default" {
     error_message = "Missing data is fine, except that recovery must not fall silent."
   }
   assert {
-    condition     = alltrue([for alarm in aws_cloudwatch_metric_alarm.this : alarm.namespace != "OrderSaga" || lookup(alarm.dimensions, "FunctionName", "") == aws_lambda_function.this["recover-orders"].function_name])
+    condition     = alltrue([for alarm in aws_cloudwatch_metric_alarm.this : alarm.namespace != "OrderSaga" || try(alarm.dimensions.FunctionName, "") == aws_lambda_function.this["recover-orders"].function_name])
     error_message = "Recovery's metrics have its function's name as their dimension."
   }
   assert {

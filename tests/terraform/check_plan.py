@@ -191,6 +191,48 @@ def check_budget(plan):
                 yield f"{address} filters costs by {filters}, not by the tag {tag}"
 
 
+def check_firewall(plan):
+    """The firewall must let through what the usage plan lets a client send, with room for its retries, and must limit
+    each key and each address."""
+    acl = plan.resources.get("aws_wafv2_web_acl.this[0]")
+    if acl is None:
+        return
+    (throttle,) = plan.resources["aws_api_gateway_usage_plan.this"]["throttle_settings"]
+    limits = {}
+    for rule in acl["rule"]:
+        for rate in rule["statement"][0]["rate_based_statement"]:
+            keys = [header["name"] for key in rate["custom_key"] for header in key["header"]]
+            limits[tuple(keys) or rate["aggregate_key_type"]] = rate["limit"]
+            allowed = rate["evaluation_window_sec"] * throttle["rate_limit"] + throttle["burst_limit"]
+            if rate["limit"] < 2 * allowed:
+                yield f"the firewall's rule {rule['name']} blocks at {rate['limit']} requests, but a client may send {allowed}, and retries"
+    if set(limits) != {("x-api-key",), "IP"} or limits["IP"] <= limits["x-api-key",]:
+        yield f"the firewall has to limit each key, and less strictly each address, but limits {limits}"
+
+
+def check_access_log_metrics(plan):
+    """The alarms on single statuses watch metrics that the access log's filters publish, from a field that it has."""
+    (access_log,) = plan.resources["aws_api_gateway_stage.this"]["access_log_settings"]
+    published = set()
+    for name, metric_filter in plan.instances("aws_cloudwatch_log_metric_filter.refused").items():
+        (metric,) = metric_filter["metric_transformation"]
+        published.add((metric["namespace"], metric["name"]))
+        (field,) = re.findall(r"\$\.(\w+)", metric_filter["pattern"])
+        if json.loads(access_log["format"]).get(field) != f"$context.{field}":
+            yield f"the metric filter {name} looks for {field}, which the access log does not have"
+    watched = {
+        (metric["namespace"], metric["metric_name"])
+        for alarm in plan.instances("aws_cloudwatch_metric_alarm.this").values()
+        for query in alarm["metric_query"]
+        for metric in query["metric"]
+    }
+    for namespace, name in sorted(published - watched):
+        yield f"no alarm watches {name} in {namespace}"
+    for namespace, name in sorted(watched - published):
+        if namespace.startswith("OrderSaga/"):
+            yield f"an alarm watches {name} in {namespace}, which nothing publishes"
+
+
 def planned_tables(plan):
     planned = {}
     for name, table in plan.instances("aws_dynamodb_table.this").items():
@@ -269,6 +311,8 @@ def main():
         *check_deployment(plan),
         *check_names(plan),
         *check_budget(plan),
+        *check_firewall(plan),
+        *check_access_log_metrics(plan),
         *check_local(plan, json.loads(arguments.local.read_text())),
     ]
     for finding in findings:

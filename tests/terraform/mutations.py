@@ -200,6 +200,13 @@ SAFETY = [
     plan("a dashboard that regions share", "aws_cloudwatch_dashboard.this[0] is called", "observability.tf", "dashboard_name = local.global_name", "dashboard_name = local.name"),
     plan("a budget that regions share", "aws_budgets_budget.this[0] is called", "observability.tf", "name         = local.global_name", "name         = local.name"),
     plan("a budget that matches no cost", "aws_budgets_budget.this[0] filters costs by", "observability.tf", 'format("user:Project$%s", local.tags.Project)', '"user:Project$${var.name}"'),
+    # The firewall.
+    plan("an address that is blocked before its client's rate", "rule address-rate blocks at 2000 requests", "waf.tf", "coalesce(var.waf_requests_per_five_minutes, 2 * local.waf_requests_per_key)", "2000"),
+    plan("a key that is blocked at its client's rate", "rule key-rate blocks at", "waf.tf", "waf_requests_per_key = 2 * local", "waf_requests_per_key = local"),
+    plan("a firewall that does not know keys", "has to limit each key", "waf.tf", 'name = "x-api-key"\n            text_transformation', 'name = "user-agent"\n            text_transformation'),
+    refusals("an address limit below a client's rate", "the_firewall_lets_through_what_a_client_may_send", "variables.tf", "coalesce(var.waf_requests_per_five_minutes, 1) >= local.waf_requests_per_key", "coalesce(var.waf_requests_per_five_minutes, 1) >= 10"),
+    plan("refused requests that nobody counts", "looks for code, which the access log does not have", "observability.tf", '"{ $.status =', '"{ $.code ='),
+    plan("refused requests that ring no alarm", "no alarm watches Status429", "observability.tf", 'metric = "Status${status}"', 'metric = "Status403"'),
     # Recovery and alarms.
     refusals("alarms of production that reach nobody", "production_s_alarms_reach_somebody", "variables.tf", 'var.environment != "production" || length(var.alarm_emails) > 0', 'var.environment != "production" || length(var.alarm_emails) >= 0'),
     test("no schedule", "every minute", "scheduler.tf", '"ENABLED"', '"DISABLED"'),

@@ -67,12 +67,6 @@ locals {
         statistic   = "Sum", comparison = "GreaterThanThreshold", threshold = 0
         seconds     = 60, periods = 1, datapoints = 1, missing = "notBreaching"
       }
-      executions-throttled = {
-        description = "Step Functions rejects new executions: the account's limit is reached. The orders stay open, and recovery retries them. Ask AWS for a higher limit."
-        namespace   = "AWS/States", metric = "ExecutionThrottled", dimensions = local.state_machine_dimensions
-        statistic   = "Sum", comparison = "GreaterThanThreshold", threshold = 0
-        seconds     = 60, periods = 5, datapoints = 3, missing = "notBreaching"
-      }
       orders-parked = {
         description = "An order can be neither finished nor rolled back. Its id is in the parked queue. Fix the cause, then retry the order: invoke recover-orders with the action take_up."
         namespace   = "OrderSaga", metric = "OrdersParked", dimensions = local.recovery_dimensions
@@ -109,6 +103,12 @@ locals {
         statistic   = "Sum", comparison = "GreaterThanThreshold", threshold = 0
         seconds     = 300, periods = 1, datapoints = 1, missing = "notBreaching"
       }
+      overflow-failures = {
+        description = "Recovery cannot process queued orders: DynamoDB or Step Functions refuses them. They come back to the queue overflow until they reach the dead letters."
+        namespace   = "OrderSaga", metric = "OverflowFailures", dimensions = local.recovery_dimensions
+        statistic   = "Sum", comparison = "GreaterThanThreshold", threshold = 0
+        seconds     = 60, periods = 15, datapoints = 3, missing = "notBreaching"
+      }
       api-5xx = {
         description = "More than one request in a hundred is answered with 5xx. Their clients do not know whether their orders were taken, and send them again."
         namespace   = "AWS/ApiGateway", metric = "5XXError", dimensions = local.api_dimensions
@@ -119,6 +119,18 @@ locals {
         description = "More than one request in a hundred takes over 5 s: steps are being retried, or functions start cold."
         namespace   = "AWS/ApiGateway", metric = "Latency", dimensions = local.api_dimensions
         statistic   = "p99", comparison = "GreaterThanThreshold", threshold = 5000
+        seconds     = 60, periods = 5, datapoints = 3, missing = "notBreaching"
+      }
+    },
+    {
+      # By API, for the whole account: a refused start belongs to no state machine. ExecutionThrottled counts throttled
+      # state transitions, which Express workflows do not have.
+      # https://docs.aws.amazon.com/step-functions/latest/dg/procedure-cw-metrics.html
+      for operation in distinct(flatten([for declared in values(local.declarations) : declared.uses.workflow])) :
+      "${lower(replace(operation, "/([a-z])([A-Z])/", "$1-$2"))}-throttled" => {
+        description = "Step Functions refuses calls of ${operation} in this account: its rate limit is reached, by this stack or by another. The orders stay open, and recovery retries them. Ask AWS for a higher limit."
+        namespace   = "AWS/States", metric = "ThrottledEvents", dimensions = { APIName = operation }
+        statistic   = "Sum", comparison = "GreaterThanThreshold", threshold = 0
         seconds     = 60, periods = 5, datapoints = 3, missing = "notBreaching"
       }
     },
@@ -177,6 +189,31 @@ locals {
       } if !contains(keys(local.receivers), queue)
     },
     {
+      # The alarm above keeps ringing until its queue is empty, so it cannot tell of a second message. This one can.
+      # NumberOfMessagesSent leaves out dead letters that SQS moves, so their number is compared with the minute before,
+      # including those that a person is looking at.
+      # https://docs.aws.amazon.com/AWSSimpleQueueService/latest/SQSDeveloperGuide/sqs-available-cloudwatch-metrics.html
+      for queue, options in local.queues : "${queue}-arrivals" => merge(
+        {
+          description = "${options.description}: another message has arrived in the queue ${queue}. ${queue}-messages rings as long as one is there."
+          comparison  = "GreaterThanThreshold", threshold = 0
+          seconds     = 60, periods = 1, datapoints = 1, missing = "notBreaching"
+          event       = true
+        },
+        length(options.dead_letters_of) == 0 ? null : {
+          expression = "DIFF(visible + hidden)"
+          metrics = {
+            for id, metric in { visible = "ApproximateNumberOfMessagesVisible", hidden = "ApproximateNumberOfMessagesNotVisible" } :
+            id => { namespace = "AWS/SQS", metric = metric, dimensions = { QueueName = local.queue_names[queue] }, statistic = "Maximum" }
+          }
+        },
+        length(options.dead_letters_of) > 0 ? null : {
+          namespace = "AWS/SQS", metric = "NumberOfMessagesSent", dimensions = { QueueName = local.queue_names[queue] }
+          statistic = "Sum"
+        },
+      ) if !contains(keys(local.receivers), queue)
+    },
+    {
       for function in keys(local.functions) : "${function}-throttles" => {
         description = "Lambda throttles ${function}: its concurrency limit or the account's is reached."
         namespace   = "AWS/Lambda", metric = "Throttles", dimensions = { FunctionName = local.function_names[function] }
@@ -195,10 +232,22 @@ locals {
       }
     },
     {
-      for pair in setproduct(keys(local.tables), ["ReadThrottleEvents", "WriteThrottleEvents"]) :
-      "${pair[0]}-${pair[1] == "ReadThrottleEvents" ? "reads" : "writes"}-throttled" => {
-        description = "DynamoDB throttles the table ${pair[0]}: its limit (table_max_read_units, table_max_write_units) or that of one partition is reached."
-        namespace   = "AWS/DynamoDB", metric = pair[1], dimensions = { TableName = local.table_names[pair[0]] }
+      # TableName alone leaves out indexes, and a throttled index refuses its table's writes.
+      # https://docs.aws.amazon.com/amazondynamodb/latest/developerguide/metrics-dimensions.html
+      for alarm in flatten([
+        for table, options in local.tables : [
+          for index in concat([null], keys(options.indexes)) : [
+            for metric, what in { ReadThrottleEvents = "reads", WriteThrottleEvents = "writes" } : {
+              name                                   = join("-", concat([table], index[*], [what, "throttled"]))
+              of                                     = index == null ? "the table ${table}" : "the index ${index} of the table ${table}"
+              metric                                 = metric
+              dimensions                             = merge({ TableName = local.table_names[table] }, index == null ? {} : { GlobalSecondaryIndexName = index })
+            }
+          ]
+        ]
+        ]) : alarm.name => {
+        description = "DynamoDB throttles ${alarm.of}: its limit (table_max_read_units, table_max_write_units) or that of one partition is reached."
+        namespace   = "AWS/DynamoDB", metric = alarm.metric, dimensions = alarm.dimensions
         statistic   = "Sum", comparison = "GreaterThanThreshold", threshold = 0
         seconds     = 60, periods = 5, datapoints = 3, missing = "notBreaching"
       }
@@ -251,7 +300,8 @@ resource "aws_cloudwatch_metric_alarm" "this" {
   treat_missing_data  = each.value.missing
 
   alarm_actions = [aws_sns_topic.alarms.arn]
-  ok_actions    = [aws_sns_topic.alarms.arn]
+  # That nothing else has arrived is no news.
+  ok_actions = try(each.value.event, false) ? [] : [aws_sns_topic.alarms.arn]
 }
 
 # --- Requests that are refused --------------------------------------------------------------------
@@ -326,13 +376,17 @@ locals {
       title = "Limits"
       widgets = [
         { title = "Concurrent executions of functions", stat = "Maximum", metrics = [for function in keys(local.functions) : ["AWS/Lambda", "ConcurrentExecutions", "FunctionName", local.function_names[function]]] },
-        { title = "Throttled functions and executions", stat = "Sum", metrics = concat(
+        { title = "Throttled functions, and starts in the account", stat = "Sum", metrics = concat(
           [for function in keys(local.functions) : ["AWS/Lambda", "Throttles", "FunctionName", local.function_names[function]]],
-          [["AWS/States", "ExecutionThrottled", "StateMachineArn", local.state_machine_arn]],
+          [for operation in ["StartExecution", "StartSyncExecution"] : ["AWS/States", "ThrottledEvents", "APIName", operation]],
         ) },
         { title = "Write units used, and throttled writes", stat = "Sum", metrics = concat(
           [for table in keys(local.tables) : ["AWS/DynamoDB", "ConsumedWriteCapacityUnits", "TableName", local.table_names[table]]],
           [for table in keys(local.tables) : ["AWS/DynamoDB", "WriteThrottleEvents", "TableName", local.table_names[table]]],
+          [
+            for pair in flatten([for table, options in local.tables : [for index in keys(options.indexes) : { table = table, index = index }]]) :
+            ["AWS/DynamoDB", "WriteThrottleEvents", "TableName", local.table_names[pair.table], "GlobalSecondaryIndexName", pair.index]
+          ],
         ) },
       ]
     },

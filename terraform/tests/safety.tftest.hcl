@@ -369,11 +369,41 @@ run "safe_by_default" {
   }
   assert {
     condition = length(setsubtract([
-      "executions-failed", "executions-timed-out", "executions-throttled", "orders-parked", "parked-messages", "overflow-dead-messages", "recovery-dead-messages",
-      "recovery-backlog", "recovery-failures", "recovery-silent", "overflow-waits", "api-5xx", "api-403", "api-429", "api-latency",
+      "executions-failed", "executions-timed-out", "start-execution-throttled", "start-sync-execution-throttled", "orders-parked", "parked-messages", "overflow-dead-messages", "recovery-dead-messages",
+      "overflow-failures", "recovery-backlog", "recovery-failures", "recovery-silent", "overflow-waits", "api-5xx", "api-403", "api-429", "api-latency",
       "intake-throttles", "persist-order-throttles", "intake-errors", "orders-writes-throttled",
     ], keys(aws_cloudwatch_metric_alarm.this))) == 0
     error_message = "An alarm is missing."
+  }
+  assert {
+    condition = toset([
+      for alarm in aws_cloudwatch_metric_alarm.this : "${alarm.metric_name} ${alarm.dimensions.TableName} ${try(alarm.dimensions.GlobalSecondaryIndexName, "")}" if alarm.namespace == "AWS/DynamoDB"
+      ]) == toset(flatten([
+        for table in aws_dynamodb_table.this : [
+          for index in concat([""], [for index in table.global_secondary_index : index.name]) : [
+            for metric in ["ReadThrottleEvents", "WriteThrottleEvents"] : "${metric} ${table.name} ${index}"
+          ]
+        ]
+    ]))
+    error_message = "Every table and every index has to have alarms on throttling: a table's metrics leave out its indexes."
+  }
+  assert {
+    condition = {
+      for name, alarm in aws_cloudwatch_metric_alarm.this : trimsuffix(name, "-arrivals") => alarm.metric_name == "NumberOfMessagesSent" && try(alarm.dimensions.QueueName, "") == aws_sqs_queue.this[trimsuffix(name, "-arrivals")].name
+      if endswith(name, "-arrivals")
+      } == {
+      for name in keys(aws_sqs_queue.this) : name => !contains([for redrive in aws_sqs_queue_redrive_policy.this : jsondecode(redrive.redrive_policy).deadLetterTargetArn], aws_sqs_queue.this[name].arn)
+      if !contains(keys(aws_lambda_event_source_mapping.this), name)
+    }
+    error_message = "Each message for a person has to ring, also the second one. NumberOfMessagesSent leaves out the dead letters that SQS moves."
+  }
+  assert {
+    condition     = contains([for query in aws_cloudwatch_metric_alarm.this["overflow-dead-arrivals"].metric_query : query.expression], "DIFF(visible + hidden)")
+    error_message = "Dead letters that SQS moves have to be counted by the growth of their queue."
+  }
+  assert {
+    condition     = length([for alarm in aws_cloudwatch_metric_alarm.this : alarm if alarm.metric_name == "ExecutionThrottled"]) == 0 && alltrue([for name in ["StartExecution", "StartSyncExecution"] : anytrue([for alarm in aws_cloudwatch_metric_alarm.this : alarm.metric_name == "ThrottledEvents" && try(alarm.dimensions.APIName, "") == name])])
+    error_message = "Refused starts have to ring: Step Functions counts them by API, not by state machine."
   }
   assert {
     condition     = alltrue([for name, alarm in aws_cloudwatch_metric_alarm.this : alarm.treat_missing_data == (name == "recovery-silent" ? "breaching" : "notBreaching")])

@@ -233,6 +233,17 @@ def check_access_log_metrics(plan):
             yield f"an alarm watches {name} in {namespace}, which nothing publishes"
 
 
+def check_alarm_costs(plan):
+    """The README counts what the alarms cost: each metric that an alarm watches. The firewall's are extra."""
+    alarms = plan.instances("aws_cloudwatch_metric_alarm.this")
+    watched = sum(
+        max(1, sum(1 for query in alarm["metric_query"] if query["metric"])) for name, alarm in alarms.items() if not name.startswith("firewall-")
+    )
+    (counted,) = re.findall(r"\| alarms \| (\d+) metrics × \$0\.10 \|", (ROOT / "README.md").read_text())
+    if watched != int(counted):
+        yield f"the alarms watch {watched} metrics, but README.md counts {counted}"
+
+
 def planned_tables(plan):
     planned = {}
     for name, table in plan.instances("aws_dynamodb_table.this").items():
@@ -313,6 +324,7 @@ def main():
         *check_budget(plan),
         *check_firewall(plan),
         *check_access_log_metrics(plan),
+        *check_alarm_costs(plan),
         *check_local(plan, json.loads(arguments.local.read_text())),
     ]
     for finding in findings:

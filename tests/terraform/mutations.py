@@ -212,6 +212,21 @@ SAFETY = [
     test("no schedule", "every minute", "scheduler.tf", '"ENABLED"', '"DISABLED"'),
     Mutation("a schedule that is rare", "test", "every minute", put(RECOVER, "schedule", "every_minutes", 5)),
     Mutation("failed runs that nobody sees", "test", "has to be seen", put(RECOVER, "schedule", "failures", "parked")),
+    test("throttled indexes that nobody sees", "a table's metrics leave out its indexes", "observability.tf", "concat([null], keys(options.indexes))", "[null]"),
+    test("a second parked order that rings nothing", "also the second one", "observability.tf", "metric = \"NumberOfMessagesSent\"", "metric = \"ApproximateNumberOfMessagesVisible\""),
+    Mutation(
+        "dead letters counted as sent",
+        "test",
+        "also the second one",
+        together(
+            replaced("terraform/observability.tf", "length(options.dead_letters_of) == 0 ? null : {", "length(options.dead_letters_of) >= 0 ? null : {"),
+            replaced("terraform/observability.tf", "length(options.dead_letters_of) > 0 ? null : {", "length(options.dead_letters_of) < 0 ? null : {"),
+        ),
+    ),
+    test("dead letters that only stand there", "by the growth of their queue", "observability.tf", "DIFF(visible + hidden)", "visible + hidden"),
+    test("refused starts that ring nothing", "Refused starts have to ring", "observability.tf", 'metric = "ThrottledEvents", dimensions = { APIName = operation }', 'metric = "ExecutionThrottled", dimensions = local.state_machine_dimensions'),
+    test("queued orders that fail silently", "An alarm is missing", "observability.tf", "      overflow-failures = {", "      overflow-other = {"),
+    plan("alarms that the README does not count", "README.md counts", "observability.tf", "concat([null], keys(options.indexes))", "[null]"),
     test("alarms that tell nobody", "has to tell somebody", "observability.tf", "  alarm_actions = [aws_sns_topic.alarms.arn]\n", "  alarm_actions = []\n"),
     test("silence that is no alarm", "must not fall silent", "observability.tf", 'missing = "breaching"', 'missing = "notBreaching"'),
 ]

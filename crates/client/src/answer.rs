@@ -1,13 +1,13 @@
 //! An answer, and what can be made of it.
 
-use std::time::{Duration, SystemTime};
+use std::time::SystemTime;
 
 use bytes::Bytes;
 use http::{HeaderMap, StatusCode, header};
 use serde::de::DeserializeOwned;
 
 use crate::error::{Error, Lost};
-use crate::retry::retry_after;
+use crate::retry::{Failed, retry_after};
 
 #[derive(Debug)]
 pub(crate) struct Answer {
@@ -17,16 +17,15 @@ pub(crate) struct Answer {
 }
 
 impl Answer {
-    /// Why the attempt may be repeated, and after how long at the earliest; nothing, if it would be
-    /// answered as before.
-    pub fn lost(&self) -> Option<(Lost, Duration)> {
+    /// The answer, if another attempt would be answered the same.
+    pub fn settled(self) -> Result<Self, Failed> {
         if self.status != StatusCode::TOO_MANY_REQUESTS && !self.status.is_server_error() {
-            return None;
+            return Ok(self);
         }
         // A proxy on the way may answer in words of its own.
         let problem = self.json().ok().map(Box::new);
-        let wait = retry_after(&self.headers, SystemTime::now());
-        Some((Lost::Status { status: self.status.as_u16(), problem }, wait))
+        let retry_after = retry_after(&self.headers, SystemTime::now());
+        Err(Failed { lost: Lost::Status { status: self.status.as_u16(), problem }, retry_after })
     }
 
     /// The answer, if it is a result.

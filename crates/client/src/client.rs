@@ -2,9 +2,10 @@
 
 use std::time::Duration;
 
-use bytes::Bytes;
-use http::{HeaderMap, HeaderValue, Method, StatusCode, header};
+use backon::Retryable;
+use http::{HeaderValue, Method, StatusCode, header};
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
+use reqwest::{Request, Url};
 use serde::Deserialize;
 use tokio::time::Instant;
 
@@ -13,8 +14,8 @@ use crate::error::Error;
 use crate::list::{List, Page, Walk};
 use crate::order::{NewOrder, Order, Status};
 use crate::problem::Problem;
-use crate::retry::Retries;
-use crate::transport::{Request, Transport};
+use crate::retry::{Failed, Retries};
+use crate::transport::Transport;
 
 /// A client of one API. It is cheap to clone, and clones share their connections.
 #[derive(Debug, Clone)]
@@ -123,9 +124,9 @@ impl Client {
         let deadline = self.deadline();
         let (mut placed, answer) = self.send_order(order, Mode::Wait, deadline).await?;
         if let Some(accepted) = answer {
-            let target = self.location(&accepted, &placed.order_id);
+            let url = self.location(&accepted, &placed.order_id);
             // The order is taken, whatever becomes of a look at it.
-            if let Ok(Some(order)) = self.awaited(Status::is_decided, target, accepted.etag(), deadline).await {
+            if let Ok(Some(order)) = self.awaited(Status::is_decided, url, accepted.etag(), deadline).await {
                 placed.decision = decision(order);
             }
         }
@@ -149,7 +150,7 @@ impl Client {
     /// [`Error::Refused`] with [`ProblemKind::OrderNotFound`](crate::ProblemKind::OrderNotFound) if there
     /// is none; [`Error::GaveUp`]; [`Error::Unexpected`].
     pub async fn read(&self, order_id: &str) -> Result<Read, Error> {
-        let answer = self.get(self.order_target(order_id, ""), None, self.deadline()).await?;
+        let answer = self.get(self.order_url(order_id, ""), None, self.deadline()).await?;
         Read::of(&answer)
     }
 
@@ -159,7 +160,7 @@ impl Client {
     /// As [`Client::read`], and [`Error::BadHeader`].
     pub async fn read_unless(&self, order_id: &str, etag: &str) -> Result<Option<Read>, Error> {
         let known = header_value("if-none-match", etag)?;
-        let answer = self.get(self.order_target(order_id, ""), Some(known), self.deadline()).await?;
+        let answer = self.get(self.order_url(order_id, ""), Some(known), self.deadline()).await?;
         if answer.status == StatusCode::NOT_MODIFIED {
             return Ok(None);
         }
@@ -195,7 +196,9 @@ impl Client {
 
     /// A walk through a list of orders, page by page.
     pub fn list(&self, list: &List) -> Walk {
-        Walk::new(self.clone(), self.transport.target(list.path()), list.query())
+        let mut first = self.transport.url(list.path());
+        first.query_pairs_mut().extend_pairs(list.query());
+        Walk::new(self.clone(), first)
     }
 
     /// Sends an order until it is taken. An answer that comes back with it says where to look for the
@@ -206,13 +209,14 @@ impl Client {
         mode: Mode,
         deadline: Instant,
     ) -> Result<(Placed, Option<Answer>), Error> {
-        let mut request = request(Method::POST, self.transport.target("/orders"));
-        request.headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("application/json"));
-        request.headers.insert(IDEMPOTENCY_KEY, header_value(IDEMPOTENCY_KEY, order.key())?);
+        let mut request = self.transport.request(Method::POST, self.transport.url("/orders"));
+        let headers = request.headers_mut();
+        headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("application/json"));
+        headers.insert(IDEMPOTENCY_KEY, header_value(IDEMPOTENCY_KEY, order.key())?);
         if mode == Mode::RespondAsync {
-            request.headers.insert("prefer", HeaderValue::from_static("respond-async"));
+            headers.insert("prefer", HeaderValue::from_static("respond-async"));
         }
-        request.body = Bytes::from(order.to_json()?);
+        *request.body_mut() = Some(order.to_json()?.into());
         let (answer, attempts) = self.exchange(&request, deadline).await?;
         let replayed = answer.text("idempotent-replayed") == "true";
         let placed = |order_id, decision| Placed { order_id, decision, replayed, attempts };
@@ -237,32 +241,32 @@ impl Client {
     /// Has something done with an order, and waits for its end.
     async fn act(&self, order_id: &str, action: &str, is_over: fn(Status) -> bool) -> Result<Order, Error> {
         let deadline = self.deadline();
-        let answer = self.call(&request(Method::POST, self.order_target(order_id, action)), deadline).await?;
+        let request = self.transport.request(Method::POST, self.order_url(order_id, action));
+        let answer = self.call(&request, deadline).await?;
         let order: Order = answer.json()?;
         if answer.status != StatusCode::ACCEPTED {
             return Ok(order);
         }
-        let target = self.location(&answer, order_id);
-        Ok(self.awaited(is_over, target, answer.etag(), deadline).await.ok().flatten().unwrap_or(order))
+        let url = self.location(&answer, order_id);
+        Ok(self.awaited(is_over, url, answer.etag(), deadline).await.ok().flatten().unwrap_or(order))
     }
 
     /// Reads an order until its status is one that was waited for, or the time is over.
     async fn awaited(
         &self,
         is_over: fn(Status) -> bool,
-        target: String,
+        url: Url,
         etag: &str,
         deadline: Instant,
     ) -> Result<Option<Order>, Error> {
         let mut etag = etag.to_owned();
-        for read in 1.. {
-            let delay = self.retries.poll_delay(read, fastrand::u64(..));
+        for delay in self.retries.polls() {
             if Instant::now() + delay >= deadline {
                 break;
             }
             tokio::time::sleep(delay).await;
             let known = (!etag.is_empty()).then(|| header_value("if-none-match", &etag)).transpose()?;
-            let answer = match self.get(target.clone(), known, deadline).await {
+            let answer = match self.get(url.clone(), known, deadline).await {
                 Ok(answer) => answer,
                 // In the overflow queue it has no record yet.
                 Err(Error::Refused { status: 404, .. }) => continue,
@@ -280,23 +284,23 @@ impl Client {
     }
 
     /// Where an accepted order is read.
-    fn location(&self, answer: &Answer, order_id: &str) -> String {
+    fn location(&self, answer: &Answer, order_id: &str) -> Url {
         let location = self.transport.resolve(answer.text(header::LOCATION));
-        location.unwrap_or_else(|| self.order_target(order_id, ""))
+        location.unwrap_or_else(|| self.order_url(order_id, ""))
     }
 
-    fn order_target(&self, order_id: &str, action: &str) -> String {
-        self.transport.target(&format!("/orders/{}{action}", path_segment(order_id)))
+    fn order_url(&self, order_id: &str, action: &str) -> Url {
+        self.transport.url(&format!("/orders/{}{action}", path_segment(order_id)))
     }
 
     /// Reads a page of a list.
-    pub(crate) async fn page(&self, target: String) -> Result<Page, Error> {
-        self.get(target, None, self.deadline()).await?.json()
+    pub(crate) async fn page(&self, url: Url) -> Result<Page, Error> {
+        self.get(url, None, self.deadline()).await?.json()
     }
 
-    async fn get(&self, target: String, known: Option<HeaderValue>, deadline: Instant) -> Result<Answer, Error> {
-        let mut request = request(Method::GET, target);
-        request.headers.extend(known.map(|etag| (header::IF_NONE_MATCH, etag)));
+    async fn get(&self, url: Url, known: Option<HeaderValue>, deadline: Instant) -> Result<Answer, Error> {
+        let mut request = self.transport.request(Method::GET, url);
+        request.headers_mut().extend(known.map(|etag| (header::IF_NONE_MATCH, etag)));
         self.call(&request, deadline).await
     }
 
@@ -304,25 +308,26 @@ impl Client {
         self.exchange(request, deadline).await?.0.result()
     }
 
-    /// Sends a request until it has an answer that would be the same again, and says how often.
+    /// Sends a request until it has an answer that would be the same again, and says how many attempts it took.
     async fn exchange(&self, request: &Request, deadline: Instant) -> Result<(Answer, u32), Error> {
         let mut attempts = 0;
-        loop {
+        let attempt = || {
             attempts += 1;
-            let left = deadline.saturating_duration_since(Instant::now());
-            let (last, retry_after) = match self.transport.send(request, self.retries.attempt_timeout.min(left)).await {
-                Ok(answer) => match answer.lost() {
-                    None => return Ok((answer, attempts)),
-                    Some(lost) => lost,
-                },
-                Err(lost) => (lost, Duration::ZERO),
-            };
-            let left = deadline.saturating_duration_since(Instant::now());
-            match self.retries.delay(attempts, retry_after, left, fastrand::u64(..)) {
-                Some(delay) => tokio::time::sleep(delay).await,
-                None => return Err(Error::GaveUp { attempts, last }),
-            }
+            self.attempt(request, deadline)
+        };
+        let outcome = attempt
+            .retry(self.retries.backoff())
+            .adjust(|failed: &Failed, bound| failed.delay(bound?, fastrand::f32(), left(deadline)))
+            .await;
+        match outcome {
+            Ok(answer) => Ok((answer, attempts)),
+            Err(Failed { lost: last, .. }) => Err(Error::GaveUp { attempts, last }),
         }
+    }
+
+    async fn attempt(&self, request: &Request, deadline: Instant) -> Result<Answer, Failed> {
+        let timeout = self.retries.attempt_timeout.min(left(deadline));
+        self.transport.send(request, timeout).await?.settled()
     }
 
     fn deadline(&self) -> Instant {
@@ -344,8 +349,8 @@ fn decision(order: Order) -> Decision {
     }
 }
 
-fn request(method: Method, target: String) -> Request {
-    Request { method, target, headers: HeaderMap::new(), body: Bytes::new() }
+fn left(deadline: Instant) -> Duration {
+    deadline.saturating_duration_since(Instant::now())
 }
 
 fn header_value(name: &str, value: &str) -> Result<HeaderValue, Error> {

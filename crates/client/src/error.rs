@@ -1,7 +1,5 @@
 //! What can go wrong.
 
-use std::io;
-
 use crate::problem::Problem;
 
 /// Why a call of the API came to nothing.
@@ -22,7 +20,7 @@ pub enum Error {
     },
     /// The certificates that this machine trusts could not be read.
     #[error("read the certificates that this machine trusts")]
-    Certificates(#[source] io::Error),
+    Certificates(#[source] Box<dyn std::error::Error + Send + Sync>),
     /// An order's total is larger than a number of 28 digits.
     #[error("add the order's lines up")]
     TotalTooLarge,

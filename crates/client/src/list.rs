@@ -2,7 +2,7 @@
 
 use std::collections::VecDeque;
 
-use form_urlencoded::Serializer;
+use reqwest::Url;
 use serde::Deserialize;
 use time::OffsetDateTime;
 use time::format_description::well_known::Rfc3339;
@@ -104,8 +104,8 @@ pub(crate) struct Page {
 #[derive(Debug, Clone)]
 pub struct Walk {
     client: Client,
-    target: String,
-    query: Vec<(&'static str, String)>,
+    /// The address of the first page.
+    first: Url,
     page: VecDeque<Order>,
     next: Next,
 }
@@ -118,8 +118,8 @@ enum Next {
 }
 
 impl Walk {
-    pub(crate) fn new(client: Client, target: String, query: Vec<(&'static str, String)>) -> Self {
-        Self { client, target, query, page: VecDeque::new(), next: Next::First }
+    pub(crate) fn new(client: Client, first: Url) -> Self {
+        Self { client, first, page: VecDeque::new(), next: Next::First }
     }
 
     /// The next order; nothing at the list's end. After an error the walk can go on where it was.
@@ -145,14 +145,13 @@ impl Walk {
         if !self.page.is_empty() {
             return Ok(Some(std::mem::take(&mut self.page).into()));
         }
-        let mut query = Serializer::new(String::new());
-        query.extend_pairs(&self.query);
+        let mut url = self.first.clone();
         match &self.next {
             Next::First => {}
-            Next::At(cursor) => _ = query.append_pair("cursor", cursor),
+            Next::At(cursor) => _ = url.query_pairs_mut().append_pair("cursor", cursor),
             Next::End => return Ok(None),
         }
-        let page = self.client.page(format!("{}?{}", self.target, query.finish())).await?;
+        let page = self.client.page(url).await?;
         self.next = page.next_cursor.map_or(Next::End, Next::At);
         Ok(Some(page.orders))
     }

@@ -2,7 +2,10 @@
 
 use std::time::{Duration, SystemTime};
 
+use backon::{BackoffBuilder, ExponentialBuilder};
 use http::{HeaderMap, header};
+
+use crate::error::Lost;
 
 /// Bounds to trying again.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -33,33 +36,48 @@ impl Default for Retries {
 }
 
 impl Retries {
-    /// The delay after the attempt with this number, counted from 1; `None` if that was the last one,
-    /// because of its number or because `left` is too short to wait.
-    ///
-    /// Full jitter: any delay up to the bound is as likely. Clients that failed together come back
-    /// apart, also after the `Retry-After` that they were all told.
-    pub(crate) fn delay(&self, attempt: u32, retry_after: Duration, left: Duration, random: u64) -> Option<Duration> {
-        let delay = retry_after.saturating_add(within(self.bound(attempt), random));
-        (attempt < self.attempts && delay < left).then_some(delay)
+    /// The bounds of the delays between attempts: one for each attempt after the first, each twice the one before.
+    pub(crate) fn backoff(&self) -> ExponentialBuilder {
+        let retries = self.attempts.saturating_sub(1);
+        growing(self.first_delay, self.max_delay).with_max_times(retries as usize)
     }
 
-    /// The delay before an undecided order is read for the nth time: it grows like a retry's, but is
-    /// at least half its bound, for nothing has failed and nothing is urgent.
-    pub(crate) fn poll_delay(&self, read: u32, random: u64) -> Duration {
-        let half = self.bound(read) / 2;
-        half + within(half, random)
-    }
-
-    fn bound(&self, attempt: u32) -> Duration {
-        let factor = 1_u32.checked_shl(attempt - 1).unwrap_or(u32::MAX);
-        self.first_delay.saturating_mul(factor).min(self.max_delay)
+    /// The delays before each read of an undecided order. They grow like those between attempts, but are at
+    /// least half their bound: nothing has failed and nothing is urgent.
+    pub(crate) fn polls(&self) -> impl Iterator<Item = Duration> {
+        // This jitter adds up to as much again.
+        growing(self.first_delay / 2, self.max_delay / 2).with_jitter().without_max_times().build()
     }
 }
 
-/// A delay from none to `bound`, by a random number.
-fn within(bound: Duration, random: u64) -> Duration {
-    let nanos = u64::try_from(bound.as_nanos()).unwrap_or(u64::MAX);
-    Duration::from_nanos(random % nanos.saturating_add(1).max(1))
+fn growing(first: Duration, max: Duration) -> ExponentialBuilder {
+    ExponentialBuilder::new().with_min_delay(first.min(max)).with_max_delay(max)
+}
+
+/// An attempt that failed and may be repeated.
+#[derive(Debug)]
+pub(crate) struct Failed {
+    pub lost: Lost,
+    /// How long the API asks to wait.
+    pub retry_after: Duration,
+}
+
+impl Failed {
+    /// The delay before the next attempt, `fraction` of `bound` after `Retry-After`; `None` if `left` is too
+    /// short to wait.
+    ///
+    /// With a random fraction from 0 to 1 this is full jitter: clients that failed together come back apart, also
+    /// after the `Retry-After` that they were all told.
+    pub fn delay(&self, bound: Duration, fraction: f32, left: Duration) -> Option<Duration> {
+        let delay = self.retry_after.saturating_add(bound.mul_f32(fraction));
+        (delay < left).then_some(delay)
+    }
+}
+
+impl From<Lost> for Failed {
+    fn from(lost: Lost) -> Self {
+        Self { lost, retry_after: Duration::ZERO }
+    }
 }
 
 /// What `Retry-After` says, in seconds or as a date; nothing, if it says nothing.
@@ -89,31 +107,49 @@ mod tests {
         Duration::from_secs(seconds)
     }
 
+    fn failed(retry_after: Duration) -> Failed {
+        Failed { lost: Lost::TimedOut, retry_after }
+    }
+
+    fn bounds(retries: Retries) -> Vec<Duration> {
+        retries.backoff().build().collect()
+    }
+
     #[test]
     fn a_delay_is_anything_up_to_a_bound_that_doubles() {
         let retries = Retries { attempts: 99, first_delay: seconds(1), max_delay: seconds(5), ..Retries::default() };
+        let bounds = bounds(retries);
+        assert_eq!(bounds.len(), 98);
         for (attempt, bound) in [(1, 1), (2, 2), (3, 4), (4, 5), (33, 5), (90, 5)] {
-            let delay = |random| retries.delay(attempt, Duration::ZERO, LONG, random).unwrap();
-            let nanos = bound * 1_000_000_000;
-            assert_eq!((delay(0), delay(nanos), delay(nanos + 1)), (seconds(0), seconds(bound), seconds(0)));
-            assert!(delay(u64::MAX) <= seconds(bound));
-            let poll = |random| retries.poll_delay(attempt, random);
-            assert_eq!((poll(0), poll(nanos / 2)), (seconds(bound) / 2, seconds(bound)));
+            let bound = seconds(bound);
+            assert_eq!(bounds[attempt - 1], bound);
+            let delay = |fraction| failed(Duration::ZERO).delay(bound, fraction, LONG);
+            assert_eq!((delay(0.0), delay(0.5), delay(1.0)), (Some(seconds(0)), Some(bound / 2), Some(bound)));
+            let poll = retries.polls().nth(attempt - 1).unwrap();
+            assert!((bound / 2..=bound).contains(&poll), "{poll:?} is half of {bound:?} at least");
         }
-        assert_eq!(
-            Retries { first_delay: Duration::ZERO, ..retries }.delay(1, Duration::ZERO, LONG, 7),
-            Some(seconds(0))
-        );
+    }
+
+    #[test]
+    fn no_delay_is_longer_than_the_longest_and_none_can_be_too_long_to_count() {
+        let none = Retries { first_delay: Duration::ZERO, ..Retries::default() };
+        assert_eq!(bounds(none), [Duration::ZERO; 5]);
+        let capped = Retries { first_delay: seconds(20), max_delay: seconds(5), ..Retries::default() };
+        assert_eq!(bounds(capped), [seconds(5); 5]);
+        assert!(capped.polls().take(9).all(|poll| poll <= seconds(5)));
+        let endless = Retries { first_delay: Duration::MAX, max_delay: Duration::MAX, ..Retries::default() };
+        assert_eq!(failed(Duration::MAX).delay(bounds(endless)[4], 0.999_999_9, LONG), None);
+        assert!(endless.polls().take(9).all(|poll| poll > LONG));
     }
 
     #[test]
     fn there_is_an_end_to_the_attempts_and_to_the_time() {
-        let retries = Retries { attempts: 3, first_delay: seconds(1), ..Retries::default() };
-        assert!(retries.delay(2, Duration::ZERO, LONG, 1).is_some());
-        assert_eq!(retries.delay(3, Duration::ZERO, LONG, 1), None);
-        assert_eq!(retries.delay(1, seconds(10), seconds(10), 0), None, "nobody waits in vain");
-        assert!(retries.delay(1, seconds(10), seconds(11), 0).is_some());
-        assert_eq!(retries.delay(1, Duration::MAX, LONG, u64::MAX), None);
+        for (attempts, retries) in [(0, 0), (1, 0), (3, 2)] {
+            assert_eq!(bounds(Retries { attempts, ..Retries::default() }).len(), retries);
+        }
+        let delay = |left| failed(seconds(10)).delay(seconds(1), 0.0, left);
+        assert_eq!(delay(seconds(10)), None, "nobody waits in vain");
+        assert_eq!(delay(seconds(11)), Some(seconds(10)));
     }
 
     fn after(lines: &[(&str, &str)]) -> Duration {
@@ -143,8 +179,7 @@ mod tests {
 
     #[test]
     fn a_delay_starts_when_retry_after_is_over() {
-        let retries = Retries { first_delay: seconds(1), ..Retries::default() };
-        let delay = |random| retries.delay(1, seconds(3), LONG, random).unwrap();
-        assert_eq!((delay(0), delay(500_000_000)), (seconds(3), Duration::from_millis(3_500)));
+        let delay = |fraction| failed(seconds(3)).delay(seconds(1), fraction, LONG).unwrap();
+        assert_eq!((delay(0.0), delay(0.5)), (seconds(3), Duration::from_millis(3_500)));
     }
 }

@@ -2,15 +2,9 @@
 
 use std::time::Duration;
 
-use bytes::Bytes;
-use http::header::{HeaderName, USER_AGENT};
-use http::uri::{PathAndQuery, Scheme};
-use http::{HeaderMap, HeaderValue, Method, Uri};
-use http_body_util::{BodyExt, Full, Limited};
-use hyper_rustls::{HttpsConnector, HttpsConnectorBuilder};
-use hyper_util::client::legacy::Client as Connections;
-use hyper_util::client::legacy::connect::HttpConnector;
-use hyper_util::rt::{TokioExecutor, TokioTimer};
+use http::{HeaderMap, HeaderName, HeaderValue, Method};
+use http_body_util::{BodyExt, Limited};
+use reqwest::{Request, Url, redirect};
 
 use crate::answer::Answer;
 use crate::error::{Error, Lost};
@@ -21,49 +15,34 @@ const MAX_ANSWER_BYTES: usize = 10 * 1024 * 1024;
 /// How long a connection is kept for the next request.
 const IDLE: Duration = Duration::from_secs(30);
 
-const PRODUCT: HeaderValue = HeaderValue::from_static(concat!("order-client/", env!("CARGO_PKG_VERSION")));
-
-/// A request, ready to be sent as often as it takes.
-#[derive(Debug, Clone)]
-pub(crate) struct Request {
-    pub method: Method,
-    /// Its path from the host's root, and its query.
-    pub target: String,
-    pub headers: HeaderMap,
-    pub body: Bytes,
-}
+const PRODUCT: &str = concat!("order-client/", env!("CARGO_PKG_VERSION"));
 
 /// The way to one API. Clones share their connections.
 #[derive(Debug, Clone)]
 pub(crate) struct Transport {
-    connections: Connections<HttpsConnector<HttpConnector>, Full<Bytes>>,
-    origin: Uri,
-    /// What stands before the API's own paths: the stage at AWS's address.
-    base_path: String,
+    http: reqwest::Client,
+    /// Its path is the stage at AWS's address.
+    base: Url,
     headers: HeaderMap,
 }
 
 impl Transport {
     pub fn new(base_url: &str) -> Result<Self, Error> {
         let bad = || Error::BadUrl { url: base_url.to_owned() };
-        let url: Uri = base_url.parse().map_err(|_| bad())?;
-        let known = url.scheme().is_some_and(|scheme| [Scheme::HTTP, Scheme::HTTPS].contains(scheme));
-        if !known || url.host().is_none_or(str::is_empty) || url.query().is_some() {
+        let base: Url = base_url.parse().map_err(|_| bad())?;
+        if !["http", "https"].contains(&base.scheme()) || base.query().is_some() {
             return Err(bad());
         }
-        let provider = rustls::crypto::aws_lc_rs::default_provider();
-        let connector = HttpsConnectorBuilder::new()
-            .with_provider_and_native_roots(provider)
-            .map_err(Error::Certificates)?
-            .https_or_http()
-            .enable_http1()
-            .build();
-        let connections = Connections::builder(TokioExecutor::new())
+        // A redirect would take the key to another host, and no answer of the API is one. Proxies are
+        // ignored, so a variable in the environment cannot send the key elsewhere either.
+        let http = reqwest::Client::builder()
+            .user_agent(PRODUCT)
+            .redirect(redirect::Policy::none())
+            .no_proxy()
             .pool_idle_timeout(IDLE)
-            .pool_timer(TokioTimer::new())
-            .build(connector);
-        let base_path = url.path().trim_end_matches('/').to_owned();
-        Ok(Self { connections, origin: url, base_path, headers: HeaderMap::from_iter([(USER_AGENT, PRODUCT)]) })
+            .build()
+            .map_err(|error| Error::Certificates(Box::new(error)))?;
+        Ok(Self { http, base, headers: HeaderMap::new() })
     }
 
     /// One more header on every request.
@@ -77,44 +56,40 @@ impl Transport {
         Ok(self)
     }
 
-    /// The API's own `path`, from the host's root.
-    pub fn target(&self, path: &str) -> String {
-        format!("{}{path}", self.base_path)
+    /// The address of the API's own `path`.
+    pub fn url(&self, path: &str) -> Url {
+        let mut url = self.base.clone();
+        url.set_path(&format!("{}{path}", self.base.path().trim_end_matches('/')));
+        url
     }
 
-    /// What `location` leads to, from the host's root; nothing, if that is another host, which is none
-    /// of this client's business and must not see its key.
-    pub fn resolve(&self, location: &str) -> Option<String> {
-        let url: Uri = location.parse().ok()?;
-        let same = url.authority().is_none()
-            || (url.scheme(), url.authority()) == (self.origin.scheme(), self.origin.authority());
-        (same && url.path().starts_with('/')).then(|| url.path_and_query().map(ToString::to_string)).flatten()
+    /// The address that `location` leads to; `None` if it is on another host, which must not see the key.
+    pub fn resolve(&self, location: &str) -> Option<Url> {
+        let from_root = location.starts_with('/');
+        let url = if from_root { self.base.join(location) } else { location.parse() }.ok()?;
+        (url.origin() == self.base.origin()).then_some(url)
+    }
+
+    /// A request with the headers that every request has.
+    pub fn request(&self, method: Method, url: Url) -> Request {
+        let mut request = Request::new(method, url);
+        *request.headers_mut() = self.headers.clone();
+        request
     }
 
     /// Sends a request, and reads the answer to its end.
     pub async fn send(&self, request: &Request, timeout: Duration) -> Result<Answer, Lost> {
+        let request = request.try_clone().expect("a body in memory can be sent again");
         let exchange = async {
-            let (parts, body) = self.connections.request(self.request(request)?).await.map_err(lost)?.into_parts();
+            // The address may hold a customer's id, and errors are logged.
+            let lost = |error: reqwest::Error| Lost::Connection(Box::new(error.without_url()));
+            let answer: http::Response<_> = self.http.execute(request).await.map_err(lost)?.into();
+            let (parts, body) = answer.into_parts();
             let body = Limited::new(body, MAX_ANSWER_BYTES).collect().await.map_err(Lost::Connection)?.to_bytes();
             Ok(Answer { status: parts.status, headers: parts.headers, body })
         };
         tokio::time::timeout(timeout, exchange).await.unwrap_or(Err(Lost::TimedOut))
     }
-
-    fn request(&self, request: &Request) -> Result<http::Request<Full<Bytes>>, Lost> {
-        let mut parts = self.origin.clone().into_parts();
-        parts.path_and_query = Some(PathAndQuery::try_from(request.target.as_str()).map_err(lost)?);
-        let mut whole = http::Request::new(Full::new(request.body.clone()));
-        *whole.method_mut() = request.method.clone();
-        *whole.uri_mut() = Uri::from_parts(parts).map_err(lost)?;
-        whole.headers_mut().extend(self.headers.clone());
-        whole.headers_mut().extend(request.headers.clone());
-        Ok(whole)
-    }
-}
-
-fn lost(error: impl std::error::Error + Send + Sync + 'static) -> Lost {
-    Lost::Connection(Box::new(error))
 }
 
 #[cfg(test)]
@@ -136,12 +111,18 @@ mod tests {
     #[test]
     fn a_path_stands_behind_the_stage_and_a_location_at_the_root_of_the_same_host() {
         let transport = Transport::new("https://api.example.com/v1/").unwrap();
-        assert_eq!(transport.target("/orders"), "/v1/orders");
-        let resolve = |location| transport.resolve(location);
-        assert_eq!(resolve("/v1/orders/1").as_deref(), Some("/v1/orders/1"));
-        assert_eq!(resolve("https://api.example.com/v1/orders/1").as_deref(), Some("/v1/orders/1"));
-        for elsewhere in ["https://other.example.com/v1/orders/1", "http://api.example.com/v1/orders/1", "", "orders/1"]
-        {
+        assert_eq!(transport.url("/orders/a%2Fb").as_str(), "https://api.example.com/v1/orders/a%2Fb");
+        let resolve = |location| transport.resolve(location).map(String::from);
+        let there = Some("https://api.example.com/v1/orders/1".to_owned());
+        assert_eq!(resolve("/v1/orders/1"), there);
+        assert_eq!(resolve("https://api.example.com/v1/orders/1"), there);
+        for elsewhere in [
+            "https://other.example.com/v1/orders/1",
+            "//other.example.com/v1/orders/1",
+            "http://api.example.com/v1/orders/1",
+            "",
+            "orders/1",
+        ] {
             assert_eq!(resolve(elsewhere), None, "{elsewhere}");
         }
     }

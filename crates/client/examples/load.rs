@@ -1,18 +1,17 @@
-//! Places so many orders in each second, for so many seconds, and says how it went.
+//! Load test: places a number of orders each second, for a number of seconds, and prints a summary.
 //!
 //! ```console
 //! cargo run --release --example load -- 50 10
 //! ```
 //!
-//! | variable | is | without it |
+//! | variable | is | default |
 //! |---|---|---|
-//! | `BASE_URL` | the API's address, a stage's path included | `http://127.0.0.1:8080` |
+//! | `BASE_URL` | the API's address, including the path of the stage | `http://127.0.0.1:8080` |
 //! | `API_KEY` | the `x-api-key` header | none |
-//! | `SKU` | the article; one each is ordered | `LAPTOP001` |
+//! | `SKU` | the article; each order is for one | `LAPTOP001` |
 //!
-//! Orders go out at their time, whether or not the ones before are answered, as customers come. Each is
-//! tried again as the client does it. The exit status is 1 if it is not known of some order whether it was
-//! taken.
+//! Orders are sent on time, whether or not the earlier ones are answered, as real customers do. The client retries
+//! each as usual. The exit status is 1 if it is unknown of any order whether it was accepted.
 
 use std::env;
 use std::error::Error;
@@ -52,7 +51,7 @@ async fn main() -> Result<ExitCode, Box<dyn Error>> {
 async fn run(client: &Client, sku: &str, rate: u32, seconds: u32) -> Vec<Outcome> {
     let mut orders = JoinSet::new();
     let mut ticks = interval(Duration::from_secs(1) / rate);
-    // A machine that falls behind makes up for it: the rate is the claim.
+    // A machine that falls behind has to catch up, or the rate would be lower than asked for.
     ticks.set_missed_tick_behavior(MissedTickBehavior::Burst);
     for _ in 0..u64::from(rate) * u64::from(seconds) {
         ticks.tick().await;
@@ -74,7 +73,7 @@ struct Summary {
     undecided: usize,
     failed: usize,
     retries: u32,
-    /// Of what was taken, shortest first.
+    /// Of the accepted orders, shortest first.
     latencies: Vec<Duration>,
     last_failure: Option<order_client::Error>,
 }
@@ -107,16 +106,16 @@ impl Summary {
     }
 
     fn print(&self, took: Duration) {
-        let taken = self.latencies.len();
+        let accepted = self.latencies.len();
         println!("took        {:>8.1} s", took.as_secs_f64());
-        println!("taken       {taken:>8}");
+        println!("accepted    {accepted:>8}");
         println!("  confirmed {:>8}", self.confirmed);
         println!("  cancelled {:>8}", self.cancelled);
         println!("  undecided {:>8}", self.undecided);
         println!("failed      {:>8}", self.failed);
         println!("retries     {:>8}", self.retries);
         for (name, percent) in [("p50", 50), ("p90", 90), ("p99", 99), ("max", 100)] {
-            if let Some(latency) = self.latencies.get((taken * percent).div_ceil(100).saturating_sub(1)) {
+            if let Some(latency) = self.latencies.get((accepted * percent).div_ceil(100).saturating_sub(1)) {
                 println!("{name}         {:>8.1} ms", latency.as_secs_f64() * 1000.0);
             }
         }

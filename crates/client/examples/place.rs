@@ -1,4 +1,4 @@
-//! Places one order and reads it again: `BASE_URL=http://127.0.0.1:8080 cargo run --example place`.
+//! Places one order and reads it back: `BASE_URL=http://127.0.0.1:8080 cargo run --example place`.
 
 use std::env;
 use std::error::Error;

@@ -1,4 +1,4 @@
-//! Amounts as JSON numbers, by their digits.
+//! Amounts as JSON numbers, read and written digit by digit.
 
 use rust_decimal::Decimal;
 use serde::de::Error as _;

@@ -1,4 +1,4 @@
-//! An answer, and what can be made of it.
+//! An answer of the API.
 
 use std::time::SystemTime;
 
@@ -17,18 +17,18 @@ pub(crate) struct Answer {
 }
 
 impl Answer {
-    /// The answer, if another attempt would be answered the same.
+    /// The answer, if another attempt would not change it.
     pub fn settled(self) -> Result<Self, Failed> {
         if self.status != StatusCode::TOO_MANY_REQUESTS && !self.status.is_server_error() {
             return Ok(self);
         }
-        // A proxy on the way may answer in words of its own.
+        // A proxy in between may answer without a problem document.
         let problem = self.json().ok().map(Box::new);
         let retry_after = retry_after(&self.headers, SystemTime::now());
         Err(Failed { lost: Lost::Status { status: self.status.as_u16(), problem }, retry_after })
     }
 
-    /// The answer, if it is a result.
+    /// The answer, if it is not a refusal.
     pub fn result(self) -> Result<Self, Error> {
         if self.status.is_success() || self.status == StatusCode::NOT_MODIFIED {
             return Ok(self);
@@ -41,7 +41,7 @@ impl Answer {
         serde_json::from_slice(&self.body).map_err(unexpected)
     }
 
-    /// That this status is none that the API gives here.
+    /// The error for a status that the API does not give here.
     pub fn unexpected(&self) -> Error {
         Error::Unexpected { status: self.status.as_u16(), source: None }
     }

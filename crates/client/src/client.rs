@@ -1,4 +1,4 @@
-//! The client.
+//! The client and its requests.
 
 use std::time::Duration;
 
@@ -17,40 +17,40 @@ use crate::problem::Problem;
 use crate::retry::{Failed, Retries};
 use crate::transport::Transport;
 
-/// A client of one API. It is cheap to clone, and clones share their connections.
+/// A client for one API. It is cheap to clone, and clones share their connections.
 #[derive(Debug, Clone)]
 pub struct Client {
     transport: Transport,
     retries: Retries,
 }
 
-/// What became of an order that the API has taken.
+/// An order that the API has accepted.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Placed {
     /// Its id.
     pub order_id: String,
-    /// What was decided.
+    /// The decision.
     pub decision: Decision,
-    /// Whether the order was there before this call's answered attempt, by an earlier call or attempt.
+    /// Whether an earlier call or attempt had already placed the order.
     pub replayed: bool,
-    /// How many attempts it took to have the order taken.
+    /// How many attempts it took until the order was accepted.
     pub attempts: u32,
 }
 
-/// What was decided about an order.
+/// The decision about an order.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Decision {
-    /// It is confirmed; its status says whether it has gone on since.
+    /// It was confirmed. Its status says how far it has got since.
     Confirmed(Order),
-    /// It is cancelled, by the saga for the reason that the order tells, or by its customer since.
+    /// It was cancelled, by the saga or by its customer. The order holds the reason.
     Cancelled {
         /// The order.
         order: Order,
-        /// The problem document that says so, unless the order was read later.
+        /// The problem document of the answer. `None` if the decision was read later.
         problem: Option<Problem>,
     },
-    /// Nothing, as far as was seen in the time there was. The order is taken, and will be decided: place
-    /// it again, or read it later.
+    /// There was no decision in time. The order is accepted and will be decided: place it again or read it
+    /// later.
     Undecided,
 }
 
@@ -63,7 +63,7 @@ pub struct Read {
     pub etag: String,
 }
 
-/// What every answer about an order has, one without a record included.
+/// What every answer about an order has, even if the order has no record yet.
 #[derive(Deserialize)]
 #[serde(rename_all = "camelCase")]
 struct Taken {
@@ -77,11 +77,11 @@ enum Mode {
     RespondAsync,
 }
 
-/// What stands in a path as it is: <https://www.rfc-editor.org/rfc/rfc3986#section-2.3>.
+/// The characters that a path holds unescaped: <https://www.rfc-editor.org/rfc/rfc3986#section-2.3>.
 const PATH: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'.').remove(b'_').remove(b'~');
 
 impl Client {
-    /// A client of the API at `base_url`, a stage's path included: `https://….amazonaws.com/v1`.
+    /// Creates a client for the API at `base_url`, including the path of the stage: `https://….amazonaws.com/v1`.
     ///
     /// # Errors
     /// [`Error::BadUrl`], [`Error::Certificates`]
@@ -89,7 +89,7 @@ impl Client {
         Ok(Self { transport: Transport::new(base_url)?, retries: Retries::default() })
     }
 
-    /// With this API key on every request.
+    /// Sends this API key with every request.
     ///
     /// # Errors
     /// [`Error::BadHeader`]
@@ -97,7 +97,7 @@ impl Client {
         self.with_header("x-api-key", key)
     }
 
-    /// With this header on every request.
+    /// Sends this header with every request.
     ///
     /// # Errors
     /// [`Error::BadHeader`]
@@ -105,27 +105,27 @@ impl Client {
         Ok(Self { transport: self.transport.with_header(name, value)?, ..self })
     }
 
-    /// With these bounds to trying again.
+    /// Sets the limits on retries.
     #[must_use]
     pub fn with_retries(self, retries: Retries) -> Self {
         Self { retries, ..self }
     }
 
-    /// Places an order, and waits for its decision.
+    /// Places an order and waits for its decision.
     ///
     /// # Idempotency
-    /// The same order, by its key, however often it is placed; the answer is what became of it.
+    /// Placing an order again, under the same key, places no second order. The answer says what became of the first.
     ///
     /// # Errors
-    /// [`Error::Refused`] if it is no order, or if its key was used for another one;
-    /// [`Error::GaveUp`] if it is not known whether it was taken; [`Error::BadHeader`] for its key;
+    /// [`Error::Refused`] if the order is invalid or its key was used for another order; [`Error::GaveUp`] if it
+    /// is unknown whether the order was accepted; [`Error::BadHeader`] if the key is not a valid header;
     /// [`Error::TotalTooLarge`]; [`Error::Unexpected`].
     pub async fn place(&self, order: &NewOrder) -> Result<Placed, Error> {
         let deadline = self.deadline();
         let (mut placed, answer) = self.send_order(order, Mode::Wait, deadline).await?;
         if let Some(accepted) = answer {
             let url = self.location(&accepted, &placed.order_id);
-            // The order is taken, whatever becomes of a look at it.
+            // A failure here is harmless: the order is accepted, and the caller can read it later.
             if let Ok(Some(order)) = self.awaited(Status::is_decided, url, accepted.etag(), deadline).await {
                 placed.decision = decision(order);
             }
@@ -133,7 +133,7 @@ impl Client {
         Ok(placed)
     }
 
-    /// Places an order, and waits for no more than that it is taken.
+    /// Places an order without waiting for its decision.
     ///
     /// # Idempotency
     /// As [`Client::place`].
@@ -147,14 +147,14 @@ impl Client {
     /// Reads an order.
     ///
     /// # Errors
-    /// [`Error::Refused`] with [`ProblemKind::OrderNotFound`](crate::ProblemKind::OrderNotFound) if there
-    /// is none; [`Error::GaveUp`]; [`Error::Unexpected`].
+    /// [`Error::Refused`] with [`ProblemKind::OrderNotFound`](crate::ProblemKind::OrderNotFound) if it does not
+    /// exist; [`Error::GaveUp`]; [`Error::Unexpected`].
     pub async fn read(&self, order_id: &str) -> Result<Read, Error> {
         let answer = self.get(self.order_url(order_id, ""), None, self.deadline()).await?;
         Read::of(&answer)
     }
 
-    /// Reads an order, unless it is still the version `etag`.
+    /// Reads an order unless it still has the version `etag`, in which case the answer is `None`.
     ///
     /// # Errors
     /// As [`Client::read`], and [`Error::BadHeader`].
@@ -167,42 +167,41 @@ impl Client {
         Read::of(&answer).map(Some)
     }
 
-    /// Cancels an order, and waits for its roll-back: the order as it was seen last, `CANCELLED`, or
-    /// `CANCELLING` if the time was too short.
+    /// Cancels an order and waits for its roll-back. Returns the order as last seen: `CANCELLED`, or `CANCELLING`
+    /// if the roll-back took too long.
     ///
     /// # Idempotency
-    /// An order that is cancelled answers as it stands.
+    /// Cancelling a cancelled order changes nothing and returns it.
     ///
     /// # Errors
-    /// [`Error::Refused`] if there is no such order or if it can no longer be cancelled;
-    /// [`Error::GaveUp`]; [`Error::Unexpected`].
+    /// [`Error::Refused`] if the order does not exist or can no longer be cancelled; [`Error::GaveUp`];
+    /// [`Error::Unexpected`].
     pub async fn cancel(&self, order_id: &str) -> Result<Order, Error> {
         self.act(order_id, "/cancel", Status::is_decided).await
     }
 
-    /// Hands a confirmed order over, and waits until its stock is off the books: the order as it was
-    /// seen last, `FULFILLED`, or `FULFILLING` if the time was too short. It takes a key of the shop's
-    /// operations.
+    /// Hands over a confirmed order and waits until its stock is off the books. Returns the order as last seen:
+    /// `FULFILLED`, or `FULFILLING` if that took too long. The API key must belong to the shop's operations.
     ///
     /// # Idempotency
-    /// An order that is handed over answers as it stands.
+    /// Handing over an order again changes nothing and returns it.
     ///
     /// # Errors
-    /// [`Error::Refused`] if there is no such order or if it is not confirmed; [`Error::GaveUp`];
+    /// [`Error::Refused`] if the order does not exist or is not confirmed; [`Error::GaveUp`];
     /// [`Error::Unexpected`].
     pub async fn fulfil(&self, order_id: &str) -> Result<Order, Error> {
         self.act(order_id, "/fulfil", |status| status == Status::Fulfilled).await
     }
 
-    /// A walk through a list of orders, page by page.
+    /// Reads a list of orders, page by page.
     pub fn list(&self, list: &List) -> Walk {
         let mut first = self.transport.url(list.path());
         first.query_pairs_mut().extend_pairs(list.query());
         Walk::new(self.clone(), first)
     }
 
-    /// Sends an order until it is taken. An answer that comes back with it says where to look for the
-    /// decision.
+    /// Sends an order until it is accepted. The answer is returned if there is no decision yet: it says where to
+    /// read it.
     async fn send_order(
         &self,
         order: &NewOrder,
@@ -238,7 +237,7 @@ impl Client {
         }
     }
 
-    /// Has something done with an order, and waits for its end.
+    /// Starts an action on an order and waits until it is over.
     async fn act(&self, order_id: &str, action: &str, is_over: fn(Status) -> bool) -> Result<Order, Error> {
         let deadline = self.deadline();
         let request = self.transport.request(Method::POST, self.order_url(order_id, action));
@@ -251,7 +250,7 @@ impl Client {
         Ok(self.awaited(is_over, url, answer.etag(), deadline).await.ok().flatten().unwrap_or(order))
     }
 
-    /// Reads an order until its status is one that was waited for, or the time is over.
+    /// Reads an order until `is_over` accepts its status. `None` if the time is up first.
     async fn awaited(
         &self,
         is_over: fn(Status) -> bool,
@@ -268,7 +267,7 @@ impl Client {
             let known = (!etag.is_empty()).then(|| header_value("if-none-match", &etag)).transpose()?;
             let answer = match self.get(url.clone(), known, deadline).await {
                 Ok(answer) => answer,
-                // In the overflow queue it has no record yet.
+                // An order in the overflow queue has no record yet.
                 Err(Error::Refused { status: 404, .. }) => continue,
                 Err(error) => return Err(error),
             };
@@ -283,7 +282,7 @@ impl Client {
         Ok(None)
     }
 
-    /// Where an accepted order is read.
+    /// The address of an accepted order.
     fn location(&self, answer: &Answer, order_id: &str) -> Url {
         let location = self.transport.resolve(answer.text(header::LOCATION));
         location.unwrap_or_else(|| self.order_url(order_id, ""))
@@ -308,7 +307,8 @@ impl Client {
         self.exchange(request, deadline).await?.0.result()
     }
 
-    /// Sends a request until it has an answer that would be the same again, and says how many attempts it took.
+    /// Sends a request until it gets an answer that another attempt would not change. Also returns the number of
+    /// attempts.
     async fn exchange(&self, request: &Request, deadline: Instant) -> Result<(Answer, u32), Error> {
         let mut attempts = 0;
         let attempt = || {
@@ -357,7 +357,7 @@ fn header_value(name: &str, value: &str) -> Result<HeaderValue, Error> {
     HeaderValue::try_from(value).map_err(|_| Error::BadHeader { name: name.to_owned() })
 }
 
-/// A text as one segment of a path.
+/// Escapes a text so that it is one segment of a path.
 pub(crate) fn path_segment(text: &str) -> String {
     utf8_percent_encode(text, PATH).to_string()
 }

@@ -1,73 +1,73 @@
-//! What can go wrong.
+//! The errors of a call.
 
 use crate::problem::Problem;
 
-/// Why a call of the API came to nothing.
+/// Why a call to the API failed.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum Error {
-    /// The base URL is none: it has a scheme, `http` or `https`, a host, perhaps a path, and no more.
-    #[error("use {url} as the address of an order API")]
+    /// The base URL is not valid. It has a scheme (`http` or `https`), a host, and optionally a path.
+    #[error("{url} is not the address of an order API")]
     BadUrl {
-        /// What was given.
+        /// The text that was given.
         url: String,
     },
-    /// A header, an API key or an idempotency key has characters that no header can hold.
-    #[error("send a header {name} with this value")]
+    /// A header, an API key or an idempotency key has characters that are not allowed in a header.
+    #[error("the value for the header {name} has characters that are not allowed")]
     BadHeader {
-        /// The header.
+        /// The name of the header.
         name: String,
     },
     /// The certificates that this machine trusts could not be read.
-    #[error("read the certificates that this machine trusts")]
+    #[error("could not read the certificates that this machine trusts")]
     Certificates(#[source] Box<dyn std::error::Error + Send + Sync>),
-    /// An order's total is larger than a number of 28 digits.
-    #[error("add the order's lines up")]
+    /// An order's total has more than 28 digits.
+    #[error("the order's total has more than 28 digits")]
     TotalTooLarge,
-    /// The API refuses the request, and would refuse it again.
-    #[error("the API refuses with {status}: {problem}")]
+    /// The API refused the request. Sending it again does not help.
+    #[error("the API refused the request with {status}: {problem}")]
     Refused {
         /// The HTTP status.
         status: u16,
         /// Why.
         problem: Box<Problem>,
     },
-    /// No attempt came through. An order that was to be placed may be on record: place it again with the
-    /// same key.
+    /// Every attempt failed. If the call was to place an order, the order may be on record: place it again with
+    /// the same key.
     #[error("gave up after {attempts} attempts")]
     GaveUp {
-        /// How many there were.
+        /// The number of attempts.
         attempts: u32,
-        /// What the last one ended with.
+        /// Why the last one failed.
         #[source]
         last: Lost,
     },
-    /// The answer is none that the API gives.
-    #[error("understand an answer with status {status}")]
+    /// The answer is not one that the API gives.
+    #[error("could not understand an answer with status {status}")]
     Unexpected {
         /// Its HTTP status.
         status: u16,
-        /// What is wrong with its body, if that is JSON at all.
+        /// What is wrong with its body. `None` if the status itself is wrong.
         source: Option<serde_json::Error>,
     },
 }
 
-/// How an attempt came to nothing that may be repeated.
+/// Why an attempt failed that may be retried.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum Lost {
-    /// The API says to come back.
-    #[error("the API answers {status}")]
+    /// The API asks to try again later.
+    #[error("the API answered with {status}")]
     Status {
         /// The HTTP status: 429 or 5xx.
         status: u16,
-        /// Its problem document, if it has one.
+        /// Its problem document, if it sent one.
         problem: Option<Box<Problem>>,
     },
-    /// No connection, or one that broke.
-    #[error("exchange a request and an answer")]
+    /// The connection could not be opened, or it broke.
+    #[error("the connection failed")]
     Connection(#[source] Box<dyn std::error::Error + Send + Sync>),
-    /// No answer in time.
+    /// There was no answer in time.
     #[error("no answer in time")]
     TimedOut,
 }

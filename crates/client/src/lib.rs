@@ -1,32 +1,32 @@
-//! A client of the order API: it places orders, reads, cancels, hands over and lists them, and tries again where
-//! that is right.
+//! A client for the order API. It places, reads, cancels, hands over and lists orders, and retries where that is
+//! safe.
 //!
 //! ```no_run
 //! use order_client::{Client, Decision, NewOrder};
 //!
 //! # async fn buy() -> Result<(), order_client::Error> {
 //! let client = Client::new("https://api.example.com/v1")?.with_api_key("…")?;
-//! let order = NewOrder::by("demo123").item("LAPTOP001", 1, "1299.99".parse().expect("it is a number"));
+//! let order = NewOrder::by("demo123").item("LAPTOP001", 1, "1299.99".parse().expect("a valid amount"));
 //! match client.place(&order).await?.decision {
 //!     Decision::Confirmed(order) => println!("{} is confirmed", order.order_id),
 //!     Decision::Cancelled { order, .. } => println!("cancelled: {:?} {:?}", order.reason, order.detail),
-//!     Decision::Undecided => println!("not decided yet; place it again, or read it later"),
+//!     Decision::Undecided => println!("not decided yet: place it again or read it later"),
 //! }
 //! # Ok(())
 //! # }
 //! ```
 //!
-//! **Trying again.** A 429, any 5xx, a connection that fails and an answer that does not come are tried
-//! again, after a random delay up to a bound that doubles each time, and never before `Retry-After`. An
-//! order goes out under one idempotency key on every try, so however often it arrives it is one order.
-//! Anything else that the API refuses is final. [`Retries`] bounds the attempts and the whole time.
+//! **Retries.** The client retries a 429, any 5xx, a failed connection and a missing answer. It waits a random
+//! delay up to a bound that doubles each time, and never less than `Retry-After`. Every attempt for an order
+//! carries the same idempotency key, so it is one order no matter how many times it arrives. Any other refusal is
+//! final. [`Retries`] limits the attempts and the total time.
 //!
-//! **Waiting.** A 202 is no decision. [`Client::place`] then reads `Location`, with `If-None-Match`, until
-//! the order is decided or the time is over.
+//! **Waiting.** A 202 means that the order is accepted but not decided. [`Client::place`] then polls `Location`,
+//! with `If-None-Match`, until the order is decided or the time is up.
 //!
-//! **Money** is a [`Decimal`], read from the JSON number's own digits: no amount is ever a float.
+//! **Money** is a [`Decimal`], read from the digits of the JSON number. No amount is ever a float.
 //!
-//! The crate needs Tokio, and nothing else of this repository.
+//! The crate needs a Tokio runtime and nothing else from this repository.
 
 mod amount;
 mod answer;

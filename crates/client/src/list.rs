@@ -23,27 +23,27 @@ pub struct List {
 }
 
 impl List {
-    /// A customer's orders, newest first.
+    /// Lists a customer's orders, newest first.
     pub fn of_customer(customer_id: &str) -> Self {
         Self::at(format!("/customers/{}/orders", path_segment(customer_id)))
     }
 
-    /// A store's orders, newest first.
+    /// Lists a store's orders, newest first.
     pub fn of_store(store_id: &str) -> Self {
         Self::at(format!("/stores/{}/orders", path_segment(store_id)))
     }
 
-    /// A county's orders, newest first.
+    /// Lists a county's orders, newest first.
     pub fn of_county(county_id: &str) -> Self {
         Self::at(format!("/counties/{}/orders", path_segment(county_id)))
     }
 
-    /// The orders of an open status, longest due first.
+    /// Lists the orders with an open status, longest due first.
     pub fn open(status: Status) -> Self {
         Self { status: Some(status), ..Self::at("/orders".to_owned()) }
     }
 
-    /// A store's pick list: its confirmed orders that are not handed over yet, longest confirmed first.
+    /// Lists a store's confirmed orders that are not handed over yet, longest confirmed first.
     pub fn to_pick(store_id: &str) -> Self {
         Self { store_id: Some(store_id.to_owned()), ..Self::open(Status::Confirmed) }
     }
@@ -52,19 +52,19 @@ impl List {
         Self { path, status: None, store_id: None, from: None, to: None, page_size: None }
     }
 
-    /// Only those placed at this time or later.
+    /// Only lists orders placed at this time or later.
     #[must_use]
     pub fn from(self, time: OffsetDateTime) -> Self {
         Self { from: Some(time), ..self }
     }
 
-    /// Only those placed before this time.
+    /// Only lists orders placed before this time.
     #[must_use]
     pub fn to(self, time: OffsetDateTime) -> Self {
         Self { to: Some(time), ..self }
     }
 
-    /// So many orders a page, 1 to 100.
+    /// Sets the number of orders in a page, 1 to 100.
     #[must_use]
     pub fn page_size(self, orders: u8) -> Self {
         Self { page_size: Some(orders), ..self }
@@ -74,7 +74,7 @@ impl List {
         &self.path
     }
 
-    /// The query of the first page; each page's has the cursor in addition.
+    /// The query of the first page. Further pages add the cursor.
     pub(crate) fn query(&self) -> Vec<(&'static str, String)> {
         let text = |time: OffsetDateTime| time.format(&Rfc3339).ok();
         let status = self.status.and_then(|status| serde_json::to_value(status).ok()?.as_str().map(str::to_owned));
@@ -100,7 +100,7 @@ pub(crate) struct Page {
     next_cursor: Option<String>,
 }
 
-/// A walk through a list. It holds one page at a time.
+/// Reads a list, one page at a time.
 #[derive(Debug, Clone)]
 pub struct Walk {
     client: Client,
@@ -122,12 +122,13 @@ impl Walk {
         Self { client, first, page: VecDeque::new(), next: Next::First }
     }
 
-    /// The next order; nothing at the list's end. After an error the walk can go on where it was.
+    /// Returns the next order, or `None` at the end of the list. After an error, the next call tries again from the
+    /// same place.
     ///
     /// # Errors
     /// [`Error::Refused`], [`Error::GaveUp`], [`Error::Unexpected`]
     pub async fn next(&mut self) -> Result<Option<Order>, Error> {
-        // A page may be empty, and the list go on.
+        // An empty page is not the end of the list.
         while self.page.is_empty() {
             match self.next_page().await? {
                 Some(orders) => self.page = orders.into(),
@@ -137,7 +138,7 @@ impl Walk {
         Ok(self.page.pop_front())
     }
 
-    /// What is left of the page, or the next page; nothing at the list's end.
+    /// Returns the rest of the current page, or the next page, or `None` at the end of the list.
     ///
     /// # Errors
     /// As [`Walk::next`].

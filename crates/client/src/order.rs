@@ -1,4 +1,4 @@
-//! Orders: as they are placed, and as the API shows them.
+//! Orders, as the client places them and as the API shows them.
 
 use rust_decimal::Decimal;
 use serde::{Deserialize, Serialize};
@@ -8,10 +8,10 @@ use uuid::Uuid;
 use crate::amount;
 use crate::error::Error;
 
-/// An order to be placed, with the key that it goes out under.
+/// An order to place, with its idempotency key.
 ///
-/// Its key is minted once, when the order is made: placing the same value again, or a clone of it, is
-/// the same order. To order the same things twice, make two.
+/// The key is generated when the value is created. Placing the value or a clone of it again is the same order. To
+/// order the same things twice, create two values.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct NewOrder {
     pub(crate) key: String,
@@ -45,7 +45,7 @@ struct Body<'a> {
 }
 
 impl NewOrder {
-    /// A customer's order of nothing yet, prepaid, in USD, from the API's default store.
+    /// Starts an order by a customer. It has no items yet, is prepaid, in USD, and from the API's default store.
     pub fn by(customer_id: impl Into<String>) -> Self {
         Self {
             key: Uuid::new_v4().to_string(),
@@ -61,60 +61,61 @@ impl NewOrder {
         }
     }
 
-    /// So many of an article, at `price` each.
+    /// Adds an article at `price` each.
     #[must_use]
     pub fn item(mut self, product_id: impl Into<String>, quantity: u32, price: Decimal) -> Self {
         self.content.items.push(Item { product_id: product_id.into(), quantity, price });
         self
     }
 
-    /// Under the caller's own key: a basket's number, say, that survives a restart of the caller.
+    /// Uses the caller's own idempotency key, such as the number of a basket. Such a key survives a restart of the
+    /// caller.
     #[must_use]
     pub fn with_key(self, key: impl Into<String>) -> Self {
         Self { key: key.into(), ..self }
     }
 
-    /// From this store's stock.
+    /// Takes the items from this store's stock.
     #[must_use]
     pub fn from_store(mut self, store_id: impl Into<String>) -> Self {
         self.content.store_id = Some(store_id.into());
         self
     }
 
-    /// For this county.
+    /// Sets the county that the order is for.
     #[must_use]
     pub fn for_county(mut self, county_id: impl Into<String>) -> Self {
         self.content.county_id = Some(county_id.into());
         self
     }
 
-    /// To be paid later, on the customer's account.
+    /// Lets the customer pay later, on account.
     #[must_use]
     pub fn on_invoice(mut self) -> Self {
         self.content.payment_terms = Some(PaymentTerms::Invoice);
         self
     }
 
-    /// With the payment's, or the purchase order's, reference.
+    /// Sets the reference of the payment or of the purchase order.
     #[must_use]
     pub fn with_reference(mut self, payment_reference: impl Into<String>) -> Self {
         self.content.payment_reference = Some(payment_reference.into());
         self
     }
 
-    /// In this currency, by its ISO 4217 code.
+    /// Sets the currency, by its ISO 4217 code.
     #[must_use]
     pub fn in_currency(mut self, code: impl Into<String>) -> Self {
         self.content.currency = Some(code.into());
         self
     }
 
-    /// The key that it goes out under.
+    /// The idempotency key.
     pub fn key(&self) -> &str {
         &self.key
     }
 
-    /// Σ quantity × price.
+    /// The total: Σ quantity × price.
     ///
     /// # Errors
     /// [`Error::TotalTooLarge`]
@@ -123,64 +124,64 @@ impl NewOrder {
         self.content.items.iter().try_fold(Decimal::ZERO, add).ok_or(Error::TotalTooLarge)
     }
 
-    /// What goes out as the request's body.
+    /// The body of the request.
     ///
     /// # Errors
     /// [`Error::TotalTooLarge`]
     pub fn to_json(&self) -> Result<Vec<u8>, Error> {
         let body = Body { content: &self.content, total_amount: self.total()? };
-        Ok(serde_json::to_vec(&body).expect("an order has text, numbers and no other keys"))
+        Ok(serde_json::to_vec(&body).expect("an order has only text, numbers and text keys"))
     }
 }
 
-/// An order as the API shows it. Fields that a later release adds are passed over.
+/// An order as the API shows it. Unknown fields, which a later release may add, are ignored.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 #[non_exhaustive]
 pub struct Order {
     /// Its id.
     pub order_id: String,
-    /// Where it stands.
+    /// Its status.
     pub status: Status,
     /// Why it was cancelled.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub reason: Option<Reason>,
-    /// The refusing step's own words.
+    /// What the step that refused the order said.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub detail: Option<String>,
-    /// What the store had too little of, if it refused the order.
+    /// The articles that the store had too little of, if that is why the order was refused.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub shortages: Vec<Shortage>,
-    /// Who orders.
+    /// The customer.
     pub customer_id: String,
-    /// Whose stock it draws on.
+    /// The store whose stock it takes.
     pub store_id: String,
     /// The county it is for.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub county_id: Option<String>,
     /// When it is paid.
     pub payment_terms: PaymentTerms,
-    /// The payment's, or the purchase order's, reference.
+    /// The reference of the payment or of the purchase order.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub payment_reference: Option<String>,
-    /// The ISO 4217 code of the currency of every amount in it.
+    /// The ISO 4217 code of the currency of all its amounts.
     pub currency: String,
-    /// What is ordered, each of another article.
+    /// The items. No two are of the same article.
     pub items: Vec<Item>,
-    /// Σ quantity × price, with all the currency's decimals.
+    /// Σ quantity × price, with all decimals of the currency.
     #[serde(with = "amount")]
     pub total_amount: Decimal,
     /// When it was placed.
     #[serde(with = "time::serde::rfc3339")]
     pub created_at: OffsetDateTime,
-    /// When it changed last.
+    /// When it last changed.
     #[serde(with = "time::serde::rfc3339")]
     pub updated_at: OffsetDateTime,
-    /// What happened to it, in that order.
+    /// What happened to it, oldest first.
     pub timeline: Vec<Moment>,
 }
 
-/// So many of an article.
+/// An article and how many of it.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Item {
@@ -200,7 +201,7 @@ pub struct Item {
 pub struct Shortage {
     /// The article.
     pub product_id: String,
-    /// How many could be reserved when the order was refused; 0 if the store does not keep it.
+    /// How many were available when the order was refused. 0 if the store does not keep the article.
     pub available: u64,
 }
 
@@ -208,43 +209,42 @@ pub struct Shortage {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[non_exhaustive]
 pub struct Moment {
-    /// What.
+    /// The name of the event.
     pub event: String,
-    /// When.
+    /// When it happened.
     #[serde(with = "time::serde::rfc3339")]
     pub at: OffsetDateTime,
 }
 
-/// Where an order stands.
+/// The status of an order.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "SCREAMING_SNAKE_CASE")]
 #[non_exhaustive]
 pub enum Status {
-    /// On its way to a decision.
+    /// Not decided yet.
     Pending,
-    /// It holds its stock and is in the books.
+    /// Its stock is reserved and it is in the books.
     Confirmed,
-    /// Confirmed, and being handed over.
+    /// Confirmed and being handed over.
     Fulfilling,
     /// Handed over.
     Fulfilled,
     /// Being rolled back.
     Cancelling,
-    /// Undone everywhere.
+    /// Rolled back everywhere.
     Cancelled,
-    /// One that this client does not know.
+    /// A value that this client does not know.
     #[serde(other)]
     Unknown,
 }
 
 impl Status {
-    /// Whether it is known how the order ended: confirmed, whatever became of it then, or cancelled, and
-    /// undone everywhere. Of a status that this client does not know it is not known.
+    /// Whether the order is confirmed, handed over or cancelled. False for a status that this client does not know.
     pub fn is_decided(self) -> bool {
         self.is_confirmed() || self == Self::Cancelled
     }
 
-    /// Whether it was confirmed, whatever became of it then.
+    /// Whether the order was confirmed, even if it has been handed over since.
     pub fn is_confirmed(self) -> bool {
         matches!(self, Self::Confirmed | Self::Fulfilling | Self::Fulfilled)
     }
@@ -261,7 +261,7 @@ pub enum Reason {
     Unavailable,
     /// The customer cancelled it.
     CustomerRequest,
-    /// A step refused it: the step's own reason, such as `OUT_OF_STOCK`.
+    /// A step refused it, for this reason: `OUT_OF_STOCK`, for example.
     Refused(String),
 }
 
@@ -296,7 +296,7 @@ pub enum PaymentTerms {
     Prepaid,
     /// Later, on the customer's account.
     Invoice,
-    /// One that this client does not know.
+    /// A value that this client does not know.
     #[serde(other)]
     Unknown,
 }

@@ -11,12 +11,12 @@ use crate::order::{Order, Reason};
 #[serde(rename_all = "camelCase")]
 #[non_exhaustive]
 pub struct Problem {
-    /// What kind of problem it is: the one thing to program against.
+    /// The kind of problem. Programs should decide by this alone.
     #[serde(rename = "type")]
     pub kind: ProblemKind,
-    /// The kind in words.
+    /// A short description of the kind.
     pub title: String,
-    /// What is special about this one.
+    /// What is particular to this problem.
     #[serde(default)]
     pub detail: Option<String>,
     /// The order that it is about.
@@ -25,13 +25,13 @@ pub struct Problem {
     /// Why that order is cancelled.
     #[serde(default)]
     pub reason: Option<Reason>,
-    /// That order.
+    /// The order itself.
     #[serde(default)]
     pub order: Option<Box<Order>>,
     /// The rules that the request breaks.
     #[serde(default)]
     pub errors: Vec<Violation>,
-    /// API Gateway's name for the request, if it refused it by itself.
+    /// API Gateway's id of the request, if API Gateway refused it.
     #[serde(default)]
     pub request_id: Option<String>,
 }
@@ -49,7 +49,7 @@ impl fmt::Display for Problem {
     }
 }
 
-/// A rule that the request breaks, with the one place that breaks it.
+/// A rule that the request breaks, and where. Only one of the places is set.
 #[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
 #[non_exhaustive]
 pub struct Violation {
@@ -73,7 +73,7 @@ impl fmt::Display for Violation {
     }
 }
 
-/// What every `type` of this API begins with.
+/// The start of every `type` of this API.
 const PREFIX: &str = "urn:order-saga:problem:";
 
 macro_rules! kinds {
@@ -84,13 +84,13 @@ macro_rules! kinds {
         #[non_exhaustive]
         pub enum ProblemKind {
             $($(#[$doc])* $variant,)*
-            /// Another one: a step's refusal, such as `out-of-stock`, whose order has the reason; or one that this
-            /// client does not know. Its whole `type`.
+            /// Any other kind, with its whole `type`. It is a step's refusal, such as `out-of-stock`, or a kind that
+            /// this client does not know.
             Other(String),
         }
 
         impl ProblemKind {
-            /// The end of its `type`, which says which kind it is.
+            /// The end of its `type`, which names the kind.
             pub fn name(&self) -> &str {
                 match self {
                     $(Self::$variant => $name,)*
@@ -115,7 +115,7 @@ kinds! {
     MalformedBody = "malformed-body",
     /// The order breaks rules.
     InvalidOrder = "invalid-order",
-    /// The content of another request than an order breaks rules.
+    /// The content of a request other than an order breaks rules.
     InvalidContent = "invalid-content",
     /// Parameters break rules.
     InvalidParameters = "invalid-parameters",
@@ -123,45 +123,45 @@ kinds! {
     InvalidRequest = "invalid-request",
     /// The body is not declared as JSON.
     UnsupportedMediaType = "unsupported-media-type",
-    /// The body is larger than any order.
+    /// The body is too large.
     BodyTooLarge = "body-too-large",
     /// The key was used for another order.
     IdempotencyConflict = "idempotency-conflict",
-    /// The request has no API key, or none that may do this.
+    /// The request has no API key, or its key is not allowed to do this.
     Forbidden = "forbidden",
-    /// There is no such order.
+    /// The order does not exist.
     OrderNotFound = "order-not-found",
     /// The order is not confirmed yet.
     OrderNotConfirmed = "order-not-confirmed",
-    /// The order is cancelled, or being rolled back.
+    /// The order is cancelled or being rolled back.
     OrderCancelled = "order-cancelled",
-    /// The order is handed over, or about to be.
+    /// The order is handed over or about to be.
     OrderFulfilled = "order-fulfilled",
     /// The store does not keep the article.
     StockNotFound = "stock-not-found",
     /// The customer has no account.
     AccountNotFound = "account-not-found",
-    /// The stock would be less than what is reserved.
+    /// The stock would be less than what orders have reserved.
     StockReserved = "stock-reserved",
-    /// The request has to say which version it is about.
+    /// The request must say which version it changes.
     PreconditionRequired = "precondition-required",
-    /// The version that the request is about is another by now.
+    /// The resource has changed since the version that the request names.
     PreconditionFailed = "precondition-failed",
-    /// There is no such resource.
+    /// The resource does not exist.
     RouteNotFound = "route-not-found",
-    /// The resource has no such method.
+    /// The resource does not have this method.
     MethodNotAllowed = "method-not-allowed",
-    /// More requests at once than the API takes.
+    /// The API rejected the request because there were too many.
     TooManyRequests = "too-many-requests",
-    /// What became of the request is unknown.
+    /// It is unknown whether the request took effect.
     Unavailable = "unavailable",
-    /// The orders cannot be read or changed at the moment.
+    /// Orders cannot be read or changed at the moment.
     StoreUnavailable = "store-unavailable",
-    /// Cancelled: a step failed.
+    /// Cancelled because a step failed.
     StepFailed = "step-failed",
-    /// Cancelled: a service could not be reached in time.
+    /// Cancelled because a service could not be reached in time.
     ServiceUnavailable = "service-unavailable",
-    /// Cancelled: the customer did.
+    /// Cancelled by the customer.
     CancelledByCustomer = "cancelled-by-customer",
 }
 

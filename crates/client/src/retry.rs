@@ -1,4 +1,4 @@
-//! When to try again, and how long to wait before.
+//! Whether to retry, and how long to wait first.
 
 use std::time::{Duration, SystemTime};
 
@@ -7,23 +7,23 @@ use http::{HeaderMap, header};
 
 use crate::error::Lost;
 
-/// Bounds to trying again.
+/// Limits on retries.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Retries {
-    /// The most attempts of one request, the first one included.
+    /// Maximum number of attempts for one request, including the first.
     pub attempts: u32,
-    /// The longest that one attempt may take. The API answers within 29 s.
+    /// Maximum time for one attempt. The API answers within 29 s.
     pub attempt_timeout: Duration,
-    /// The longest delay after the first attempt; it doubles with each further one.
+    /// Maximum delay after the first attempt. It doubles with each further attempt.
     pub first_delay: Duration,
-    /// The longest delay of all, unless `Retry-After` says more.
+    /// Maximum delay, unless `Retry-After` asks for more.
     pub max_delay: Duration,
-    /// The longest that a call may take: its attempts, its delays, and waiting for a decision.
+    /// Maximum time for a call, including its attempts, its delays and the wait for a decision.
     pub total: Duration,
 }
 
 impl Default for Retries {
-    /// Some ten seconds of outage in six attempts, and two minutes for a decision.
+    /// Six attempts, which bridge an outage of a few seconds, and two minutes for a decision.
     fn default() -> Self {
         Self {
             attempts: 6,
@@ -80,10 +80,10 @@ impl From<Lost> for Failed {
     }
 }
 
-/// What `Retry-After` says, in seconds or as a date; nothing, if it says nothing.
+/// Reads `Retry-After`, which is a number of seconds or a date. Zero if it is missing or malformed.
 ///
-/// A date is taken relative to the answer's own `Date`, so that a wrong clock on either side does no
-/// harm ([RFC 9110, section 10.2.3](https://www.rfc-editor.org/rfc/rfc9110#section-10.2.3)).
+/// A date is relative to the `Date` of the answer, so a wrong clock on either side does no harm
+/// ([RFC 9110, section 10.2.3](https://www.rfc-editor.org/rfc/rfc9110#section-10.2.3)).
 pub(crate) fn retry_after(headers: &HeaderMap, now: SystemTime) -> Duration {
     let text = |name| headers.get(name).and_then(|value| value.to_str().ok()).map(str::trim);
     let date = |text: &str| httpdate::parse_http_date(text).ok();

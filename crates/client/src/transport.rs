@@ -1,4 +1,4 @@
-//! One request and its answer.
+//! Sends one request and reads its answer.
 
 use std::time::Duration;
 
@@ -9,7 +9,7 @@ use reqwest::{Request, Url, redirect};
 use crate::answer::Answer;
 use crate::error::{Error, Lost};
 
-/// The largest answer: what API Gateway passes on at most.
+/// Maximum size of an answer. It is API Gateway's own limit.
 const MAX_ANSWER_BYTES: usize = 10 * 1024 * 1024;
 
 /// How long a connection is kept for the next request.
@@ -17,11 +17,11 @@ const IDLE: Duration = Duration::from_secs(30);
 
 const PRODUCT: &str = concat!("order-client/", env!("CARGO_PKG_VERSION"));
 
-/// The way to one API. Clones share their connections.
+/// The connections to one API. Clones share them.
 #[derive(Debug, Clone)]
 pub(crate) struct Transport {
     http: reqwest::Client,
-    /// Its path is the stage at AWS's address.
+    /// On AWS its path is the stage.
     base: Url,
     headers: HeaderMap,
 }
@@ -45,7 +45,7 @@ impl Transport {
         Ok(Self { http, base, headers: HeaderMap::new() })
     }
 
-    /// One more header on every request.
+    /// Adds a header to every request.
     pub fn with_header(mut self, name: &str, value: &str) -> Result<Self, Error> {
         let bad = || Error::BadHeader { name: name.to_owned() };
         let header = HeaderName::try_from(name).map_err(|_| bad())?;

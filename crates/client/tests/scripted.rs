@@ -1,4 +1,4 @@
-//! The client against a server that answers as each test scripts it, over real sockets.
+//! The client against a server that follows each test's script, over real sockets.
 
 #![allow(clippy::unwrap_used, reason = "a test may stop at what should not happen")]
 
@@ -11,7 +11,7 @@ use server::{Server, Step, answer, order, page, problem};
 
 const ID: &str = "0123456789abcdef0123456789abcdef";
 
-/// No delays to speak of, and few attempts.
+/// Hardly any delays, and few attempts.
 fn hasty() -> Retries {
     Retries {
         attempts: 6,

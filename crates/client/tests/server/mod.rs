@@ -1,4 +1,4 @@
-//! A server that does what it is told, request by request, and remembers the requests.
+//! A server that follows a script, request by request, and records the requests.
 
 use std::collections::VecDeque;
 use std::sync::{Arc, Mutex};
@@ -7,20 +7,20 @@ use tokio::io::{AsyncBufReadExt, AsyncReadExt, AsyncWriteExt, BufReader};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::task::JoinHandle;
 
-/// What becomes of a request.
+/// What the server does with a request.
 #[derive(Debug, Clone)]
 pub enum Step {
-    /// It is answered with these bytes.
+    /// It answers with these bytes.
     Answer(String),
-    /// Its connection ends without an answer.
+    /// It closes the connection without an answer.
     Drop,
-    /// Its connection ends in the middle of the answer.
+    /// It closes the connection in the middle of the answer.
     Half,
-    /// Nothing comes, and the connection stays.
+    /// It never answers and keeps the connection open.
     Silence,
 }
 
-/// A request, as it came.
+/// A request as it arrived.
 #[derive(Debug, Clone)]
 pub struct Seen {
     pub line: String,
@@ -107,7 +107,7 @@ async fn read(stream: &mut BufReader<TcpStream>) -> Option<Seen> {
     Some(request)
 }
 
-/// An answer with more header lines.
+/// An answer with these header lines.
 pub fn answer(status: u16, headers: &str, body: &str) -> Step {
     let headers = if headers.is_empty() { String::new() } else { format!("{headers}\r\n") };
     let length = if status == 304 { String::new() } else { format!("content-length: {}\r\n", body.len()) };
@@ -129,7 +129,7 @@ pub fn order(status: &str) -> String {
     )
 }
 
-/// A page of so many orders.
+/// A page with this number of orders.
 pub fn page(orders: usize, next_cursor: Option<&str>) -> String {
     let orders = vec![order("CONFIRMED"); orders].join(",");
     let next = next_cursor.map(|cursor| format!(r#","nextCursor":"{cursor}""#)).unwrap_or_default();

@@ -136,20 +136,14 @@ fn hash(args: &[JValue]) -> Result<JValue, EvaluatorError> {
         other => convert::to_json(other).map_err(|what| refuse("hash", &format!("cannot hash {what}")))?.to_string(),
     };
     let digits = match algorithm.as_str() {
-        Some("MD5") => hex(&md5::Md5::digest(&content)),
-        Some("SHA-1") => hex(&sha1::Sha1::digest(&content)),
-        Some("SHA-256") => hex(&sha2::Sha256::digest(&content)),
-        Some("SHA-384") => hex(&sha2::Sha384::digest(&content)),
-        Some("SHA-512") => hex(&sha2::Sha512::digest(&content)),
+        Some("MD5") => hex::encode(md5::Md5::digest(&content)),
+        Some("SHA-1") => hex::encode(sha1::Sha1::digest(&content)),
+        Some("SHA-256") => hex::encode(sha2::Sha256::digest(&content)),
+        Some("SHA-384") => hex::encode(sha2::Sha384::digest(&content)),
+        Some("SHA-512") => hex::encode(sha2::Sha512::digest(&content)),
         _ => return Err(refuse("hash", "knows MD5, SHA-1, SHA-256, SHA-384 and SHA-512")),
     };
     Ok(JValue::string(digits))
-}
-
-fn hex(bytes: &[u8]) -> String {
-    const DIGITS: &[u8; 16] = b"0123456789abcdef";
-    let digit = |nibble: u8| char::from(DIGITS[usize::from(nibble)]);
-    bytes.iter().flat_map(|byte| [digit(byte >> 4), digit(byte & 0xF)]).collect()
 }
 
 /// `$random(seed)`: a number from 0 to 1; with a seed, the number that AWS returns for it.

@@ -1,8 +1,8 @@
 //! The randomness of an execution: retry jitter, `$random` and `$uuid`.
 
-use std::hash::{BuildHasher, RandomState};
-use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use fastrand::Rng;
 
 /// A source of random numbers, shared by its clones.
 ///
@@ -12,24 +12,20 @@ pub struct Random(Arc<Source>);
 
 #[derive(Debug)]
 enum Source {
-    /// `SplitMix64`'s state. One atomic addition per number, so concurrent users never get the same one.
-    Sequence(AtomicU64),
+    Sequence(Mutex<Rng>),
     Fixed(f64),
 }
 
-/// `SplitMix64`'s increment: the golden ratio of 2^64 (Steele, Lea, Flood, 2014).
-const GOLDEN_GAMMA: u64 = 0x9E37_79B9_7F4A_7C15;
-
 impl Random {
-    /// The same seed gives the same numbers, if they are used in the same order.
+    /// The same seed gives the same numbers, if they are used in the same order. Another release may give
+    /// different numbers.
     pub fn seeded(seed: u64) -> Self {
-        Self(Arc::new(Source::Sequence(AtomicU64::new(seed))))
+        Self(Arc::new(Source::Sequence(Mutex::new(Rng::with_seed(seed)))))
     }
 
     /// Different numbers for each source.
     pub fn from_entropy() -> Self {
-        // A new `RandomState` has random keys from the operating system.
-        Self::seeded(RandomState::new().hash_one(0_u8))
+        Self(Arc::new(Source::Sequence(Mutex::default())))
     }
 
     /// Always the same fraction of the range, clamped to 0–1. With 1 every jittered delay has its maximum,
@@ -42,26 +38,22 @@ impl Random {
     pub fn unit(&self) -> f64 {
         match &*self.0 {
             Source::Fixed(fraction) => *fraction,
-            // A double's mantissa holds 53 bits.
-            #[allow(clippy::cast_precision_loss)]
-            Source::Sequence(_) => (self.bits() >> 11) as f64 / (1_u64 << 53) as f64,
+            Source::Sequence(numbers) => lock(numbers).f64(),
         }
     }
 
     /// 64 random bits.
     pub fn bits(&self) -> u64 {
         match &*self.0 {
-            Source::Fixed(fraction) => mix(fraction.to_bits()),
-            Source::Sequence(state) => mix(state.fetch_add(GOLDEN_GAMMA, Ordering::Relaxed).wrapping_add(GOLDEN_GAMMA)),
+            Source::Fixed(fraction) => Rng::with_seed(fraction.to_bits()).u64(..),
+            Source::Sequence(numbers) => lock(numbers).u64(..),
         }
     }
 }
 
-/// `SplitMix64`'s output function.
-fn mix(state: u64) -> u64 {
-    let z = (state ^ (state >> 30)).wrapping_mul(0xBF58_476D_1CE4_E5B9);
-    let z = (z ^ (z >> 27)).wrapping_mul(0x94D0_49BB_1331_11EB);
-    z ^ (z >> 31)
+/// A panic between two numbers harms none of them.
+fn lock(numbers: &Mutex<Rng>) -> MutexGuard<'_, Rng> {
+    numbers.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 #[cfg(test)]

@@ -5,7 +5,7 @@ use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Mutex, PoisonError};
 use std::thread;
 
-use engine::Random;
+use fastrand::Rng;
 
 use super::fault::{AT_THE_END, Fault, FaultKind, Point, PointNumber};
 use super::kinds::OrderKind;
@@ -162,7 +162,7 @@ impl Search<'_> {
     /// [`RunError`].
     pub fn random(&self, depth: usize, schedules: usize, seed: u64) -> Result<Found, RunError> {
         let ground = Ground::new(self.kind, self.wiring)?;
-        let random = Random::seeded(seed);
+        let mut random = Rng::with_seed(seed);
         let mut found = Found::default();
         for _ in 0..schedules {
             let mut faults: Vec<Fault> = Vec::new();
@@ -170,7 +170,7 @@ impl Search<'_> {
             while faults.len() < depth {
                 let from = faults.last().map_or(0, |fault| fault.point + 1);
                 let all = self.faults_from(&last.points, from, &faults, depth);
-                let Some(fault) = all.get(pick(&random, all.len())) else { break };
+                let Some(fault) = random.choice(&all) else { break };
                 faults.push(*fault);
                 last = ground.run(&faults)?;
             }
@@ -227,9 +227,4 @@ impl Search<'_> {
         }
         faults
     }
-}
-
-fn pick(random: &Random, len: usize) -> usize {
-    let len = u64::try_from(len.max(1)).unwrap_or(1);
-    usize::try_from(random.bits() % len).unwrap_or_default()
 }

@@ -71,16 +71,14 @@ fn a_route_takes_the_scopes_of_its_operation_and_no_other() {
 }
 
 /// API Gateway's own answers, by their names in `api.tf`: the status, if it is a fixed one, and the problem's name.
-pub fn gateway_problems() -> BTreeMap<&'static str, (Option<u16>, String)> {
-    let api = include_str!("../../../terraform/api.tf");
-    let (_, table) = api.split_once("\n  gateway_problems = {\n").unwrap();
-    let (table, _) = table.split_once("\n  }\n").unwrap();
-    let field = |row: &str, name: &str| {
-        let (_, rest) = row.split_once(&format!("{name} = ")).unwrap();
-        rest.split(',').next().unwrap().trim_matches('"').to_owned()
+pub fn gateway_problems() -> BTreeMap<String, (Option<u16>, String)> {
+    let api: Value = hcl::from_str(include_str!("../../../terraform/api.tf")).unwrap();
+    let table = api["locals"]["gateway_problems"].as_object().unwrap();
+    let problem = |answer: &Value| {
+        let status = answer["status"].as_u64().map(|status| status.try_into().unwrap());
+        (status, answer["type"].as_str().unwrap().to_owned())
     };
-    let rows = table.lines().filter_map(|line| line.split_once(" = { "));
-    rows.map(|(name, row)| (name.trim(), (field(row, "status").parse().ok(), field(row, "type")))).collect()
+    table.iter().map(|(name, answer)| (name.clone(), problem(answer))).collect()
 }
 
 #[test]

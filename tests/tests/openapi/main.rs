@@ -168,7 +168,7 @@ impl Answers {
         let mut kind = String::new();
         if let Some((media_type, content)) = described {
             let body: Value = serde_json::from_str(&answer.body).unwrap();
-            assert_eq!(breaks(&self.api, &content["schema"], &body, ""), Vec::<String>::new(), "{what}");
+            assert_eq!(breaks(&self.api, &content["schema"], &body), Vec::<String>::new(), "{what}");
             if media_type == "application/problem+json" {
                 body["type"].as_str().unwrap().strip_prefix(PREFIX).unwrap().clone_into(&mut kind);
             }

@@ -97,7 +97,7 @@ impl Responses {
 pub struct Mocks {
     states: BTreeMap<String, Responses>,
     started_ms: i64,
-    seed: Option<u64>,
+    seed: u64,
     time_limit: Option<Duration>,
 }
 
@@ -112,7 +112,7 @@ impl Mocks {
     pub fn new() -> Self {
         let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
         let started_ms = i64::try_from(now.as_millis()).unwrap_or(i64::MAX);
-        Self { states: BTreeMap::new(), started_ms, seed: Some(0), time_limit: None }
+        Self { states: BTreeMap::new(), started_ms, seed: 0, time_limit: None }
     }
 
     /// Answers a state's invocations with these responses, one after another.
@@ -137,13 +137,7 @@ impl Mocks {
     /// is 0.
     #[must_use]
     pub fn seeded(self, seed: u64) -> Self {
-        Self { seed: Some(seed), ..self }
-    }
-
-    /// Every jittered delay has its maximum length.
-    #[must_use]
-    pub fn longest_delays(self) -> Self {
-        Self { seed: None, ..self }
+        Self { seed, ..self }
     }
 
     /// Ends executions after this time, if the machine's `TimeoutSeconds` or
@@ -175,6 +169,6 @@ impl Mocks {
     }
 
     fn random(&self) -> Random {
-        self.seed.map_or_else(|| Random::fixed(1.0), Random::seeded)
+        Random::seeded(self.seed)
     }
 }

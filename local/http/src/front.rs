@@ -1,4 +1,4 @@
-//! The HTTP front: requests become API Gateway's events, and the handlers' answers come back.
+//! The HTTP front: turns requests into API Gateway's events, and the handlers' answers into responses.
 
 use std::sync::Arc;
 
@@ -19,27 +19,27 @@ use uuid::Uuid;
 
 use crate::docs;
 
-/// The largest payload that API Gateway takes: 10 MB.
+/// The largest payload that API Gateway accepts: 10 MB.
 /// <https://docs.aws.amazon.com/apigateway/latest/developerguide/api-gateway-execution-service-limits-table.html>
 const MAX_PAYLOAD_BYTES: usize = 10 * 1000 * 1000;
 
-/// The header that a client's key stands in.
+/// The header with the client's API key.
 const API_KEY: HeaderName = HeaderName::from_static("x-api-key");
 
-/// The path parameters of a request, unless their bytes are no text.
+/// The path parameters of a request, unless they are not UTF-8.
 type RequestPath = Result<Path<PathParameters>, PathRejection>;
 
-/// What the front speaks to, and for whom.
+/// The system behind the front, and its clients.
 #[derive(Debug, Clone)]
 pub struct Front {
     /// The system.
     pub stack: Stack,
-    /// Who may call it, by API key. A request with no key at all may do everything: this is a
-    /// machine of one's own.
+    /// The clients by API key. A request without a key may do everything, because the stack runs on its user's own
+    /// machine.
     pub callers: Arc<Callers>,
 }
 
-/// The order API, its description as data and as a page, and `/_local/…` for the stack's operator.
+/// The order API, the [page](docs) that describes it, and `/_local/…` for whoever operates the stack.
 pub fn router(front: Front) -> Router {
     let mut router = Router::new();
     for (_, route, _) in declarations::routes() {
@@ -62,10 +62,10 @@ pub fn router(front: Front) -> Router {
         .with_state(front)
 }
 
-/// Has the function that declares a resource's route answer the requests for it.
+/// Passes a resource's requests to the function that declares its route.
 fn to(resource: &'static str) -> impl Fn(State<Front>, RequestPath, Request) -> BoxFuture<'static, Response> + Clone {
     move |State(front), path, request| {
-        // Bytes that are no text are no identifier, as an empty one is none.
+        // Parameters that are not UTF-8 are handled as missing: neither is a valid identifier.
         let path_parameters = path.map(|Path(path_parameters)| path_parameters).unwrap_or_default();
         Box::pin(async move { call(front, resource, path_parameters, request).await })
     }
@@ -86,9 +86,9 @@ async fn docs() -> Response {
     }
 }
 
-/// The audit of a running stack, as `order-saga audit --json` prints it for one that is at rest.
+/// Audits the running stack. The answer has the form of `order-saga audit --json`.
 async fn audit(State(Front { stack, .. }): State<Front>) -> Response {
-    // It reads whole tables, and blocks while it does.
+    // It blocks while it reads whole tables.
     match tokio::task::spawn_blocking(move || local_audit::run(&stack.store)).await {
         Ok(Ok(report)) => respond(Answer::json(StatusCode::OK, &report)),
         Ok(Err(error)) => {
@@ -99,12 +99,12 @@ async fn audit(State(Front { stack, .. }): State<Front>) -> Response {
     }
 }
 
-/// Recovery, now.
+/// Runs recovery now.
 async fn recover(State(Front { stack, .. }): State<Front>) -> Response {
     respond(Answer::json(StatusCode::OK, &stack.recover_orders.handle(Event::Command(Command::Recover)).await))
 }
 
-/// Recovery of one order, due or not, parked or not.
+/// Recovers one order now, even if it is not due or is parked.
 async fn take_up(State(Front { stack, .. }): State<Front>, path: RequestPath) -> Response {
     let order_id = path.ok().and_then(|Path(path)| path.get("orderId")?.parse().ok());
     let Some(order_id) = order_id else {
@@ -124,24 +124,24 @@ async fn call(front: Front, resource: &str, path_parameters: PathParameters, req
         return respond(Problem::new(Kind::BodyTooLarge).answer());
     };
     let request_id = Uuid::new_v4().to_string();
-    // A HEAD is answered as its GET is, without the body.
+    // A HEAD gets the answer to the GET; the server leaves out the body.
     let method = if parts.method == Method::HEAD { Method::GET } else { parts.method };
     let mut event = event(method, resource, parts.headers, path_parameters, &body);
     set_query(&mut event, parts.uri.query().unwrap_or_default());
-    // Like a function, it works on when its caller hangs up.
+    // Like a function, it finishes its work even if the client disconnects.
     match tokio::spawn(async move { front.stack.answer(event, &caller, &request_id).await }).await {
         Ok(answer) => respond(answer),
-        // What API Gateway answers for a function that crashes.
+        // API Gateway's answer when a function crashes.
         Err(_) => {
             (StatusCode::BAD_GATEWAY, [(header::CONTENT_TYPE, "application/json")], INTERNAL_ERROR).into_response()
         }
     }
 }
 
-/// Who sent a request with these headers.
+/// The client that sent a request with these headers.
 ///
 /// # Errors
-/// The problem to answer with, if the key is nobody's.
+/// The problem to answer with, if no client has the key.
 fn caller(front: &Front, headers: &HeaderMap) -> Result<Caller, Problem> {
     match headers.get(API_KEY) {
         None => Ok(Caller::of_an_open_api()),
@@ -151,7 +151,7 @@ fn caller(front: &Front, headers: &HeaderMap) -> Result<Caller, Problem> {
 
 const INTERNAL_ERROR: &str = r#"{"message": "Internal server error"}"#;
 
-/// As API Gateway does it with the event of a function's answer.
+/// Turns a function's answer into a response, as API Gateway does.
 pub fn respond(answer: Answer) -> Response {
     let event = ApiGatewayProxyResponse::from(answer);
     let status = u16::try_from(event.status_code).ok().and_then(|code| StatusCode::from_u16(code).ok());

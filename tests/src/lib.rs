@@ -2,6 +2,7 @@
 
 pub mod client;
 pub mod faults;
+pub mod openapi;
 pub mod operations;
 pub mod orders;
 pub mod process;

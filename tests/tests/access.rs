@@ -6,10 +6,10 @@ use std::io::Write as _;
 
 use api::Scope;
 use http::{HeaderName, Method, StatusCode};
-use local_http::docs::description;
 use serde_json::{Value, json};
 use strum::VariantArray;
 use system_tests::client::{Client, order_of};
+use system_tests::openapi::description;
 use system_tests::process::Serve;
 use tempfile::NamedTempFile;
 

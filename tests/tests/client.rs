@@ -8,12 +8,12 @@ use std::path::Path;
 use std::process::Command;
 use std::time::Duration;
 
-use local_http::docs::{description, resolve};
 use order_client::{
     Client, Decimal, Decision, Error, List, NewOrder, Order, PaymentTerms, Problem, ProblemKind, Reason, Retries,
     Status,
 };
 use serde_json::{Value, json};
+use system_tests::openapi::{description, resolve};
 use system_tests::process::Serve;
 use tokio::task::JoinSet;
 

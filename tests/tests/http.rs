@@ -6,10 +6,11 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::net::TcpListener;
 use std::time::{Duration, Instant};
 
-use http::header::{ALLOW, CACHE_CONTROL, CONTENT_TYPE, ETAG, IF_NONE_MATCH, LOCATION};
+use http::header::{ALLOW, CACHE_CONTROL, CONTENT_SECURITY_POLICY, CONTENT_TYPE, DATE, ETAG, IF_NONE_MATCH, LOCATION};
 use http::{HeaderValue, Method, StatusCode};
 use serde_json::{Value, json};
 use system_tests::client::{Client, IDEMPOTENCY_KEY, IDEMPOTENT_REPLAYED, LAPTOP, Response, order_of};
+use system_tests::openapi::description;
 use system_tests::process::{Serve, Signal, run, stderr};
 use tokio::io::{AsyncBufReadExt, AsyncReadExt, AsyncWriteExt, BufReader};
 use tokio::net::TcpStream;
@@ -278,7 +279,6 @@ async fn an_unknown_path_or_method_is_a_problem_and_never_a_crash() {
         "/orders/%C3%A9",
         "/orders/%FF",
         "/orders/%2e%2e%2forders",
-        "/",
         "/orders/",
         "/order",
         "/orders/1/2",
@@ -360,14 +360,124 @@ async fn lists_are_read_page_by_page_and_never_crash() {
 }
 
 #[tokio::test]
-async fn the_description_of_the_api_is_served_as_data_and_as_a_page() {
+async fn the_address_leads_to_the_page_and_is_no_route_of_the_api() {
     let (_serve, client) = serve().await;
-    let description = client.get("/openapi.yaml").await;
-    assert_eq!((description.status, description.header(CONTENT_TYPE)), (StatusCode::OK, "application/yaml"));
-    assert_eq!(description.body, local_http::docs::OPENAPI);
+    for method in [Method::GET, Method::HEAD] {
+        let answer = client.send(client.request(method, "/"), "").await.unwrap();
+        assert_eq!((answer.status, answer.header(LOCATION)), (StatusCode::TEMPORARY_REDIRECT, "/docs"));
+        assert_eq!(client.follow(answer.header(LOCATION)).await.status, StatusCode::OK);
+    }
+    for method in ["POST", "PUT", "PATCH", "DELETE", "OPTIONS", "TRACE", "BREW"] {
+        let answer = client.send(client.request(method.parse().unwrap(), "/"), "").await.unwrap();
+        assert_eq!(answer.status, StatusCode::NOT_FOUND, "{method}: {answer:?}");
+        assert_eq!(answer.problem()["type"], "urn:order-saga:problem:route-not-found", "{method}");
+        assert_eq!(answer.headers.get(ALLOW), None, "{method}");
+    }
+}
+
+/// The addresses that a page names in `href` and `src`.
+fn references(page: &str) -> Vec<&str> {
+    let rests = ["href=\"", "src=\""].into_iter().flat_map(|attribute| page.split(attribute).skip(1));
+    rests.filter_map(|rest| rest.split('"').next()).collect()
+}
+
+#[tokio::test]
+async fn the_page_and_every_file_that_it_names_are_there() {
+    let (_serve, client) = serve().await;
     let page = client.get("/docs").await;
-    assert_eq!((page.status, page.header(CONTENT_TYPE)), (StatusCode::OK, "text/html; charset=utf-8"));
-    assert!(String::from_utf8(page.body.to_vec()).unwrap().contains("<code>POST /orders</code>"));
+    let page = str::from_utf8(&page.body).unwrap();
+    let named = references(page);
+    assert!(named.iter().any(|path| path.ends_with("/swagger-ui-bundle.js")), "{named:?}");
+    for path in named.into_iter().chain(["/docs"]) {
+        let answer = client.get(path).await;
+        let content_type = match path.rsplit_once('.').map(|(_, extension)| extension) {
+            Some("css") => "text/css; charset=utf-8",
+            Some("js") => "text/javascript; charset=utf-8",
+            Some("svg") => "image/svg+xml",
+            Some("yaml") => "application/yaml",
+            None if path == "/docs" => "text/html; charset=utf-8",
+            _ => "text/plain; charset=utf-8",
+        };
+        assert_eq!((answer.status, answer.header(CONTENT_TYPE)), (StatusCode::OK, content_type), "{path}");
+        // Only a path with a version has content that never changes.
+        let cache_control =
+            if path.contains("/swagger-ui-") { "public, max-age=31536000, immutable" } else { "no-cache" };
+        assert_eq!(answer.header(CACHE_CONTROL), cache_control, "{path}");
+
+        let mut head = client.send(client.request(Method::HEAD, path), "").await.unwrap();
+        assert_eq!((head.status, head.body.len()), (StatusCode::OK, 0), "{path}");
+        head.headers.insert(DATE, answer.headers[DATE].clone());
+        assert_eq!(head.headers, answer.headers, "{path}");
+    }
+    for path in ["/docs/", "/docs/none", "/docs/docs.html", "/docs/swagger-ui-5.35.0/", "/docs/../openapi.yaml"] {
+        assert_eq!(client.get(path).await.problem()["type"], "urn:order-saga:problem:route-not-found", "{path}");
+    }
+}
+
+#[tokio::test]
+async fn the_page_loads_nothing_from_another_origin() {
+    let (_serve, client) = serve().await;
+    let page = client.get("/docs").await;
+    let page = str::from_utf8(&page.body).unwrap();
+    let own = references(page).into_iter().filter(|path| !path.contains("/swagger-ui-"));
+    for path in own.chain(["/docs"]).filter(|path| !path.ends_with(".yaml")) {
+        let answer = client.get(path).await;
+        let text = str::from_utf8(&answer.body).unwrap().replace("xmlns=\"http://www.w3.org/2000/svg\"", "");
+        for other in ["://", "\"//", "'//", "(//"] {
+            assert!(!text.contains(other), "{other} in {path}: {text}");
+        }
+    }
+    for path in references(page) {
+        assert!(path.starts_with('/') && !path.starts_with("//"), "{path}");
+    }
+    // Swagger UI's script names many origins; the browser refuses them all.
+    let answer = client.get("/docs").await;
+    let policy: BTreeMap<_, _> = answer
+        .header(CONTENT_SECURITY_POLICY)
+        .split(';')
+        .filter_map(|directive| directive.trim().split_once(' '))
+        .collect();
+    assert_eq!(policy.get("default-src"), Some(&"'self'"), "{policy:?}");
+    for (directive, sources) in policy {
+        let known = |source| match source {
+            "'self'" | "'none'" => true,
+            "data:" => directive == "img-src",
+            _ => false,
+        };
+        assert!(sources.split(' ').all(known), "{directive} {sources}");
+    }
+}
+
+#[tokio::test]
+async fn the_description_is_served_with_every_route_and_for_this_address() {
+    let (_serve, client) = serve().await;
+    let served = client.get("/openapi.yaml").await;
+    let mut served: Value = serde_yaml_ng::from_slice(&served.body).unwrap();
+    let routes: BTreeSet<String> = declarations::routes().map(|(_, route, _)| route.to_owned()).collect();
+    let operations = served["paths"].as_object().unwrap().iter().flat_map(|(path, operations)| {
+        operations.as_object().unwrap().keys().map(move |method| format!("{} {path}", method.to_uppercase()))
+    });
+    assert_eq!(operations.collect::<BTreeSet<_>>(), routes);
+
+    // A server that is relative to where the description was read.
+    assert_eq!(served["servers"].as_array().unwrap().len(), 1);
+    let url = served["servers"][0]["url"].take();
+    assert_eq!(url, "/");
+    let mut api = description().unwrap();
+    api["servers"][0]["url"].take();
+    assert_eq!(served, api, "nothing else differs");
+}
+
+#[tokio::test]
+async fn the_page_is_not_counted_against_the_rate_limit() {
+    let serve = Serve::start(["--requests-per-second", "1"]).await;
+    let client = serve.client();
+    let page = client.get("/docs").await;
+    for path in references(str::from_utf8(&page.body).unwrap()).repeat(2) {
+        assert_eq!(client.get(path).await.status, StatusCode::OK, "{path}");
+    }
+    while client.get("/orders/short").await.status != StatusCode::TOO_MANY_REQUESTS {}
+    assert_eq!(client.get("/docs").await.status, StatusCode::OK);
 }
 
 #[tokio::test]

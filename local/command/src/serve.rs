@@ -108,7 +108,8 @@ pub async fn run(args: Args) -> Result<(), ServeError> {
         TcpListener::bind(args.listen).await.map_err(|source| ServeError::Listen { address: args.listen, source })?;
     let address = listener.local_addr().unwrap_or(args.listen);
     let kept = args.data.map_or_else(|| "memory".to_owned(), |dir| dir.display().to_string());
-    eprintln!("order-saga listens on http://{address} (data in {kept}; Ctrl-C stops it). Place an order:\n");
+    eprintln!("order-saga listens on http://{address} (data in {kept}; press Ctrl-C to stop)\n");
+    eprintln!("Open the address in a browser to read the API and try it, or place an order from here:\n");
     eprintln!(
         "  curl -i http://{address}/orders -H 'content-type: application/json' -H 'idempotency-key: my-first' \\\n    \
          -d '{{\"customerId\":\"demo123\",\"items\":[{{\"productId\":\"LAPTOP001\",\"quantity\":1,\"price\":1299.99}}],\

@@ -1,179 +1,138 @@
-//! The API's description as a page, made of `openapi.yaml` alone: no script, nothing from elsewhere.
+//! The API's description, and the page that shows it and tries it.
+//!
+//! The page is [Swagger UI](https://github.com/swagger-api/swagger-ui), embedded with everything that it needs: the
+//! browser loads nothing from another origin, and [`CONTENT_SECURITY_POLICY`] enforces that. `assets/` has our own
+//! files, and Swagger UI as it was published.
 
-use std::fmt::Write as _;
+use std::sync::LazyLock;
 
-use serde_json::Value;
+use axum::Router;
+use axum::response::IntoResponse;
+use axum::routing::get;
+use http::{HeaderName, header};
 
-/// The description of the API.
+/// The API's description as it is in the repository.
 pub const OPENAPI: &str = include_str!("../../../openapi.yaml");
 
-const STYLE: &str = "body{font:16px/1.5 system-ui,sans-serif;max-width:60rem;margin:2rem auto;padding:0 1rem}\
-    h2{margin-top:2.5rem;border-top:1px solid #ccc;padding-top:1rem}code,pre{background:#f3f3f3;padding:.1em .3em}\
-    pre{padding:.8em;overflow:auto;white-space:pre-wrap}table{border-collapse:collapse;width:100%}\
-    td,th{border-bottom:1px solid #ddd;padding:.4em;text-align:left;vertical-align:top}\
-    @media(prefers-color-scheme:dark){body{background:#181818;color:#ddd}a{color:#8bf}code,pre{background:#2a2a2a}}";
+/// The path of the page.
+pub const PAGE: &str = "/docs";
 
-/// The description as data.
-///
-/// # Errors
-/// Where the YAML is wrong; never in a release that passed its tests.
-pub fn description() -> Result<Value, serde_yaml_ng::Error> {
-    serde_yaml_ng::from_str(OPENAPI)
+/// The path of the description.
+const DESCRIPTION: &str = "/openapi.yaml";
+
+/// The server in [`OPENAPI`]: `order-saga serve` at its default address.
+const DEFAULT_SERVER: &str = "url: http://127.0.0.1:8080";
+
+/// [`OPENAPI`] with a server that is relative to the description's own address. So a client that reads the description
+/// from here sends its requests here, whatever the address is.
+static SERVED: LazyLock<String> = LazyLock::new(|| OPENAPI.replacen(DEFAULT_SERVER, "url: /", 1));
+
+/// What the page may load: files of its own origin, and the images that Swagger UI's stylesheet contains. It also may
+/// not be framed, submit forms or set a base URL.
+/// <https://www.w3.org/TR/CSP3/>
+pub const CONTENT_SECURITY_POLICY: &str = "default-src 'self'; img-src 'self' data:; object-src 'none'; \
+                                           base-uri 'none'; form-action 'none'; frame-ancestors 'none'";
+
+/// For a file whose path has a version: its content never changes.
+const IMMUTABLE: &str = "public, max-age=31536000, immutable";
+
+/// For a file that another version of this program serves at the same path.
+const NO_CACHE: &str = "no-cache";
+
+/// A file of the page.
+struct File {
+    path: &'static str,
+    content_type: &'static str,
+    cache_control: &'static str,
+    content: &'static str,
 }
 
-/// The page: every operation with its parameters and answers, every schema.
-pub fn page(api: &Value) -> String {
-    let title = escape(text(&api["info"]["title"]));
-    let mut page = format!(
-        "<!doctype html><html lang=\"en\"><meta charset=\"utf-8\"><title>{title}</title>\
-         <meta name=\"viewport\" content=\"width=device-width\"><style>{STYLE}</style><h1>{title}</h1>\
-         <p>{} <a href=\"/openapi.yaml\">openapi.yaml</a></p>",
-        escape(text(&api["info"]["summary"]))
-    );
-    for paragraph in text(&api["info"]["description"]).split("\n\n") {
-        add(&mut page, format_args!("<p>{}</p>", prose(paragraph)));
-    }
-    for (path, methods) in entries(&api["paths"]) {
-        for (method, operation) in entries(methods) {
-            add_operation(&mut page, api, &format!("{} {path}", method.to_uppercase()), operation);
+macro_rules! own {
+    ($name:literal, $content_type:expr) => {
+        File {
+            path: concat!("/docs/", $name),
+            content_type: $content_type,
+            cache_control: NO_CACHE,
+            content: include_str!(concat!("../assets/", $name)),
         }
-    }
-    page.push_str("<h2>Schemas</h2>");
-    for (name, schema) in entries(&api["components"]["schemas"]) {
-        let json = serde_json::to_string_pretty(schema).expect("a value with string keys is JSON");
-        add(
-            &mut page,
-            format_args!(
-                "<h3 id=\"{0}\">{0}</h3><p>{1}</p><pre>{2}</pre>",
-                escape(name),
-                prose(text(&schema["description"])),
-                escape(&json)
-            ),
-        );
-    }
-    page
+    };
 }
 
-fn add_operation(page: &mut String, api: &Value, request: &str, operation: &Value) {
-    add(
-        page,
-        format_args!(
-            "<h2 id=\"{}\">{}</h2><p><code>{}</code></p><p>{}</p>",
-            escape(text(&operation["operationId"])),
-            escape(text(&operation["summary"])),
-            escape(request),
-            prose(text(&operation["description"]))
-        ),
-    );
-    page.push_str("<table><tr><th>Parameter<th>In<th>Form<th>Meaning");
-    for parameter in operation["parameters"].as_array().into_iter().flatten() {
-        let parameter = resolve(api, parameter);
-        let need = if parameter["required"] == true { ", required" } else { "" };
-        add(
-            page,
-            format_args!(
-                "<tr><td><code>{}</code><td>{}{need}<td>{}<td>{}",
-                escape(text(&parameter["name"])),
-                escape(text(&parameter["in"])),
-                form(&parameter["schema"]),
-                prose(text(&parameter["description"]))
-            ),
-        );
-    }
-    for (media_type, content) in entries(&operation["requestBody"]["content"]) {
-        let meaning = prose(text(&operation["requestBody"]["description"]));
-        let form = form(&content["schema"]);
-        add(page, format_args!("<tr><td>body<td>{}<td>{form}<td>{meaning}", escape(media_type)));
-    }
-    page.push_str("</table><table><tr><th>Answer<th>Meaning<th>Headers<th>Body");
-    for (status, response) in entries(&operation["responses"]) {
-        let response = resolve(api, response);
-        let headers: Vec<String> =
-            entries(&response["headers"]).map(|(name, _)| format!("<code>{}</code>", escape(name))).collect();
-        let mut body = String::new();
-        for (_, content) in entries(&response["content"]) {
-            add(&mut body, format_args!("{} ", form(&content["schema"])));
-            for kind in content["x-problem-types"].as_array().into_iter().flatten() {
-                add(&mut body, format_args!("<br><code>{}</code>", escape(text(kind))));
-            }
+macro_rules! swagger_ui {
+    ($name:literal, $content_type:expr) => {
+        File {
+            path: concat!("/docs/swagger-ui-5.35.0/", $name),
+            content_type: $content_type,
+            cache_control: IMMUTABLE,
+            content: include_str!(concat!("../assets/swagger-ui-5.35.0/", $name)),
         }
-        let meaning = prose(text(&response["description"]));
-        add(page, format_args!("<tr><td>{}<td>{meaning}<td>{}<td>{body}", escape(status), headers.join(" ")));
-    }
-    page.push_str("</table>");
+    };
 }
 
-/// A schema in a cell: its name where it has one, else itself.
-fn form(schema: &Value) -> String {
-    match schema["$ref"].as_str().and_then(|reference| reference.rsplit('/').next()) {
-        Some(name) => format!("<a href=\"#{0}\">{0}</a>", escape(name)),
-        None => format!("<code>{}</code>", escape(&schema.to_string())),
-    }
-}
+const FILES: [File; 9] = [
+    File { path: PAGE, ..own!("docs.html", "text/html; charset=utf-8") },
+    own!("docs.js", JAVASCRIPT),
+    own!("docs.css", CSS),
+    own!("icon.svg", "image/svg+xml"),
+    swagger_ui!("swagger-ui-bundle.js", JAVASCRIPT),
+    swagger_ui!("swagger-ui.css", CSS),
+    // Every copy must come with its licences, and the binary is a copy.
+    swagger_ui!("LICENSE", TEXT),
+    swagger_ui!("NOTICE", TEXT),
+    swagger_ui!("swagger-ui-bundle.js.LICENSE.txt", TEXT),
+];
 
-/// What a reference stands for, or the value itself.
-pub fn resolve<'a>(api: &'a Value, value: &'a Value) -> &'a Value {
-    let pointer = value["$ref"].as_str().and_then(|reference| reference.strip_prefix('#'));
-    pointer.and_then(|pointer| api.pointer(pointer)).unwrap_or(value)
-}
+const JAVASCRIPT: &str = "text/javascript; charset=utf-8";
+const CSS: &str = "text/css; charset=utf-8";
+const TEXT: &str = "text/plain; charset=utf-8";
 
-fn entries(value: &Value) -> impl Iterator<Item = (&str, &Value)> {
-    value.as_object().into_iter().flatten().map(|(name, value)| (name.as_str(), value))
-}
-
-fn text(value: &Value) -> &str {
-    value.as_str().unwrap_or_default()
-}
-
-fn add(page: &mut String, more: std::fmt::Arguments<'_>) {
-    page.write_fmt(more).expect("writing to a String cannot fail");
-}
-
-fn escape(text: &str) -> String {
-    text.replace('&', "&amp;").replace('<', "&lt;").replace('>', "&gt;").replace('"', "&quot;")
-}
-
-/// A text with what the description uses of Markdown: `code` and **weight**.
-fn prose(markdown: &str) -> String {
-    let html = pairs(&escape(markdown), "`", "<code>", "</code>");
-    pairs(&html, "**", "<b>", "</b>")
-}
-
-fn pairs(text: &str, mark: &str, open: &str, close: &str) -> String {
-    let tags = [open, close].into_iter().cycle();
-    let parts: Vec<&str> = text.split(mark).collect();
-    parts.iter().zip(tags).enumerate().fold(String::new(), |html, (at, (part, tag))| {
-        let tag = if at + 1 < parts.len() { tag } else { "" };
-        html + part + tag
+/// The description and the page.
+pub fn router<S: Clone + Send + Sync + 'static>() -> Router<S> {
+    // https://www.rfc-editor.org/rfc/rfc9512
+    let description = async || answer("application/yaml", NO_CACHE, &SERVED);
+    FILES.into_iter().fold(Router::new().route(DESCRIPTION, get(description)), |router, file| {
+        router.route(file.path, get(async move || answer(file.content_type, file.cache_control, file.content)))
     })
+}
+
+fn answer(content_type: &'static str, cache_control: &'static str, content: &'static str) -> impl IntoResponse {
+    let headers: [(HeaderName, &str); 4] = [
+        (header::CONTENT_TYPE, content_type),
+        (header::CACHE_CONTROL, cache_control),
+        (header::CONTENT_SECURITY_POLICY, CONTENT_SECURITY_POLICY),
+        (header::X_CONTENT_TYPE_OPTIONS, "nosniff"),
+    ];
+    (headers, content)
+}
+
+/// Whether a path belongs to the description or the page.
+pub fn has(path: &str) -> bool {
+    path == DESCRIPTION || FILES.iter().any(|file| file.path == path)
 }
 
 #[cfg(test)]
 mod tests {
-    use super::*;
+    use std::collections::BTreeMap;
+    use std::fs;
+    use std::path::Path;
+
+    use sha2::{Digest, Sha256};
+
+    const SWAGGER_UI: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/assets/swagger-ui-5.35.0");
 
     #[test]
-    fn the_page_shows_every_operation_answer_and_schema() {
-        let api = description().unwrap();
-        let page = page(&api);
-        for (path, methods) in entries(&api["paths"]) {
-            for (method, operation) in entries(methods) {
-                let request = format!("<code>{} {path}</code>", method.to_uppercase());
-                let (_, rest) = page.split_once(&request).unwrap_or_else(|| panic!("{request} is missing"));
-                let section = rest.split("<h2").next().unwrap();
-                for (status, _) in entries(&operation["responses"]) {
-                    assert!(section.contains(&format!("<tr><td>{status}<td>")), "{status} of {request}");
-                }
-            }
-        }
-        for (name, _) in entries(&api["components"]["schemas"]) {
-            assert!(page.contains(&format!("<h3 id=\"{name}\">")), "{name}");
-        }
-        assert!(!page.contains("<script") && !page.contains("src="), "it needs nothing from elsewhere");
-    }
-
-    #[test]
-    fn what_stands_in_the_description_is_text_and_no_markup() {
-        assert_eq!(prose("a < `b` **c** & \"d\""), "a &lt; <code>b</code> <b>c</b> &amp; &quot;d&quot;");
+    fn swagger_ui_is_as_it_was_published() {
+        let readme = fs::read_to_string(Path::new(SWAGGER_UI).join("README.md")).unwrap();
+        let rows = readme.lines().filter_map(|line| line.strip_prefix("| `")?.strip_suffix("` |")?.split_once("` | `"));
+        let named: BTreeMap<String, String> = rows.map(|(name, digest)| (name.to_owned(), digest.to_owned())).collect();
+        let files = fs::read_dir(SWAGGER_UI).unwrap().map(|file| file.unwrap().path());
+        let present: BTreeMap<String, String> = files
+            .map(|file| {
+                let digest = Sha256::digest(fs::read(&file).unwrap());
+                (file.file_name().unwrap().to_str().unwrap().to_owned(), hex::encode(digest))
+            })
+            .filter(|(name, _)| name != "README.md")
+            .collect();
+        assert_eq!(present, named);
     }
 }

@@ -8,8 +8,8 @@ use axum::Router;
 use axum::body::{Body, to_bytes};
 use axum::extract::rejection::PathRejection;
 use axum::extract::{Path, Request, State};
-use axum::response::{IntoResponse, Response};
-use axum::routing::{MethodFilter, get, on, post};
+use axum::response::{IntoResponse, Redirect, Response};
+use axum::routing::{MethodFilter, any, get, on, post};
 use http::{HeaderMap, HeaderName, Method, StatusCode, header};
 use local_aws::BoxFuture;
 use local_stack::Stack;
@@ -52,12 +52,12 @@ pub fn router(front: Front) -> Router {
         router = router.route(resource, on(filter, to(resource)));
     }
     router
-        .route("/openapi.yaml", get(description))
-        .route("/docs", get(docs))
+        .route("/", any(root))
+        .merge(docs::router())
         .route("/_local/audit", get(audit))
         .route("/_local/recover", post(recover))
         .route("/_local/recover/{orderId}", post(take_up))
-        .fallback(|| async { respond(Problem::new(Kind::RouteNotFound).answer()) })
+        .fallback(route_not_found)
         .method_not_allowed_fallback(|| async { respond(Problem::new(Kind::MethodNotAllowed).answer()) })
         .with_state(front)
 }
@@ -71,19 +71,16 @@ fn to(resource: &'static str) -> impl Fn(State<Front>, RequestPath, Request) -> 
     }
 }
 
-/// <https://www.rfc-editor.org/rfc/rfc9512>
-async fn description() -> Response {
-    ([(header::CONTENT_TYPE, "application/yaml")], docs::OPENAPI).into_response()
+/// Leads a browser that opens the address to the page. For any other method there is no such route, as in a deployment.
+async fn root(method: Method) -> Response {
+    match method {
+        Method::GET | Method::HEAD => Redirect::temporary(docs::PAGE).into_response(),
+        _ => route_not_found().await,
+    }
 }
 
-async fn docs() -> Response {
-    match docs::description() {
-        Ok(api) => ([(header::CONTENT_TYPE, "text/html; charset=utf-8")], docs::page(&api)).into_response(),
-        Err(error) => {
-            tracing::error!(reason = saga::task::chain(&error), "the API's description cannot be read");
-            StatusCode::INTERNAL_SERVER_ERROR.into_response()
-        }
-    }
+async fn route_not_found() -> Response {
+    respond(Problem::new(Kind::RouteNotFound).answer())
 }
 
 /// Audits the running stack. The answer has the form of `order-saga audit --json`.

@@ -2,9 +2,9 @@
 //!
 //! | module | knows |
 //! |---|---|
-//! | [`front`] | the declared routes over HTTP, and the stack's own paths |
-//! | [`docs`] | the API's description, as data and as a page |
-//! | [`rate`] | the rate limit of a stack that has one |
+//! | [`front`] | the declared routes, and the stack's own paths |
+//! | [`docs`] | the API's description, and the page that shows it and tries it |
+//! | [`rate`] | the optional rate limit |
 
 pub mod docs;
 pub mod front;

@@ -1,4 +1,4 @@
-//! The rate limit: what API Gateway's throttling is to a deployment.
+//! The rate limit, which stands in for API Gateway's throttling.
 
 use std::num::NonZeroU32;
 use std::sync::Arc;
@@ -10,20 +10,24 @@ use axum::middleware::{self, Next};
 use axum::response::Response;
 use governor::{DefaultDirectRateLimiter, Quota, RateLimiter};
 
+use crate::docs;
 use crate::front::respond;
 
-/// Where whoever runs the stack looks after it; never held up.
-const OWN_PATHS: &str = "/_local/";
+/// The paths for whoever operates the stack.
+const OPERATION: &str = "/_local/";
 
-/// The same router, which answers at most so many requests in a second, and the others with 429. As
-/// at a stage of API Gateway, a burst may take all of a second's requests at once.
+/// Limits the API to so many requests per second, and rejects the excess with 429. As at a stage of API Gateway, the
+/// requests of a whole second may come at once.
+///
+/// The stack's own paths are not limited: a deployment does not have them, and the page takes several requests.
 pub fn limited(router: Router, requests_per_second: NonZeroU32) -> Router {
     let limiter = Arc::new(RateLimiter::direct(Quota::per_second(requests_per_second)));
     router.layer(middleware::from_fn_with_state(limiter, limit))
 }
 
 async fn limit(State(limiter): State<Arc<DefaultDirectRateLimiter>>, request: Request, next: Next) -> Response {
-    if request.uri().path().starts_with(OWN_PATHS) || limiter.check().is_ok() {
+    let path = request.uri().path();
+    if path.starts_with(OPERATION) || docs::has(path) || limiter.check().is_ok() {
         next.run(request).await
     } else {
         respond(Problem::new(Kind::TooManyRequests).answer())

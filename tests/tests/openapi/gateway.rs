@@ -3,8 +3,8 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use local_http::docs::{description, resolve};
 use serde_json::{Value, json};
+use system_tests::openapi::{description, resolve};
 
 use crate::{Described, array, described_by, operation, operations, texts};
 

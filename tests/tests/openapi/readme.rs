@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use local_http::docs::description;
+use system_tests::openapi::description;
 
 use crate::{operations, statuses};
 

@@ -1,7 +1,7 @@
 //! What the description's schemas say of a value.
 
-use local_http::docs::description;
 use serde_json::{Value, json};
+use system_tests::openapi::description;
 
 /// What a value breaks of a schema of the description.
 pub fn breaks(api: &Value, schema: &Value, value: &Value) -> Vec<String> {

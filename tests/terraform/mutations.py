@@ -356,7 +356,11 @@ def try_group(group, checks):
     """The mutations of a group, each with what is wrong with its check, and the number of runs."""
     found, runs = ["not tried"] * len(group), 0
     if len(group) > 1:
-        found, runs = list(attempt(group, checks)), 1
+        try:
+            found, runs = list(attempt(group, checks)), 1
+        except (KeyError, SystemExit):
+            # One changed what another one looks for.
+            pass
     for index, mutation in enumerate(group):
         if found[index]:
             found[index] = next(attempt([mutation], checks))

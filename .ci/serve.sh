@@ -7,7 +7,7 @@ serve=
 # Starts `order-saga serve` with these arguments on a free port, and sets $url.
 start_serve() {
     stop_serve
-    cargo build --locked --quiet --package order-saga --bin order-saga
+    cargo build --locked --quiet --workspace --bin order-saga
     "${CARGO_TARGET_DIR:-target}/debug/order-saga" serve --listen 127.0.0.1:0 "$@" >"$work/serve.log" 2>&1 &
     serve=$!
     url=

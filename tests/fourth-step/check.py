@@ -221,8 +221,9 @@ class Copy:
         done = subprocess.run(command, cwd=self.root, env={**os.environ, **environment}, text=True, capture_output=True)
         return done.returncode, done.stdout + done.stderr
 
+    # `--workspace` everywhere: for a single package, cargo would choose other features and compile the SDK again.
     def build(self):
-        return self.run("cargo", "build", "--quiet", "--offline", "--package", "order-saga", "--bin", "order-saga")
+        return self.run("cargo", "build", "--quiet", "--offline", "--workspace", "--bin", "order-saga")
 
     def saga(self, *arguments):
         code, said = self.build()
@@ -236,7 +237,7 @@ class Copy:
         return self.run(str(self.target / "debug/order-saga"), "lint", str(self.root / DEFINITION))
 
     def test(self, name, *filters):
-        return self.run("cargo", "test", "--quiet", "--offline", "--package", "system-tests", "--test", name, "--", *filters)
+        return self.run("cargo", "test", "--quiet", "--offline", "--workspace", "--test", name, "--", *filters)
 
     def check(self, name):
         return {

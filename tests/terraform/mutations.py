@@ -35,8 +35,6 @@ class Mutation:
     says: str
     # How to change the copy.
     mutate: object
-    # Whether the check stops at this one and would not see a second one.
-    stops: bool = False
 
 
 def test(name, says, file, old, new):
@@ -324,7 +322,7 @@ def groups(mutations, largest):
     made = []
     for mutation in mutations:
         for group in made:
-            fits = group[0].check == mutation.check and len(group) < largest and not (mutation.stops or group[0].stops)
+            fits = group[0].check == mutation.check and len(group) < largest
             if fits and all(mutation.says not in other.says and other.says not in mutation.says for other in group):
                 group.append(mutation)
                 break

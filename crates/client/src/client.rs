@@ -124,7 +124,7 @@ impl Client {
         let deadline = self.deadline();
         let (mut placed, answer) = self.send_order(order, Mode::Wait, deadline).await?;
         if let Some(accepted) = answer {
-            let url = self.location(&accepted, &placed.order_id);
+            let url = self.location(&accepted, &placed.order_id)?;
             // A failure here is harmless: the order is accepted, and the caller can read it later.
             if let Ok(Some(order)) = self.awaited(Status::is_decided, url, accepted.etag(), deadline).await {
                 placed.decision = decision(order);
@@ -150,7 +150,7 @@ impl Client {
     /// [`Error::Refused`] with [`ProblemKind::OrderNotFound`](crate::ProblemKind::OrderNotFound) if it does not
     /// exist; [`Error::GaveUp`]; [`Error::Unexpected`].
     pub async fn read(&self, order_id: &str) -> Result<Read, Error> {
-        let answer = self.get(self.order_url(order_id, ""), None, self.deadline()).await?;
+        let answer = self.get(self.order_url(order_id, "")?, None, self.deadline()).await?;
         Read::of(&answer)
     }
 
@@ -160,7 +160,7 @@ impl Client {
     /// As [`Client::read`], and [`Error::BadHeader`].
     pub async fn read_unless(&self, order_id: &str, etag: &str) -> Result<Option<Read>, Error> {
         let known = header_value("if-none-match", etag)?;
-        let answer = self.get(self.order_url(order_id, ""), Some(known), self.deadline()).await?;
+        let answer = self.get(self.order_url(order_id, "")?, Some(known), self.deadline()).await?;
         if answer.status == StatusCode::NOT_MODIFIED {
             return Ok(None);
         }
@@ -195,9 +195,7 @@ impl Client {
 
     /// Reads a list of orders, page by page.
     pub fn list(&self, list: &List) -> Walk {
-        let mut first = self.transport.url(list.path());
-        first.query_pairs_mut().extend_pairs(list.query());
-        Walk::new(self.clone(), first)
+        Walk::new(self.clone(), list.clone())
     }
 
     /// Sends an order until it is accepted. The answer is returned if there is no decision yet: it says where to
@@ -208,7 +206,7 @@ impl Client {
         mode: Mode,
         deadline: Instant,
     ) -> Result<(Placed, Option<Answer>), Error> {
-        let mut request = self.transport.request(Method::POST, self.transport.url("/orders"));
+        let mut request = self.transport.request(Method::POST, self.transport.url("/orders")?);
         let headers = request.headers_mut();
         headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("application/json"));
         headers.insert(IDEMPOTENCY_KEY, header_value(IDEMPOTENCY_KEY, order.key())?);
@@ -240,13 +238,13 @@ impl Client {
     /// Starts an action on an order and waits until it is over.
     async fn act(&self, order_id: &str, action: &str, is_over: fn(Status) -> bool) -> Result<Order, Error> {
         let deadline = self.deadline();
-        let request = self.transport.request(Method::POST, self.order_url(order_id, action));
+        let request = self.transport.request(Method::POST, self.order_url(order_id, action)?);
         let answer = self.call(&request, deadline).await?;
         let order: Order = answer.json()?;
         if answer.status != StatusCode::ACCEPTED {
             return Ok(order);
         }
-        let url = self.location(&answer, order_id);
+        let url = self.location(&answer, order_id)?;
         Ok(self.awaited(is_over, url, answer.etag(), deadline).await.ok().flatten().unwrap_or(order))
     }
 
@@ -283,17 +281,19 @@ impl Client {
     }
 
     /// The address of an accepted order.
-    fn location(&self, answer: &Answer, order_id: &str) -> Url {
+    fn location(&self, answer: &Answer, order_id: &str) -> Result<Url, Error> {
         let location = self.transport.resolve(answer.text(header::LOCATION));
-        location.unwrap_or_else(|| self.order_url(order_id, ""))
+        location.map_or_else(|| self.order_url(order_id, ""), Ok)
     }
 
-    fn order_url(&self, order_id: &str, action: &str) -> Url {
+    fn order_url(&self, order_id: &str, action: &str) -> Result<Url, Error> {
         self.transport.url(&format!("/orders/{}{action}", path_segment(order_id)))
     }
 
-    /// Reads a page of a list.
-    pub(crate) async fn page(&self, url: Url) -> Result<Page, Error> {
+    /// Reads the page of a list that follows after `cursor`, or the first one.
+    pub(crate) async fn page(&self, list: &List, cursor: Option<&str>) -> Result<Page, Error> {
+        let mut url = self.transport.url(list.path())?;
+        url.query_pairs_mut().extend_pairs(list.query()).extend_pairs(cursor.map(|cursor| ("cursor", cursor)));
         self.get(url, None, self.deadline()).await?.json()
     }
 

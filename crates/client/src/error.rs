@@ -18,6 +18,12 @@ pub enum Error {
         /// The name of the header.
         name: String,
     },
+    /// An id is `.` or `..`. No order has such an id, and an address cannot contain it.
+    #[error("an address cannot contain the id {id:?}")]
+    BadId {
+        /// The id.
+        id: String,
+    },
     /// The certificates that this machine trusts could not be read.
     #[error("could not read the certificates that this machine trusts")]
     Certificates(#[source] Box<dyn std::error::Error + Send + Sync>),

@@ -2,7 +2,6 @@
 
 use std::collections::VecDeque;
 
-use reqwest::Url;
 use serde::Deserialize;
 use time::OffsetDateTime;
 use time::format_description::well_known::Rfc3339;
@@ -104,8 +103,7 @@ pub(crate) struct Page {
 #[derive(Debug, Clone)]
 pub struct Walk {
     client: Client,
-    /// The address of the first page.
-    first: Url,
+    list: List,
     page: VecDeque<Order>,
     next: Next,
 }
@@ -118,15 +116,15 @@ enum Next {
 }
 
 impl Walk {
-    pub(crate) fn new(client: Client, first: Url) -> Self {
-        Self { client, first, page: VecDeque::new(), next: Next::First }
+    pub(crate) fn new(client: Client, list: List) -> Self {
+        Self { client, list, page: VecDeque::new(), next: Next::First }
     }
 
     /// Returns the next order, or `None` at the end of the list. After an error, the next call tries again from the
     /// same place.
     ///
     /// # Errors
-    /// [`Error::Refused`], [`Error::GaveUp`], [`Error::Unexpected`]
+    /// [`Error::BadId`] in the list's address, [`Error::Refused`], [`Error::GaveUp`], [`Error::Unexpected`]
     pub async fn next(&mut self) -> Result<Option<Order>, Error> {
         // An empty page is not the end of the list.
         while self.page.is_empty() {
@@ -146,13 +144,12 @@ impl Walk {
         if !self.page.is_empty() {
             return Ok(Some(std::mem::take(&mut self.page).into()));
         }
-        let mut url = self.first.clone();
-        match &self.next {
-            Next::First => {}
-            Next::At(cursor) => _ = url.query_pairs_mut().append_pair("cursor", cursor),
+        let cursor = match &self.next {
+            Next::First => None,
+            Next::At(cursor) => Some(cursor.as_str()),
             Next::End => return Ok(None),
-        }
-        let page = self.client.page(url).await?;
+        };
+        let page = self.client.page(&self.list, cursor).await?;
         self.next = page.next_cursor.map_or(Next::End, Next::At);
         Ok(Some(page.orders))
     }

@@ -57,10 +57,18 @@ impl Transport {
     }
 
     /// The address of the API's own `path`.
-    pub fn url(&self, path: &str) -> Url {
+    ///
+    /// # Errors
+    /// [`Error::BadId`] if an id in it is `.` or `..`. An address cannot contain these: they are resolved, however they
+    /// are escaped, and the request would reach another route.
+    /// <https://url.spec.whatwg.org/#double-dot-path-segment>
+    pub fn url(&self, path: &str) -> Result<Url, Error> {
+        if let Some(id) = path.split('/').find(|segment| matches!(*segment, "." | "..")) {
+            return Err(Error::BadId { id: id.to_owned() });
+        }
         let mut url = self.base.clone();
         url.set_path(&format!("{}{path}", self.base.path().trim_end_matches('/')));
-        url
+        Ok(url)
     }
 
     /// The address that `location` leads to; `None` if it is on another host, which must not see the key.
@@ -111,7 +119,7 @@ mod tests {
     #[test]
     fn a_path_stands_behind_the_stage_and_a_location_at_the_root_of_the_same_host() {
         let transport = Transport::new("https://api.example.com/v1/").unwrap();
-        assert_eq!(transport.url("/orders/a%2Fb").as_str(), "https://api.example.com/v1/orders/a%2Fb");
+        assert_eq!(transport.url("/orders/a%2Fb").unwrap().as_str(), "https://api.example.com/v1/orders/a%2Fb");
         let resolve = |location| transport.resolve(location).map(String::from);
         let there = Some("https://api.example.com/v1/orders/1".to_owned());
         assert_eq!(resolve("/v1/orders/1"), there);
@@ -124,6 +132,18 @@ mod tests {
             "orders/1",
         ] {
             assert_eq!(resolve(elsewhere), None, "{elsewhere}");
+        }
+    }
+
+    #[test]
+    fn an_id_that_an_address_cannot_contain_is_refused() {
+        let transport = Transport::new("https://api.example.com/v1/").unwrap();
+        for path in ["/orders/..", "/orders/./cancel", "/customers/../orders"] {
+            assert!(matches!(transport.url(path), Err(Error::BadId { .. })), "{path}");
+        }
+        for id in ["a.b", "...", ".a"] {
+            let url = transport.url(&format!("/orders/{id}")).unwrap();
+            assert_eq!(url.path(), format!("/v1/orders/{id}"));
         }
     }
 

@@ -80,7 +80,7 @@ def name_store(query):
 
 
 def state_version(case):
-    """Sets the version that was just read, or creates if there is none yet."""
+    """Sets the version that was just read, or creates the first one."""
     for name in ("If-Match", "If-None-Match"):
         case.headers.pop(name, None)
     known = requests.get(case.as_transport_kwargs()["url"], timeout=30).headers.get("etag")

@@ -35,6 +35,8 @@ class Mutation:
     says: str
     # How to change the copy.
     mutate: object
+    # Whether the check stops at it, before it would see another one.
+    stops: bool = False
 
 
 def test(name, says, file, old, new):
@@ -233,7 +235,7 @@ SAFETY = [
 CONTRADICTIONS = [
     Mutation("a function without a declaration", "plan", "functions/query-orders has no function.json", lambda tree: (tree / QUERY).unlink()),
     Mutation("a declaration without a function", "plan", "functions/query-orders has a function.json but no Cargo.toml", lambda tree: (tree / QUERY).with_name("Cargo.toml").unlink()),
-    Mutation("a declaration that is no JSON", "plan", f"{QUERY} is not valid JSON", replaced(QUERY, '"kind"', "kind")),
+    Mutation("a declaration that is no JSON", "plan", f"{QUERY} is not valid JSON", replaced(QUERY, '"kind"', "kind"), stops=True),
     Mutation("an unknown kind", "plan", f'{INTAKE}: the kind "cron" is not one of', put(INTAKE, "kind", "cron")),
     Mutation("a table that nobody declares", "plan", f"{INTAKE}: uses.tables names the table stores", put(INTAKE, "uses", "tables", "stores", {"operations": ["GetItem"]})),
     Mutation("a fence in a table that nobody declares", "plan", f"{POST}: step.fence.table names the table postings", put(POST, "step", "fence", "table", "postings")),
@@ -322,7 +324,7 @@ def groups(mutations, largest):
     made = []
     for mutation in mutations:
         for group in made:
-            fits = group[0].check == mutation.check and len(group) < largest
+            fits = group[0].check == mutation.check and len(group) < largest and not (mutation.stops or group[0].stops)
             if fits and all(mutation.says not in other.says and other.says not in mutation.says for other in group):
                 group.append(mutation)
                 break
@@ -331,18 +333,30 @@ def groups(mutations, largest):
     return made
 
 
+def is_made(mutation, tree, alone):
+    """Changes the copy, and returns whether that was possible: another mutation may have changed the same place."""
+    try:
+        mutation.mutate(tree)
+    except (KeyError, OSError, SystemExit, ValueError):
+        if alone:
+            raise
+        return False
+    return True
+
+
 def attempt(mutations, checks):
     """For each mutation what is wrong with the check, or None if it failed because of it; all are made together."""
     with tempfile.TemporaryDirectory() as directory:
         tree = pathlib.Path(directory)
         shutil.copytree(checks.arguments.copy, tree, symlinks=True, dirs_exist_ok=True)
-        for mutation in mutations:
-            mutation.mutate(tree)
+        made = [mutation for mutation in mutations if is_made(mutation, tree, alone=len(mutations) == 1)]
         code, output = checks.run(mutations[0].check, tree)
     # Terraform wraps its messages.
     plain = " ".join(output.replace("│", " ").split())
     for mutation in mutations:
-        if code == 0:
+        if mutation not in made:
+            yield "another mutation of its group changed what it changes"
+        elif code == 0:
             yield "the check passed"
         elif mutation.says not in plain:
             yield f"the check failed, but its output does not contain {mutation.says!r}:\n{output[-3000:]}"
@@ -354,11 +368,7 @@ def try_group(group, checks):
     """The mutations of a group, each with what is wrong with its check, and the number of runs."""
     found, runs = ["not tried"] * len(group), 0
     if len(group) > 1:
-        try:
-            found, runs = list(attempt(group, checks)), 1
-        except (KeyError, SystemExit):
-            # One changed what another one looks for.
-            pass
+        found, runs = list(attempt(group, checks)), 1
     for index, mutation in enumerate(group):
         if found[index]:
             found[index] = next(attempt([mutation], checks))

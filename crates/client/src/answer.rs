@@ -51,7 +51,7 @@ impl Answer {
         self.text(header::ETAG)
     }
 
-    /// A header's text; empty if there is none.
+    /// A header's text; empty if it is missing.
     pub fn text(&self, name: impl header::AsHeaderName) -> &str {
         self.headers.get(name).and_then(|value| value.to_str().ok()).unwrap_or_default()
     }

@@ -42,7 +42,7 @@ struct ParkedMessage<'a> {
 }
 
 impl RecoverOrders {
-    /// Takes up an order that is due by `due_by_ms`.
+    /// Retries an order that is due by `due_by_ms`.
     ///
     /// # Idempotency
     /// If several recoveries run at once, one of them takes the order.
@@ -56,7 +56,7 @@ impl RecoverOrders {
         taken.unwrap_or_else(|error| unavailable(order_id, &error))
     }
 
-    /// Takes up an order on an operator's request: its attempts start over.
+    /// Retries an order on an operator's request: its attempts start over.
     ///
     /// # Idempotency
     /// Safe to call any number of times.

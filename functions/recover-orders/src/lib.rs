@@ -1,4 +1,4 @@
-//! Recovery: takes up open orders on a schedule, and processes the overflow queue.
+//! Recovery: retries open orders on a schedule, and processes the overflow queue.
 //!
 //! Anything that dies half-way (an execution that hits its time limit, a function, a whole region for a
 //! while) leaves an open order, and every open order is in the work index. For each one that is due,

@@ -12,7 +12,7 @@ use serde::Serialize;
 use crate::RecoverOrders;
 use crate::due::RecoveryOutcome;
 
-/// Maximum number of orders taken up at once. Each costs two requests and a start of the workflow.
+/// Maximum number of orders retried at once. Each costs two requests and a start of the workflow.
 const CONCURRENCY: usize = 16;
 
 /// What a run did.
@@ -50,7 +50,7 @@ enum Take<'a> {
 }
 
 impl RecoverOrders {
-    /// Takes up every order that is due by `due_by_ms`, for at most `time`.
+    /// Retries every order that is due by `due_by_ms`, for at most `time`.
     pub async fn run(&self, due_by_ms: EpochMs, time: Duration) -> Report {
         self.run_shards(&SHARDS, due_by_ms, time).await
     }
@@ -60,7 +60,7 @@ impl RecoverOrders {
         self.sweep(shards, time, Take::Due(due_by_ms)).await
     }
 
-    /// Takes up every open order on an operator's request, as [`take_up`](Self::take_up) does, for at
+    /// Retries every open order on an operator's request, as [`take_up`](Self::take_up) does, for at
     /// most `time`. It leaves out parked orders and those that `skips` names.
     pub async fn take_up_all(&self, time: Duration, skips: &(dyn Fn(&OrderId) -> bool + Sync)) -> Report {
         self.sweep(&SHARDS, time, Take::Open { skips }).await

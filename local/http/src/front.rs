@@ -39,7 +39,7 @@ pub struct Front {
     pub callers: Arc<Callers>,
 }
 
-/// The order API, the [page](docs) that describes it, and `/_local/…` for whoever operates the stack.
+/// The order API, the [page](docs) that describes it, and `/_local/…` for anyone who operates the stack.
 pub fn router(front: Front) -> Router {
     let mut router = Router::new();
     for (_, route, _) in declarations::routes() {

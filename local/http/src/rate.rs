@@ -13,7 +13,7 @@ use governor::{DefaultDirectRateLimiter, Quota, RateLimiter};
 use crate::docs;
 use crate::front::respond;
 
-/// The paths for whoever operates the stack.
+/// The paths for anyone who operates the stack.
 const OPERATION: &str = "/_local/";
 
 /// Limits the API to so many requests per second, and rejects the excess with 429. As at a stage of API Gateway, the

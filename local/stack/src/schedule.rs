@@ -18,7 +18,7 @@ pub fn recovery_period() -> Duration {
     Duration::from_mins(minutes.into())
 }
 
-/// After a start, how often and how many times all open orders are recovered.
+/// After a start, the interval at which all open orders are recovered, and how many times.
 const START_ROUND_PERIOD: Duration = Duration::from_secs(10);
 const START_ROUNDS: u32 = 5;
 

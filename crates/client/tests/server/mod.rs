@@ -29,7 +29,7 @@ pub struct Seen {
 }
 
 impl Seen {
-    /// A header's value; empty if there is none.
+    /// A header's value; empty if it is missing.
     pub fn header(&self, name: &str) -> &str {
         self.headers.iter().find(|(known, _)| known == name).map_or("", |(_, value)| value)
     }

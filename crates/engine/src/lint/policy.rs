@@ -31,7 +31,7 @@ pub struct Policy {
     pub won: Won,
     /// The states that end an execution as cancelled. After a compensation, no other end may succeed.
     pub cancelled_ends: BTreeSet<String>,
-    /// When recovery takes up an order that an execution left open.
+    /// When recovery retries an order that an execution left open.
     pub recovery: Recovery,
     /// Maximum duration of the longest path. A value below the machine's `TimeoutSeconds` keeps room for
     /// further steps.
@@ -72,7 +72,7 @@ pub struct Won {
     pub value: String,
 }
 
-/// When recovery takes up an order that an execution left open: only after that execution must have ended.
+/// When recovery retries an order that an execution left open: only after that execution must have ended.
 #[derive(Debug, Clone, Copy)]
 pub struct Recovery {
     /// The earliest time after the execution's start.

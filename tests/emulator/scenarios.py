@@ -107,15 +107,19 @@ class Stack:
         assert answer["StatusCode"] == 200 and "FunctionError" not in answer, payload
         return payload
 
+    def role(self, function):
+        """The name of a function's role."""
+        return client("lambda").get_function_configuration(FunctionName=self.function(function))["Role"].rpartition("/")[2]
+
     def refuse_dynamodb(self, *functions):
-        return Refusal([(f"{self.function(function)}", function) for function in functions])
+        return Refusal([self.role(function) for function in functions])
 
 
 class Refusal:
-    """Makes DynamoDB refuse these functions while it lasts."""
+    """Makes DynamoDB refuse the functions with these roles while it lasts."""
 
     def __init__(self, roles):
-        self.roles = [role for role, _ in roles]
+        self.roles = roles
 
     def __enter__(self):
         deny = {"Version": "2012-10-17", "Statement": [{"Effect": "Deny", "Action": "dynamodb:*", "Resource": "*"}]}

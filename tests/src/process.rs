@@ -29,7 +29,8 @@ const POLL_EVERY: Duration = Duration::from_millis(20);
 /// The path of an executable of this workspace.
 ///
 /// Cargo builds only the executables of a test's own package. So they are built here, in the test's target directory
-/// and profile, where they usually exist already.
+/// and profile, and together with the running test: without one, cargo would choose other features, and compile the
+/// whole workspace again.
 pub fn executable(name: &str) -> &'static Path {
     static EXECUTABLES: OnceLock<BTreeMap<String, PathBuf>> = OnceLock::new();
     EXECUTABLES.get_or_init(build).get(name).unwrap_or_else(|| panic!("the workspace has no executable {name}"))
@@ -39,6 +40,7 @@ fn build() -> BTreeMap<String, PathBuf> {
     let mut cargo = std::process::Command::new(env!("CARGO"));
     cargo.current_dir(env!("CARGO_MANIFEST_DIR"));
     cargo.args(["build", "--workspace", "--bins", "--quiet", "--message-format=json-render-diagnostics"]);
+    cargo.args(["--test", &running_test()]);
     if !cfg!(debug_assertions) {
         cargo.arg("--release");
     }
@@ -51,6 +53,13 @@ fn build() -> BTreeMap<String, PathBuf> {
             Some((message["target"]["name"].as_str()?.to_owned(), message["executable"].as_str()?.into()))
         })
         .collect()
+}
+
+/// The name of the running test, from its file: `target/debug/deps/NAME-HASH`.
+fn running_test() -> String {
+    let file = std::env::current_exe().expect("a running test has a file");
+    let name = file.file_stem().and_then(OsStr::to_str).and_then(|name| name.rsplit_once('-'));
+    name.expect("cargo names a test's file after the test").0.to_owned()
 }
 
 /// The `order-saga` command, to be run.

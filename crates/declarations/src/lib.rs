@@ -17,8 +17,8 @@ use serde::de::DeserializeOwned;
 
 pub use check::problems;
 pub use schema::{
-    Action, AttributeType, Fence, Function, IndexKey, Key, Kind, Memory, Queue, Receives, Record, Redrive, Refusal,
-    Route, Schedule, Step, Table, TableUse, Timeout, Uses,
+    Action, AttributeType, Fence, Function, IndexKey, Key, Kind, Memory, OnlyFor, Queue, Receives, Record, Redrive,
+    Refusal, Route, Schedule, Step, Table, TableUse, Timeout, Uses,
 };
 
 include!(concat!(env!("OUT_DIR"), "/embedded.rs"));
@@ -98,6 +98,17 @@ impl Function {
 }
 
 impl Step {
+    /// Whether it is for orders with these payment terms.
+    pub fn is_for(&self, payment_terms: &str) -> bool {
+        self.only_for.as_ref().is_none_or(|only_for| only_for.payment_terms == payment_terms)
+    }
+
+    /// The condition of the definition's choices that pass it by; `None` if it is for every order.
+    pub fn condition(&self) -> Option<String> {
+        let OnlyFor { payment_terms } = self.only_for.as_ref()?;
+        Some(format!("$order.payment_terms = '{payment_terms}'"))
+    }
+
     /// All its actions: the action itself, its compensation and its consumption, if it has one.
     pub fn actions(&self) -> impl Iterator<Item = &Action> {
         [&self.action, &self.compensation].into_iter().chain(&self.consumption)
@@ -112,6 +123,16 @@ pub fn table_variable(table: &str) -> String {
 /// The environment variable with a queue's URL.
 pub fn queue_variable(queue: &str) -> String {
     format!("{}_QUEUE_URL", variable(queue))
+}
+
+/// The environment variable with a secret's ARN.
+pub fn secret_variable(secret: &str) -> String {
+    format!("{}_SECRET_ARN", variable(secret))
+}
+
+/// The environment variable with a setting of the deployment.
+pub fn setting_variable(setting: &str) -> String {
+    variable(setting)
 }
 
 /// The environment variable with the state machine's ARN.

@@ -91,6 +91,12 @@ pub struct Uses {
     /// The operations on the saga's state machine.
     #[serde(default)]
     pub workflow: BTreeSet<String>,
+    /// The secrets that it reads.
+    #[serde(default)]
+    pub secrets: BTreeSet<String>,
+    /// The deployment's settings that it reads.
+    #[serde(default)]
+    pub settings: BTreeSet<String>,
 }
 
 /// What a function does with a table.
@@ -121,6 +127,12 @@ pub struct Step {
     /// Its place among the steps, which run from the lowest to the highest. Gaps leave room for new steps
     /// in between.
     pub position: u32,
+    /// The orders that it is for; all of them by default. For any other order, the state machine passes it by.
+    #[serde(default)]
+    pub only_for: Option<OnlyFor>,
+    /// The service of somebody else that has its effect, if it isn't in the step's own table.
+    #[serde(default)]
+    pub external: Option<String>,
     /// What it does.
     pub action: Action,
     /// What takes its effect back.
@@ -133,6 +145,14 @@ pub struct Step {
     /// Its refusals, by error name.
     #[serde(default)]
     pub refusals: BTreeMap<String, Refusal>,
+}
+
+/// The orders that a step is for.
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct OnlyFor {
+    /// Those with these payment terms.
+    pub payment_terms: String,
 }
 
 /// An action of a step.

@@ -116,6 +116,11 @@ impl Expression {
         &self.references
     }
 
+    /// Its text, without the delimiters.
+    pub(crate) fn source(&self) -> &str {
+        &self.source
+    }
+
     /// The field that it is in, as a path from its state.
     pub(crate) fn field(&self) -> &str {
         &self.field

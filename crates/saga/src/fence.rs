@@ -46,8 +46,13 @@ pub const STATE: &str = "fence";
 #[serde(rename_all = "SCREAMING_SNAKE_CASE")]
 #[strum(serialize_all = "SCREAMING_SNAKE_CASE")]
 pub enum FenceState {
+    /// A remote effect is intended, and its object is claimed. Only steps with a [remote effect](crate::external) have
+    /// this state.
+    Intended,
     /// The action has taken effect.
     Applied,
+    /// The remote effect is being taken back. Only steps with a remote effect have this state.
+    Cancelling,
     /// The effect was taken back, or can no longer happen.
     Cancelled,
     /// The effect was used up, for good.
@@ -163,7 +168,7 @@ impl Fences {
 
     /// Sends a transaction, and retries it on a conflict. Returns the reasons if it was cancelled, and `None`
     /// if it was applied.
-    async fn transact(
+    pub(crate) async fn transact(
         &self,
         order_id: &OrderId,
         writes: Vec<TransactWriteItem>,
@@ -201,6 +206,9 @@ impl Fences {
                 }
                 Some(Fence { state: FenceState::Applied, effect: Some(effect), .. }) => {
                     self.undo(step, order_id, &effect, now_ms).await?
+                }
+                Some(Fence { state: FenceState::Intended | FenceState::Cancelling, .. }) => {
+                    return Err(Unavailable::Contended { attempted: CANCEL }.into());
                 }
                 Some(Fence { state: FenceState::Applied, effect: None, .. }) | None => {
                     self.bury(order_id, step.fence_key(order_id), now_ms).await?
@@ -267,10 +275,10 @@ impl Fences {
     }
 
     /// A put of a fence, if there isn't one.
-    fn absent_put<E: Serialize>(
+    pub(crate) fn absent_put<F: Serialize>(
         &self,
         key: Item,
-        fence: &Fence<E>,
+        fence: &F,
         attempted: &'static str,
     ) -> Result<Put, Unavailable> {
         let mut item: Item =
@@ -330,6 +338,15 @@ impl Fences {
         key: Item,
         attempted: &'static str,
     ) -> Result<Option<Fence<E>>, Unavailable> {
+        self.read_item(key, attempted).await
+    }
+
+    /// Reads a fence of any form.
+    pub(crate) async fn read_item<F: DeserializeOwned>(
+        &self,
+        key: Item,
+        attempted: &'static str,
+    ) -> Result<Option<F>, Unavailable> {
         let answer = self
             .client
             .get_item()
@@ -347,7 +364,7 @@ impl Fences {
     }
 
     /// Writes the tombstone; `None` if a fence was written since it was read.
-    async fn bury(&self, order_id: &OrderId, key: Item, now_ms: EpochMs) -> Result<Option<Receipt>, Unavailable> {
+    pub(crate) async fn bury(&self, order_id: &OrderId, key: Item, now_ms: EpochMs) -> Result<Option<Receipt>, Unavailable> {
         let tombstone = Fence::<()> {
             state: FenceState::Cancelled,
             effect: None,
@@ -435,11 +452,11 @@ const APPLY: &str = "apply the step and its fence";
 const CANCEL: &str = "cancel the step's fence";
 const CONSUME: &str = "consume the step's effect";
 
-fn state_value(state: FenceState) -> AttributeValue {
+pub(crate) fn state_value(state: FenceState) -> AttributeValue {
     AttributeValue::S(<&str>::from(state).to_owned())
 }
 
-fn expires_at(now_ms: EpochMs) -> i64 {
+pub(crate) fn expires_at(now_ms: EpochMs) -> i64 {
     now_ms / 1000 + FENCE_RETENTION_S
 }
 

@@ -42,6 +42,9 @@ pub enum StepError<R: Refusal> {
     /// There is no effect to use up. Final.
     #[error("the step has no effect to consume")]
     NotApplied,
+    /// The remote service refuses to take the effect back. Only a step with a remote effect has this error. Final.
+    #[error("the remote service refuses to take the effect back")]
+    UndoRefused(#[source] R),
     /// The input is not valid for this step. Final.
     #[error(transparent)]
     InvalidOrder(#[from] InvalidInput),
@@ -52,6 +55,9 @@ pub enum StepError<R: Refusal> {
 
 /// The final errors that every step can have, besides its own refusals.
 pub const FINAL_ERRORS: [&str; 4] = ["SagaCancelled", "OtherContent", "AlreadyConsumed", "NotApplied"];
+
+/// The final errors that every step with a remote effect can have, besides those of every step.
+pub const EXTERNAL_FINAL_ERRORS: [&str; 1] = ["UndoRefused"];
 
 impl<R: Refusal> NamedError for StepError<R> {
     fn name(&self) -> &'static str {
@@ -99,14 +105,14 @@ impl<R: Refusal> From<ConsumeError> for StepError<R> {
 }
 
 /// An input that was checked against the declaration.
-enum Request {
+pub(crate) enum Request {
     Act(Box<Order>),
     Compensate(OrderId),
     Consume(OrderId),
 }
 
 impl StepInput {
-    fn request(self, declaration: &Declaration) -> Result<Request, InvalidInput> {
+    pub(crate) fn request(self, declaration: &Declaration) -> Result<Request, InvalidInput> {
         let Self { action, order, order_id } = self;
         if action == declaration.action.name {
             return order.map(Request::Act).ok_or(InvalidInput::Lacks { action, member: "order" });
@@ -123,7 +129,7 @@ impl StepInput {
     }
 }
 
-fn names(declaration: &Declaration) -> Vec<&str> {
+pub(crate) fn names(declaration: &Declaration) -> Vec<&str> {
     declaration.actions().map(|action| action.name.as_str()).collect()
 }
 

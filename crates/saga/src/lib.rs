@@ -9,6 +9,7 @@
 //! | [`step`] | what a new step has to define |
 //! | [`function`] | a step as a Lambda function |
 //! | [`fence`] | the record that decides between an action and its compensation |
+//! | [`external`] | steps whose effect is in somebody else's service |
 //! | [`task`] | a function's input, output and errors, as Step Functions sees them |
 //! | [`aws`] | the AWS clients' settings: time limits, retries, connections opened during init |
 //! | [`transaction`] | why a transaction was cancelled, and in which order to read the reasons |
@@ -19,6 +20,7 @@
 pub mod aws;
 pub mod batch;
 pub mod conflict;
+pub mod external;
 pub mod fence;
 pub mod function;
 mod serve;
@@ -27,9 +29,10 @@ pub mod task;
 pub mod transaction;
 pub mod unavailable;
 
+pub use external::{ExternalFunction, ExternalStep};
 pub use fence::{ActionError, CancelError, ConsumeError, Fences};
 pub use function::{StepError, StepFunction, StepInput};
-pub use serve::serve_step;
+pub use serve::{serve_external_step, serve_step};
 pub use step::{Item, Refusal, Step};
 pub use task::{NamedError, Task, TaskFailure};
 pub use unavailable::Unavailable;

@@ -47,6 +47,14 @@ pub enum Unavailable {
         /// What is wrong with the item.
         source: serde_dynamo::Error,
     },
+    /// A remote service gave no answer that decides anything.
+    #[error("{attempted}: {reason}")]
+    Remote {
+        /// What was attempted.
+        attempted: &'static str,
+        /// What the service said, or that it said nothing.
+        reason: String,
+    },
     /// The function could not finish within its own time limit.
     #[error("no answer within {limit_ms} ms")]
     TooSlow {

@@ -61,6 +61,9 @@ pub struct Step {
     pub action: Call,
     /// Undoes it, or prevents it from being done later.
     pub compensation: Call,
+    /// For a step that is only for some sagas: the condition of the choice that leads to it. The choice's default may
+    /// pass the step by.
+    pub only_if: Option<String>,
 }
 
 /// A choice rule whose condition is that a variable equals a text, `$status = 'CANCELLING'`.

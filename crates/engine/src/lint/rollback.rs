@@ -18,7 +18,8 @@ pub(super) fn check(machine: &Machine, policy: &Policy, findings: &mut Findings)
                 findings.at_machine("States", Rule::NeverCalled { call: call.to_string() });
             }
         }
-        let rollback = RollBack { scope: &machine.scope, policy, compensation: &step.compensation };
+        let only_if = step.only_if.as_deref();
+        let rollback = RollBack { scope: &machine.scope, policy, compensation: &step.compensation, only_if };
         rollback.check_decided(findings);
         rollback.check_complete(findings);
         rollback.check_outcome(findings);
@@ -36,6 +37,7 @@ struct RollBack<'a> {
     scope: &'a Scope,
     policy: &'a Policy,
     compensation: &'a Call,
+    only_if: Option<&'a str>,
 }
 
 impl RollBack<'_> {
@@ -89,13 +91,21 @@ impl RollBack<'_> {
         all.filter(|state| self.compensation.is_made_by(state, self.policy)).map(|state| &*state.name).collect()
     }
 
-    /// Whether the compensation was made when `state` is left by `leave`. A catcher of the Parallel around
-    /// it may have taken over before the compensation began.
+    /// Whether the compensation was made, or is not needed, when `state` is left by `leave`. A catcher of the Parallel
+    /// around it may have taken over before the compensation began.
     fn is_passed(&self, state: &State, leave: &Leave<'_>) -> bool {
-        if self.compensation.is_made_by(state, self.policy) {
+        if self.compensation.is_made_by(state, self.policy) || self.is_not_needed(state, leave) {
             return true;
         }
         leave.how == How::Done && state.kind.branches().iter().any(|branch| self.is_passed_in(branch))
+    }
+
+    /// Whether this is the default of the choice that leads to the step, on its condition alone.
+    fn is_not_needed(&self, state: &State, leave: &Leave<'_>) -> bool {
+        let (Kind::Choice(Choice { rules, .. }), How::Otherwise) = (&state.kind, leave.how) else { return false };
+        let [rule] = &**rules else { return false };
+        let Condition::Expression(expression) = &rule.condition else { return false };
+        self.only_if.is_some_and(|only_if| expression.source() == only_if)
     }
 
     fn is_passed_in(&self, branch: &Scope) -> bool {

@@ -5,7 +5,9 @@ use saga::fence::Fence;
 use saga::{Item, Unavailable};
 use serde::de::DeserializeOwned;
 
-use crate::table::{Entry, Journal, Reversal, posting_key, reversal_key};
+use crate::table::{
+    Entry, Journal, Reversal, Settlement, posting_key, reversal_key, settlement_key, settlement_reversal_key,
+};
 
 const ATTEMPTED: &str = "read the order's journal";
 
@@ -14,6 +16,10 @@ const ATTEMPTED: &str = "read the order's journal";
 pub struct Entries {
     /// The posting, and when it was written.
     pub posting: Option<(Entry, EpochMs)>,
+    /// The settlement of its payment, and when it was written.
+    pub settlement: Option<(Entry, EpochMs)>,
+    /// The reversal of the settlement, and when it was written.
+    pub settlement_reversal: Option<(Entry, EpochMs)>,
     /// The reversal, and when it was written.
     pub reversal: Option<(Entry, EpochMs)>,
 }
@@ -22,7 +28,7 @@ impl Journal {
     /// The entries of an order, strongly consistent; none for an order that was never posted.
     ///
     /// # Cost
-    /// Two read units.
+    /// Two read units; two more for an order with an authorised payment.
     ///
     /// # Errors
     /// [`Unavailable`].
@@ -30,10 +36,25 @@ impl Journal {
         // The reversal first: if it is there, the posting is too, which is older and stays.
         let reversal: Option<Reversal> = self.entry(reversal_key(order_id)).await?;
         let posting: Option<Fence<Entry>> = self.entry(posting_key(order_id)).await?;
+        let posting = posting.and_then(|fence| fence.effect.zip(fence.applied_ms));
+        let (settlement, settlement_reversal) = match &posting {
+            Some((entry, _)) if entry.is_authorised() => {
+                let reversal = self.settlement(settlement_reversal_key(order_id)).await?;
+                (self.settlement(settlement_key(order_id)).await?, reversal)
+            }
+            _ => (None, None),
+        };
         Ok(Entries {
-            posting: posting.and_then(|fence| fence.effect.zip(fence.applied_ms)),
+            posting,
+            settlement,
+            settlement_reversal,
             reversal: reversal.map(|reversal| (reversal.effect, reversal.reversed_ms)),
         })
+    }
+
+    async fn settlement(&self, key: Item) -> Result<Option<(Entry, EpochMs)>, Unavailable> {
+        let settlement: Option<Settlement> = self.entry(key).await?;
+        Ok(settlement.map(|settlement| (settlement.effect, settlement.posted_ms)))
     }
 
     async fn entry<T: DeserializeOwned>(&self, key: Item) -> Result<Option<T>, Unavailable> {

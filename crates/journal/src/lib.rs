@@ -4,6 +4,7 @@
 //! |---|---|
 //! | [`table`] | the items and their keys |
 //! | [`entries`] | reading the entries of an order |
+//! | [`settlement`] | the entries of a captured payment |
 //! | [`account`] | an account as stored |
 //! | [`terms`] | reading an account, and setting its terms |
 //!
@@ -11,8 +12,9 @@
 
 pub mod account;
 pub mod entries;
+pub mod settlement;
 pub mod table;
 pub mod terms;
 
 pub use account::{Account, AccountTerms};
-pub use table::{Entry, EntryLine, Journal, Reversal, absent_key, account_key, posting_key, reversal_key};
+pub use table::{Entry, EntryLine, Journal, Reversal, Settlement, absent_key, account_key, posting_key, reversal_key};

@@ -4,6 +4,8 @@
 //! |---|---|---|---|
 //! | posting | `ORDER#<order id>` | `POSTING` | a fence whose effect is an [`Entry`] |
 //! | reversal | `ORDER#<order id>` | `REVERSAL` | `effect`, the posting's entry with opposite signs |
+//! | settlement | `ORDER#<order id>` | `SETTLEMENT` | a [`Settlement`]: the payment was captured |
+//! | its reversal | `ORDER#<order id>` | `SETTLEMENT_REVERSAL` | a [`Settlement`]: it was refunded |
 //! | account | `ACCOUNT#<customer>` | `TERMS` | an [`Account`](crate::Account) |
 
 use aws_sdk_dynamodb::Client;
@@ -20,6 +22,12 @@ pub const CASH: &str = "CASH";
 
 /// The ledger account for what customers owe on invoice.
 pub const RECEIVABLES: &str = "RECEIVABLES";
+
+/// The ledger account for payments that are authorised and not captured yet.
+pub const CARD_RECEIVABLES: &str = "CARD_RECEIVABLES";
+
+/// The ledger account for what the payment provider has captured, and owes until it pays it out.
+pub const PAYMENT_PROVIDER: &str = "PAYMENT_PROVIDER";
 
 /// The ledger account for sales.
 pub const SALES: &str = "SALES";
@@ -49,20 +57,35 @@ impl From<&Order> for Entry {
     fn from(order: &Order) -> Self {
         let (account, invoiced) = match order.payment_terms {
             PaymentTerms::Prepaid => (CASH, None),
+            PaymentTerms::Authorized => (CARD_RECEIVABLES, None),
             PaymentTerms::Invoice => (RECEIVABLES, Some(order.customer_id.clone())),
         };
-        let line = |account: &str, amount_minor| EntryLine { account: account.to_owned(), amount_minor };
-        let lines = vec![line(account, order.total_minor), line(SALES, -order.total_minor)];
-        Self { currency: order.currency, invoiced, lines }
+        Self { currency: order.currency, invoiced, lines: transfer(account, SALES, order.total_minor) }
     }
 }
 
+/// Debits one account and credits another.
+fn transfer(debited: &str, credited: &str, amount_minor: i64) -> Vec<EntryLine> {
+    let line = |account: &str, amount_minor| EntryLine { account: account.to_owned(), amount_minor };
+    vec![line(debited, amount_minor), line(credited, -amount_minor)]
+}
+
 impl Entry {
+    /// The entry of a captured payment: what was authorised is now owed by the payment provider.
+    pub fn of_capture(currency: Currency, amount_minor: i64) -> Self {
+        Self { currency, invoiced: None, lines: transfer(PAYMENT_PROVIDER, CARD_RECEIVABLES, amount_minor) }
+    }
+
     /// The entry that cancels this one out.
     #[must_use]
     pub fn reversed(&self) -> Self {
         let turn = |line: &EntryLine| EntryLine { account: line.account.clone(), amount_minor: -line.amount_minor };
         Self { lines: self.lines.iter().map(turn).collect(), ..self.clone() }
+    }
+
+    /// Whether it is the posting of an order with an authorised payment, which is settled by a further entry.
+    pub fn is_authorised(&self) -> bool {
+        self.lines.first().is_some_and(|line| line.account == CARD_RECEIVABLES)
     }
 
     /// By how much it raises the customer's receivable.
@@ -78,6 +101,15 @@ pub struct Reversal {
     pub effect: Entry,
     /// When it was written.
     pub reversed_ms: EpochMs,
+}
+
+/// The settlement of an order's payment, or its reversal, as stored without its key.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Settlement {
+    /// The entry.
+    pub effect: Entry,
+    /// When it was written.
+    pub posted_ms: EpochMs,
 }
 
 /// The journal.
@@ -107,6 +139,16 @@ pub fn posting_key(order_id: &OrderId) -> Item {
 /// The key of the reversal of an order's posting.
 pub fn reversal_key(order_id: &OrderId) -> Item {
     key(format!("ORDER#{order_id}"), "REVERSAL")
+}
+
+/// The key of the settlement of an order's payment.
+pub fn settlement_key(order_id: &OrderId) -> Item {
+    key(format!("ORDER#{order_id}"), "SETTLEMENT")
+}
+
+/// The key of the reversal of that settlement.
+pub fn settlement_reversal_key(order_id: &OrderId) -> Item {
+    key(format!("ORDER#{order_id}"), "SETTLEMENT_REVERSAL")
 }
 
 /// The key of an item that never exists.

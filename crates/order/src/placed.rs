@@ -29,7 +29,17 @@ pub struct OrderLine {
 
 /// When the customer pays.
 #[derive(
-    Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize, strum::EnumString, strum::IntoStaticStr,
+    Debug,
+    Clone,
+    Copy,
+    PartialEq,
+    Eq,
+    Default,
+    Serialize,
+    Deserialize,
+    strum::EnumString,
+    strum::IntoStaticStr,
+    strum::VariantArray,
 )]
 #[serde(rename_all = "SCREAMING_SNAKE_CASE")]
 #[strum(serialize_all = "SCREAMING_SNAKE_CASE")]
@@ -39,6 +49,8 @@ pub enum PaymentTerms {
     Prepaid,
     /// On the customer's account, within its credit limit.
     Invoice,
+    /// By a card that the customer has authorised at checkout: the saga captures the payment.
+    Authorized,
 }
 
 /// The content of an order that has no id yet.
@@ -53,7 +65,7 @@ pub struct Draft {
     pub county_id: Option<CountyId>,
     /// When it is paid.
     pub payment_terms: PaymentTerms,
-    /// The reference of the payment or of the purchase order.
+    /// The reference of the payment or of the purchase order. An authorised payment's is the provider's id of it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub payment_reference: Option<PaymentReference>,
     /// The currency of every amount in it.
@@ -156,6 +168,24 @@ pub enum InvalidOrder {
         /// The sum of its lines.
         sum_minor: i64,
     },
+    /// An authorised payment that is not named, or whose name cannot be a payment's.
+    #[error("an order with an authorised payment names the payment, with {PAYMENT_IDS}")]
+    Payment,
+    /// A payment of nothing.
+    #[error("an authorised payment is of more than nothing")]
+    NothingToPay,
+}
+
+/// What the `payment_reference` of an authorised payment consists of. It becomes part of a URL.
+pub(crate) const PAYMENT_IDS: &str = "1 to 64 letters, digits and underscores";
+
+/// The longest id of a payment.
+const MAX_PAYMENT_CHARS: usize = 64;
+
+/// Whether a reference can be a payment's id at the payment provider.
+pub(crate) fn is_payment(reference: &PaymentReference) -> bool {
+    let text = reference.as_str();
+    text.len() <= MAX_PAYMENT_CHARS && text.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'_')
 }
 
 fn check(draft: &Draft) -> Result<(), InvalidOrder> {
@@ -172,6 +202,14 @@ fn check(draft: &Draft) -> Result<(), InvalidOrder> {
         }
         if !(0..=MAX_AMOUNT_MINOR).contains(&line.price_minor) {
             return Err(InvalidOrder::Price(line.sku.clone()));
+        }
+    }
+    if draft.payment_terms == PaymentTerms::Authorized {
+        if !draft.payment_reference.as_ref().is_some_and(is_payment) {
+            return Err(InvalidOrder::Payment);
+        }
+        if draft.total_minor == 0 {
+            return Err(InvalidOrder::NothingToPay);
         }
     }
     let sum_minor = sum_minor(&draft.lines).ok_or(InvalidOrder::SumTooLarge)?;

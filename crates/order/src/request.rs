@@ -13,9 +13,11 @@
 
 use serde_json::value::RawValue;
 
-use crate::id::{IdempotencyKey, Sku, StoreId};
+use crate::id::{IdempotencyKey, PaymentReference, Sku, StoreId};
 use crate::money::Currency;
-use crate::placed::{Draft, MAX_LINES, MAX_QUANTITY, OrderLine, PaymentTerms, sum_minor};
+use crate::placed::{
+    Draft, MAX_LINES, MAX_QUANTITY, OrderLine, PAYMENT_IDS, PaymentTerms, is_payment, sum_minor,
+};
 use crate::validation::{Fields, Presence};
 use crate::violation::Violation;
 
@@ -61,8 +63,8 @@ fn read_order(mut fields: Fields<'_, '_>) -> Option<OrderRequest> {
     let customer_id = fields.text("customerId", Presence::Required);
     let store_id = fields.text::<StoreId>("storeId", Presence::Optional);
     let county_id = fields.text("countyId", Presence::Optional);
-    let payment_terms = fields.choice::<PaymentTerms>("paymentTerms", Presence::Optional, "must be PREPAID or INVOICE");
-    let payment_reference = fields.text("paymentReference", Presence::Optional);
+    let payment_terms = fields.choice::<PaymentTerms>("paymentTerms", Presence::Optional, "must be PREPAID, INVOICE or AUTHORIZED");
+    let payment_reference = read_payment(&mut fields, payment_terms == Some(PaymentTerms::Authorized));
     let client_request_id = fields.text("clientRequestId", Presence::Optional);
     let currency = match fields.take("currency") {
         None => Currency::DEFAULT_CODE.parse().ok(),
@@ -79,6 +81,9 @@ fn read_order(mut fields: Fields<'_, '_>) -> Option<OrderRequest> {
                 "totalAmount",
                 &format!("must be the sum of quantity × price, which is {}", currency.decimal(sum)),
             ),
+            Some(0) if payment_terms == Some(PaymentTerms::Authorized) => {
+                fields.refuse("totalAmount", "must be more than 0 if the payment is authorised");
+            }
             Some(_) => {}
         }
     }
@@ -96,6 +101,18 @@ fn read_order(mut fields: Fields<'_, '_>) -> Option<OrderRequest> {
         },
         client_request_id,
     })
+}
+
+/// The payment's reference. An authorised payment needs one that can be the payment's id.
+fn read_payment(fields: &mut Fields<'_, '_>, is_authorised: bool) -> Option<PaymentReference> {
+    if !is_authorised {
+        return fields.text("paymentReference", Presence::Optional);
+    }
+    let reference = fields.text("paymentReference", Presence::Required)?;
+    if !is_payment(&reference) {
+        fields.refuse("paymentReference", &format!("must be the id of the payment: {PAYMENT_IDS}"));
+    }
+    Some(reference)
 }
 
 /// The lines, if every one is valid. Without a known currency, the prices are not read.
@@ -203,6 +220,19 @@ mod tests {
         assert_eq!(pointers("{}"), ["#/customerId", "#/items", "#/totalAmount"]);
         assert_eq!(pointers("[]"), ["#"]);
         assert_eq!(pointers("null"), ["#"]);
+    }
+
+    #[test]
+    fn an_authorised_payment_names_the_payment_and_pays_something() {
+        let body = |fields: &str| SAMPLE.replacen('{', &format!(r#"{{"paymentTerms":"AUTHORIZED",{fields}"#), 1);
+        let order = parse(&body(r#""paymentReference":"pi_3Nx","#)).unwrap().draft;
+        assert_eq!(order.payment_terms, PaymentTerms::Authorized);
+        assert_eq!(pointers(&body("")), ["#/paymentReference"]);
+        for wrong in ["PO 7", "pi/../x", "pi?", &"p".repeat(65)] {
+            assert_eq!(pointers(&body(&format!(r#""paymentReference":"{wrong}","#))), ["#/paymentReference"], "{wrong}");
+        }
+        let free = body(r#""paymentReference":"pi_3Nx","#).replace("1299.99", "0");
+        assert_eq!(pointers(&free), ["#/totalAmount"]);
     }
 
     #[test]

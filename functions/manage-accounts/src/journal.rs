@@ -37,6 +37,8 @@ struct EntryView<'a> {
 #[serde(rename_all = "SCREAMING_SNAKE_CASE")]
 enum EntryKind {
     Posting,
+    Settlement,
+    SettlementReversal,
     Reversal,
 }
 
@@ -53,14 +55,19 @@ struct LineView<'a> {
 
 impl ManageAccounts {
     /// # Cost
-    /// Two read units.
+    /// Two read units; two more for an order with an authorised payment.
     pub(crate) async fn journal(&self, request: &Request) -> Result<Answer, Problem> {
         let order_id = order_id(&request.event)?;
         let entries = self.journal.entries(&order_id).await;
-        let Entries { posting, reversal } = entries.map_err(|error| unavailable(&error).about(&order_id))?;
-        let posting = posting.iter().map(|entry| view(EntryKind::Posting, entry));
-        let reversal = reversal.iter().map(|entry| view(EntryKind::Reversal, entry));
-        let entries = posting.chain(reversal).collect();
+        let Entries { posting, settlement, settlement_reversal, reversal } =
+            entries.map_err(|error| unavailable(&error).about(&order_id))?;
+        let all = [
+            (EntryKind::Posting, &posting),
+            (EntryKind::Settlement, &settlement),
+            (EntryKind::SettlementReversal, &settlement_reversal),
+            (EntryKind::Reversal, &reversal),
+        ];
+        let entries = all.into_iter().filter_map(|(kind, entry)| Some(view(kind, entry.as_ref()?))).collect();
         Ok(Answer::json(StatusCode::OK, &JournalView { order_id: &order_id, entries }))
     }
 }

@@ -52,7 +52,7 @@ impl Step for PostAccounting {
     /// refusal yet: the order may have been posted before, and then its fence says so.
     async fn prepare(&self, order: &Order) -> Result<Option<i64>, Unavailable> {
         match order.payment_terms {
-            PaymentTerms::Prepaid => Ok(None),
+            PaymentTerms::Prepaid | PaymentTerms::Authorized => Ok(None),
             PaymentTerms::Invoice => {
                 let account = self.journal.account(&order.customer_id).await?;
                 Ok(Some(account.map_or(0, |account| account.credit_limit_minor)))

@@ -12,9 +12,9 @@ use std::time::Duration;
 
 use declarations::{Function, Kind};
 use engine::lint::{self, Answers, Call, Policy, Recovery, Rehearsal, Step, Won};
-use order::Status;
+use order::{PaymentTerms, Status};
 use orders::RECOVER_AFTER_MS;
-use saga::function::FINAL_ERRORS;
+use saga::function::{EXTERNAL_FINAL_ERRORS, FINAL_ERRORS};
 use saga::task::SERVING_ERRORS;
 use serde_json::{Value, json};
 use strum::VariantArray;
@@ -44,6 +44,7 @@ pub fn policy(takes: Arc<TakesPayload>) -> Policy {
     let steps = declarations::steps().iter().map(|(function, step)| Step {
         action: Call::new(&function.name, &step.action.name),
         compensation: Call::new(&function.name, &step.compensation.name),
+        only_if: step.condition(),
     });
     Policy {
         functions: tasks().map(lint_function).collect(),
@@ -84,8 +85,10 @@ fn lint_function(function: &Function) -> lint::Function {
     let of_record = function.record.iter().flat_map(|record| &record.refusals);
     let of_step = function.step.iter().flat_map(|step| step.refusals.keys());
     let of_every_step = FINAL_ERRORS.iter().filter(|_| function.kind == Kind::Step);
+    let is_external = function.step.as_ref().is_some_and(|step| step.external.is_some());
+    let of_external = EXTERNAL_FINAL_ERRORS.iter().filter(|_| is_external);
     let mut errors: BTreeSet<String> = of_record.chain(of_step).cloned().collect();
-    errors.extend(of_every_step.chain(&SERVING_ERRORS).map(ToString::to_string));
+    errors.extend(of_every_step.chain(of_external).chain(&SERVING_ERRORS).map(ToString::to_string));
     lint::Function {
         name: function.name.clone(),
         timeout: Duration::from_secs(function.timeout.seconds.into()),
@@ -95,15 +98,20 @@ fn lint_function(function: &Function) -> lint::Function {
 
 /// Intake sends the order; recovery, cancellation and fulfilment send only the id.
 fn inputs() -> Vec<Value> {
-    let order = largest_order();
-    vec![json!({ "order_id": order.order_id(), "order": order }), json!({ "order_id": order.order_id() })]
+    let with_order = PaymentTerms::VARIANTS.iter().map(|terms| {
+        let order = largest_order(*terms);
+        json!({ "order_id": order.order_id(), "order": order })
+    });
+    let id_alone = json!({ "order_id": largest_order(PaymentTerms::default()).order_id() });
+    with_order.chain([id_alone]).collect()
 }
 
 /// Every answer that a called function can give, or why it would reject the payload.
 fn answers(takes: Arc<TakesPayload>) -> Answers {
     // Made once, because every rehearsal uses them.
-    let records: Vec<(Status, Value)> =
-        Status::VARIANTS.iter().map(|status| (*status, json!(largest_record(*status)))).collect();
+    let all = Status::VARIANTS.iter().flat_map(|status| PaymentTerms::VARIANTS.iter().map(move |terms| (status, terms)));
+    let records: Vec<(Status, PaymentTerms, Value)> =
+        all.map(|(status, terms)| (*status, *terms, json!(largest_record(*status, *terms)))).collect();
     Box::new(move |call, payload| {
         takes(&call.function, payload)?;
         let function = declarations::function(&call.function).ok_or("there is no such function")?;
@@ -114,10 +122,16 @@ fn answers(takes: Arc<TakesPayload>) -> Answers {
                 "persist" => true,
                 "close" => status == Status::Cancelled,
                 "complete" => status == Status::Fulfilled,
+                "park" => matches!(status, Status::Cancelling | Status::Fulfilling),
                 // `confirm` and `cancel` return the current record, no matter who decided.
                 _ => status != Status::Pending,
             };
-            records.iter().filter(|(status, _)| is_possible(*status)).map(|(_, record)| record.clone()).collect()
+            // The record's order is the one that the payload is about, as far as it says.
+            let terms = [&payload["payment_terms"], &payload["order"]["payment_terms"]];
+            let terms = terms.into_iter().find_map(Value::as_str);
+            let is_of = |of: PaymentTerms| terms.is_none_or(|terms| terms == <&str>::from(of));
+            let possible = records.iter().filter(|(status, terms, _)| is_possible(*status) && is_of(*terms));
+            possible.map(|(_, _, record)| record.clone()).collect()
         })
     })
 }

@@ -99,7 +99,7 @@ impl ShopBuilder {
         let client = Client::new(&unhindered);
         let seed = seed(&self.stock);
         seed.store(&client).await.expect("new tables can be seeded");
-        let functions = Functions::new(tasks(&config(&stack.services), stack.clock));
+        let functions = Functions::new(tasks(&config(&stack.services), &stack.provider, stack.clock));
         Shop { stack, functions: Arc::new(functions), client, on_hand: self.stock }
     }
 }

@@ -37,6 +37,8 @@ pub enum Kind {
     OrderCancelled,
     /// The order's goods are handed over, so it cannot be cancelled.
     OrderFulfilled,
+    /// The order's payment can no longer be captured, so its goods cannot be handed over.
+    PaymentLapsed,
     /// The store does not keep the article.
     StockNotFound,
     /// The customer has no account.
@@ -74,6 +76,7 @@ impl Kind {
             Self::OrderNotConfirmed => "order-not-confirmed",
             Self::OrderCancelled => "order-cancelled",
             Self::OrderFulfilled => "order-fulfilled",
+            Self::PaymentLapsed => "payment-lapsed",
             Self::StockNotFound => "stock-not-found",
             Self::AccountNotFound => "account-not-found",
             Self::StockReserved => "stock-reserved",
@@ -101,6 +104,7 @@ impl Kind {
             Self::OrderNotConfirmed => "The order is not confirmed yet",
             Self::OrderCancelled => "The order is cancelled, or being cancelled",
             Self::OrderFulfilled => "The goods are handed over, so the order cannot be cancelled",
+            Self::PaymentLapsed => "The payment was cancelled or has lapsed, so nobody would pay for the goods; keep them",
             Self::StockNotFound => "The store does not keep the article",
             Self::AccountNotFound => "The customer has no account",
             Self::StockReserved => "Open orders hold more than would be left",
@@ -124,9 +128,11 @@ impl Kind {
             Self::OrderNotFound | Self::StockNotFound | Self::AccountNotFound | Self::RouteNotFound => {
                 StatusCode::NOT_FOUND
             }
-            Self::OrderNotConfirmed | Self::OrderCancelled | Self::OrderFulfilled | Self::StockReserved => {
-                StatusCode::CONFLICT
-            }
+            Self::OrderNotConfirmed
+            | Self::OrderCancelled
+            | Self::OrderFulfilled
+            | Self::PaymentLapsed
+            | Self::StockReserved => StatusCode::CONFLICT,
             Self::PreconditionRequired => StatusCode::PRECONDITION_REQUIRED,
             Self::PreconditionFailed => StatusCode::PRECONDITION_FAILED,
             Self::MethodNotAllowed => StatusCode::METHOD_NOT_ALLOWED,

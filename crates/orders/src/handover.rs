@@ -1,13 +1,32 @@
 //! The hand-over of a confirmed order: the decision and its completion.
 
-use order::{EpochMs, OrderId, OrderRecord, Status, StepReceipts};
-use saga::Unavailable;
+use order::{EpochMs, OrderId, OrderRecord, PaymentTerms, Status, StepReceipts};
+use saga::{Item, Unavailable};
 
 use crate::table::{Orders, decide, number, open_work, status_value, string, value};
+
+/// Whether an order's payment was checked before its goods are handed over.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum PaymentCheck {
+    /// Not yet. Most orders need none, so they are not asked for it.
+    ToDo,
+    /// It was, or it is not needed.
+    Done,
+}
+
+impl PaymentCheck {
+    fn values(self) -> Option<Item> {
+        let authorized: &str = PaymentTerms::Authorized.into();
+        (self == Self::ToDo).then(|| Item::from([(":authorized".to_owned(), string(authorized))]))
+    }
+}
 
 impl Orders {
     /// Moves `CONFIRMED` to `FULFILLING`: the goods are handed over for good. Returns the current
     /// record, also if it was not confirmed; `None` if there is no such order.
+    ///
+    /// An order with an authorised payment is handed over only if the payment was checked before. Otherwise it is left
+    /// `CONFIRMED`, and its record is returned as it is.
     ///
     /// # Idempotency
     /// Repeated, it finds `FULFILLING` or `FULFILLED` and changes nothing.
@@ -17,7 +36,16 @@ impl Orders {
     ///
     /// # Errors
     /// [`Unavailable`].
-    pub async fn fulfil(&self, order_id: &OrderId, now_ms: EpochMs) -> Result<Option<OrderRecord>, Unavailable> {
+    pub async fn fulfil(
+        &self,
+        order_id: &OrderId,
+        payment: PaymentCheck,
+        now_ms: EpochMs,
+    ) -> Result<Option<OrderRecord>, Unavailable> {
+        let condition = match payment {
+            PaymentCheck::ToDo => "#status = :confirmed AND payment_terms <> :authorized",
+            PaymentCheck::Done => "#status = :confirmed",
+        };
         let update = self
             .update(order_id)
             .update_expression(
@@ -26,8 +54,9 @@ impl Orders {
             )
             // Only a confirmed order is guaranteed to hold stock. Of a hand-over and a cancellation
             // at once, the first one decides.
-            .condition_expression("#status = :confirmed")
+            .condition_expression(condition)
             .expression_attribute_names("#work", "work")
+            .set_expression_attribute_values(payment.values())
             .expression_attribute_values(":fulfilling", status_value(Status::Fulfilling))
             .expression_attribute_values(":confirmed", status_value(Status::Confirmed))
             .expression_attribute_values(":work", string(&open_work(order_id)))

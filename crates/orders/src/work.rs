@@ -13,13 +13,17 @@ use aws_sdk_dynamodb::operation::query::builders::QueryFluentBuilder;
 use aws_sdk_dynamodb::operation::update_item::UpdateItemError;
 use aws_sdk_dynamodb::operation::update_item::builders::UpdateItemFluentBuilder;
 use aws_sdk_dynamodb::types::Select;
-use order::{EpochMs, OrderId, OrderRecord};
+use order::{EpochMs, OrderId, OrderRecord, Status};
 use saga::{Item, Unavailable};
 
-use crate::table::{Orders, number, open_work, record_of, status_value, string};
+use crate::table::{Orders, decide, number, open_work, record_of, status_value, string};
 
 /// The index.
 pub const INDEX: &str = "work_by_due";
+
+/// Maximum number of attempts before recovery gives up on an order: about five hours, with the delays
+/// between them.
+pub const MAX_ATTEMPTS: u32 = 8;
 
 /// The partition of parked orders in the work index.
 pub const PARKED_WORK: &str = "PARKED";
@@ -163,6 +167,34 @@ impl Orders {
             .expression_attribute_values(":parked", string(PARKED_WORK))
             .expression_attribute_values(":now", number(now_ms));
         won(update, "park the order").await
+    }
+
+    /// Uses up the attempts of an order that is being cancelled or handed over, so that recovery parks it in its next
+    /// run. Returns the current record; `None` if there is no such order.
+    ///
+    /// # Idempotency
+    /// Repeated, it changes nothing more, unless an operator has reopened the order since.
+    ///
+    /// # Cost
+    /// One write unit per KiB, and two for the new due time in the work index: 3.
+    ///
+    /// # Errors
+    /// [`Unavailable`].
+    pub async fn use_up_attempts(
+        &self,
+        order_id: &OrderId,
+        now_ms: EpochMs,
+    ) -> Result<Option<OrderRecord>, Unavailable> {
+        let update = self
+            .update(order_id)
+            .update_expression("SET attempts = :all, due_ms = :now")
+            // A pending order is never given up like this, and a parked one is parked already.
+            .condition_expression("#status IN (:cancelling, :fulfilling) AND attribute_not_exists(parked_at_ms)")
+            .expression_attribute_values(":cancelling", status_value(Status::Cancelling))
+            .expression_attribute_values(":fulfilling", status_value(Status::Fulfilling))
+            .expression_attribute_values(":all", number(MAX_ATTEMPTS.into()))
+            .expression_attribute_values(":now", number(now_ms));
+        decide(update, "use up the order's attempts").await
     }
 
     /// Reopens an order for recovery, parked or not: its attempts start from zero, and it is due at

@@ -1,11 +1,14 @@
 //! `POST /orders/{orderId}/fulfil`: the store hands the goods over.
 //!
 //! One compare-and-set on the record decides, as everywhere, and the same workflow consumes the stock.
-//! If the order is fulfilled already, the answer is its record.
+//! If the order is fulfilled already, the answer is its record. A payment that is captured at the hand-over is read
+//! first: goods that nobody pays for stay in the store.
 
 use api::parameters::order_id;
 use api::{Answer, Kind, Problem, Request};
-use order::Status;
+use order::{OrderId, OrderRecord, PaymentTerms, Status};
+use orders::handover::PaymentCheck;
+use payments::HandOver;
 
 use crate::Intake;
 use crate::finish::unavailable;
@@ -15,8 +18,13 @@ impl Intake {
     pub(crate) async fn fulfil(&self, request: &Request) -> Result<Answer, Problem> {
         let order_id = order_id(&request.event)?;
         let refused = |kind| Err(Problem::new(kind).about(&order_id));
-        let fulfilled = self.orders.fulfil(&order_id, self.clock.now_ms()).await;
-        match fulfilled.map_err(|error| unavailable(&order_id, &error))? {
+        let mut record = self.hand_over(&order_id, PaymentCheck::ToDo).await?;
+        let is_paid_by_card = |record: &OrderRecord| record.order.payment_terms == PaymentTerms::Authorized;
+        if record.as_ref().is_some_and(|record| record.status == Status::Confirmed && is_paid_by_card(record)) {
+            self.check_payment(&order_id).await?;
+            record = self.hand_over(&order_id, PaymentCheck::Done).await?;
+        }
+        match record {
             None => refused(Kind::OrderNotFound),
             Some(record) => match record.status {
                 Status::Fulfilled => Ok(api::stored(&record)),
@@ -25,6 +33,24 @@ impl Intake {
                 Status::Pending => refused(Kind::OrderNotConfirmed),
                 Status::Cancelling | Status::Cancelled => refused(Kind::OrderCancelled),
             },
+        }
+    }
+
+    async fn hand_over(&self, order_id: &OrderId, payment: PaymentCheck) -> Result<Option<OrderRecord>, Problem> {
+        let record = self.orders.fulfil(order_id, payment, self.clock.now_ms()).await;
+        record.map_err(|error| unavailable(order_id, &error))
+    }
+
+    /// # Errors
+    /// The problem to answer with, if nobody would pay for the goods, or that cannot be said at the moment.
+    async fn check_payment(&self, order_id: &OrderId) -> Result<(), Problem> {
+        let Some(desk) = &self.payments else {
+            tracing::error!(%order_id, "the order has a payment, but no payment provider is configured; answering 503");
+            return Err(Problem::new(Kind::StoreUnavailable).about(order_id));
+        };
+        match desk.hand_over(order_id).await.map_err(|error| unavailable(order_id, &error))? {
+            HandOver::Paid => Ok(()),
+            HandOver::Lapsed => Err(Problem::new(Kind::PaymentLapsed).about(order_id)),
         }
     }
 }

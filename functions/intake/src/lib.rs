@@ -24,8 +24,9 @@ use api::idempotency::{IDEMPOTENCY_KEY, IDEMPOTENT_REPLAYED};
 use api::{Answer, Handler, Kind, Problem, Request};
 use clock::WallClock;
 use http::HeaderValue;
-use order::{EpochMs, Order, OrderRecord};
+use order::{EpochMs, Order, OrderRecord, PaymentTerms};
 use orders::{OnRecord, Orders, Written};
+use payments::Desk;
 use queue::Queue;
 use saga::task::chain;
 use workflow::{Ended, Workflow};
@@ -38,13 +39,21 @@ pub struct Intake {
     orders: Orders,
     workflow: Workflow,
     overflow: Queue,
+    /// The payments, if there is a payment provider.
+    payments: Option<Desk>,
     clock: WallClock,
 }
 
 impl Intake {
     /// A handler on these services.
-    pub fn new(orders: Orders, workflow: Workflow, overflow: Queue, clock: WallClock) -> Self {
-        Self { orders, workflow, overflow, clock }
+    pub fn new(
+        orders: Orders,
+        workflow: Workflow,
+        overflow: Queue,
+        payments: Option<Desk>,
+        clock: WallClock,
+    ) -> Self {
+        Self { orders, workflow, overflow, payments, clock }
     }
 
     /// Starts the saga and waits for it.
@@ -116,6 +125,9 @@ impl Handler for Intake {
 impl Intake {
     async fn submit(&self, request: &Request) -> Result<Answer, Problem> {
         let Placement { order, key, mode } = request::read(&request.event, &request.caller, &request.id)?;
+        if order.payment_terms == PaymentTerms::Authorized && self.payments.is_none() {
+            return Err(request::no_payments());
+        }
         let answer = match mode {
             Mode::Wait => self.place(&order).await,
             Mode::RespondAsync => self.accept(&order).await,

@@ -1,10 +1,15 @@
 //! The `intake` Lambda function.
 
+use std::sync::Arc;
+
 use api::Callers;
+use aws_sdk_dynamodb::Client;
+use aws_types::SdkConfig;
 use clock::WallClock;
 use declarations::{CALLERS_VARIABLE, WORKFLOW_VARIABLE, queue_variable, table_variable};
 use intake::Intake;
 use orders::Orders;
+use payments::{Desk, Stripe, settings};
 use queue::Queue;
 use saga::aws;
 use workflow::Workflow;
@@ -18,6 +23,17 @@ async fn main() -> Result<(), lambda_runtime::Error> {
     let workflow = Workflow::new(&config, aws::setting(WORKFLOW_VARIABLE)?);
     let overflow = Queue::new(aws_sdk_sqs::Client::new(&config), aws::setting(&queue_variable("overflow"))?);
     let (client, ()) = tokio::join!(aws::dynamodb(&config, &table, Orders::absent_key()), workflow.warm_up());
-    let intake = Intake::new(Orders::new(client, table), workflow, overflow, WallClock::System);
+    let payments = desk(&config, &client)?;
+    let intake = Intake::new(Orders::new(client, table), workflow, overflow, payments, WallClock::System);
     api::serve(env!("CARGO_PKG_NAME"), intake, callers).await
+}
+
+/// The payments, if there is a payment provider. Only a hand-over asks it, so its connection is opened then.
+fn desk(config: &SdkConfig, client: &Client) -> Result<Option<Desk>, lambda_runtime::Error> {
+    if settings::capture()?.is_none() {
+        return Ok(None);
+    }
+    let stripe = Stripe::from_environment(config)?;
+    let table = aws::setting(&table_variable(payments::table::TABLE))?;
+    Ok(Some(Desk::new(client.clone(), table, Arc::new(stripe))))
 }

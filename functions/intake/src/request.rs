@@ -63,6 +63,12 @@ pub fn read(request: &ApiGatewayProxyRequest, caller: &Caller, request_id: &str)
     Ok(Placement { order, key, mode: mode(headers) })
 }
 
+/// The problem of an order with an authorised payment at a shop without a payment provider.
+pub fn no_payments() -> Problem {
+    let rule = "must not be AUTHORIZED: no payment provider is configured here, so nobody could capture the payment";
+    invalid(vec![Violation::at("/paymentTerms", rule)])
+}
+
 fn invalid(violations: Vec<Violation>) -> Problem {
     Problem::new(Kind::InvalidOrder).errors(violations)
 }

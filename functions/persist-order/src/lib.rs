@@ -1,4 +1,4 @@
-//! The order record: persist, confirm, cancel, close, complete.
+//! The order record: persist, confirm, cancel, close, complete, park.
 //!
 //! The record is the saga's one source of truth. Each action is one conditional write on it. It answers
 //! with the record as it is afterwards, no matter who wrote it, and the workflow follows the record's
@@ -6,7 +6,9 @@
 
 use clock::WallClock;
 use declarations::{Function, Step};
-use order::{EpochMs, InvalidOrder, Order, OrderId, OrderRecord, Reason, Shortage, Status, StepReceipts, StoreId};
+use order::{
+    EpochMs, InvalidOrder, Order, OrderId, OrderRecord, PaymentTerms, Reason, Shortage, Status, StepReceipts, StoreId,
+};
 use orders::table::MAX_DETAIL_CHARS;
 use orders::{Canceller, Closing, Orders, RECOVER_AFTER_MS, Written};
 use saga::task::ErrorMessage;
@@ -32,6 +34,9 @@ pub enum Input {
         order_id: OrderId,
         /// The order's store, which picks it from now on.
         store_id: StoreId,
+        /// The order's payment terms: some steps are only for orders with certain terms.
+        #[serde(default)]
+        payment_terms: PaymentTerms,
         /// What all the steps did.
         #[serde(deserialize_with = "order::record::step_receipts")]
         receipts: StepReceipts,
@@ -50,6 +55,9 @@ pub enum Input {
     Close {
         /// The order's id.
         order_id: OrderId,
+        /// The order's payment terms.
+        #[serde(default)]
+        payment_terms: PaymentTerms,
         /// What all the compensations did: only a complete roll-back is closed.
         #[serde(deserialize_with = "order::record::step_receipts")]
         receipts: StepReceipts,
@@ -58,9 +66,17 @@ pub enum Input {
     Complete {
         /// The order's id.
         order_id: OrderId,
+        /// The order's payment terms.
+        #[serde(default)]
+        payment_terms: PaymentTerms,
         /// What all the consumptions did: only a complete fulfilment is recorded as one.
         #[serde(deserialize_with = "order::record::step_receipts")]
         receipts: StepReceipts,
+    },
+    /// A `CANCELLING` or `FULFILLING` order cannot be finished: it has no attempts left.
+    Park {
+        /// The order's id.
+        order_id: OrderId,
     },
 }
 
@@ -72,25 +88,35 @@ pub fn actions() -> Vec<&'static str> {
 }
 
 impl Input {
-    /// Checks that there is a receipt of every step, and no other. Without this, an order could be recorded as
+    /// Checks that there is a receipt of every step that is for such an order, and no other. Without this, an order could be recorded as
     /// confirmed, cancelled or fulfilled while a step knows nothing of it.
     ///
     /// # Errors
     /// [`PersistError::InvalidOrder`], which names the steps.
     pub fn check(&self) -> Result<(), PersistError> {
         match self {
-            Self::Persist { .. } | Self::Cancel { .. } => Ok(()),
-            Self::Confirm { receipts, .. } => check_receipts("an action", receipts, |_| true),
-            Self::Close { receipts, .. } => check_receipts("a compensation", receipts, |_| true),
-            Self::Complete { receipts, .. } => {
-                check_receipts("a consumption", receipts, |step| step.consumption.is_some())
+            Self::Persist { .. } | Self::Cancel { .. } | Self::Park { .. } => Ok(()),
+            Self::Confirm { payment_terms, receipts, .. } => {
+                check_receipts("an action", *payment_terms, receipts, |_| true)
+            }
+            Self::Close { payment_terms, receipts, .. } => {
+                check_receipts("a compensation", *payment_terms, receipts, |_| true)
+            }
+            Self::Complete { payment_terms, receipts, .. } => {
+                check_receipts("a consumption", *payment_terms, receipts, |step| step.consumption.is_some())
             }
         }
     }
 }
 
-fn check_receipts(what: &str, receipts: &StepReceipts, has_one: fn(&Step) -> bool) -> Result<(), PersistError> {
-    let steps = declarations::steps().iter().filter(|(_, step)| has_one(step));
+fn check_receipts(
+    what: &str,
+    payment_terms: PaymentTerms,
+    receipts: &StepReceipts,
+    has_one: fn(&Step) -> bool,
+) -> Result<(), PersistError> {
+    let is_expected = |step: &Step| step.is_for(payment_terms.into()) && has_one(step);
+    let steps = declarations::steps().iter().filter(|(_, step)| is_expected(step));
     let expected: Vec<&str> = steps.map(|(Function { name, .. }, _)| name.as_str()).collect();
     let missing: Vec<&str> = expected.iter().copied().filter(|name| !receipts.contains_key(*name)).collect();
     let unknown: Vec<&str> = receipts.keys().map(String::as_str).filter(|name| !expected.contains(name)).collect();
@@ -285,10 +311,14 @@ impl Task for PersistOrder {
         input.check()?;
         match input {
             Input::Persist { order_id, order } => self.persist(order_id, order).await,
-            Input::Confirm { order_id, store_id, receipts } => self.confirm(&order_id, &store_id, &receipts).await,
+            Input::Confirm { order_id, store_id, receipts, .. } => self.confirm(&order_id, &store_id, &receipts).await,
             Input::Cancel { order_id, order, failure } => self.cancel(&order_id, order.as_ref(), &failure).await,
-            Input::Close { order_id, receipts } => self.close(&order_id, &receipts).await,
-            Input::Complete { order_id, receipts } => self.complete(&order_id, &receipts).await,
+            Input::Close { order_id, receipts, .. } => self.close(&order_id, &receipts).await,
+            Input::Complete { order_id, receipts, .. } => self.complete(&order_id, &receipts).await,
+            Input::Park { order_id } => {
+                let record = self.orders.use_up_attempts(&order_id, self.clock.now_ms()).await?;
+                record.ok_or_else(|| unknown(&order_id))
+            }
         }
     }
 }

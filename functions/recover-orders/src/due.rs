@@ -1,15 +1,12 @@
 //! One order: its attempts, their limit, and what happens after them.
 
 use order::{EpochMs, OrderId, Reason, Status};
+use orders::work::MAX_ATTEMPTS;
 use orders::{Canceller, Closing, OpenOrder, RECOVER_AFTER_MS};
 use saga::{Unavailable, task::chain};
 use serde::Serialize;
 
 use crate::RecoverOrders;
-
-/// Maximum number of attempts before recovery gives up on an order: about five hours, with the delays
-/// between them.
-pub const MAX_ATTEMPTS: u32 = 8;
 
 /// The longest delay between two attempts.
 const MAX_DELAY_MS: EpochMs = 60 * 60 * 1000;

@@ -27,7 +27,8 @@ use queue::Queue;
 use serde::{Deserialize, Serialize};
 use workflow::Workflow;
 
-pub use due::{MAX_ATTEMPTS, RecoveryOutcome};
+pub use due::RecoveryOutcome;
+pub use orders::work::MAX_ATTEMPTS;
 pub use overflow::Batch;
 pub use run::Report;
 

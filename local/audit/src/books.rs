@@ -5,11 +5,14 @@ use std::collections::BTreeMap;
 use aws_sdk_dynamodb::types::AttributeValue;
 use inventory::{AdjustmentRecord, Reservation, Stock};
 use journal::table::RECEIVABLES;
-use journal::{Account, Entry, Reversal};
+use journal::{Account, Entry, Reversal, Settlement};
+use local_payments::Intent;
 use local_stack::seed::seeded_mark;
 use local_stack::{DEAD_LETTER_QUEUE, OVERFLOW_QUEUE};
-use order::{CustomerId, EpochMs, OrderId, OrderRecord, Sku, StoreId};
+use order::{CustomerId, EpochMs, OrderId, OrderRecord, PaymentReference, Sku, StoreId};
+use payments::{PaymentEffect, PaymentTerms};
 use saga::Item;
+use saga::external::fence::{Claim, ExternalFence};
 use saga::fence::{Fence, FenceState};
 use serde::de::DeserializeOwned;
 
@@ -29,6 +32,9 @@ pub struct StoredOrder {
 /// A fence, whatever the effect of its step.
 pub type StoredFence = Fence<serde_json::Value>;
 
+/// A payment step's fence.
+pub type PaymentFence = ExternalFence<PaymentEffect, PaymentTerms>;
+
 /// The content of all tables.
 #[derive(Debug, Default)]
 pub struct Books {
@@ -46,6 +52,16 @@ pub struct Books {
     pub postings: BTreeMap<OrderId, Fence<Entry>>,
     /// The reversals.
     pub reversals: BTreeMap<OrderId, Reversal>,
+    /// The settlements of captured payments.
+    pub settlements: BTreeMap<OrderId, Settlement>,
+    /// The reversals of settlements.
+    pub settlement_reversals: BTreeMap<OrderId, Settlement>,
+    /// The payment step's fences.
+    pub payments: BTreeMap<OrderId, PaymentFence>,
+    /// The orders that have claimed payments.
+    pub claims: BTreeMap<PaymentReference, Claim>,
+    /// The payments as the local payment provider has them.
+    pub intents: BTreeMap<PaymentReference, Intent>,
     /// The customers' accounts.
     pub accounts: BTreeMap<CustomerId, Account>,
     /// How many orders are in the overflow queue.
@@ -124,6 +140,10 @@ impl Books {
         let read = match (pk.split_once('#'), sk.as_str()) {
             (Some(("ORDER", order_id)), "POSTING") => insert(&mut self.postings, order_id.parse().ok(), item),
             (Some(("ORDER", order_id)), "REVERSAL") => insert(&mut self.reversals, order_id.parse().ok(), item),
+            (Some(("ORDER", order_id)), "SETTLEMENT") => insert(&mut self.settlements, order_id.parse().ok(), item),
+            (Some(("ORDER", order_id)), "SETTLEMENT_REVERSAL") => {
+                insert(&mut self.settlement_reversals, order_id.parse().ok(), item)
+            }
             (Some(("ACCOUNT", customer_id)), "TERMS") => insert(&mut self.accounts, customer_id.parse().ok(), item),
             _ => None,
         };
@@ -132,18 +152,46 @@ impl Books {
         }
     }
 
+    /// Adds an item of the payments table.
+    pub fn add_payment(&mut self, item: Item) {
+        let pk = text(&item, "pk");
+        let read = match pk.split_once('#') {
+            Some(("ORDER", order_id)) => insert(&mut self.payments, order_id.parse().ok(), item),
+            Some(("PAYMENT", payment)) => insert(&mut self.claims, payment.parse().ok(), item),
+            _ => None,
+        };
+        if read.is_none() {
+            self.unreadable.push(format!("payments item {pk}"));
+        }
+    }
+
+    /// Adds a payment of the local payment provider.
+    pub fn add_intent(&mut self, item: &Item) {
+        match Intent::of_item(item) {
+            Some(intent) => _ = self.intents.insert(intent.id.clone(), intent),
+            None => self.unreadable.push(format!("payment {} of the local payment provider", text(item, "id"))),
+        }
+    }
+
     /// Every journal entry, with its order.
     pub fn entries(&self) -> impl Iterator<Item = (&OrderId, &Entry)> {
         let posted = self.postings.iter().filter_map(|(id, fence)| Some((id, fence.effect.as_ref()?)));
-        posted.chain(self.reversals.iter().map(|(id, reversal)| (id, &reversal.effect)))
+        let reversed = self.reversals.iter().map(|(id, reversal)| (id, &reversal.effect));
+        let settled = self.settlements.iter().chain(&self.settlement_reversals);
+        posted.chain(reversed).chain(settled.map(|(id, settlement)| (id, &settlement.effect)))
     }
 
-    /// The sum of an order's entries in its customer's account or the cash account; zero once it is reversed.
-    pub fn net_minor(&self, order_id: &OrderId) -> i64 {
-        let first_line = |entry: &Entry| entry.lines.first().map_or(0, |line| line.amount_minor);
+    /// The sum of an order's entries in each ledger account; all zero once it is reversed.
+    pub fn net_minor(&self, order_id: &OrderId) -> BTreeMap<&str, i64> {
         let posted = self.postings.get(order_id).and_then(|fence| fence.effect.as_ref());
         let reversed = self.reversals.get(order_id).map(|reversal| &reversal.effect);
-        posted.into_iter().chain(reversed).map(first_line).sum()
+        let settled = [&self.settlements, &self.settlement_reversals].into_iter().filter_map(|all| all.get(order_id));
+        let mut net = BTreeMap::new();
+        let entries = posted.into_iter().chain(reversed).chain(settled.map(|settlement| &settlement.effect));
+        for line in entries.flat_map(|entry| &entry.lines) {
+            *net.entry(line.account.as_str()).or_default() += line.amount_minor;
+        }
+        net
     }
 
     /// How much stock open reservations hold.

@@ -4,6 +4,7 @@
 //! caller was told. See ARCHITECTURE.md for the invariants.
 
 mod books;
+mod payments;
 mod report;
 
 use declarations::{Function, Step};
@@ -34,7 +35,7 @@ pub fn run(store: &DynamoDb) -> Result<Report, SnapshotError> {
 /// [`SnapshotError`], if a table cannot be read at all.
 pub fn read(store: &DynamoDb, books: &mut Books) -> Result<(), SnapshotError> {
     let declared = declarations::tables().keys().map(String::as_str);
-    let all: Vec<&str> = declared.chain([MESSAGES_TABLE]).collect();
+    let all: Vec<&str> = declared.chain([MESSAGES_TABLE, local_payments::TABLE]).collect();
     store.read_all(&all, |table, item| {
         books.add_fence(table, &item);
         match table {
@@ -42,6 +43,8 @@ pub fn read(store: &DynamoDb, books: &mut Books) -> Result<(), SnapshotError> {
             orders::table::TABLE => books.add_order(item),
             inventory::table::TABLE => books.add_inventory(item),
             journal::table::TABLE => books.add_journal(item),
+            ::payments::table::TABLE => books.add_payment(item),
+            local_payments::TABLE => books.add_intent(&item),
             _ => {}
         }
     })
@@ -56,6 +59,7 @@ pub fn check(books: &Books) -> Report {
         check_decision(&at, &order.record, &mut report);
         check_fences(&at, &order.record, books, &mut report);
         check_net(&at, &order.record, books, &mut report);
+        payments::check_order(&at, &order.record, books, &mut report);
     }
     for item in &books.unreadable {
         report.find(Invariant::I2, item, "is not one that this release writes");
@@ -64,6 +68,7 @@ pub fn check(books: &Books) -> Report {
     check_stock(books, &mut report);
     check_adjustments(books, &mut report);
     check_journal(books, &mut report);
+    payments::check_unclaimed(books, &mut report);
     report
 }
 
@@ -113,6 +118,13 @@ fn check_fences(at: &str, record: &OrderRecord, books: &Books, report: &mut Repo
     for (function, step) in declarations::steps() {
         let fence = books.fence(&function.name, record.order.order_id());
         let state = fence.map(|fence| fence.state);
+        if !step.is_for(record.order.payment_terms.into()) {
+            if let Some(state) = state {
+                let found: &str = state.into();
+                report.find(Invariant::I2, at, format!("has a fence of {}, which it does not need: {found}", function.name));
+            }
+            continue;
+        }
         let is_consumable = step.consumption.is_some();
         let is_right = match status {
             Status::Pending | Status::Cancelling => state != Some(FenceState::Consumed),
@@ -168,7 +180,8 @@ fn check_net(at: &str, record: &OrderRecord, books: &Books, report: &mut Report)
     let order_id = record.order.order_id();
     // A posting that still stands is found through its fence.
     let is_reversed = books.postings.get(order_id).is_none_or(|fence| fence.state == FenceState::Cancelled);
-    if record.status == Status::Cancelled && is_reversed && books.net_minor(order_id) != 0 {
+    let is_zero = || books.net_minor(order_id).values().all(|net_minor| *net_minor == 0);
+    if record.status == Status::Cancelled && is_reversed && !is_zero() {
         report.find(Invariant::I2, at, "is CANCELLED, but its journal does not net to zero");
     }
 }

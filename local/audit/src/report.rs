@@ -21,6 +21,9 @@ pub enum Invariant {
     I4,
     /// One decision per order.
     I5,
+    /// A confirmed order's payment is captured, exactly and once; a cancelled order's is not; and no order touches a
+    /// payment that it has not claimed.
+    I8,
 }
 
 /// A broken invariant.

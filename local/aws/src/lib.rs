@@ -39,6 +39,6 @@ pub use layer::{Call, Layer, Next, Outcome, Unanswered};
 pub use service::{Api, BoxFuture, Service, ServiceAnswer};
 pub use services::Services;
 pub use sqs::{MESSAGES_TABLE, QueueError, QueueSpec, Received, Redrive, Sqs, declared_queues, local_name, queue_url};
-pub use tables::{TableError, create_missing};
+pub use tables::{TableError, create_if_missing, create_missing};
 pub use tally::{Tally, Usage};
 pub use wire_error::{CancellationReason, WireError};

@@ -36,10 +36,11 @@ pub enum TableError {
 /// Creates the declared tables that are missing, and leaves existing ones as they are. Safe to repeat, even
 /// after a crash in the middle. Blocks.
 pub fn create_missing(store: &DynamoDb) -> Result<(), TableError> {
-    declarations::tables().values().try_for_each(|table| make_ready(store, table))
+    declarations::tables().values().try_for_each(|table| create_if_missing(store, table))
 }
 
-fn make_ready(store: &DynamoDb, table: &Table) -> Result<(), TableError> {
+/// Creates a table if it is missing, and leaves an existing one as it is. Blocks.
+pub fn create_if_missing(store: &DynamoDb, table: &Table) -> Result<(), TableError> {
     let failed = |source| TableError::Store { table: table.name.clone(), source: Box::new(source) };
     match store.apply("DescribeTable", &json!({ "TableName": table.name })) {
         Ok(description) => check(table, &description["Table"])?,

@@ -9,6 +9,7 @@ use api::Caller;
 use api::idempotency::IDEMPOTENCY_KEY;
 use comfy_table::{ContentArrangement, Table, presets};
 use http::{HeaderMap, HeaderValue, Method, header};
+use journal::table::SALES;
 use order::OrderId;
 use saga::fence::FenceState;
 use serde::Serialize;
@@ -260,11 +261,11 @@ fn short(order_id: &OrderId) -> String {
 fn held(books: &Books, order_id: &OrderId) -> String {
     let Some(fence) = books.reservations.get(order_id) else { return "nothing".to_owned() };
     match (&fence.effect, fence.state) {
-        (Some(effect), FenceState::Applied) => {
-            effect.lines.iter().map(|line| format!("{} × {}", line.quantity, line.sku)).collect::<Vec<_>>().join(", ")
-        }
         (Some(_), FenceState::Cancelled) => "released".to_owned(),
         (Some(_), FenceState::Consumed) => "handed over".to_owned(),
+        (Some(effect), _) => {
+            effect.lines.iter().map(|line| format!("{} × {}", line.quantity, line.sku)).collect::<Vec<_>>().join(", ")
+        }
         (None, _) => "nothing (tombstone)".to_owned(),
     }
 }
@@ -273,7 +274,7 @@ fn journal(books: &Books, order_id: &OrderId, currency: order::Currency) -> Stri
     let Some(fence) = books.postings.get(order_id) else { return "nothing".to_owned() };
     match (&fence.effect, fence.state) {
         (Some(_), FenceState::Cancelled) => "reversed".to_owned(),
-        (Some(_), _) => format!("{currency} {}", currency.decimal(books.net_minor(order_id))),
+        (Some(_), _) => format!("{currency} {}", currency.decimal(-books.net_minor(order_id).get(SALES).copied().unwrap_or_default())),
         (None, _) => "nothing (tombstone)".to_owned(),
     }
 }

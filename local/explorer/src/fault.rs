@@ -6,6 +6,7 @@ use std::str::FromStr;
 use strum::{EnumString, IntoStaticStr, VariantArray};
 
 use local_aws::Api;
+use local_payments::Guard;
 
 /// The number of a point, counted from 0 in the order in which a run reaches them.
 pub type PointNumber = u32;
@@ -34,6 +35,11 @@ pub enum Point {
         /// The operation.
         operation: String,
     },
+    /// The payment step calls the payment provider.
+    Payment {
+        /// The call: `payment`, which reads, `capture`, `cancel` or `refund`.
+        call: &'static str,
+    },
 }
 
 impl fmt::Display for Point {
@@ -43,6 +49,7 @@ impl fmt::Display for Point {
             Self::Invocation { state, attempt } => write!(f, "{state}, retry {attempt}"),
             Self::Store { operation, table } => write!(f, "{operation} on {table}"),
             Self::Service { api, operation } => write!(f, "{operation} of {api}"),
+            Self::Payment { call } => write!(f, "{call} at the payment provider"),
         }
     }
 }
@@ -99,6 +106,24 @@ pub enum FaultKind {
     CallFailed,
     /// The call is applied, but its answer is lost.
     CallAnswerLost,
+    /// The call to the payment provider is lost before it arrives.
+    PaymentLost,
+    /// The call to the payment provider has its effect, but its answer is lost.
+    PaymentAnswerLost,
+    /// The call to the payment provider gets no answer, and lands at a later point.
+    PaymentHung,
+    /// The call to the payment provider arrives twice.
+    PaymentTwice,
+    /// The payment provider throttles.
+    PaymentThrottled,
+    /// The payment provider fails without an effect, and replays the error under the call's key for a day.
+    PaymentFails,
+    /// The payment provider fails after the effect, and replays the error under the call's key for a day.
+    PaymentFailsAfter,
+    /// The call has its effect, its answer is lost, and the payment provider forgets its key.
+    PaymentForgotten,
+    /// The card's bank declines this one call.
+    PaymentDeclines,
     /// The customer cancels the order, and is answered before anything else happens.
     CustomerCancels,
     /// The customer cancels the order while everything else continues.
@@ -115,11 +140,17 @@ impl FaultKind {
         matches!(self, Self::CustomerCancels | Self::CustomerCancelsBeside | Self::OtherBody | Self::OtherBodyBeside)
     }
 
+    /// Whether it refuses the order: the order may then be cancelled.
+    pub fn is_refusal(self) -> bool {
+        self == Self::PaymentDeclines
+    }
+
     /// Whether an order must survive it: it says nothing about the order, and ends within the limits of
     /// retries and recovery.
     pub fn is_transient(self) -> bool {
         let is_unknown = self.is_unknown_failure() || self.each_time().is_some();
-        !is_unknown && !matches!(self, Self::LongOutage | Self::CustomerCancels | Self::CustomerCancelsBeside)
+        let is_event = matches!(self, Self::CustomerCancels | Self::CustomerCancelsBeside);
+        !is_unknown && !is_event && !self.is_refusal() && self != Self::LongOutage
     }
 
     /// Whether it is an unknown failure of an invocation. A state before the decision is retried once after
@@ -141,12 +172,36 @@ impl FaultKind {
 
     /// Whether the invocation is delayed, and lands at a point of the schedule.
     pub fn is_held_back(self) -> bool {
-        matches!(self, Self::Hung | Self::HungTwice)
+        matches!(self, Self::Hung | Self::HungTwice | Self::PaymentHung)
     }
 
     /// The faults that a point can have, apart from events.
-    pub fn at(point: &Point) -> Vec<Self> {
+    pub fn at(point: &Point, guard: Guard) -> Vec<Self> {
         match point {
+            Point::Payment { call: "payment" } => vec![Self::PaymentLost, Self::PaymentThrottled, Self::PaymentFails],
+            // A provider that looks at nothing but keys does not keep what its contract promises: that cancelling is
+            // final. So calls that land late, or whose keys are forgotten, are left out.
+            Point::Payment { .. } if guard == Guard::Nothing => vec![
+                Self::PaymentLost,
+                Self::PaymentAnswerLost,
+                Self::PaymentTwice,
+                Self::PaymentThrottled,
+                Self::PaymentFails,
+            ],
+            Point::Payment { call } => {
+                let mut faults = vec![
+                    Self::PaymentLost,
+                    Self::PaymentAnswerLost,
+                    Self::PaymentHung,
+                    Self::PaymentTwice,
+                    Self::PaymentThrottled,
+                    Self::PaymentFails,
+                    Self::PaymentFailsAfter,
+                    Self::PaymentForgotten,
+                ];
+                faults.extend((*call == "capture").then_some(Self::PaymentDeclines));
+                faults
+            }
             Point::Invocation { .. } => vec![
                 Self::NotDelivered,
                 Self::AnswerLost,

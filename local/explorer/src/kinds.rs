@@ -11,7 +11,10 @@ use order::OrderId;
 use serde_json::{Value, json};
 
 use super::fault::FaultKind;
+use local_payments::{Card, Guard};
 use local_stack::gateway::{PathParameters, event};
+use local_stack::{Payments, Stack};
+use payments::{Capture, GatewayError};
 
 /// A kind of order.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -34,6 +37,61 @@ pub enum OrderKind {
     Fulfilled,
     /// Handed over once it is confirmed, and cancelled by its customer at every point.
     FulfilledOrCancelled,
+    /// With a payment that the customer has authorised.
+    Paid(&'static PaidKind),
+}
+
+/// A kind of order with an authorised payment.
+#[derive(Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct PaidKind {
+    /// The kind's name.
+    pub name: &'static str,
+    /// Whether the card's bank declines.
+    is_declined: bool,
+    /// The authorised amount; the order's total is [`TOTAL`].
+    authorised_minor: i64,
+    /// Whether another order has claimed the payment before.
+    is_anothers: bool,
+    /// Whether the payment is captured at the hand-over.
+    is_at_hand_over: bool,
+    /// Whether its customer cancels it, at every point.
+    is_cancelled: bool,
+    /// Whether the payment provider looks at nothing but keys.
+    is_unguarded: bool,
+}
+
+/// The total of the orders with a payment, in minor units.
+const TOTAL: i64 = 500 * ON_HAND;
+
+const PLAIN: PaidKind = PaidKind {
+    name: "paid",
+    is_declined: false,
+    authorised_minor: TOTAL,
+    is_anothers: false,
+    is_at_hand_over: false,
+    is_cancelled: false,
+    is_unguarded: false,
+};
+
+/// The kinds of order with an authorised payment.
+const PAID: &[PaidKind] = &[
+    PLAIN,
+    PaidKind { name: "paid-unguarded", is_unguarded: true, ..PLAIN },
+    PaidKind { name: "paid-at-hand-over", is_at_hand_over: true, ..PLAIN },
+    PaidKind { name: "paid-and-cancelled", is_cancelled: true, ..PLAIN },
+    PaidKind { name: "declined", is_declined: true, ..PLAIN },
+    PaidKind { name: "mismatched-amount", authorised_minor: TOTAL - 1, ..PLAIN },
+    PaidKind { name: "anothers-payment", is_anothers: true, ..PLAIN },
+];
+
+/// The payment of every explored order that has one.
+const PAYMENT: &str = "pi_explored";
+
+impl PaidKind {
+    /// Whether the payment step refuses it.
+    fn is_refused(&self) -> bool {
+        self.is_declined || self.is_anothers || self.authorised_minor != TOTAL
+    }
 }
 
 /// A kind of order that a step refuses.
@@ -83,6 +141,7 @@ impl fmt::Display for OrderKind {
             Self::Async => "async",
             Self::Fulfilled => "fulfilled",
             Self::FulfilledOrCancelled => "fulfilled-or-cancelled",
+            Self::Paid(kind) => kind.name,
         })
     }
 }
@@ -112,7 +171,43 @@ impl OrderKind {
             Self::Async,
             Self::Fulfilled,
             Self::FulfilledOrCancelled,
-        ])
+        ]).chain(PAID.iter().map(Self::Paid))
+    }
+
+    /// The payment provider of its stack.
+    pub fn provider(self) -> Payments {
+        let Self::Paid(kind) = self else { return Payments::default() };
+        Payments {
+            capture: Some(if kind.is_at_hand_over { Capture::Fulfilment } else { Capture::Confirmation }),
+            guard: if kind.is_unguarded { Guard::Nothing } else { Guard::Status },
+            layer: None,
+        }
+    }
+
+    /// Does what its customer does before the order: authorises the payment. Perhaps somebody else has paid with it.
+    ///
+    /// # Errors
+    /// Those of the local payment provider.
+    pub async fn check_out(self, stack: &Stack) -> Result<(), GatewayError> {
+        let Self::Paid(kind) = self else { return Ok(()) };
+        let card = if kind.is_declined { Card::Declined } else { Card::Good };
+        let (payment, currency) = (parsed(PAYMENT), parsed("USD"));
+        stack.payments.authorise_as(payment, kind.authorised_minor, currency, card).await?;
+        if kind.is_anothers {
+            let body = json!({"customerId": "buyer", "paymentTerms": "AUTHORIZED", "paymentReference": PAYMENT,
+                "items": [{"productId": "B", "quantity": 1, "price": 25}], "totalAmount": 25});
+            stack.answer(place_as("anothers", &body, &[]), &Caller::of_an_open_api(), "explorer").await;
+        }
+        Ok(())
+    }
+
+    /// The step that refuses it, if one does.
+    pub fn refused_by(self) -> Option<&'static str> {
+        match self {
+            Self::Refused(kind) => Some(kind.by),
+            Self::Paid(kind) if kind.is_refused() => Some("capture-payment"),
+            _ => None,
+        }
     }
 
     /// Its initial stock and account.
@@ -143,6 +238,12 @@ impl OrderKind {
             }
             Self::Twice => vec![place(&prepaid(ON_HAND), &[]), place(&prepaid(ON_HAND), &[])],
             Self::Async => vec![place(&prepaid(ON_HAND), &[("prefer", "respond-async")])],
+            Self::Paid(_) => {
+                let mut body = prepaid(ON_HAND);
+                body["paymentTerms"] = json!("AUTHORIZED");
+                body["paymentReference"] = json!(PAYMENT);
+                vec![place(&body, &[])]
+            }
         }
     }
 
@@ -150,6 +251,7 @@ impl OrderKind {
     pub fn later_requests(self) -> Vec<ApiGatewayProxyRequest> {
         match self {
             Self::Fulfilled | Self::FulfilledOrCancelled => vec![about("/orders/{orderId}/fulfil")],
+            Self::Paid(kind) if kind.is_at_hand_over => vec![about("/orders/{orderId}/fulfil")],
             _ => Vec::new(),
         }
     }
@@ -179,6 +281,7 @@ impl OrderKind {
             Self::Cancelled | Self::FulfilledOrCancelled => {
                 &[FaultKind::CustomerCancels, FaultKind::CustomerCancelsBeside]
             }
+            Self::Paid(kind) if kind.is_cancelled => &[FaultKind::CustomerCancels, FaultKind::CustomerCancelsBeside],
             Self::ReusedKey => &[FaultKind::OtherBody, FaultKind::OtherBodyBeside],
             _ => &[],
         }
@@ -187,12 +290,13 @@ impl OrderKind {
     /// Whether no step refuses it and nobody cancels it. It must then be confirmed, unless something worse
     /// than a transient fault happens.
     pub fn is_healthy(self) -> bool {
-        !self.is_refused() && !matches!(self, Self::Cancelled | Self::FulfilledOrCancelled)
+        let is_cancelled = self.events().contains(&FaultKind::CustomerCancels);
+        !self.is_refused() && !is_cancelled
     }
 
     /// Whether a step refuses it: it must not be confirmed.
     pub fn is_refused(self) -> bool {
-        matches!(self, Self::Refused(_))
+        self.refused_by().is_some()
     }
 }
 
@@ -202,10 +306,18 @@ fn about(resource: &str) -> ApiGatewayProxyRequest {
     event(Method::POST, resource, HeaderMap::new(), path, b"")
 }
 
+fn parsed<T: FromStr<Err: fmt::Debug>>(text: &str) -> T {
+    text.parse().expect("the constant is valid")
+}
+
 fn place(body: &Value, headers: &[(&'static str, &'static str)]) -> ApiGatewayProxyRequest {
+    place_as(KEY, body, headers)
+}
+
+fn place_as(key: &'static str, body: &Value, headers: &[(&'static str, &'static str)]) -> ApiGatewayProxyRequest {
     let mut all = HeaderMap::from_iter([
         (header::CONTENT_TYPE, HeaderValue::from_static("application/json")),
-        (IDEMPOTENCY_KEY, HeaderValue::from_static(KEY)),
+        (IDEMPOTENCY_KEY, HeaderValue::from_static(key)),
     ]);
     all.extend(headers.iter().map(|(name, value)| (HeaderName::from_static(name), HeaderValue::from_static(value))));
     event(Method::POST, "/orders", all, PathParameters::new(), body.to_string().as_bytes())

@@ -13,6 +13,7 @@
 pub mod check;
 pub mod fault;
 pub mod kinds;
+pub mod payment;
 pub mod run;
 pub mod search;
 pub mod store;

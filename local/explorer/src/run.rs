@@ -15,6 +15,7 @@ use tokio::runtime::Builder;
 use super::check::{self, Aftermath};
 use super::fault::{Fault, Point};
 use super::kinds::OrderKind;
+use super::payment::PaymentFaults;
 use super::store::Faults;
 use super::world::{Exchange, World};
 use crate::trace::Trace;
@@ -22,7 +23,10 @@ use local_audit::Books;
 use local_aws::{DynamoDb, Layer, SnapshotError};
 use local_stack::schedule::{poll_overflow, recovery_period};
 use local_stack::seed::{Seed, SeedError};
-use local_stack::{self as stack, DEAD_LETTER_QUEUE, OVERFLOW_QUEUE, Options, Stack, StackError};
+use local_stack::{
+    self as stack, DEAD_LETTER_QUEUE, OVERFLOW_QUEUE, Options, PaymentLayer, Payments, Stack, StackError,
+};
+use payments::GatewayError;
 use statemachine::DEFINITION;
 
 /// When every run begins. It is always the same moment, so runs are reproducible.
@@ -42,11 +46,16 @@ pub struct Wiring {
     pub definition: String,
     /// Creates the layer outside the faults of each run, which rewrites requests.
     pub layer: Option<Arc<MakeLayer>>,
+    /// Changes the payment provider.
+    pub payments: Option<Arc<ChangePayments>>,
     /// Whether recovery runs.
     pub has_recovery: bool,
     /// Whether the overflow queue keeps a message whose order may not be on record.
     pub keeps_failed_messages: bool,
 }
+
+/// Changes the payment provider of a run, whose faults are in front of it already.
+pub type ChangePayments = dyn Fn(Payments) -> Payments + Send + Sync;
 
 /// Creates a layer: one for each run, because runs are concurrent.
 pub type MakeLayer = dyn Fn() -> Arc<dyn Layer> + Send + Sync;
@@ -59,7 +68,7 @@ impl fmt::Debug for Wiring {
 
 impl Default for Wiring {
     fn default() -> Self {
-        Self { definition: DEFINITION.to_owned(), layer: None, has_recovery: true, keeps_failed_messages: true }
+        Self { definition: DEFINITION.to_owned(), layer: None, payments: None, has_recovery: true, keeps_failed_messages: true }
     }
 }
 
@@ -88,6 +97,9 @@ pub enum RunError {
     /// The stock could not be loaded.
     #[error(transparent)]
     Seed(#[from] SeedError),
+    /// The customer could not check out.
+    #[error(transparent)]
+    CheckOut(#[from] GatewayError),
     /// The tables could not be read.
     #[error(transparent)]
     Read(#[from] SnapshotError),
@@ -112,10 +124,13 @@ impl Ground {
     pub fn new(kind: OrderKind, wiring: &Wiring) -> Result<Self, RunError> {
         let (machine, dir) = (stack::load(&wiring.definition)?, tempfile::tempdir()?);
         let store = DynamoDb::in_memory().map_err(StackError::from)?;
-        let stack = Stack::open(Options::with_machine(store, machine.clone()))?;
+        let options = Options { payments: kind.provider(), ..Options::with_machine(store, machine.clone()) };
+        let stack = Stack::open(options)?;
         let client = aws_sdk_dynamodb::Client::new(&stack::config(&stack.services));
         let seed = Seed::parse(&kind.seed())?;
-        Builder::new_current_thread().enable_time().build()?.block_on(seed.store(&client))?;
+        let runtime = Builder::new_current_thread().enable_time().build()?;
+        runtime.block_on(seed.store(&client))?;
+        runtime.block_on(kind.check_out(&stack))?;
         stack.store.save(&dir.path().join(TABLES_FILE)).map_err(StackError::from)?;
         Ok(Self { kind, wiring: wiring.clone(), machine, dir })
     }
@@ -134,11 +149,17 @@ impl Ground {
         let world = Arc::new(World::new(faults));
         let mut layers: Vec<_> = wiring.layer.iter().map(|make| make()).collect();
         layers.push(Arc::new(Faults::new(Arc::clone(&world), store.clone())));
+        let faults_of_payments: Arc<dyn PaymentLayer> = Arc::new(PaymentFaults { world: Arc::clone(&world) });
+        let provider = Payments { layer: Some(faults_of_payments), ..kind.provider() };
         let stack = Stack::open(Options {
             origin_ms: ORIGIN_MS,
             random: Random::fixed(1.0),
             layers,
             invocations: Some(Arc::<World>::clone(&world)),
+            payments: match &wiring.payments {
+                Some(change) => change(provider),
+                None => provider,
+            },
             ..Options::with_machine(store, self.machine.clone())
         })?;
 

@@ -209,7 +209,7 @@ impl Search<'_> {
             if !has_room {
                 continue;
             }
-            for kind in FaultKind::at(point) {
+            for kind in FaultKind::at(point, self.kind.provider().guard) {
                 if is_pair && kind == FaultKind::LongOutage {
                     continue;
                 }
@@ -218,7 +218,7 @@ impl Search<'_> {
                     continue;
                 }
                 let later = (number + 1..).zip(points.iter().skip(number as usize + 1));
-                let stores = later.filter(|(_, point)| matches!(point, Point::Store { .. }));
+                let stores = later.filter(|(_, point)| matches!(point, Point::Store { .. } | Point::Payment { .. }));
                 // The second attempt is itself a point, so later points move by one.
                 let shift = u32::from(kind == FaultKind::HungTwice);
                 let landings = stores.map(|(number, _)| number + shift).chain([AT_THE_END]);

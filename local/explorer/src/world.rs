@@ -148,6 +148,11 @@ impl World {
         self.lock().outages.insert(table.to_owned(), stack.clock.now_ms() + lasts_ms);
     }
 
+    /// The time, as the stack sees it; 0 once the run has ended.
+    pub fn now_ms(&self) -> EpochMs {
+        self.stack().map_or(0, |stack| stack.clock.now_ms())
+    }
+
     /// Whether points are being counted.
     pub fn is_counting(&self) -> bool {
         self.lock().is_counting
@@ -213,7 +218,7 @@ impl World {
         }
     }
 
-    fn hold(&self, lands: PointNumber) -> (oneshot::Receiver<()>, oneshot::Sender<()>) {
+    pub(super) fn hold(&self, lands: PointNumber) -> (oneshot::Receiver<()>, oneshot::Sender<()>) {
         let (gate, opened) = oneshot::channel();
         let (done, landed) = oneshot::channel();
         self.lock().held.push(Held { lands, gate, landed });

@@ -10,6 +10,7 @@ use api::{Answer, Caller, Handler};
 use aws_lambda_events::apigw::ApiGatewayProxyRequest;
 use aws_sdk_dynamodb::Client;
 use aws_types::SdkConfig;
+use capture_payment::CapturePayment;
 use clock::WallClock;
 use declarations::{Function, Kind};
 use engine::TaskError;
@@ -20,15 +21,16 @@ use lambda_runtime::Diagnostic;
 use local_aws::{BoxFuture, queue_url};
 use manage_accounts::ManageAccounts;
 use manage_stock::ManageStock;
-use order::{Order, OrderId};
+use order::{Order, OrderId, PaymentReference};
 use orders::Orders;
+use payments::{Capture, Desk, Gateway, GatewayError, Payment};
 use persist_order::{Input, PersistError, PersistOrder};
 use post_accounting::PostAccounting;
 use query_orders::QueryOrders;
 use queue::Queue;
 use reserve_inventory::ReserveInventory;
 use saga::task::{InvalidInput, read_input};
-use saga::{Item, Step, StepFunction, Task};
+use saga::{ExternalFunction, ExternalStep, Item, Step, StepFunction, Task};
 use serde_json::{Value, json};
 use strum::VariantNames;
 use workflow::Workflow;
@@ -38,21 +40,32 @@ use crate::step_functions::machine_arn;
 
 /// The functions that the state machine calls. Each has its own clients.
 #[must_use]
-pub fn tasks(config: &SdkConfig, clock: WallClock) -> Vec<TaskHandler> {
+pub fn tasks(config: &SdkConfig, payments: &PaymentProvider, clock: WallClock) -> Vec<TaskHandler> {
     let client = || Client::new(config);
+    let capture = CapturePayment::new(Arc::clone(&payments.gateway), payments.capture, journal::table::TABLE);
     vec![
         record("persist-order", PersistOrder::new(Orders::new(client(), orders::table::TABLE), clock)),
         step("reserve-inventory", ReserveInventory::new(inventory::table::TABLE), client(), clock),
         step("post-accounting", PostAccounting::new(client(), journal::table::TABLE), client(), clock),
+        external_step("capture-payment", capture, client(), clock),
     ]
+}
+
+/// The payment provider, as the functions see it.
+#[derive(Debug, Clone)]
+pub struct PaymentProvider {
+    /// Its calls.
+    pub gateway: Arc<dyn Gateway>,
+    /// When new orders' payments are captured.
+    pub capture: Capture,
 }
 
 /// The functions that API Gateway calls.
 #[must_use]
 pub fn apis(services: &Services) -> Vec<ApiHandler> {
-    let Services { orders, stocks, journal, workflow, overflow, clock } = services;
+    let Services { orders, stocks, journal, workflow, overflow, payments, clock } = services;
     vec![
-        api("intake", Intake::new(orders.clone(), workflow.clone(), overflow.clone(), *clock)),
+        api("intake", Intake::new(orders.clone(), workflow.clone(), overflow.clone(), payments.clone(), *clock)),
         api("query-orders", QueryOrders::new(orders.clone())),
         api("manage-stock", ManageStock::new(stocks.clone(), *clock)),
         api("manage-accounts", ManageAccounts::new(journal.clone())),
@@ -72,6 +85,8 @@ pub struct Services {
     pub workflow: Workflow,
     /// The overflow queue.
     pub overflow: Queue,
+    /// The payments; `None` if there is no payment provider.
+    pub payments: Option<Desk>,
     /// The time.
     pub clock: WallClock,
 }
@@ -82,14 +97,16 @@ pub type Invoked = Result<Value, TaskError>;
 impl Services {
     /// The services that these clients call.
     #[must_use]
-    pub fn new(config: &SdkConfig, clock: WallClock) -> Self {
+    pub fn new(config: &SdkConfig, gateway: Option<Arc<dyn Gateway>>, clock: WallClock) -> Self {
         let client = Client::new(config);
+        let payments = gateway.map(|gateway| Desk::new(client.clone(), payments::table::TABLE, gateway));
         Self {
             orders: Orders::new(client.clone(), orders::table::TABLE),
             stocks: Stocks::new(client.clone(), inventory::table::TABLE),
             journal: Journal::new(client, journal::table::TABLE),
             workflow: Workflow::new(config, machine_arn()),
             overflow: Queue::new(aws_sdk_sqs::Client::new(config), queue_url(OVERFLOW_QUEUE)),
+            payments,
             clock,
         }
     }
@@ -205,8 +222,7 @@ fn step<S: Step + Clone>(name: &'static str, step: S, client: Client, clock: Wal
 where
     S::Refusal: VariantNames,
 {
-    let declaration = declarations::function(name).and_then(|function| function.step.as_ref());
-    let declaration = declaration.unwrap_or_else(|| panic!("functions/{name}/function.json does not declare a step"));
+    let declaration = step_declaration(name);
     let (keys, effects) = (step.clone(), step.clone());
     let facts = StepFacts {
         fence_key: Arc::new(move |order_id| keys.fence_key(order_id)),
@@ -219,6 +235,31 @@ where
         refusals: S::Refusal::VARIANTS.iter().copied().collect(),
         step: Some(facts),
     }
+}
+
+fn external_step<S>(name: &'static str, step: S, client: Client, clock: WallClock) -> TaskHandler
+where
+    S: ExternalStep + Clone,
+    S::Refusal: VariantNames,
+{
+    let declaration = step_declaration(name);
+    let (keys, effects) = (step.clone(), step.clone());
+    let facts = StepFacts {
+        fence_key: Arc::new(move |order_id| keys.fence_key(order_id)),
+        effect: Arc::new(move |order| json!(effects.effect(order))),
+    };
+    TaskHandler {
+        name,
+        invoke: invoke(ExternalFunction::new(declaration, step, client, &declaration.fence.table, clock)),
+        check_payload: Arc::new(|payload| Ok(saga::function::check_payload(declaration, payload)?)),
+        refusals: S::Refusal::VARIANTS.iter().copied().collect(),
+        step: Some(facts),
+    }
+}
+
+fn step_declaration(name: &str) -> &'static declarations::Step {
+    let declaration = declarations::function(name).and_then(|function| function.step.as_ref());
+    declaration.unwrap_or_else(|| panic!("functions/{name}/function.json does not declare a step"))
 }
 
 fn invoke<T: Task>(task: T) -> Arc<Invoke> {
@@ -292,9 +333,45 @@ fn fence_problem(function: &Function, task: &TaskHandler) -> Option<String> {
 
 /// The task functions with clients that reach nothing, to ask them what needs no request.
 pub fn unconnected() -> &'static [TaskHandler] {
-    static ALL: LazyLock<Vec<TaskHandler>> =
-        LazyLock::new(|| tasks(&crate::config(&local_aws::Services::new()), WallClock::System));
+    static ALL: LazyLock<Vec<TaskHandler>> = LazyLock::new(|| {
+        let nobody = PaymentProvider { gateway: Arc::new(NoGateway), capture: Capture::Confirmation };
+        tasks(&crate::config(&local_aws::Services::new()), &nobody, WallClock::System)
+    });
     &ALL
+}
+
+/// A payment provider that is never asked.
+#[derive(Debug)]
+struct NoGateway;
+
+impl NoGateway {
+    fn answer<'a, T: Send + 'a>() -> payments::Answer<'a, T> {
+        Box::pin(async { Err(GatewayError::NotBegun("there is no payment provider".to_owned())) })
+    }
+}
+
+impl Gateway for NoGateway {
+    fn payment<'a>(&'a self, _: &'a PaymentReference) -> payments::Answer<'a, Option<Payment>> {
+        Self::answer()
+    }
+
+    fn capture<'a>(
+        &'a self,
+        _: &'a PaymentReference,
+        _: i64,
+        _: &'a str,
+        _: &'a str,
+    ) -> payments::Answer<'a, Payment> {
+        Self::answer()
+    }
+
+    fn cancel<'a>(&'a self, _: &'a PaymentReference, _: &'a str) -> payments::Answer<'a, ()> {
+        Self::answer()
+    }
+
+    fn refund<'a>(&'a self, _: &'a PaymentReference, _: &'a str) -> payments::Answer<'a, ()> {
+        Self::answer()
+    }
 }
 
 /// The effect that an order asks of a step, as the step's fence stores it; nothing for a function that is not

@@ -16,6 +16,7 @@ pub mod schedule;
 pub mod seed;
 pub mod step_functions;
 
+use std::fmt;
 use std::path::Path;
 use std::sync::Arc;
 
@@ -27,15 +28,17 @@ use engine::{MissingPlaceholder, Random, StateMachine, TokioClock};
 use local_aws::{
     Api, DynamoDb, InProcess, Layer, Services, Sqs, StoreError, TableError, create_missing, declared_queues, queue_url,
 };
+use local_payments::{Guard, LocalGateway};
 use order::EpochMs;
 use orders::Orders;
+use payments::{Capture, Gateway};
 use queue::Queue;
 use recover_orders::RecoverOrders;
 use saga::task::chain;
 use statemachine::{DEFINITION, DefinitionError};
 use workflow::Workflow;
 
-use functions::ApiHandler;
+use functions::{ApiHandler, PaymentProvider};
 use lambda::{Functions, InvocationLayer, Lambda, function_arn};
 use step_functions::{Executions, StepFunctions};
 
@@ -80,6 +83,31 @@ pub struct Options {
     pub layers: Vec<Arc<dyn Layer>>,
     /// The layer in front of the task functions.
     pub invocations: Option<Arc<dyn InvocationLayer>>,
+    /// The payment provider.
+    pub payments: Payments,
+}
+
+/// The payment provider of a stack.
+#[derive(Debug, Clone)]
+pub struct Payments {
+    /// When payments are captured; `None` for a stack without a payment provider.
+    pub capture: Option<Capture>,
+    /// Whether the provider looks at a payment's status.
+    pub guard: Guard,
+    /// What stands between the functions and the provider.
+    pub layer: Option<Arc<dyn PaymentLayer>>,
+}
+
+/// Something between the functions and the payment provider.
+pub trait PaymentLayer: fmt::Debug + Send + Sync {
+    /// The provider with this in front of it.
+    fn before(&self, provider: LocalGateway) -> Arc<dyn Gateway>;
+}
+
+impl Default for Payments {
+    fn default() -> Self {
+        Self { capture: Some(Capture::Confirmation), guard: Guard::default(), layer: None }
+    }
 }
 
 impl Options {
@@ -100,6 +128,7 @@ impl Options {
             random: Random::from_entropy(),
             layers: Vec::new(),
             invocations: None,
+            payments: Payments::default(),
         }
     }
 
@@ -129,6 +158,10 @@ pub struct Stack {
     pub recover_orders: Arc<RecoverOrders>,
     /// The queues, for the poller.
     pub queues: Sqs,
+    /// The payment provider, for the checkout.
+    pub payments: LocalGateway,
+    /// The payment provider, as the functions see it.
+    pub provider: PaymentProvider,
     /// The data, for reading it from outside.
     pub store: DynamoDb,
     /// Step Functions, for starting another execution alongside.
@@ -151,14 +184,23 @@ impl Stack {
     /// # Errors
     /// [`StackError`].
     pub fn open(options: Options) -> Result<Self, StackError> {
-        let Options { store, machine, origin_ms, random, layers, invocations } = options;
+        let Options { store, machine, origin_ms, random, layers, invocations, payments } = options;
         create_missing(&store)?;
         let clock = WallClock::starting_at(origin_ms);
         let queues = Sqs::open(store.clone(), clock, declared_queues())?;
         let services = layers.into_iter().fold(Services::new(), Services::with_layer);
         let services = services.with(Api::DynamoDb, Arc::new(store.clone())).with(Api::Sqs, Arc::new(queues.clone()));
 
-        let tasks = functions::tasks(&config(&services), clock);
+        let gateway = LocalGateway::open(store.clone(), clock, payments.guard)?;
+        let provider = PaymentProvider {
+            gateway: match payments.layer {
+                Some(layer) => layer.before(gateway.clone()),
+                None => Arc::new(gateway.clone()),
+            },
+            capture: payments.capture.unwrap_or(Capture::Confirmation),
+        };
+        let gateway_of_intake = payments.capture.map(|_| Arc::clone(&provider.gateway));
+        let tasks = functions::tasks(&config(&services), &provider, clock);
         let engine_clock = TokioClock::starting_at(origin_ms);
         let lambda = Lambda::new(Functions::new(tasks.clone()), invocations);
         let step_functions = StepFunctions::new(machine, lambda, engine_clock, random);
@@ -167,7 +209,7 @@ impl Stack {
         let services = services.with(Api::StepFunctions, Arc::<StepFunctions<Lambda>>::clone(&step_functions));
 
         let config = config(&services);
-        let used = functions::Services::new(&config, clock);
+        let used = functions::Services::new(&config, gateway_of_intake, clock);
         let apis = functions::apis(&used);
         let problems = functions::problems(&tasks, &apis);
         if !problems.is_empty() {
@@ -179,6 +221,8 @@ impl Stack {
             apis: Arc::new(apis),
             recover_orders: Arc::new(recovery),
             queues,
+            payments: gateway,
+            provider,
             store,
             step_functions,
             executions,
@@ -203,7 +247,7 @@ pub fn policy() -> Policy {
 /// change.
 pub fn problems() -> Vec<String> {
     let config = config(&Services::new());
-    let apis = functions::apis(&functions::Services::new(&config, WallClock::System));
+    let apis = functions::apis(&functions::Services::new(&config, None, WallClock::System));
     functions::problems(functions::unconnected(), &apis)
 }
 

@@ -24,8 +24,13 @@ pub(super) fn judge(performance: &Performance<'_>) -> Vec<Verdict> {
         if record == Some(Status::Confirmed.into()) {
             contradicts("nothing is called for an order that was found confirmed");
         }
-        if is_fulfilment(answered) != (record == Some(Status::Fulfilling.into())) {
+        let is_parking = action(answered) == Some("park");
+        if !is_parking && is_fulfilment(answered) != (record == Some(Status::Fulfilling.into())) {
             contradicts("an order is fulfilled, and nothing else is done to it, if its record says FULFILLING");
+        }
+        let has_begun = record == Some(Status::Cancelling.into()) || record == Some(Status::Fulfilling.into());
+        if is_parking && !has_begun {
+            contradicts("only an order that is being cancelled or handed over is parked");
         }
         let is_persist = action(answered) == Some("persist");
         let is_decided_later = performance.answers[index..].iter().any(|later| action(later) == Some("cancel"));

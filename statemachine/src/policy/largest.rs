@@ -9,11 +9,14 @@ use orders::table::MAX_DETAIL_CHARS;
 /// The longest identifier of a customer, store, county or article.
 const MAX_ID_CHARS: usize = 64;
 
+/// The longest id of a payment.
+const MAX_PAYMENT_CHARS: usize = 64;
+
 /// The longest payment reference.
 const MAX_REFERENCE_CHARS: usize = 140;
 
-/// The order with the longest JSON text, except for a few digits of its prices.
-pub fn largest_order() -> Order {
+/// The order on these terms with the longest JSON text, except for a few digits of its prices.
+pub fn largest_order(payment_terms: PaymentTerms) -> Order {
     // The total limits the digits of quantity and price together.
     let price_minor = MAX_AMOUNT_MINOR / (i64::from(MAX_QUANTITY) * largest_count());
     let line = |number: usize| OrderLine {
@@ -26,9 +29,12 @@ pub fn largest_order() -> Order {
         customer_id: parsed(&id),
         store_id: parsed(&id),
         county_id: Some(parsed(&id)),
-        payment_terms: PaymentTerms::Prepaid,
-        // A quotation mark takes two bytes as JSON.
-        payment_reference: Some(parsed(&"\"".repeat(MAX_REFERENCE_CHARS))),
+        payment_terms,
+        payment_reference: Some(match payment_terms {
+            PaymentTerms::Authorized => parsed(&"x".repeat(MAX_PAYMENT_CHARS)),
+            // A quotation mark takes two bytes as JSON.
+            PaymentTerms::Prepaid | PaymentTerms::Invoice => parsed(&"\"".repeat(MAX_REFERENCE_CHARS)),
+        }),
         currency: parsed("USD"),
         lines: (0..MAX_LINES).map(line).collect(),
         total_minor: price_minor * i64::from(MAX_QUANTITY) * largest_count(),
@@ -36,18 +42,18 @@ pub fn largest_order() -> Order {
     Order::place(parsed(&"0".repeat(32)), parsed(&id), draft).expect("every line and the total are within their bounds")
 }
 
-/// The largest order's record in this status, with every field that a record can have, even those that no
+/// The largest record of an order on these terms in this status, with every field that a record can have, even those that no
 /// order in this status has.
-pub fn largest_record(status: Status) -> OrderRecord {
+pub fn largest_record(status: Status, payment_terms: PaymentTerms) -> OrderRecord {
     let refused = declarations::refusals().map(|(_, refusal)| Reason::Refused(refusal.reason.clone()));
     let reason = refused.chain(Reason::OWN).max_by_key(|reason| reason.as_str().len());
     OrderRecord {
-        order: largest_order(),
+        order: largest_order(payment_terms),
         status,
         reason,
         // A control character takes six bytes as JSON.
         detail: Some("\u{1f}".repeat(MAX_DETAIL_CHARS)),
-        shortages: largest_order()
+        shortages: largest_order(payment_terms)
             .lines
             .iter()
             .map(|line| Shortage { sku: line.sku.clone(), available: MAX_AMOUNT_MINOR })
@@ -94,12 +100,19 @@ mod tests {
     fn no_identifier_can_be_longer() {
         assert!("x".repeat(MAX_ID_CHARS + 1).parse::<CustomerId>().is_err());
         assert!("x".repeat(MAX_REFERENCE_CHARS + 1).parse::<PaymentReference>().is_err());
+        let draft = |chars| Draft { payment_reference: Some(parsed(&"x".repeat(chars))), ..authorised() };
+        let place = |draft| Order::place(parsed(&"0".repeat(32)), parsed("shop"), draft);
+        assert!(place(draft(MAX_PAYMENT_CHARS)).is_ok() && place(draft(MAX_PAYMENT_CHARS + 1)).is_err());
+    }
+
+    fn authorised() -> Draft {
+        Draft::clone(&largest_order(PaymentTerms::Authorized))
     }
 
     /// The total bounds the digits of quantities and prices.
     #[test]
     fn the_prices_are_nearly_as_long_as_they_can_be() {
-        let order = largest_order();
+        let order = largest_order(PaymentTerms::default());
         assert_eq!(order.lines.len(), MAX_LINES);
         let digits = |line: &OrderLine| line.quantity.to_string().len() + line.price_minor.to_string().len();
         // A product of 15 digits has factors of at most 16.

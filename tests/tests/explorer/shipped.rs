@@ -34,17 +34,13 @@ fn an_order_that_a_step_refuses_survives_every_single_fault() {
 /// A refusal that is never explored is a roll-back that nobody has tested.
 #[test]
 fn every_step_refuses_some_kind_of_order() {
-    let refused = OrderKind::all().filter_map(|kind| match kind {
-        OrderKind::Refused(refused) => Some((kind, refused)),
-        _ => None,
-    });
     let mut by = BTreeSet::new();
-    for (kind, refused) in refused {
+    for (kind, refused_by) in OrderKind::all().filter_map(|kind| Some((kind, kind.refused_by()?))) {
         let run = Search { kind, wiring: &Wiring::default(), stops_at_first: false }.baseline().unwrap();
-        let step = declarations::function(refused.by).and_then(|function| function.step.as_ref()).unwrap();
+        let step = declarations::function(refused_by).and_then(|function| function.step.as_ref()).unwrap();
         let is_its = step.refusals.values().any(|refusal| run.answers[0].contains(&refusal.reason));
-        assert!(is_its, "local/explorer/src/kinds.rs: {kind} is not refused by {}: {:?}", refused.by, run.answers);
-        by.insert(refused.by);
+        assert!(is_its, "local/explorer/src/kinds.rs: {kind} is not refused by {refused_by}: {:?}", run.answers);
+        by.insert(refused_by);
     }
     for (function, _) in declarations::steps().iter().filter(|(_, step)| !step.refusals.is_empty()) {
         let name = function.name.as_str();
@@ -80,6 +76,12 @@ fn an_order_that_is_handed_over_survives_every_single_fault() {
 #[test]
 fn an_order_that_is_handed_over_can_be_cancelled_at_every_point() {
     every_single_fault_is_borne(OrderKind::FulfilledOrCancelled);
+}
+
+#[test]
+fn an_order_with_a_payment_survives_every_single_fault() {
+    let paid = OrderKind::all().filter(|kind| matches!(kind, OrderKind::Paid(_)) && !kind.is_refused());
+    paid.for_each(every_single_fault_is_borne);
 }
 
 #[test]

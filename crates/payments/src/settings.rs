@@ -1,0 +1,34 @@
+//! When payments are captured.
+
+use serde::{Deserialize, Serialize};
+
+/// The setting's name in the functions' declarations. It is empty if there is no payment provider.
+pub const CAPTURE: &str = "payment_capture";
+
+/// When an authorised payment is captured.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, strum::EnumString, strum::IntoStaticStr)]
+#[serde(rename_all = "snake_case")]
+#[strum(serialize_all = "snake_case")]
+pub enum Capture {
+    /// Before the order is confirmed.
+    Confirmation,
+    /// When the goods are handed over. The payment is verified and claimed before the order is confirmed.
+    Fulfilment,
+}
+
+/// The setting in this process's environment; `None` if there is no payment provider.
+///
+/// # Errors
+/// A value that is neither empty nor a [`Capture`].
+pub fn capture() -> Result<Option<Capture>, NotACapture> {
+    let text = std::env::var(declarations::setting_variable(CAPTURE)).unwrap_or_default();
+    if text.is_empty() {
+        return Ok(None);
+    }
+    text.parse().map(Some).map_err(|_| NotACapture(text))
+}
+
+/// A value that is not a [`Capture`].
+#[derive(Debug, thiserror::Error)]
+#[error("the setting {CAPTURE} is {0}, and must be confirmation, fulfilment or empty")]
+pub struct NotACapture(String);

@@ -1,0 +1,305 @@
+//! Stripe's REST API: four calls on payment intents.
+//!
+//! <https://docs.stripe.com/api/payment_intents>, <https://docs.stripe.com/api/refunds/create>
+
+use std::time::Duration;
+
+use aws_sdk_secretsmanager::Client;
+use aws_types::SdkConfig;
+use declarations::secret_variable;
+use order::{EpochMs, PaymentReference};
+use saga::aws::{MissingSetting, setting};
+use reqwest::{Method, RequestBuilder, StatusCode, redirect};
+use serde::Deserialize;
+
+use crate::gateway::{Answer, Gateway, GatewayError, Payment, PaymentStatus};
+use crate::secret::{SECRET, Secret};
+
+/// Where Stripe is.
+const STRIPE_URL: &str = "https://api.stripe.com";
+
+/// The environment variable with another address, for tests.
+const URL_VARIABLE: &str = "PAYMENT_GATEWAY_URL";
+
+/// The version of the API that this code was written for. <https://docs.stripe.com/api/versioning>
+const VERSION: &str = "2024-06-20";
+
+/// The time limit of a read. Stripe answers reads within some 200 ms.
+const READ_TIMEOUT: Duration = Duration::from_millis(1200);
+
+/// The time limit of any other call, which asks the card's bank. With a read before it, and the fence's requests around
+/// it, it fits in a task's 5 s. A call that takes longer is not lost: the next try reads what it did.
+const CALL_TIMEOUT: Duration = Duration::from_millis(2200);
+
+const CONNECT_TIMEOUT: Duration = Duration::from_secs(1);
+
+/// The largest part of an answer that an error repeats.
+const MAX_CODE_CHARS: usize = 80;
+
+/// The API, with its connections and its key.
+#[derive(Debug, Clone)]
+pub struct Stripe {
+    http: reqwest::Client,
+    base: String,
+    secret: Secret,
+}
+
+/// The API cannot be used.
+#[derive(Debug, thiserror::Error)]
+pub enum SetUpError {
+    /// The HTTP client could not be made.
+    #[error("cannot set up TLS for the payment provider")]
+    Tls(#[from] reqwest::Error),
+    /// The deployment does not say where the key is.
+    #[error(transparent)]
+    Secret(#[from] MissingSetting),
+}
+
+impl Stripe {
+    /// The API at `base`.
+    ///
+    /// # Errors
+    /// [`SetUpError`].
+    pub fn new(base: impl Into<String>, secret: Secret) -> Result<Self, SetUpError> {
+        let http = reqwest::Client::builder()
+            .connect_timeout(CONNECT_TIMEOUT)
+            // A redirect or a proxy would take the key elsewhere.
+            .redirect(redirect::Policy::none())
+            .no_proxy()
+            .build()?;
+        Ok(Self { http, base: base.into(), secret })
+    }
+
+    /// The API as this process's environment says, with the key in Secrets Manager.
+    ///
+    /// # Errors
+    /// [`SetUpError`].
+    pub fn from_environment(config: &SdkConfig) -> Result<Self, SetUpError> {
+        let secret = Secret::new(Client::new(config), setting(&secret_variable(SECRET))?);
+        Self::new(setting(URL_VARIABLE).unwrap_or_else(|_| STRIPE_URL.to_owned()), secret)
+    }
+
+    /// Reads the key and opens a connection during init. A failure here is harmless: the first order's call reports it.
+    pub async fn warm_up(&self) {
+        let connect = self.http.head(&self.base).timeout(READ_TIMEOUT).send();
+        let (key, connected) = tokio::join!(self.secret.key(), connect);
+        if let Some(reason) = key.err().map(|error| error.to_string()).or(connected.err().map(|error| error.to_string())) {
+            tracing::warn!(reason, "could not reach the payment provider during init; the first payment will");
+        }
+    }
+
+    /// Sends a request and reads its answer. `None` if there is no such object.
+    async fn send<T: for<'de> Deserialize<'de>>(&self, request: RequestBuilder) -> Result<Option<T>, GatewayError> {
+        let key = self.secret.key().await?;
+        let request = request.bearer_auth(key.reveal()).header("stripe-version", VERSION);
+        let answer = request.send().await.map_err(unanswered)?;
+        let (status, no_effect) = (answer.status(), answer.headers().get("stripe-should-retry").cloned());
+        if status.is_success() {
+            return answer.json().await.map(Some).map_err(unanswered);
+        }
+        let error = answer.json::<Failure>().await.map(|failure| failure.error).unwrap_or_default();
+        let text = error.text(status);
+        Err(match status {
+            StatusCode::NOT_FOUND => return Ok(None),
+            StatusCode::UNAUTHORIZED => {
+                self.secret.forget(&key).await;
+                GatewayError::NotBegun(text)
+            }
+            StatusCode::TOO_MANY_REQUESTS => GatewayError::NotBegun(text),
+            // Another call with this key is being worked on, or the object is locked by another call.
+            StatusCode::CONFLICT => GatewayError::Unanswered(text),
+            StatusCode::PAYMENT_REQUIRED => GatewayError::Declined(text),
+            _ if status.is_client_error() => GatewayError::Rejected(text),
+            _ => {
+                tracing::warn!(%status, should_retry = ?no_effect, "the payment provider failed; reading what it did");
+                GatewayError::Failed(text)
+            }
+        })
+    }
+
+    fn post(&self, path: &str, key: &str) -> RequestBuilder {
+        let request = self.http.request(Method::POST, format!("{}{path}", self.base)).timeout(CALL_TIMEOUT);
+        // https://docs.stripe.com/api/idempotent_requests
+        request.header("idempotency-key", key)
+    }
+}
+
+/// What an answer's body says of a payment. A reference is letters, digits and underscores, so it needs no escaping.
+fn path(id: &PaymentReference, call: &str) -> String {
+    format!("/v1/payment_intents/{id}{call}")
+}
+
+fn missing(id: &PaymentReference) -> GatewayError {
+    GatewayError::Rejected(format!("there is no payment {id}"))
+}
+
+impl Gateway for Stripe {
+    fn payment<'a>(&'a self, id: &'a PaymentReference) -> Answer<'a, Option<Payment>> {
+        Box::pin(async move {
+            let (name, value) = EXPAND;
+            let url = format!("{}{}?{name}={value}", self.base, path(id, ""));
+            let intent: Option<Intent> = self.send(self.http.get(url).timeout(READ_TIMEOUT)).await?;
+            Ok(intent.map(Payment::from))
+        })
+    }
+
+    fn capture<'a>(
+        &'a self,
+        id: &'a PaymentReference,
+        amount_minor: i64,
+        currency: &'a str,
+        key: &'a str,
+    ) -> Answer<'a, Payment> {
+        Box::pin(async move {
+            let amount = (amount_minor * scale(currency)).to_string();
+            let request = self.post(&path(id, "/capture"), key);
+            let request = request.form(&[("amount_to_capture", amount.as_str()), EXPAND]);
+            let intent: Option<Intent> = self.send(request).await?;
+            intent.map(Payment::from).ok_or_else(|| missing(id))
+        })
+    }
+
+    fn cancel<'a>(&'a self, id: &'a PaymentReference, key: &'a str) -> Answer<'a, ()> {
+        Box::pin(async move {
+            let done: Option<serde::de::IgnoredAny> = self.send(self.post(&path(id, "/cancel"), key)).await?;
+            done.map(drop).ok_or_else(|| missing(id))
+        })
+    }
+
+    fn refund<'a>(&'a self, id: &'a PaymentReference, key: &'a str) -> Answer<'a, ()> {
+        Box::pin(async move {
+            let request = self.post("/v1/refunds", key).form(&[("payment_intent", id.as_str())]);
+            let done: Option<serde::de::IgnoredAny> = self.send(request).await?;
+            done.map(drop).ok_or_else(|| missing(id))
+        })
+    }
+}
+
+/// The refunds of a payment are in its charge. <https://docs.stripe.com/expand>
+const EXPAND: (&str, &str) = ("expand[]", "latest_charge");
+
+#[derive(Deserialize)]
+struct Intent {
+    status: String,
+    amount: i64,
+    currency: String,
+    /// How much was captured. A payment that succeeded without saying so was captured in full.
+    amount_received: Option<i64>,
+    latest_charge: Option<Charge>,
+}
+
+#[derive(Deserialize)]
+struct Charge {
+    #[serde(default)]
+    amount_refunded: i64,
+    #[serde(default)]
+    payment_method_details: Option<Details>,
+}
+
+#[derive(Deserialize)]
+struct Details {
+    card: Option<Card>,
+}
+
+#[derive(Deserialize)]
+struct Card {
+    /// In epoch seconds.
+    capture_before: Option<i64>,
+}
+
+impl From<Intent> for Payment {
+    fn from(intent: Intent) -> Self {
+        let currency = intent.currency.to_uppercase();
+        let status = match intent.status.as_str() {
+            "requires_capture" => PaymentStatus::RequiresCapture,
+            "succeeded" => PaymentStatus::Succeeded,
+            "canceled" => PaymentStatus::Canceled,
+            _ => PaymentStatus::NotAuthorized,
+        };
+        let scale = scale(&currency);
+        let captured = match status {
+            PaymentStatus::Succeeded => intent.amount_received.unwrap_or(intent.amount),
+            _ => 0,
+        };
+        let charge = intent.latest_charge.as_ref();
+        let card = charge.and_then(|charge| charge.payment_method_details.as_ref()?.card.as_ref());
+        // A cancelled authorisation counts as refunded at Stripe, although nothing was captured.
+        let refunded = charge.filter(|_| captured > 0).map_or(0, |charge| charge.amount_refunded);
+        Self {
+            status,
+            amount_minor: intent.amount / scale,
+            currency,
+            captured_minor: captured / scale,
+            refunded_minor: refunded / scale,
+            capture_before_ms: card.and_then(|card| card.capture_before).map(|seconds| -> EpochMs { seconds * 1000 }),
+        }
+    }
+}
+
+/// How many of Stripe's units are one minor unit. Two currencies without decimals have two at Stripe:
+/// <https://docs.stripe.com/currencies#special-cases>
+fn scale(currency: &str) -> i64 {
+    if matches!(currency, "ISK" | "UGX") { 100 } else { 1 }
+}
+
+#[derive(Deserialize)]
+struct Failure {
+    error: Error,
+}
+
+/// An error as Stripe describes it. <https://docs.stripe.com/api/errors>
+#[derive(Default, Deserialize)]
+struct Error {
+    code: Option<String>,
+    decline_code: Option<String>,
+    r#type: Option<String>,
+}
+
+impl Error {
+    /// The names of the error, which hold no data of the customer's; its message may.
+    fn text(&self, status: StatusCode) -> String {
+        let names = [&self.code, &self.decline_code, &self.r#type].into_iter().flatten();
+        let text = names.fold(format!("HTTP {}", status.as_u16()), |text, name| format!("{text} {name}"));
+        text.chars().take(MAX_CODE_CHARS).collect()
+    }
+}
+
+/// Without the address, which names the payment.
+fn unanswered(error: reqwest::Error) -> GatewayError {
+    GatewayError::Unanswered(saga::task::chain(&error.without_url()))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn payment(json: &str) -> Payment {
+        serde_json::from_str::<Intent>(json).unwrap().into()
+    }
+
+    #[test]
+    fn an_intent_is_read_with_its_charge() {
+        let read = payment(
+            r#"{"id":"pi_1","status":"succeeded","amount":1200,"currency":"usd","amount_received":1200,
+            "latest_charge":{"amount_refunded":1200,"payment_method_details":{"card":{"capture_before":1760000000}}}}"#,
+        );
+        assert_eq!((read.status, read.captured_minor, read.refunded_minor), (PaymentStatus::Succeeded, 1200, 1200));
+        assert_eq!((read.currency.as_str(), read.capture_before_ms), ("USD", Some(1_760_000_000_000)));
+    }
+
+    #[test]
+    fn a_cancelled_authorisation_was_neither_captured_nor_refunded() {
+        let read = payment(
+            r#"{"status":"canceled","amount":1200,"currency":"usd","amount_received":0,
+            "latest_charge":{"amount_refunded":1200}}"#,
+        );
+        assert_eq!((read.status, read.captured_minor, read.refunded_minor), (PaymentStatus::Canceled, 0, 0));
+    }
+
+    #[test]
+    fn two_currencies_have_decimals_at_stripe_alone() {
+        let read = payment(r#"{"status":"requires_capture","amount":50000,"currency":"isk","latest_charge":null}"#);
+        assert_eq!(read.amount_minor, 500);
+        assert_eq!(payment(r#"{"status":"processing","amount":5,"currency":"jpy","latest_charge":null}"#).amount_minor, 5);
+    }
+}

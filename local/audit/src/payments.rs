@@ -1,0 +1,103 @@
+//! I8: the payments, as the provider has them, match the orders and the journal.
+
+use local_payments::{Intent, IntentStatus};
+use order::{OrderRecord, PaymentTerms, Status};
+use payments::{Capture, PaymentEffect};
+use saga::fence::FenceState;
+
+use super::books::{Books, PaymentFence};
+use super::report::{Invariant, Report};
+
+/// The payment of one order.
+pub(super) fn check_order(at: &str, record: &OrderRecord, books: &Books, report: &mut Report) {
+    let order_id = record.order.order_id();
+    let fence = books.payments.get(order_id);
+    check_settlement(at, fence, record, books, report);
+    let Some(reference) = &record.order.payment_reference else { return };
+    if record.order.payment_terms != PaymentTerms::Authorized {
+        return;
+    }
+    let is_claimed = books.claims.get(reference).is_some_and(|claim| claim.claimed_by == *order_id);
+    let must_be_claimed = matches!(record.status, Status::Confirmed | Status::Fulfilling | Status::Fulfilled);
+    if must_be_claimed && !is_claimed {
+        report.find(Invariant::I8, at, format!("is {}, but has not claimed {reference}", record.status));
+    }
+    if !is_claimed {
+        return;
+    }
+    let Some(intent) = books.intents.get(reference) else {
+        report.find(Invariant::I8, at, format!("has claimed {reference}, which the payment provider does not have"));
+        return;
+    };
+    let is_at_hand_over =
+        fence.and_then(|fence| fence.terms.as_ref()).is_some_and(|terms| terms.capture == Capture::Fulfilment);
+    let total_minor = record.order.total_minor;
+    let is_right = match record.status {
+        Status::Confirmed | Status::Fulfilling if is_at_hand_over => intent.captured_minor <= total_minor,
+        Status::Confirmed | Status::Fulfilling | Status::Fulfilled => is_captured(intent, total_minor),
+        Status::Cancelled => is_returned(intent),
+        Status::Pending | Status::Cancelling => true,
+    };
+    if !is_right {
+        report.find(Invariant::I8, at, format!("is {}, but its payment {}", record.status, words(intent)));
+    }
+}
+
+/// Exactly the total, once.
+fn is_captured(intent: &Intent, total_minor: i64) -> bool {
+    intent.status == IntentStatus::Succeeded && intent.captured_minor == total_minor && intent.refunded_minor == 0
+}
+
+/// Never captured, or refunded in full, and no later capture can succeed.
+fn is_returned(intent: &Intent) -> bool {
+    intent.status != IntentStatus::RequiresCapture && intent.captured_minor == intent.refunded_minor
+}
+
+fn words(intent: &Intent) -> String {
+    let status: &str = intent.status.into();
+    format!("{} is {status}, {} captured and {} refunded", intent.id, intent.captured_minor, intent.refunded_minor)
+}
+
+/// The journal has the settlement of a capture that the fence says is done, and its reversal once it is returned.
+fn check_settlement(at: &str, fence: Option<&PaymentFence>, record: &OrderRecord, books: &Books, report: &mut Report) {
+    let order_id = record.order.order_id();
+    let settled = books.settlements.get(order_id).map(|settlement| &settlement.effect);
+    let reversed = books.settlement_reversals.get(order_id).map(|settlement| &settlement.effect);
+    let entry = |effect: &PaymentEffect| journal::Entry::of_capture(effect.currency, effect.amount_minor);
+    // A fence that has expired leaves the settlement and its reversal.
+    let Some(fence) = fence else {
+        if settled.map(journal::Entry::reversed).as_ref() != reversed && record.status == Status::Cancelled {
+            report.find(Invariant::I8, at, "has a settlement that is not reversed");
+        }
+        return;
+    };
+    let at_hand_over = fence.terms.as_ref().is_some_and(|terms| terms.capture == Capture::Fulfilment);
+    let must_be_settled = if at_hand_over { fence.consumed_ms.is_some() } else { fence.applied_ms.is_some() };
+    let expected = fence.effect.as_ref().filter(|_| must_be_settled).map(entry);
+    if settled != expected.as_ref() {
+        report.find(Invariant::I8, at, "has a settlement that does not match its payment");
+    }
+    let expected = expected.filter(|_| fence.state == FenceState::Cancelled).map(|entry| entry.reversed());
+    if reversed != expected.as_ref() {
+        report.find(Invariant::I8, at, "has a reversal of its settlement that does not match its payment");
+    }
+}
+
+/// I8 from the other side: nobody touches a payment that no order has claimed, and none is captured twice.
+pub(super) fn check_unclaimed(books: &Books, report: &mut Report) {
+    for (reference, intent) in &books.intents {
+        let at = format!("payment {reference}");
+        match books.claims.get(reference) {
+            None if !intent.is_untouched() => {
+                report.find(Invariant::I8, &at, format!("belongs to no order, but {}", words(intent)));
+            }
+            Some(claim) if !books.orders.contains_key(&claim.claimed_by) => {
+                report.find(Invariant::I8, &at, format!("is claimed by {}, which has no record", claim.claimed_by));
+            }
+            _ if intent.captured_minor > intent.amount_minor || intent.refunded_minor > intent.captured_minor => {
+                report.find(Invariant::I8, &at, words(intent));
+            }
+            _ => {}
+        }
+    }
+}

@@ -109,7 +109,8 @@ fn inputs() -> Vec<Value> {
 /// Every answer that a called function can give, or why it would reject the payload.
 fn answers(takes: Arc<TakesPayload>) -> Answers {
     // Made once, because every rehearsal uses them.
-    let all = Status::VARIANTS.iter().flat_map(|status| PaymentTerms::VARIANTS.iter().map(move |terms| (status, terms)));
+    let all =
+        Status::VARIANTS.iter().flat_map(|status| PaymentTerms::VARIANTS.iter().map(move |terms| (status, terms)));
     let records: Vec<(Status, PaymentTerms, Value)> =
         all.map(|(status, terms)| (*status, *terms, json!(largest_record(*status, *terms)))).collect();
     Box::new(move |call, payload| {

@@ -12,6 +12,7 @@ use local_aws::{BoxFuture, Call, Layer, Next, Outcome, ServiceAnswer, StoreError
 use local_stack::gateway::{self, PathParameters};
 use local_stack::{Options, Stack};
 use order::{EpochMs, Reach, Reason, Status, StepReceipts};
+use orders::handover::PaymentCheck;
 use orders::{Canceller, Closing};
 use serde_json::{Value, json};
 use system_tests::orders::{REQUEST_ID, Reply, client, order, order_id};
@@ -372,7 +373,7 @@ async fn the_pick_list_of_a_store_is_its_confirmed_orders_longest_confirmed_firs
 
     // An order that is handed over or cancelled leaves this list, and is in the list of its new status.
     let (fulfilled, cancelled) = (expected.remove(20), expected.remove(3));
-    stack.orders.fulfil(&fulfilled.parse().unwrap(), OPENED_MS + 100).await.unwrap();
+    stack.orders.fulfil(&fulfilled.parse().unwrap(), PaymentCheck::ToDo, OPENED_MS + 100).await.unwrap();
     let closing =
         Closing { reason: Reason::CustomerRequest, detail: None, shortages: Vec::new(), now_ms: OPENED_MS + 100 };
     let customer = Canceller::Customer(Reach::All);
@@ -445,7 +446,7 @@ async fn an_order_that_waits_to_be_picked_appears_once_in_a_walk_while_others_ar
                 let Ok(turn) = turns.acquire().await else { return number };
                 turn.forget();
                 if let Some(id) = picked.next() {
-                    stack.orders.fulfil(&id.parse().unwrap(), OPENED_MS + 1_000).await.unwrap();
+                    stack.orders.fulfil(&id.parse().unwrap(), PaymentCheck::ToDo, OPENED_MS + 1_000).await.unwrap();
                 }
                 confirm(&stack, &format!("late-{writer}-{number}"), "main", OPENED_MS + 100 + number).await;
             }

@@ -39,6 +39,10 @@ pub enum Kind {
     OrderFulfilled,
     /// The order's payment can no longer be captured, so its goods cannot be handed over.
     PaymentLapsed,
+    /// The order's payment is captured, or can be, so no other payment can take its place.
+    PaymentNotLost,
+    /// The other payment cannot take the place of the order's payment.
+    PaymentNotAccepted,
     /// The store does not keep the article.
     StockNotFound,
     /// The customer has no account.
@@ -77,6 +81,8 @@ impl Kind {
             Self::OrderCancelled => "order-cancelled",
             Self::OrderFulfilled => "order-fulfilled",
             Self::PaymentLapsed => "payment-lapsed",
+            Self::PaymentNotLost => "payment-not-lost",
+            Self::PaymentNotAccepted => "payment-not-accepted",
             Self::StockNotFound => "stock-not-found",
             Self::AccountNotFound => "account-not-found",
             Self::StockReserved => "stock-reserved",
@@ -104,7 +110,11 @@ impl Kind {
             Self::OrderNotConfirmed => "The order is not confirmed yet",
             Self::OrderCancelled => "The order is cancelled, or being cancelled",
             Self::OrderFulfilled => "The goods are handed over, so the order cannot be cancelled",
-            Self::PaymentLapsed => "The payment was cancelled or has lapsed, so nobody would pay for the goods; keep them",
+            Self::PaymentLapsed => {
+                "The payment was cancelled or has lapsed, so nobody would pay for the goods; keep them"
+            }
+            Self::PaymentNotLost => "The order's payment is not lost, so it cannot be replaced",
+            Self::PaymentNotAccepted => "The other payment cannot take the place of the order's payment",
             Self::StockNotFound => "The store does not keep the article",
             Self::AccountNotFound => "The customer has no account",
             Self::StockReserved => "Open orders hold more than would be left",
@@ -132,6 +142,8 @@ impl Kind {
             | Self::OrderCancelled
             | Self::OrderFulfilled
             | Self::PaymentLapsed
+            | Self::PaymentNotLost
+            | Self::PaymentNotAccepted
             | Self::StockReserved => StatusCode::CONFLICT,
             Self::PreconditionRequired => StatusCode::PRECONDITION_REQUIRED,
             Self::PreconditionFailed => StatusCode::PRECONDITION_FAILED,

@@ -25,6 +25,8 @@ pub struct OrderView<'a> {
     payment_terms: PaymentTerms,
     #[serde(skip_serializing_if = "Option::is_none")]
     payment_reference: Option<&'a PaymentReference>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    capture_before: Option<Time>,
     currency: Currency,
     items: Vec<ItemView<'a>>,
     total_amount: Amount,
@@ -75,6 +77,7 @@ impl<'a> From<&'a OrderRecord> for OrderView<'a> {
             county_id: order.county_id.as_ref(),
             payment_terms: order.payment_terms,
             payment_reference: order.payment_reference.as_ref(),
+            capture_before: capture_before(record),
             currency: order.currency,
             items: order
                 .lines
@@ -91,6 +94,13 @@ impl<'a> From<&'a OrderRecord> for OrderView<'a> {
             timeline: timeline(record),
         }
     }
+}
+
+/// Until when the payment must be captured, of an order whose payment is captured at the hand-over.
+fn capture_before(record: &OrderRecord) -> Option<Time> {
+    let is_waiting = matches!(record.status, Status::Confirmed | Status::Fulfilling);
+    let lapses_ms = record.receipts.applied.values().find_map(|receipt| receipt.lapses_ms);
+    lapses_ms.filter(|_| is_waiting).map(Time)
 }
 
 /// What happened, in chronological order, without steps that had no effect.

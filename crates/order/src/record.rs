@@ -13,6 +13,16 @@ pub struct Receipt {
     pub at_ms: EpochMs,
     /// What was written.
     pub effect: Effect,
+    /// When what the action did lapses, unless it is used up before: a remote service keeps it no longer.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub lapses_ms: Option<EpochMs>,
+}
+
+impl Receipt {
+    /// The receipt of what does not lapse.
+    pub fn new(at_ms: EpochMs, effect: Effect) -> Self {
+        Self { at_ms, effect, lapses_ms: None }
+    }
 }
 
 /// What a step left behind.

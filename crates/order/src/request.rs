@@ -15,9 +15,7 @@ use serde_json::value::RawValue;
 
 use crate::id::{IdempotencyKey, PaymentReference, Sku, StoreId};
 use crate::money::Currency;
-use crate::placed::{
-    Draft, MAX_LINES, MAX_QUANTITY, OrderLine, PAYMENT_IDS, PaymentTerms, is_payment, sum_minor,
-};
+use crate::placed::{Draft, MAX_LINES, MAX_QUANTITY, OrderLine, PAYMENT_IDS, PaymentTerms, is_payment, sum_minor};
 use crate::validation::{Fields, Presence};
 use crate::violation::Violation;
 
@@ -63,7 +61,8 @@ fn read_order(mut fields: Fields<'_, '_>) -> Option<OrderRequest> {
     let customer_id = fields.text("customerId", Presence::Required);
     let store_id = fields.text::<StoreId>("storeId", Presence::Optional);
     let county_id = fields.text("countyId", Presence::Optional);
-    let payment_terms = fields.choice::<PaymentTerms>("paymentTerms", Presence::Optional, "must be PREPAID, INVOICE or AUTHORIZED");
+    let payment_terms =
+        fields.choice::<PaymentTerms>("paymentTerms", Presence::Optional, "must be PREPAID, INVOICE or AUTHORIZED");
     let payment_reference = read_payment(&mut fields, payment_terms == Some(PaymentTerms::Authorized));
     let client_request_id = fields.text("clientRequestId", Presence::Optional);
     let currency = match fields.take("currency") {
@@ -105,10 +104,15 @@ fn read_order(mut fields: Fields<'_, '_>) -> Option<OrderRequest> {
 
 /// The payment's reference. An authorised payment needs one that can be the payment's id.
 fn read_payment(fields: &mut Fields<'_, '_>, is_authorised: bool) -> Option<PaymentReference> {
-    if !is_authorised {
-        return fields.text("paymentReference", Presence::Optional);
+    if is_authorised {
+        return payment_id(fields, Presence::Required);
     }
-    let reference = fields.text("paymentReference", Presence::Required)?;
+    fields.text("paymentReference", Presence::Optional)
+}
+
+/// The field `paymentReference`, if it can be a payment's id at the payment provider.
+pub fn payment_id(fields: &mut Fields<'_, '_>, presence: Presence) -> Option<PaymentReference> {
+    let reference = fields.text("paymentReference", presence)?;
     if !is_payment(&reference) {
         fields.refuse("paymentReference", &format!("must be the id of the payment: {PAYMENT_IDS}"));
     }
@@ -229,7 +233,11 @@ mod tests {
         assert_eq!(order.payment_terms, PaymentTerms::Authorized);
         assert_eq!(pointers(&body("")), ["#/paymentReference"]);
         for wrong in ["PO 7", "pi/../x", "pi?", &"p".repeat(65)] {
-            assert_eq!(pointers(&body(&format!(r#""paymentReference":"{wrong}","#))), ["#/paymentReference"], "{wrong}");
+            assert_eq!(
+                pointers(&body(&format!(r#""paymentReference":"{wrong}","#))),
+                ["#/paymentReference"],
+                "{wrong}"
+            );
         }
         let free = body(r#""paymentReference":"pi_3Nx","#).replace("1299.99", "0");
         assert_eq!(pointers(&free), ["#/totalAmount"]);

@@ -99,4 +99,36 @@ impl Orders {
             .expression_attribute_values(":now", number(now_ms));
         decide(update, ATTEMPTED).await
     }
+
+    /// Sets when what a step did lapses. Returns the current record; `None` if there is no such order.
+    ///
+    /// # Idempotency
+    /// Repeated, it changes nothing.
+    ///
+    /// # Cost
+    /// One write unit per KiB.
+    ///
+    /// # Errors
+    /// [`Unavailable`].
+    pub async fn set_lapse(
+        &self,
+        order_id: &OrderId,
+        step: &str,
+        lapses_ms: Option<EpochMs>,
+    ) -> Result<Option<OrderRecord>, Unavailable> {
+        let update = match lapses_ms {
+            Some(lapses_ms) => self
+                .update(order_id)
+                .update_expression("SET receipts.#step.lapses_ms = :lapses")
+                .expression_attribute_values(":lapses", number(lapses_ms)),
+            None => self.update(order_id).update_expression("REMOVE receipts.#step.lapses_ms"),
+        };
+        let update = update
+            // The receipt is there once the order is confirmed; a cancelled order needs none.
+            .condition_expression("#status IN (:confirmed, :fulfilling)")
+            .expression_attribute_names("#step", step)
+            .expression_attribute_values(":confirmed", status_value(Status::Confirmed))
+            .expression_attribute_values(":fulfilling", status_value(Status::Fulfilling));
+        decide(update, "set when the payment lapses").await
+    }
 }

@@ -66,8 +66,13 @@ pub trait Gateway: fmt::Debug + Send + Sync {
     fn payment<'a>(&'a self, id: &'a PaymentReference) -> Answer<'a, Option<Payment>>;
 
     /// Captures this amount, and returns the payment as it is then.
-    fn capture<'a>(&'a self, id: &'a PaymentReference, amount_minor: i64, currency: &'a str, key: &'a str)
-    -> Answer<'a, Payment>;
+    fn capture<'a>(
+        &'a self,
+        id: &'a PaymentReference,
+        amount_minor: i64,
+        currency: &'a str,
+        key: &'a str,
+    ) -> Answer<'a, Payment>;
 
     /// Cancels a payment that is not captured.
     fn cancel<'a>(&'a self, id: &'a PaymentReference, key: &'a str) -> Answer<'a, ()>;

@@ -5,6 +5,7 @@
 //! | [`table`] | the items and their keys |
 //! | [`desk`] | what a function other than the step asks about a payment |
 //! | [`gateway`] | what the provider can be asked for, and how it fails |
+//! | [`lapsing`] | the payments that lapse before long |
 //! | [`stripe`] | Stripe's REST API |
 //! | [`secret`] | the provider's key, in Secrets Manager |
 //! | [`settings`] | whether there is a provider, and when payments are captured |
@@ -13,13 +14,15 @@
 
 pub mod desk;
 pub mod gateway;
+pub mod lapsing;
 pub mod secret;
 pub mod settings;
 pub mod stripe;
 pub mod table;
 
-pub use desk::{Desk, HandOver};
+pub use desk::{Desk, HandOver, Replaced};
 pub use gateway::{Answer, Gateway, GatewayError, Payment, PaymentStatus};
+pub use lapsing::Lapsing;
 pub use secret::Secret;
 pub use settings::Capture;
 pub use stripe::Stripe;

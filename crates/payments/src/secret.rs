@@ -13,10 +13,16 @@ pub const SECRET: &str = "payment_gateway";
 /// A secret that is read when it is first needed, and kept.
 #[derive(Debug, Clone)]
 pub struct Secret {
-    client: Client,
-    arn: String,
+    source: Source,
     /// Never printed: [`Key`] has no text.
     kept: Arc<Mutex<Option<Key>>>,
+}
+
+/// Where the secret is.
+#[derive(Debug, Clone)]
+enum Source {
+    Manager { client: Client, arn: String },
+    Given(Key),
 }
 
 /// A key that neither logs nor errors can print.
@@ -39,7 +45,12 @@ impl std::fmt::Debug for Key {
 impl Secret {
     /// The secret with this ARN.
     pub fn new(client: Client, arn: String) -> Self {
-        Self { client, arn, kept: Arc::default() }
+        Self { source: Source::Manager { client, arn }, kept: Arc::default() }
+    }
+
+    /// A key that is known already, for a process on its user's own machine.
+    pub fn given(key: String) -> Self {
+        Self { source: Source::Given(Key(key)), kept: Arc::default() }
     }
 
     /// The key.
@@ -66,7 +77,11 @@ impl Secret {
     }
 
     async fn read(&self) -> Result<Key, GatewayError> {
-        let answer = self.client.get_secret_value().secret_id(&self.arn).send().await;
+        let (client, arn) = match &self.source {
+            Source::Given(key) => return Ok(key.clone()),
+            Source::Manager { client, arn } => (client, arn),
+        };
+        let answer = client.get_secret_value().secret_id(arn).send().await;
         let answer = answer.map_err(|error| {
             let error = aws_sdk_secretsmanager::Error::from(error);
             GatewayError::NotBegun(format!("the payment provider's key could not be read: {error}"))

@@ -8,8 +8,8 @@ use aws_sdk_secretsmanager::Client;
 use aws_types::SdkConfig;
 use declarations::secret_variable;
 use order::{EpochMs, PaymentReference};
-use saga::aws::{MissingSetting, setting};
 use reqwest::{Method, RequestBuilder, StatusCode, redirect};
+use saga::aws::{MissingSetting, setting};
 use serde::Deserialize;
 
 use crate::gateway::{Answer, Gateway, GatewayError, Payment, PaymentStatus};
@@ -83,7 +83,9 @@ impl Stripe {
     pub async fn warm_up(&self) {
         let connect = self.http.head(&self.base).timeout(READ_TIMEOUT).send();
         let (key, connected) = tokio::join!(self.secret.key(), connect);
-        if let Some(reason) = key.err().map(|error| error.to_string()).or(connected.err().map(|error| error.to_string())) {
+        if let Some(reason) =
+            key.err().map(|error| error.to_string()).or(connected.err().map(|error| error.to_string()))
+        {
             tracing::warn!(reason, "could not reach the payment provider during init; the first payment will");
         }
     }
@@ -300,6 +302,9 @@ mod tests {
     fn two_currencies_have_decimals_at_stripe_alone() {
         let read = payment(r#"{"status":"requires_capture","amount":50000,"currency":"isk","latest_charge":null}"#);
         assert_eq!(read.amount_minor, 500);
-        assert_eq!(payment(r#"{"status":"processing","amount":5,"currency":"jpy","latest_charge":null}"#).amount_minor, 5);
+        assert_eq!(
+            payment(r#"{"status":"processing","amount":5,"currency":"jpy","latest_charge":null}"#).amount_minor,
+            5
+        );
     }
 }

@@ -10,6 +10,7 @@ use order::{Currency, EpochMs, OrderId, PaymentReference};
 use saga::Item;
 use serde::{Deserialize, Serialize};
 
+use crate::gateway::{Payment, PaymentStatus};
 use crate::settings::Capture;
 
 /// The table's name, as it declares itself.
@@ -34,6 +35,30 @@ pub struct PaymentTerms {
     /// When the authorisation lapses, as the provider said.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub capture_before_ms: Option<EpochMs>,
+    /// The payment that an operator has claimed in place of a lost one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub replacement: Option<PaymentReference>,
+}
+
+impl PaymentEffect {
+    /// What is asked of the provider under these terms.
+    #[must_use]
+    pub fn under(&self, terms: &PaymentTerms) -> Self {
+        let payment = terms.replacement.as_ref().unwrap_or(&self.payment).clone();
+        Self { payment, ..self.clone() }
+    }
+
+    /// Whether a payment is of this amount, in this currency.
+    pub fn fits(&self, payment: &Payment) -> bool {
+        payment.amount_minor == self.amount_minor && payment.currency == self.currency.code()
+    }
+
+    /// Whether exactly this amount is captured, and nothing of it refunded.
+    pub fn is_captured(&self, payment: &Payment) -> bool {
+        payment.status == PaymentStatus::Succeeded
+            && payment.captured_minor == self.amount_minor
+            && payment.refunded_minor == 0
+    }
 }
 
 /// The key of an order's payment.

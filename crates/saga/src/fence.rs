@@ -161,7 +161,7 @@ impl Fences {
         }
         let all: Vec<_> = std::iter::once(TransactWriteItem::builder().put(fence).build()).chain(writes).collect();
         match self.transact(order_id, all, APPLY).await? {
-            None => Ok(Receipt { at_ms: now_ms, effect: Effect::Applied }),
+            None => Ok(Receipt::new(now_ms, Effect::Applied)),
             Some(reasons) => read_reasons(step, order, &effect, &reasons),
         }
     }
@@ -202,7 +202,7 @@ impl Fences {
                 Some(Fence { state: FenceState::Consumed, .. }) => return Err(CancelError::Consumed),
                 Some(Fence { state: FenceState::Cancelled, effect, cancelled_ms, .. }) => {
                     let effect = if effect.is_some() { Effect::Undone } else { Effect::Nothing };
-                    return Ok(Receipt { at_ms: cancelled_ms.unwrap_or(now_ms), effect });
+                    return Ok(Receipt::new(cancelled_ms.unwrap_or(now_ms), effect));
                 }
                 Some(Fence { state: FenceState::Applied, effect: Some(effect), .. }) => {
                     self.undo(step, order_id, &effect, now_ms).await?
@@ -241,7 +241,7 @@ impl Fences {
         for _ in 0..MAX_LOOKS {
             let won = match self.read::<S::Effect>(step.fence_key(order_id), CONSUME).await? {
                 Some(Fence { state: FenceState::Consumed, consumed_ms, .. }) => {
-                    return Ok(Receipt { at_ms: consumed_ms.unwrap_or(now_ms), effect: Effect::Consumed });
+                    return Ok(Receipt::new(consumed_ms.unwrap_or(now_ms), Effect::Consumed));
                 }
                 Some(Fence { state: FenceState::Applied, effect: Some(effect), .. }) => {
                     let fence = self.consumed_update(step.fence_key(order_id), now_ms);
@@ -250,7 +250,7 @@ impl Fences {
                 Some(Fence { .. }) | None => return Err(ConsumeError::NotApplied),
             };
             if won {
-                return Ok(Receipt { at_ms: now_ms, effect: Effect::Consumed });
+                return Ok(Receipt::new(now_ms, Effect::Consumed));
             }
         }
         Err(Unavailable::Contended { attempted: CONSUME }.into())
@@ -306,7 +306,7 @@ impl Fences {
         E: DeserializeOwned + PartialEq,
     {
         match self.put(order_id, put).await {
-            Ok(()) => Ok(Receipt { at_ms: now_ms, effect: Effect::Applied }),
+            Ok(()) => Ok(Receipt::new(now_ms, Effect::Applied)),
             Err(error) => match error.as_service_error() {
                 Some(PutItemError::ConditionalCheckFailedException(failed)) => answer_from_fence(failed.item(), effect),
                 _ => Err(Unavailable::call(APPLY, error).into()),
@@ -364,7 +364,12 @@ impl Fences {
     }
 
     /// Writes the tombstone; `None` if a fence was written since it was read.
-    pub(crate) async fn bury(&self, order_id: &OrderId, key: Item, now_ms: EpochMs) -> Result<Option<Receipt>, Unavailable> {
+    pub(crate) async fn bury(
+        &self,
+        order_id: &OrderId,
+        key: Item,
+        now_ms: EpochMs,
+    ) -> Result<Option<Receipt>, Unavailable> {
         let tombstone = Fence::<()> {
             state: FenceState::Cancelled,
             effect: None,
@@ -374,7 +379,7 @@ impl Fences {
             expires_at: Some(expires_at(now_ms)),
         };
         match self.put(order_id, self.absent_put(key, &tombstone, CANCEL)?).await {
-            Ok(()) => Ok(Some(Receipt { at_ms: now_ms, effect: Effect::Nothing })),
+            Ok(()) => Ok(Some(Receipt::new(now_ms, Effect::Nothing))),
             Err(error) if error.as_service_error().is_some_and(PutItemError::is_conditional_check_failed_exception) => {
                 Ok(None)
             }
@@ -392,7 +397,7 @@ impl Fences {
     ) -> Result<Option<Receipt>, Unavailable> {
         let fence = self.cancelled_update::<S>(step.fence_key(order_id), now_ms);
         let won = self.leave_applied(order_id, fence, step.undo(order_id, effect, now_ms), CANCEL).await?;
-        Ok(won.then_some(Receipt { at_ms: now_ms, effect: Effect::Undone }))
+        Ok(won.then_some(Receipt::new(now_ms, Effect::Undone)))
     }
 
     /// Moves a fence on from `APPLIED`, together with these writes. `false` if somebody else was
@@ -498,7 +503,7 @@ where
     match fence {
         Fence { state: FenceState::Cancelled, .. } => Err(ActionError::Cancelled),
         Fence { effect: Some(applied), applied_ms: Some(at_ms), .. } if applied == *effect => {
-            Ok(Receipt { at_ms, effect: Effect::Applied })
+            Ok(Receipt::new(at_ms, Effect::Applied))
         }
         Fence { .. } => Err(ActionError::OtherContent),
     }

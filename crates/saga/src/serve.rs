@@ -6,7 +6,7 @@ use aws_sdk_dynamodb::types::AttributeValue;
 use clock::WallClock;
 use declarations::{Step as Declaration, table_variable};
 
-use crate::external::{ExternalFunction, ExternalStep};
+use crate::external::{ExternalFunction, ExternalStep, Observe};
 use crate::function::StepFunction;
 use crate::step::{Item, Step};
 use crate::{aws, task};
@@ -25,20 +25,23 @@ pub async fn serve_step<S: Step>(
     task::serve(StepFunction::new(declaration, step, client, table, WallClock::System)).await
 }
 
-/// Serves a step with a remote effect. `step` makes it from the AWS configuration, for the step's own clients.
+/// Serves a step with a remote effect. `step` makes it from the AWS configuration, for the step's own clients; `observe`
+/// is told what the remote side did.
 ///
 /// # Errors
 /// Those of `step`, a missing declaration or setting, and errors of the Lambda Runtime API.
 pub async fn serve_external_step<S, F>(
     name: &str,
     step: impl FnOnce(SdkConfig) -> F,
+    observe: Observe,
 ) -> Result<(), lambda_runtime::Error>
 where
     S: ExternalStep,
     F: Future<Output = Result<S, lambda_runtime::Error>>,
 {
     let Setting { declaration, config, client, table } = Setting::of(name).await?;
-    task::serve(ExternalFunction::new(declaration, step(config).await?, client, table, WallClock::System)).await
+    let function = ExternalFunction::new(declaration, step(config).await?, client, table, WallClock::System);
+    task::serve(function.observed_by(observe)).await
 }
 
 /// What every step's function runs on.

@@ -102,11 +102,19 @@ impl ExternalStep for CapturePayment {
         PaymentEffect { payment, amount_minor: order.total_minor, currency: order.currency }
     }
 
+    fn target(&self, effect: &PaymentEffect, terms: &PaymentTerms) -> PaymentEffect {
+        effect.under(terms)
+    }
+
     fn moment(&self, terms: &PaymentTerms) -> Moment {
         match terms.capture {
             Capture::Confirmation => Moment::Action,
             Capture::Fulfilment => Moment::Consumption,
         }
+    }
+
+    fn lapses_ms(&self, terms: &PaymentTerms) -> Option<EpochMs> {
+        terms.capture_before_ms
     }
 
     async fn read(&self, effect: &PaymentEffect) -> Result<Option<Payment>, CallError<PaymentRefusal>> {
@@ -117,11 +125,11 @@ impl ExternalStep for CapturePayment {
         let payment = payment
             .filter(|payment| payment.status == PaymentStatus::RequiresCapture)
             .ok_or_else(|| PaymentRefusal::PaymentNotAuthorized { payment: effect.payment.clone() })?;
-        if payment.amount_minor != effect.amount_minor || payment.currency != effect.currency.code() {
+        if !effect.fits(payment) {
             let amount = effect.currency.decimal(effect.amount_minor);
             return Err(mismatch(effect, Mismatch::Amount { amount, currency: effect.currency }));
         }
-        Ok(PaymentTerms { capture: self.capture, capture_before_ms: payment.capture_before_ms })
+        Ok(PaymentTerms { capture: self.capture, capture_before_ms: payment.capture_before_ms, replacement: None })
     }
 
     fn claimed(&self, effect: &PaymentEffect) -> PaymentRefusal {
@@ -134,11 +142,7 @@ impl ExternalStep for CapturePayment {
             PaymentStatus::RequiresCapture => Standing::Untouched,
             PaymentStatus::Canceled => Standing::Undone,
             PaymentStatus::Succeeded if payment.refunded_minor >= payment.captured_minor => Standing::Undone,
-            PaymentStatus::Succeeded
-                if payment.captured_minor == effect.amount_minor && payment.refunded_minor == 0 =>
-            {
-                Standing::Done
-            }
+            PaymentStatus::Succeeded if effect.is_captured(payment) => Standing::Done,
             PaymentStatus::Succeeded | PaymentStatus::NotAuthorized => Standing::Other,
         }
     }

@@ -2,18 +2,32 @@
 
 use std::sync::Arc;
 
+use aws_types::SdkConfig;
 use capture_payment::CapturePayment;
 use declarations::table_variable;
+use order::EpochMs;
 use payments::{Stripe, settings};
 use saga::aws;
+use saga::external::Observed;
 
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> Result<(), lambda_runtime::Error> {
-    saga::serve_external_step(env!("CARGO_PKG_NAME"), async |config| {
-        let capture = settings::capture()?.ok_or("no payment provider is configured")?;
-        let stripe = Stripe::from_environment(&config)?;
-        stripe.warm_up().await;
-        Ok(CapturePayment::new(Arc::new(stripe), capture, aws::setting(&table_variable(journal::table::TABLE))?))
-    })
-    .await
+    saga::serve_external_step(env!("CARGO_PKG_NAME"), step, count).await
+}
+
+async fn step(config: SdkConfig) -> Result<CapturePayment, lambda_runtime::Error> {
+    let capture = settings::capture()?.ok_or("no payment provider is configured")?;
+    let stripe = Stripe::from_environment(&config)?;
+    stripe.warm_up().await;
+    Ok(CapturePayment::new(Arc::new(stripe), capture, aws::setting(&table_variable(journal::table::TABLE))?))
+}
+
+/// The metrics that alarms watch.
+fn count(observed: Observed, now_ms: EpochMs) {
+    let name = match observed {
+        Observed::Undone => "PaymentsReturned",
+        Observed::UndoRefused => "PaymentUndoRefused",
+        Observed::ConsumptionRefused => "PaymentRefused",
+    };
+    metrics::emit(&[(name, 1)], now_ms);
 }

@@ -12,11 +12,12 @@
 //! 4. If DynamoDB does not answer, the order goes into the overflow [`queue`].
 //!
 //! [`cancel`] is the customer's cancellation, and [`fulfil`] the store's hand-over. [`finish`] waits
-//! for either.
+//! for either. [`payment`] replaces a payment that is lost.
 
 pub mod cancel;
 pub mod finish;
 pub mod fulfil;
+pub mod payment;
 pub mod request;
 
 use api::handler::not_handled;
@@ -46,13 +47,7 @@ pub struct Intake {
 
 impl Intake {
     /// A handler on these services.
-    pub fn new(
-        orders: Orders,
-        workflow: Workflow,
-        overflow: Queue,
-        payments: Option<Desk>,
-        clock: WallClock,
-    ) -> Self {
+    pub fn new(orders: Orders, workflow: Workflow, overflow: Queue, payments: Option<Desk>, clock: WallClock) -> Self {
         Self { orders, workflow, overflow, payments, clock }
     }
 
@@ -117,6 +112,7 @@ impl Handler for Intake {
             "POST /orders" => self.submit(&request).await,
             "POST /orders/{orderId}/cancel" => self.cancel(&request).await,
             "POST /orders/{orderId}/fulfil" => self.fulfil(&request).await,
+            "PUT /orders/{orderId}/payment" => self.replace_payment(&request).await,
             route => Err(not_handled(route)),
         }
     }

@@ -23,6 +23,7 @@ use aws_lambda_events::sqs::SqsEvent;
 use clock::WallClock;
 use order::{EpochMs, OrderId};
 use orders::Orders;
+use payments::Lapsing;
 use queue::Queue;
 use serde::{Deserialize, Serialize};
 use workflow::Workflow;
@@ -76,13 +77,15 @@ pub struct RecoverOrders {
     orders: Orders,
     workflow: Workflow,
     parked: Queue,
+    /// The claimed payments, if there is a payment provider.
+    payments: Option<Lapsing>,
     clock: WallClock,
 }
 
 impl RecoverOrders {
     /// A handler on these services.
-    pub fn new(orders: Orders, workflow: Workflow, parked: Queue, clock: WallClock) -> Self {
-        Self { orders, workflow, parked, clock }
+    pub fn new(orders: Orders, workflow: Workflow, parked: Queue, payments: Option<Lapsing>, clock: WallClock) -> Self {
+        Self { orders, workflow, parked, payments, clock }
     }
 
     /// Does what the event asks for.

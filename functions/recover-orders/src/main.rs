@@ -4,6 +4,7 @@ use clock::WallClock;
 use declarations::{WORKFLOW_VARIABLE, queue_variable, table_variable};
 use lambda_runtime::{Diagnostic, LambdaEvent, service_fn};
 use orders::Orders;
+use payments::{Lapsing, settings};
 use queue::Queue;
 use recover_orders::{Event, Output, RecoverOrders, metrics};
 use saga::aws;
@@ -17,7 +18,11 @@ async fn main() -> Result<(), lambda_runtime::Error> {
     let workflow = Workflow::new(&config, aws::setting(WORKFLOW_VARIABLE)?);
     let parked = Queue::new(aws_sdk_sqs::Client::new(&config), aws::setting(&queue_variable("parked"))?);
     let client = aws::dynamodb(&config, &table, Orders::absent_key()).await;
-    let recovery = &RecoverOrders::new(Orders::new(client, table), workflow, parked, WallClock::System);
+    let payments = match settings::capture()? {
+        Some(_) => Some(Lapsing::new(client.clone(), aws::setting(&table_variable(payments::table::TABLE))?)),
+        None => None,
+    };
+    let recovery = &RecoverOrders::new(Orders::new(client, table), workflow, parked, payments, WallClock::System);
     lambda_runtime::run(service_fn(move |event: LambdaEvent<Event>| async move {
         let output: Output = recovery.handle(event.payload).await;
         metrics::emit(&output, WallClock::System.now_ms());

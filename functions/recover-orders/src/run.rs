@@ -6,6 +6,7 @@ use std::time::Duration;
 use futures_util::{StreamExt, stream};
 use order::{EpochMs, OrderId};
 use orders::work::SHARDS;
+use payments::lapsing::NOTICE_MS;
 use saga::task::chain;
 use serde::Serialize;
 
@@ -25,7 +26,9 @@ pub struct Report {
     /// How many orders are parked in total. An alarm watches this number, because messages in the parked
     /// queue expire.
     pub parked: u64,
-    /// How many reads of the work index failed.
+    /// How many payments that are captured at the hand-over lapse within a day.
+    pub lapsing: u64,
+    /// How many reads of the work index, or of the claimed payments, failed.
     pub failed_looks: u64,
 }
 
@@ -76,6 +79,12 @@ impl RecoverOrders {
             Ok(parked) => report.parked = parked,
             Err(error) => look_failed(&error, &mut report),
         }
+        if let Some(payments) = &self.payments {
+            match payments.count(shards, self.now_ms() + NOTICE_MS).await {
+                Ok(lapsing) => report.lapsing = lapsing,
+                Err(error) => look_failed(&error, &mut report),
+            }
+        }
         report
     }
 
@@ -121,6 +130,6 @@ impl RecoverOrders {
 }
 
 fn look_failed(error: &saga::Unavailable, report: &mut Report) {
-    tracing::warn!(reason = chain(error), "could not read the work index; the next run will retry");
+    tracing::warn!(reason = chain(error), "could not read an index; the next run will retry");
     report.failed_looks += 1;
 }

@@ -121,7 +121,11 @@ fn check_fences(at: &str, record: &OrderRecord, books: &Books, report: &mut Repo
         if !step.is_for(record.order.payment_terms.into()) {
             if let Some(state) = state {
                 let found: &str = state.into();
-                report.find(Invariant::I2, at, format!("has a fence of {}, which it does not need: {found}", function.name));
+                report.find(
+                    Invariant::I2,
+                    at,
+                    format!("has a fence of {}, which it does not need: {found}", function.name),
+                );
             }
             continue;
         }

@@ -69,7 +69,9 @@ pub fn print(report: &Report) {
         println!("trial balance {currency}: {sum}");
     }
     if report.holds {
-        println!("{GOOD}audit holds{GOOD:#}: no half order, no lost stock, books in balance (I1 to I5)");
+        println!(
+            "{GOOD}audit holds{GOOD:#}: no half order, no lost stock, books in balance, payments as the orders say (I1 to I5, I8)"
+        );
         return;
     }
     println!("{BAD}audit found {} violations{BAD:#}", report.findings.len());

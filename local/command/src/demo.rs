@@ -10,7 +10,8 @@ use api::idempotency::IDEMPOTENCY_KEY;
 use comfy_table::{ContentArrangement, Table, presets};
 use http::{HeaderMap, HeaderValue, Method, header};
 use journal::table::SALES;
-use order::OrderId;
+use local_payments::Card;
+use order::{Currency, OrderId};
 use saga::fence::FenceState;
 use serde::Serialize;
 use serde_json::{Value, json};
@@ -29,7 +30,7 @@ use local_stack::{self as stack, Options, Stack};
 
 use crate::audit::print;
 
-/// Run six sample orders through the workflow, and show the path and the records of each.
+/// Run eight sample orders through the workflow, and show the path and the records of each.
 #[derive(Debug, Default, clap::Args)]
 pub struct Args {
     /// Print JSON.
@@ -44,6 +45,8 @@ struct Scenario {
     body: Value,
     /// How many clients send it at the same time.
     clients: usize,
+    /// The card on which its payment is authorised before, under the order's `paymentReference`.
+    card: Option<Card>,
     expected: Expected,
 }
 
@@ -64,7 +67,7 @@ const fn cancelled(reason: &'static str) -> Expected {
 /// The order whose reservations are delayed until their state has timed out.
 const LATE_KEY: &str = "demo-5-late-reservation";
 
-fn scenarios() -> [Scenario; 6] {
+fn scenarios() -> [Scenario; 8] {
     let item = |sku: &str, quantity: u32, price: u32| json!({"productId": sku, "quantity": quantity, "price": price});
     [
         Scenario {
@@ -72,6 +75,7 @@ fn scenarios() -> [Scenario; 6] {
             key: "demo-1-prepaid",
             body: json!({"customerId": "demo123", "items": [item("LAPTOP001", 1, 1300)], "totalAmount": 1300}),
             clients: 1,
+            card: None,
             expected: CONFIRMED,
         },
         Scenario {
@@ -81,6 +85,7 @@ fn scenarios() -> [Scenario; 6] {
                 "items": [item("LAPTOP001", 2, 1200), item("MOUSE001", 10, 20), item("MONITOR001", 2, 300)],
                 "totalAmount": 3200}),
             clients: 1,
+            card: None,
             expected: CONFIRMED,
         },
         Scenario {
@@ -89,6 +94,7 @@ fn scenarios() -> [Scenario; 6] {
             body: json!({"customerId": "demo123", "items": [item("MOUSE001", 1, 20), item("LIMITED001", 2, 500)],
                 "totalAmount": 1020}),
             clients: 1,
+            card: None,
             expected: cancelled("OUT_OF_STOCK"),
         },
         Scenario {
@@ -97,6 +103,7 @@ fn scenarios() -> [Scenario; 6] {
             body: json!({"customerId": "acme-wholesale", "paymentTerms": "INVOICE",
                 "items": [item("LAPTOP001", 3, 1200)], "totalAmount": 3600}),
             clients: 1,
+            card: None,
             expected: cancelled("CREDIT_LIMIT_EXCEEDED"),
         },
         Scenario {
@@ -104,6 +111,7 @@ fn scenarios() -> [Scenario; 6] {
             key: LATE_KEY,
             body: json!({"customerId": "demo123", "items": [item("LAPTOP001", 5, 1300)], "totalAmount": 6500}),
             clients: 1,
+            card: None,
             expected: cancelled("STEP_FAILED"),
         },
         Scenario {
@@ -111,9 +119,39 @@ fn scenarios() -> [Scenario; 6] {
             key: "demo-6-twice",
             body: json!({"customerId": "demo123", "items": [item("MONITOR001", 1, 300)], "totalAmount": 300}),
             clients: 2,
+            card: None,
             expected: CONFIRMED,
         },
+        Scenario {
+            title: "A card that was authorised at the checkout: the payment is captured",
+            key: "demo-7-card",
+            body: json!({"customerId": "demo123", "paymentTerms": "AUTHORIZED", "paymentReference": "pi_demo7",
+                "items": [item("MONITOR001", 1, 300)], "totalAmount": 300}),
+            clients: 1,
+            card: Some(Card::Good),
+            expected: CONFIRMED,
+        },
+        Scenario {
+            title: "A card that is declined at the last moment: nothing is left of the order",
+            key: "demo-8-declined",
+            body: json!({"customerId": "demo123", "paymentTerms": "AUTHORIZED", "paymentReference": "pi_demo8",
+                "items": [item("MONITOR001", 1, 300)], "totalAmount": 300}),
+            clients: 1,
+            card: Some(Card::Declined),
+            expected: cancelled("PAYMENT_DECLINED"),
+        },
     ]
+}
+
+/// What its customer does at the checkout.
+async fn check_out(stack: &Stack, scenario: &Scenario) -> Result<(), RunError> {
+    let Some(card) = scenario.card else { return Ok(()) };
+    let text = |member: &str| scenario.body[member].as_str().unwrap_or_default();
+    let payment = text("paymentReference").parse().expect("the scenario names its payment");
+    let currency: Currency = Currency::DEFAULT_CODE.parse().expect("the default is a currency");
+    let total = currency.minor_units(&scenario.body["totalAmount"].to_string()).expect("the scenario has a total");
+    stack.payments.authorise_as(payment, total, currency, card).await?;
+    Ok(())
 }
 
 /// The outcome of one order.
@@ -148,6 +186,7 @@ async fn demo(args: &Args) -> Result<bool, RunError> {
         if !args.json {
             println!("{BOLD}{}. {}{BOLD:#}", index + 1, scenario.title);
         }
+        check_out(&stack, scenario).await?;
         let shown = show(&stack, &late, scenario).await;
         if !args.json {
             print_shown(&shown);
@@ -270,11 +309,14 @@ fn held(books: &Books, order_id: &OrderId) -> String {
     }
 }
 
-fn journal(books: &Books, order_id: &OrderId, currency: order::Currency) -> String {
+fn journal(books: &Books, order_id: &OrderId, currency: Currency) -> String {
     let Some(fence) = books.postings.get(order_id) else { return "nothing".to_owned() };
     match (&fence.effect, fence.state) {
         (Some(_), FenceState::Cancelled) => "reversed".to_owned(),
-        (Some(_), _) => format!("{currency} {}", currency.decimal(-books.net_minor(order_id).get(SALES).copied().unwrap_or_default())),
+        (Some(_), _) => format!(
+            "{currency} {}",
+            currency.decimal(-books.net_minor(order_id).get(SALES).copied().unwrap_or_default())
+        ),
         (None, _) => "nothing (tombstone)".to_owned(),
     }
 }

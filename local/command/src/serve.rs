@@ -15,8 +15,10 @@ use tokio::signal;
 
 use local_http::front::{self, Front};
 use local_http::rate;
+use local_payments::LocalGateway;
 use local_stack::seed::{Seed, SeedError};
-use local_stack::{self as stack, Options, Stack, StackError, schedule};
+use local_stack::{self as stack, Options, PaymentLayer, Payments, Stack, StackError, schedule};
+use payments::{Capture, Gateway, Secret, Stripe};
 
 /// Serve the order API on this machine, until Ctrl-C.
 ///
@@ -41,6 +43,47 @@ pub struct Args {
     /// `shop-key`, `wholesale-key` and `operations-key`. A request without a key may do everything.
     #[arg(long, value_name = "FILE")]
     pub clients: Option<PathBuf>,
+    /// When authorised payments are captured.
+    #[arg(long, value_name = "WHEN", default_value = "confirmation")]
+    pub payments: CapturedAt,
+    /// Use Stripe's API at this address instead of the built-in payment provider, with the key in the environment
+    /// variable `STRIPE_KEY`. Use a test key.
+    #[arg(long, value_name = "URL")]
+    pub stripe: Option<String>,
+}
+
+/// When authorised payments are captured.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
+pub enum CapturedAt {
+    /// Before the order is confirmed.
+    Confirmation,
+    /// When the goods are handed over.
+    Fulfilment,
+    /// Never: there is no payment provider, and orders with an authorised payment are rejected.
+    None,
+}
+
+impl CapturedAt {
+    fn setting(self) -> Option<Capture> {
+        match self {
+            Self::Confirmation => Some(Capture::Confirmation),
+            Self::Fulfilment => Some(Capture::Fulfilment),
+            Self::None => None,
+        }
+    }
+}
+
+/// The environment variable with Stripe's key. A command line can be seen by every user of the machine.
+const STRIPE_KEY: &str = "STRIPE_KEY";
+
+/// Stripe's API in place of the built-in payment provider.
+#[derive(Debug)]
+struct AtStripe(Stripe);
+
+impl PaymentLayer for AtStripe {
+    fn before(&self, _provider: LocalGateway) -> Arc<dyn Gateway> {
+        Arc::new(self.0.clone())
+    }
 }
 
 /// The clients of a stack that is started without `--clients`.
@@ -73,6 +116,12 @@ pub enum ServeError {
     /// The clients' file has the wrong format.
     #[error("the clients file does not have the format that `order-saga serve --help` shows")]
     Clients(#[source] NotCallers),
+    /// There is no key for Stripe.
+    #[error("set {STRIPE_KEY} to the key for Stripe's API; use a test key")]
+    NoStripeKey,
+    /// Stripe's API cannot be used.
+    #[error(transparent)]
+    Stripe(#[from] payments::stripe::SetUpError),
     /// The address cannot be listened on.
     #[error("cannot listen on {address}; choose another address with --listen")]
     Listen {
@@ -98,10 +147,13 @@ pub async fn run(args: Args) -> Result<(), ServeError> {
         None => Seed::sample()?,
     };
     let callers = Arc::new(callers(args.clients.as_deref())?);
+    let layer = args.stripe.as_deref().map(stripe).transpose()?;
     let options = match &args.data {
         Some(dir) => Options::in_dir(dir)?,
         None => Options::in_memory()?,
     };
+    let options =
+        Options { payments: Payments { capture: args.payments.setting(), layer, ..options.payments }, ..options };
     let stack = Stack::open(options)?;
     seed.store(&aws_sdk_dynamodb::Client::new(&stack::config(&stack.services))).await?;
     let listener =
@@ -129,6 +181,11 @@ pub async fn run(args: Args) -> Result<(), ServeError> {
     background.abort();
     eprintln!("stopped");
     Ok(())
+}
+
+fn stripe(url: &str) -> Result<Arc<dyn PaymentLayer>, ServeError> {
+    let key = std::env::var(STRIPE_KEY).map_err(|_| ServeError::NoStripeKey)?;
+    Ok(Arc::new(AtStripe(Stripe::new(url.trim_end_matches('/'), Secret::given(key))?)))
 }
 
 fn callers(path: Option<&Path>) -> Result<Callers, ServeError> {

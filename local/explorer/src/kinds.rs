@@ -46,42 +46,40 @@ pub enum OrderKind {
 pub struct PaidKind {
     /// The kind's name.
     pub name: &'static str,
-    /// Whether the card's bank declines.
-    is_declined: bool,
-    /// The authorised amount; the order's total is [`TOTAL`].
-    authorised_minor: i64,
-    /// Whether another order has claimed the payment before.
-    is_anothers: bool,
-    /// Whether the payment is captured at the hand-over.
-    is_at_hand_over: bool,
-    /// Whether its customer cancels it, at every point.
-    is_cancelled: bool,
-    /// Whether the payment provider looks at nothing but keys.
-    is_unguarded: bool,
+    twist: Twist,
+}
+
+/// What is special about an order with a payment.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+enum Twist {
+    /// Nothing.
+    None,
+    /// The payment provider looks at nothing but keys.
+    Unguarded,
+    /// The payment is captured at the hand-over.
+    AtHandOver,
+    /// Its customer cancels it, at every point.
+    Cancelled,
+    /// The card's bank declines.
+    Declined,
+    /// The authorised amount is not the order's total.
+    OtherAmount,
+    /// Another order has claimed the payment before.
+    AnothersPayment,
 }
 
 /// The total of the orders with a payment, in minor units.
 const TOTAL: i64 = 500 * ON_HAND;
 
-const PLAIN: PaidKind = PaidKind {
-    name: "paid",
-    is_declined: false,
-    authorised_minor: TOTAL,
-    is_anothers: false,
-    is_at_hand_over: false,
-    is_cancelled: false,
-    is_unguarded: false,
-};
-
 /// The kinds of order with an authorised payment.
 const PAID: &[PaidKind] = &[
-    PLAIN,
-    PaidKind { name: "paid-unguarded", is_unguarded: true, ..PLAIN },
-    PaidKind { name: "paid-at-hand-over", is_at_hand_over: true, ..PLAIN },
-    PaidKind { name: "paid-and-cancelled", is_cancelled: true, ..PLAIN },
-    PaidKind { name: "declined", is_declined: true, ..PLAIN },
-    PaidKind { name: "mismatched-amount", authorised_minor: TOTAL - 1, ..PLAIN },
-    PaidKind { name: "anothers-payment", is_anothers: true, ..PLAIN },
+    PaidKind { name: "paid", twist: Twist::None },
+    PaidKind { name: "paid-unguarded", twist: Twist::Unguarded },
+    PaidKind { name: "paid-at-hand-over", twist: Twist::AtHandOver },
+    PaidKind { name: "paid-and-cancelled", twist: Twist::Cancelled },
+    PaidKind { name: "declined", twist: Twist::Declined },
+    PaidKind { name: "mismatched-amount", twist: Twist::OtherAmount },
+    PaidKind { name: "anothers-payment", twist: Twist::AnothersPayment },
 ];
 
 /// The payment of every explored order that has one.
@@ -90,7 +88,7 @@ const PAYMENT: &str = "pi_explored";
 impl PaidKind {
     /// Whether the payment step refuses it.
     fn is_refused(&self) -> bool {
-        self.is_declined || self.is_anothers || self.authorised_minor != TOTAL
+        matches!(self.twist, Twist::Declined | Twist::OtherAmount | Twist::AnothersPayment)
     }
 }
 
@@ -164,22 +162,26 @@ impl OrderKind {
     /// All kinds.
     pub fn all() -> impl Iterator<Item = Self> {
         let refused = REFUSED.iter().map(Self::Refused);
-        [Self::Prepaid, Self::Invoice].into_iter().chain(refused).chain([
-            Self::Cancelled,
-            Self::Twice,
-            Self::ReusedKey,
-            Self::Async,
-            Self::Fulfilled,
-            Self::FulfilledOrCancelled,
-        ]).chain(PAID.iter().map(Self::Paid))
+        [Self::Prepaid, Self::Invoice]
+            .into_iter()
+            .chain(refused)
+            .chain([
+                Self::Cancelled,
+                Self::Twice,
+                Self::ReusedKey,
+                Self::Async,
+                Self::Fulfilled,
+                Self::FulfilledOrCancelled,
+            ])
+            .chain(PAID.iter().map(Self::Paid))
     }
 
     /// The payment provider of its stack.
     pub fn provider(self) -> Payments {
         let Self::Paid(kind) = self else { return Payments::default() };
         Payments {
-            capture: Some(if kind.is_at_hand_over { Capture::Fulfilment } else { Capture::Confirmation }),
-            guard: if kind.is_unguarded { Guard::Nothing } else { Guard::Status },
+            capture: Some(if kind.twist == Twist::AtHandOver { Capture::Fulfilment } else { Capture::Confirmation }),
+            guard: if kind.twist == Twist::Unguarded { Guard::Nothing } else { Guard::Status },
             layer: None,
         }
     }
@@ -190,10 +192,10 @@ impl OrderKind {
     /// Those of the local payment provider.
     pub async fn check_out(self, stack: &Stack) -> Result<(), GatewayError> {
         let Self::Paid(kind) = self else { return Ok(()) };
-        let card = if kind.is_declined { Card::Declined } else { Card::Good };
-        let (payment, currency) = (parsed(PAYMENT), parsed("USD"));
-        stack.payments.authorise_as(payment, kind.authorised_minor, currency, card).await?;
-        if kind.is_anothers {
+        let card = if kind.twist == Twist::Declined { Card::Declined } else { Card::Good };
+        let authorised_minor = if kind.twist == Twist::OtherAmount { TOTAL - 1 } else { TOTAL };
+        stack.payments.authorise_as(parsed(PAYMENT), authorised_minor, parsed("USD"), card).await?;
+        if kind.twist == Twist::AnothersPayment {
             let body = json!({"customerId": "buyer", "paymentTerms": "AUTHORIZED", "paymentReference": PAYMENT,
                 "items": [{"productId": "B", "quantity": 1, "price": 25}], "totalAmount": 25});
             stack.answer(place_as("anothers", &body, &[]), &Caller::of_an_open_api(), "explorer").await;
@@ -251,7 +253,7 @@ impl OrderKind {
     pub fn later_requests(self) -> Vec<ApiGatewayProxyRequest> {
         match self {
             Self::Fulfilled | Self::FulfilledOrCancelled => vec![about("/orders/{orderId}/fulfil")],
-            Self::Paid(kind) if kind.is_at_hand_over => vec![about("/orders/{orderId}/fulfil")],
+            Self::Paid(kind) if kind.twist == Twist::AtHandOver => vec![about("/orders/{orderId}/fulfil")],
             _ => Vec::new(),
         }
     }
@@ -281,7 +283,9 @@ impl OrderKind {
             Self::Cancelled | Self::FulfilledOrCancelled => {
                 &[FaultKind::CustomerCancels, FaultKind::CustomerCancelsBeside]
             }
-            Self::Paid(kind) if kind.is_cancelled => &[FaultKind::CustomerCancels, FaultKind::CustomerCancelsBeside],
+            Self::Paid(kind) if kind.twist == Twist::Cancelled => {
+                &[FaultKind::CustomerCancels, FaultKind::CustomerCancelsBeside]
+            }
             Self::ReusedKey => &[FaultKind::OtherBody, FaultKind::OtherBodyBeside],
             _ => &[],
         }

@@ -66,7 +66,12 @@ impl Call {
     }
 
     /// Only a capture returns the payment.
-    async fn apply(&self, to: &LocalGateway, id: &PaymentReference, key: &str) -> Result<Option<Payment>, GatewayError> {
+    async fn apply(
+        &self,
+        to: &LocalGateway,
+        id: &PaymentReference,
+        key: &str,
+    ) -> Result<Option<Payment>, GatewayError> {
         match self {
             Self::Capture { amount_minor, currency } => to.capture(id, *amount_minor, currency, key).await.map(Some),
             Self::Cancel => to.cancel(id, key).await.map(|()| None),

@@ -68,7 +68,13 @@ impl fmt::Debug for Wiring {
 
 impl Default for Wiring {
     fn default() -> Self {
-        Self { definition: DEFINITION.to_owned(), layer: None, payments: None, has_recovery: true, keeps_failed_messages: true }
+        Self {
+            definition: DEFINITION.to_owned(),
+            layer: None,
+            payments: None,
+            has_recovery: true,
+            keeps_failed_messages: true,
+        }
     }
 }
 

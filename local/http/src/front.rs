@@ -17,7 +17,7 @@ use local_stack::gateway::{PathParameters, event, set_query};
 use recover_orders::{Command, Event};
 use uuid::Uuid;
 
-use crate::docs;
+use crate::{docs, payments};
 
 /// The largest payload that API Gateway accepts: 10 MB.
 /// <https://docs.aws.amazon.com/apigateway/latest/developerguide/api-gateway-execution-service-limits-table.html>
@@ -55,6 +55,8 @@ pub fn router(front: Front) -> Router {
         .route("/", any(root))
         .merge(docs::router())
         .route("/_local/audit", get(audit))
+        .route("/_local/payments", post(payments::authorise))
+        .route("/_local/payments/{paymentReference}", get(payments::show))
         .route("/_local/recover", post(recover))
         .route("/_local/recover/{orderId}", post(take_up))
         .fallback(route_not_found)

@@ -4,8 +4,10 @@
 //! |---|---|
 //! | [`front`] | the declared routes, and the stack's own paths |
 //! | [`docs`] | the API's description, and the page that shows it and tries it |
+//! | [`payments`] | the checkout of the local payment provider |
 //! | [`rate`] | the optional rate limit |
 
 pub mod docs;
 pub mod front;
+pub mod payments;
 pub mod rate;

@@ -199,7 +199,8 @@ impl LocalGateway {
     /// [`GatewayError::Failed`], if the store refuses.
     pub async fn authorise(&self, amount_minor: i64, currency: Currency, card: Card) -> Result<Intent, GatewayError> {
         let id = format!("pi_{}", Uuid::new_v4().simple());
-        self.authorise_as(id.parse().expect("it is short, and of letters and digits"), amount_minor, currency, card).await
+        self.authorise_as(id.parse().expect("it is short, and of letters and digits"), amount_minor, currency, card)
+            .await
     }
 
     /// The same, under a given id.
@@ -270,7 +271,11 @@ impl LocalGateway {
 
     async fn ask(&self, operation: &str, body: &Value) -> Result<Value, GatewayError> {
         let answer = self.store.call(operation, body.to_string().as_bytes()).await;
-        if answer.status.is_success() { Ok(answer.json()) } else { Err(GatewayError::Failed(answer.json().to_string())) }
+        if answer.status.is_success() {
+            Ok(answer.json())
+        } else {
+            Err(GatewayError::Failed(answer.json().to_string()))
+        }
     }
 }
 

@@ -355,13 +355,7 @@ impl Gateway for NoGateway {
         Self::answer()
     }
 
-    fn capture<'a>(
-        &'a self,
-        _: &'a PaymentReference,
-        _: i64,
-        _: &'a str,
-        _: &'a str,
-    ) -> payments::Answer<'a, Payment> {
+    fn capture<'a>(&'a self, _: &'a PaymentReference, _: i64, _: &'a str, _: &'a str) -> payments::Answer<'a, Payment> {
         Self::answer()
     }
 

@@ -31,7 +31,8 @@ use local_aws::{
 use local_payments::{Guard, LocalGateway};
 use order::EpochMs;
 use orders::Orders;
-use payments::{Capture, Gateway};
+use payments::table::TABLE as PAYMENTS;
+use payments::{Capture, Gateway, Lapsing};
 use queue::Queue;
 use recover_orders::RecoverOrders;
 use saga::task::chain;
@@ -216,7 +217,8 @@ impl Stack {
             return Err(StackError::Functions(problems));
         }
         let parked = Queue::new(aws_sdk_sqs::Client::new(&config), queue_url(PARKED_QUEUE));
-        let recovery = RecoverOrders::new(used.orders.clone(), used.workflow.clone(), parked, clock);
+        let lapsing = payments.capture.map(|_| Lapsing::new(aws_sdk_dynamodb::Client::new(&config), PAYMENTS));
+        let recovery = RecoverOrders::new(used.orders.clone(), used.workflow.clone(), parked, lapsing, clock);
         Ok(Self {
             apis: Arc::new(apis),
             recover_orders: Arc::new(recovery),

@@ -76,7 +76,7 @@ fn receipts() -> StepReceipts {
 
 /// The longest receipt.
 pub(super) fn receipt() -> Receipt {
-    Receipt { at_ms: LAST_MS, effect: Effect::Consumed }
+    Receipt { at_ms: LAST_MS, effect: Effect::Consumed, lapses_ms: Some(LAST_MS) }
 }
 
 /// A time with as many digits as JSONata carries.

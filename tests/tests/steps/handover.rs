@@ -2,6 +2,7 @@
 
 use local_stack::functions::Invoked;
 use order::{Order, OrderRecord, Status};
+use orders::handover::PaymentCheck;
 use orders::{Canceller, Closing};
 use serde_json::json;
 use system_tests::faults::{Turns, permutations};
@@ -21,7 +22,11 @@ async fn confirmed(shop: &Shop, key: &str) -> Order {
 }
 
 async fn fulfil(shop: &Shop, order: &Order) -> OrderRecord {
-    shop.orders.fulfil(order.order_id(), shop.now_ms()).await.unwrap().expect("the order is on record")
+    shop.orders
+        .fulfil(order.order_id(), PaymentCheck::ToDo, shop.now_ms())
+        .await
+        .unwrap()
+        .expect("the order is on record")
 }
 
 /// Uses up every effect, as the workflow does before it completes the order.
@@ -95,7 +100,7 @@ async fn nothing_but_a_confirmed_order_is_handed_over() {
     close(&shop, &order).await.unwrap();
     check(Status::Cancelled).await;
     let absent = system_tests::orders::order_id("nobody's");
-    assert_eq!(shop.orders.fulfil(&absent, OPENED_MS).await.unwrap(), None);
+    assert_eq!(shop.orders.fulfil(&absent, PaymentCheck::ToDo, OPENED_MS).await.unwrap(), None);
     assert_eq!(shop.find(&absent), None);
 }
 

@@ -4,12 +4,13 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
+use journal::table::SALES;
 use local_audit::Books;
 use local_aws::Item;
 use local_stack::config;
 use local_stack::functions::{Invoked, tasks};
 use local_stack::lambda::Functions;
-use order::{Effect, Order, OrderId, Receipt, StepReceipts};
+use order::{Effect, Order, OrderId, PaymentTerms, Receipt, StepReceipts};
 use saga::fence::FenceState;
 use serde_json::{Value, json};
 use system_tests::orders::{OrderBuilder, order};
@@ -39,18 +40,20 @@ pub const PREPAID: Step = Step { function: POST_ACCOUNTING, action: "post", undo
 
 pub const INVOICE: Step = Step { order: INVOICED_ORDER, ..PREPAID };
 
-/// The declared steps, each with a prepaid order.
+/// The declared steps with their effect in a table of ours, each with a prepaid order.
 pub fn with_prepaid_orders() -> impl Iterator<Item = Step> {
     declared(PREPAID_ORDER)
 }
 
-/// The declared steps, each with an order on invoice.
+/// The same steps, each with an order on invoice.
 pub fn with_invoiced_orders() -> impl Iterator<Item = Step> {
     declared(INVOICED_ORDER)
 }
 
 fn declared(order: fn(&str) -> OrderBuilder) -> impl Iterator<Item = Step> {
-    declarations::steps().iter().map(move |(function, step)| Step {
+    // Steps with a remote effect have a protocol of their own, and tests of their own: `payments`.
+    let local = declarations::steps().iter().filter(|(_, step)| step.external.is_none());
+    local.map(move |(function, step)| Step {
         function: &function.name,
         action: &step.action.name,
         undo: &step.compensation.name,
@@ -112,6 +115,7 @@ impl Step {
             Some((FenceState::Cancelled, false)) => Tombstone,
             Some((FenceState::Consumed, true)) => Consumed,
             Some((FenceState::Applied | FenceState::Consumed, false)) => panic!("an effect without content"),
+            Some((FenceState::Intended | FenceState::Cancelling, _)) => panic!("a state of a remote effect"),
         };
         if let Some((effect, of_order)) = self.effect(&books, order.order_id()) {
             let expected = if standing == Done { of_order } else { 0 };
@@ -125,7 +129,7 @@ impl Step {
     fn effect(self, books: &Books, order_id: &OrderId) -> Option<(i64, i64)> {
         match self.function {
             RESERVE_INVENTORY => Some((reserved(books, order_id), 2)),
-            POST_ACCOUNTING => Some((books.net_minor(order_id), 20_00)),
+            POST_ACCOUNTING => Some((-books.net_minor(order_id).get(SALES).copied().unwrap_or_default(), 20_00)),
             _ => None,
         }
     }
@@ -178,10 +182,11 @@ pub fn receipt(at_ms: i64, effect: &str) -> Value {
     json!({"at_ms": at_ms, "effect": effect})
 }
 
-/// A receipt of every step, as the workflow passes them to confirm or to close.
+/// A receipt of every step of a prepaid order, as the workflow passes them to confirm or to close.
 pub fn receipts(effect: Effect) -> StepReceipts {
-    let receipt = Receipt { at_ms: OPENED_MS, effect };
-    declarations::steps().iter().map(|(function, _)| (function.name.clone(), receipt)).collect()
+    let receipt = Receipt::new(OPENED_MS, effect);
+    let steps = declarations::steps().iter().filter(|(_, step)| step.is_for(PaymentTerms::Prepaid.into()));
+    steps.map(|(function, _)| (function.name.clone(), receipt)).collect()
 }
 
 /// A receipt of every step that has a consumption, as the workflow passes them to complete.
@@ -198,6 +203,6 @@ pub const SECOND: Duration = Duration::from_secs(1);
 
 /// Each caller has its own clients, as each function instance has.
 pub fn instances(shop: &Shop, count: usize) -> Vec<Arc<Functions>> {
-    let instance = || Functions::new(tasks(&config(&shop.services), shop.clock));
+    let instance = || Functions::new(tasks(&config(&shop.services), &shop.provider, shop.clock));
     (0..count).map(|_| Arc::new(instance())).collect()
 }

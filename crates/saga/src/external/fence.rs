@@ -45,6 +45,23 @@ pub struct ExternalFence<E, T> {
     /// When it was consumed.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub consumed_ms: Option<EpochMs>,
+    /// When the claimed object lapses, unless the effect is brought about before.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub lapses_ms: Option<EpochMs>,
+    /// The [partition](lapsing) of what lapses, until it is consumed or taken back.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub lapses: Option<String>,
+}
+
+/// The partition of an order's claim in an index by `lapses` and `lapses_ms`, if the table has one: one of 16, so that a
+/// campaign does not write to a single one.
+pub fn lapsing(order_id: &OrderId) -> String {
+    lapsing_shard(order_id.shard())
+}
+
+/// The partition of a shard, which is the last digit of its order ids.
+pub fn lapsing_shard(shard: &str) -> String {
+    format!("LAPSES#{shard}")
 }
 
 /// The order that a remote object serves. It never expires.
@@ -59,11 +76,12 @@ pub struct Claim {
 /// The attribute of a claim that names its order.
 const CLAIMED_BY: &str = "claimed_by";
 
-/// The result of trying to claim.
-pub(super) enum Claimed {
+/// The result of trying to claim a remote object.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Claimed {
     /// The order has the object.
     Now,
-    /// The order's fence exists already.
+    /// The order's fence exists already, or has changed since it was read.
     FenceExists,
     /// Another order has the object.
     ByAnother,
@@ -71,7 +89,7 @@ pub(super) enum Claimed {
 
 /// The fences of one step's table.
 #[derive(Debug, Clone)]
-pub(super) struct ExternalFences {
+pub struct ExternalFences {
     client: Client,
     table: String,
     /// For what both kinds of fences do in the same way.
@@ -79,11 +97,16 @@ pub(super) struct ExternalFences {
 }
 
 impl ExternalFences {
-    pub(super) fn new(client: Client, table: String) -> Self {
+    /// The fences in `table`.
+    pub fn new(client: Client, table: String) -> Self {
         Self { fences: Fences::new(client.clone(), &table), client, table }
     }
 
-    pub(super) async fn read<E: DeserializeOwned, T: DeserializeOwned>(
+    /// Reads a fence, strongly consistent.
+    ///
+    /// # Errors
+    /// [`Unavailable`].
+    pub async fn read<E: DeserializeOwned, T: DeserializeOwned>(
         &self,
         key: Item,
         attempted: &'static str,
@@ -103,13 +126,47 @@ impl ExternalFences {
         let fence = self.fences.absent_put(key, fence, ATTEMPTED)?;
         let claim = claim_key.map(|key| self.claim_put(key, order_id, now_ms));
         let writes = std::iter::once(fence).chain(claim).map(|put| TransactWriteItem::builder().put(put).build());
-        match self.fences.transact(order_id, writes.collect(), ATTEMPTED).await? {
-            None => Ok(Claimed::Now),
-            // In this order, as for every fence: this very order may have claimed it before.
-            Some(reasons) if reasons.first().is_some_and(is_failed_condition) => Ok(Claimed::FenceExists),
-            Some(reasons) if reasons.iter().any(is_undecided) => Err(undecided(ATTEMPTED, &reasons)),
-            Some(_) => Ok(Claimed::ByAnother),
-        }
+        claimed(self.fences.transact(order_id, writes.collect(), ATTEMPTED).await?, ATTEMPTED)
+    }
+
+    /// Claims another object for an order whose first one is lost, by new terms and the claim in one transaction. The
+    /// first claim stays.
+    ///
+    /// # Cost
+    /// Four write units, and four for the index if the claim lapses.
+    ///
+    /// # Errors
+    /// [`Unavailable`].
+    pub async fn claim_another<E, T: Serialize>(
+        &self,
+        (order_id, key): (&OrderId, Item),
+        fence: &ExternalFence<E, T>,
+        terms: &T,
+        (claim_key, lapses_ms): (Item, Option<EpochMs>),
+        now_ms: EpochMs,
+    ) -> Result<Claimed, Unavailable> {
+        const ATTEMPTED: &str = "claim another remote object";
+        let terms = serde_dynamo::to_attribute_value(terms)
+            .map_err(|source| Unavailable::Unreadable { attempted: ATTEMPTED, source })?;
+        let update = Update::builder()
+            .table_name(&self.table)
+            .set_key(Some(key))
+            .update_expression("SET terms = :terms, generation = :next, lapses_ms = :lapses")
+            // Of two operators at once, one decides; and nothing that was consumed or is being taken back changes.
+            .condition_expression("#fence = :applied AND generation = :generation")
+            .expression_attribute_names("#fence", STATE)
+            .expression_attribute_values(":applied", state_value(FenceState::Applied))
+            .expression_attribute_values(":terms", terms)
+            .expression_attribute_values(":generation", number(fence.generation.into()))
+            .expression_attribute_values(":next", number(i64::from(fence.generation) + 1))
+            .expression_attribute_values(":lapses", number(lapses_ms.unwrap_or(EpochMs::MAX)))
+            .build()
+            .expect("an update with a table, a key and an expression is complete");
+        let writes = vec![
+            TransactWriteItem::builder().update(update).build(),
+            TransactWriteItem::builder().put(self.claim_put(claim_key, order_id, now_ms)).build(),
+        ];
+        claimed(self.fences.transact(order_id, writes, ATTEMPTED).await?, ATTEMPTED)
     }
 
     fn claim_put(&self, key: Item, order_id: &OrderId, now_ms: EpochMs) -> Put {
@@ -192,6 +249,17 @@ impl ExternalFences {
     }
 }
 
+/// Reads why a claim's transaction was cancelled, in the order that every fence needs: this very order may have claimed
+/// the object before.
+fn claimed(reasons: Option<Vec<CancellationReason>>, attempted: &'static str) -> Result<Claimed, Unavailable> {
+    match reasons {
+        None => Ok(Claimed::Now),
+        Some(reasons) if first_failed(&reasons) => Ok(Claimed::FenceExists),
+        Some(reasons) if reasons.iter().any(is_undecided) => Err(undecided(attempted, &reasons)),
+        Some(_) => Ok(Claimed::ByAnother),
+    }
+}
+
 /// What changes with the state. Nothing depends any more on a fence that is consumed or cancelled, so it expires; the
 /// claim stays.
 fn set(update: UpdateBuilder, next: FenceState, now_ms: EpochMs) -> UpdateBuilder {
@@ -204,10 +272,10 @@ fn set(update: UpdateBuilder, next: FenceState, now_ms: EpochMs) -> UpdateBuilde
     };
     if matches!(next, FenceState::Cancelled | FenceState::Consumed) {
         return update
-            .update_expression(format!("SET #fence = :next, {at} = :now, expires_at = :expires"))
+            .update_expression(format!("SET #fence = :next, {at} = :now, expires_at = :expires REMOVE lapses"))
             .expression_attribute_values(":expires", number(expires_at(now_ms)));
     }
-    update.update_expression(format!("SET #fence = :next, {at} = :now"))
+    update.update_expression(format!("SET #fence = :next, {at} = :now REMOVE lapses"))
 }
 
 fn first_failed(reasons: &[CancellationReason]) -> bool {

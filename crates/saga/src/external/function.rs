@@ -2,7 +2,7 @@
 
 use clock::WallClock;
 use declarations::Step as Declaration;
-use order::Receipt;
+use order::{Effect, EpochMs, Receipt};
 
 use super::protocol::{ConsumeError, External, UndoError};
 use super::step::ExternalStep;
@@ -30,6 +30,20 @@ impl<R: Refusal> From<ConsumeError<R>> for StepError<R> {
     }
 }
 
+/// What the remote side did, for whoever counts it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Observed {
+    /// An effect was taken back, or cannot happen any more. A repetition is observed again.
+    Undone,
+    /// It refuses to take an effect back.
+    UndoRefused,
+    /// It refuses an effect whose order is handed over.
+    ConsumptionRefused,
+}
+
+/// Is told what the remote side did.
+pub type Observe = fn(Observed, EpochMs);
+
 /// The handler of such a step's function.
 #[derive(Debug, Clone)]
 pub struct ExternalFunction<S> {
@@ -37,6 +51,7 @@ pub struct ExternalFunction<S> {
     step: S,
     external: External,
     clock: WallClock,
+    observe: Observe,
 }
 
 impl<S: ExternalStep> ExternalFunction<S> {
@@ -48,7 +63,13 @@ impl<S: ExternalStep> ExternalFunction<S> {
         table: impl Into<String>,
         clock: WallClock,
     ) -> Self {
-        Self { declaration, step, external: External::new(client, table), clock }
+        Self { declaration, step, external: External::new(client, table), clock, observe: |_, _| {} }
+    }
+
+    /// With somebody who is told what the remote side did.
+    #[must_use]
+    pub fn observed_by(self, observe: Observe) -> Self {
+        Self { observe, ..self }
     }
 }
 
@@ -65,8 +86,22 @@ impl<S: ExternalStep> Task for ExternalFunction<S> {
         let now_ms = self.clock.now_ms();
         match input.request(self.declaration)? {
             Request::Act(order) => Ok(self.external.act(&self.step, &order, now_ms).await?),
-            Request::Compensate(order_id) => Ok(self.external.cancel(&self.step, &order_id, now_ms).await?),
-            Request::Consume(order_id) => Ok(self.external.consume(&self.step, &order_id, now_ms).await?),
+            Request::Compensate(order_id) => {
+                let undone = self.external.cancel(&self.step, &order_id, now_ms).await;
+                match &undone {
+                    Ok(Receipt { effect: Effect::Undone, .. }) => (self.observe)(Observed::Undone, now_ms),
+                    Err(UndoError::Refused(_)) => (self.observe)(Observed::UndoRefused, now_ms),
+                    _ => {}
+                }
+                Ok(undone?)
+            }
+            Request::Consume(order_id) => {
+                let consumed = self.external.consume(&self.step, &order_id, now_ms).await;
+                if let Err(ConsumeError::Refused(_)) = &consumed {
+                    (self.observe)(Observed::ConsumptionRefused, now_ms);
+                }
+                Ok(consumed?)
+            }
         }
     }
 }

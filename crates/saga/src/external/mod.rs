@@ -41,6 +41,6 @@ pub mod function;
 pub mod protocol;
 pub mod step;
 
-pub use function::ExternalFunction;
+pub use function::{ExternalFunction, Observe, Observed};
 pub use protocol::External;
 pub use step::{CallError, ExternalStep, Moment, Standing};

@@ -3,7 +3,7 @@
 use aws_sdk_dynamodb::Client;
 use order::{Effect, EpochMs, Order, OrderId, Receipt};
 
-use super::fence::{Claimed, ExternalFence, ExternalFences};
+use super::fence::{Claimed, ExternalFence, ExternalFences, lapsing};
 use super::step::{CallError, ExternalStep, Moment, Standing};
 use crate::fence::{ActionError, FenceState};
 use crate::unavailable::Unavailable;
@@ -137,7 +137,8 @@ impl External {
                 FenceState::Cancelling | FenceState::Cancelled => return Err(ActionError::Cancelled),
                 _ if fence.effect.as_ref() != Some(&effect) => return Err(ActionError::OtherContent),
                 FenceState::Applied | FenceState::Consumed => {
-                    return Ok(Receipt { at_ms: fence.applied_ms.unwrap_or(now_ms), effect: Effect::Applied });
+                    let receipt = Receipt::new(fence.applied_ms.unwrap_or(now_ms), Effect::Applied);
+                    return Ok(Receipt { lapses_ms: fence.lapses_ms, ..receipt });
                 }
                 FenceState::Intended => {}
             }
@@ -148,7 +149,7 @@ impl External {
             let at = (order_id, step.fence_key(order_id));
             let writes = step.book(order_id, &effect, now_ms);
             if self.fences.move_on(at, &fence, FenceState::Applied, writes, now_ms).await? {
-                return Ok(Receipt { at_ms: now_ms, effect: Effect::Applied });
+                return Ok(Receipt::new(now_ms, Effect::Applied));
             }
         }
         Err(Unavailable::Contended { attempted: ACT }.into())
@@ -173,6 +174,7 @@ impl External {
             }
         };
         let is_complete = step.moment(&terms) == Moment::Consumption;
+        let lapses_ms = step.lapses_ms(&terms).filter(|_| is_complete);
         let fence = ExternalFence {
             state: if is_complete { FenceState::Applied } else { FenceState::Intended },
             effect: Some(effect),
@@ -183,6 +185,8 @@ impl External {
             cancelling_ms: None,
             cancelled_ms: None,
             consumed_ms: None,
+            lapses_ms,
+            lapses: lapses_ms.map(|_| lapsing(order_id)),
         };
         let claim_key = fence.effect.as_ref().and_then(|effect| step.claim_key(effect));
         match self.fences.claim((order_id, step.fence_key(order_id)), &fence, claim_key, now_ms).await? {
@@ -256,7 +260,7 @@ impl External {
         for _ in 0..MAX_LOOKS {
             let Some(fence) = self.fences.read::<S::Effect, S::Terms>(step.fence_key(order_id), UNDO).await? else {
                 if self.fences.bury(order_id, step.fence_key(order_id), now_ms).await? {
-                    return Ok(Receipt { at_ms: now_ms, effect: Effect::Nothing });
+                    return Ok(Receipt::new(now_ms, Effect::Nothing));
                 }
                 continue;
             };
@@ -265,7 +269,7 @@ impl External {
                 (FenceState::Consumed, _) => return Err(UndoError::Consumed),
                 (FenceState::Cancelled, effect) => {
                     let effect = if effect.is_some() { Effect::Undone } else { Effect::Nothing };
-                    return Ok(Receipt { at_ms: fence.cancelled_ms.unwrap_or(now_ms), effect });
+                    return Ok(Receipt::new(fence.cancelled_ms.unwrap_or(now_ms), effect));
                 }
                 (FenceState::Intended | FenceState::Applied, _) => {
                     // Won before anything is taken back: from here on no action can succeed.
@@ -275,12 +279,13 @@ impl External {
                 (FenceState::Cancelling, Some(effect)) => effect,
                 (FenceState::Cancelling, None) => return Err(Unavailable::Contended { attempted: UNDO }.into()),
             };
-            if !self.take_back(step, order_id, effect, &fence).await? {
+            let target = target(step, effect, &fence);
+            if !self.take_back(step, order_id, &target, &fence).await? {
                 continue;
             }
-            let writes = if is_booked(step, &fence) { step.unbook(order_id, effect, now_ms) } else { Vec::new() };
+            let writes = if is_booked(step, &fence) { step.unbook(order_id, &target, now_ms) } else { Vec::new() };
             if self.fences.move_on(at(), &fence, FenceState::Cancelled, writes, now_ms).await? {
-                return Ok(Receipt { at_ms: now_ms, effect: Effect::Undone });
+                return Ok(Receipt::new(now_ms, Effect::Undone));
             }
         }
         Err(Unavailable::Contended { attempted: UNDO }.into())
@@ -299,7 +304,8 @@ impl External {
         if before == Standing::Undone {
             return Ok(true);
         }
-        let failure = match step.take_back(effect, remote.as_ref(), &call_key(order_id, "undo", fence.generation)).await {
+        let failure = match step.take_back(effect, remote.as_ref(), &call_key(order_id, "undo", fence.generation)).await
+        {
             // The service may have repeated an old answer. The next look reads what is so.
             Ok(()) => return Ok(false),
             Err(CallError::NotBegun(reason)) => return Err(unavailable(UNDO, reason).into()),
@@ -341,26 +347,32 @@ impl External {
             let fence = fence.ok_or(ConsumeError::NotApplied)?;
             let effect = match (fence.state, &fence.effect) {
                 (FenceState::Consumed, _) => {
-                    return Ok(Receipt { at_ms: fence.consumed_ms.unwrap_or(now_ms), effect: Effect::Consumed });
+                    return Ok(Receipt::new(fence.consumed_ms.unwrap_or(now_ms), Effect::Consumed));
                 }
                 (FenceState::Applied, Some(effect)) => effect,
                 _ => return Err(ConsumeError::NotApplied),
             };
             let mut writes = Vec::new();
             if moment(step, &fence) == Moment::Consumption {
-                let brought = self.bring_about(step, order_id, effect, &fence, None).await?;
+                let target = target(step, effect, &fence);
+                let brought = self.bring_about(step, order_id, &target, &fence, None).await?;
                 if matches!(brought, Brought::LookAgain) {
                     continue;
                 }
-                writes = step.book(order_id, effect, now_ms);
+                writes = step.book(order_id, &target, now_ms);
             }
             let at = (order_id, step.fence_key(order_id));
             if self.fences.move_on(at, &fence, FenceState::Consumed, writes, now_ms).await? {
-                return Ok(Receipt { at_ms: now_ms, effect: Effect::Consumed });
+                return Ok(Receipt::new(now_ms, Effect::Consumed));
             }
         }
         Err(Unavailable::Contended { attempted: CONSUME }.into())
     }
+}
+
+fn target<S: ExternalStep>(step: &S, effect: &S::Effect, fence: &FenceOf<S>) -> S::Effect {
+    let terms = fence.terms.as_ref().expect("a fence with an effect has terms: both are written together");
+    step.target(effect, terms)
 }
 
 fn moment<S: ExternalStep>(step: &S, fence: &FenceOf<S>) -> Moment {

@@ -74,8 +74,15 @@ pub trait ExternalStep: Send + Sync + 'static {
     /// The effect for this order. Pure: the same order gives the same effect.
     fn effect(&self, order: &Order) -> Self::Effect;
 
+    /// What is asked of the remote side now. It differs from the order's effect if an operator has claimed another object
+    /// for the order.
+    fn target(&self, effect: &Self::Effect, terms: &Self::Terms) -> Self::Effect;
+
     /// When the effect is brought about.
     fn moment(&self, terms: &Self::Terms) -> Moment;
+
+    /// When what was claimed lapses, if it is left for the consumption and the remote side keeps it for a limited time.
+    fn lapses_ms(&self, terms: &Self::Terms) -> Option<EpochMs>;
 
     /// Reads the remote object; `None` if there isn't one.
     fn read(

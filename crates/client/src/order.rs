@@ -96,6 +96,15 @@ impl NewOrder {
         self
     }
 
+    /// Pays with a card that the customer has authorised at the checkout, by the payment's id at the payment provider.
+    /// The payment must be of the order's total.
+    #[must_use]
+    pub fn paid_with(mut self, payment: impl Into<String>) -> Self {
+        self.content.payment_terms = Some(PaymentTerms::Authorized);
+        self.content.payment_reference = Some(payment.into());
+        self
+    }
+
     /// Sets the reference of the payment or of the purchase order.
     #[must_use]
     pub fn with_reference(mut self, payment_reference: impl Into<String>) -> Self {
@@ -164,6 +173,9 @@ pub struct Order {
     /// The reference of the payment or of the purchase order.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub payment_reference: Option<String>,
+    /// When the authorisation of its payment lapses, if that is captured at the hand-over.
+    #[serde(default, skip_serializing_if = "Option::is_none", with = "time::serde::rfc3339::option")]
+    pub capture_before: Option<OffsetDateTime>,
     /// The ISO 4217 code of the currency of all its amounts.
     pub currency: String,
     /// The items. No two are of the same article.
@@ -296,6 +308,8 @@ pub enum PaymentTerms {
     Prepaid,
     /// Later, on the customer's account.
     Invoice,
+    /// By a card that the customer has authorised at the checkout.
+    Authorized,
     /// A value that this client does not know.
     #[serde(other)]
     Unknown,
@@ -324,6 +338,15 @@ mod tests {
         assert_eq!(
             text(&order.in_currency("JPY")),
             r#"{"customerId":"c","storeId":"west","countyId":"kings","paymentTerms":"INVOICE","paymentReference":"PO 7","currency":"JPY","items":[],"totalAmount":0}"#
+        );
+    }
+
+    #[test]
+    fn a_card_is_named_by_its_payment() {
+        let order = NewOrder::by("c").paid_with("pi_1").item("A", 1, Decimal::ONE);
+        assert_eq!(
+            text(&order),
+            r#"{"customerId":"c","paymentTerms":"AUTHORIZED","paymentReference":"pi_1","items":[{"productId":"A","quantity":1,"price":1}],"totalAmount":1}"#
         );
     }
 

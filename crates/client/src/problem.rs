@@ -137,6 +137,12 @@ kinds! {
     OrderCancelled = "order-cancelled",
     /// The order is handed over or about to be.
     OrderFulfilled = "order-fulfilled",
+    /// The order's payment was cancelled or has lapsed, so its goods cannot be handed over.
+    PaymentLapsed = "payment-lapsed",
+    /// The order's payment is not lost, so it cannot be replaced.
+    PaymentNotLost = "payment-not-lost",
+    /// The other payment cannot take the place of the order's payment.
+    PaymentNotAccepted = "payment-not-accepted",
     /// The store does not keep the article.
     StockNotFound = "stock-not-found",
     /// The customer has no account.

@@ -66,6 +66,8 @@ enum Twist {
     OtherAmount,
     /// Another order has claimed the payment before.
     AnothersPayment,
+    /// Another order with the same payment is sent at the same time: one of them gets it.
+    Contended,
 }
 
 /// The total of the orders with a payment, in minor units.
@@ -80,6 +82,7 @@ const PAID: &[PaidKind] = &[
     PaidKind { name: "declined", twist: Twist::Declined },
     PaidKind { name: "mismatched-amount", twist: Twist::OtherAmount },
     PaidKind { name: "anothers-payment", twist: Twist::AnothersPayment },
+    PaidKind { name: "contended-payment", twist: Twist::Contended },
 ];
 
 /// The payment of every explored order that has one.
@@ -196,9 +199,7 @@ impl OrderKind {
         let authorised_minor = if kind.twist == Twist::OtherAmount { TOTAL - 1 } else { TOTAL };
         stack.payments.authorise_as(parsed(PAYMENT), authorised_minor, parsed("USD"), card).await?;
         if kind.twist == Twist::AnothersPayment {
-            let body = json!({"customerId": "buyer", "paymentTerms": "AUTHORIZED", "paymentReference": PAYMENT,
-                "items": [{"productId": "B", "quantity": 1, "price": 25}], "totalAmount": 25});
-            stack.answer(place_as("anothers", &body, &[]), &Caller::of_an_open_api(), "explorer").await;
+            stack.answer(another_paid(), &Caller::of_an_open_api(), "explorer").await;
         }
         Ok(())
     }
@@ -240,11 +241,12 @@ impl OrderKind {
             }
             Self::Twice => vec![place(&prepaid(ON_HAND), &[]), place(&prepaid(ON_HAND), &[])],
             Self::Async => vec![place(&prepaid(ON_HAND), &[("prefer", "respond-async")])],
-            Self::Paid(_) => {
+            Self::Paid(kind) => {
                 let mut body = prepaid(ON_HAND);
                 body["paymentTerms"] = json!("AUTHORIZED");
                 body["paymentReference"] = json!(PAYMENT);
-                vec![place(&body, &[])]
+                let is_contended = kind.twist == Twist::Contended;
+                [place(&body, &[])].into_iter().chain(is_contended.then(another_paid)).collect()
             }
         }
     }
@@ -264,6 +266,11 @@ impl OrderKind {
             &json!({"customerId": "other", "items": [{"productId": "B", "quantity": 1, "price": 7}], "totalAmount": 7}),
             &[],
         )
+    }
+
+    /// Whether a request is about the explored order, and not about another one.
+    pub fn is_explored(request: &ApiGatewayProxyRequest) -> bool {
+        request.headers.get(IDEMPOTENCY_KEY).is_none_or(|key| key == KEY)
     }
 
     /// The id of every explored order.
@@ -295,7 +302,8 @@ impl OrderKind {
     /// than a transient fault happens.
     pub fn is_healthy(self) -> bool {
         let is_cancelled = self.events().contains(&FaultKind::CustomerCancels);
-        !self.is_refused() && !is_cancelled
+        let is_contended = matches!(self, Self::Paid(kind) if kind.twist == Twist::Contended);
+        !self.is_refused() && !is_cancelled && !is_contended
     }
 
     /// Whether a step refuses it: it must not be confirmed.
@@ -308,6 +316,13 @@ impl OrderKind {
 fn about(resource: &str) -> ApiGatewayProxyRequest {
     let path = PathParameters::from([("orderId".to_owned(), OrderKind::order_id().to_string())]);
     event(Method::POST, resource, HeaderMap::new(), path, b"")
+}
+
+/// Another order with the same payment.
+fn another_paid() -> ApiGatewayProxyRequest {
+    let body = json!({"customerId": "buyer", "paymentTerms": "AUTHORIZED", "paymentReference": PAYMENT,
+        "items": [{"productId": "B", "quantity": 1, "price": 25}], "totalAmount": 25});
+    place_as("another", &body, &[])
 }
 
 fn parsed<T: FromStr<Err: fmt::Debug>>(text: &str) -> T {

@@ -15,7 +15,7 @@ use statemachine::DEFINITION;
 ///
 /// A schedule is a code of points, and points move when the saga changes. If the pinned schedule no longer breaks
 /// anything, this searches all singles and then all pairs of these kinds for one that does, to be pinned instead.
-fn assert_found(wiring: &Wiring, kinds: &[OrderKind], invariant: &str, pinned: &str) {
+pub(crate) fn assert_found(wiring: &Wiring, kinds: &[OrderKind], invariant: &str, pinned: &str) {
     let is_broken = |violations: &[String]| violations.iter().any(|violation| violation.starts_with(invariant));
     let (kind, faults) = pinned.split_once('/').unwrap();
     let faults: Vec<Fault> = faults.split('+').map(|fault| fault.parse().unwrap()).collect();
@@ -46,7 +46,7 @@ fn search(wiring: &Wiring, kinds: &[OrderKind], is_broken: impl Fn(&[String]) ->
     "no schedule".to_owned()
 }
 
-fn with_layer<L: Layer + 'static>(make: impl Fn() -> L + Send + Sync + 'static) -> Wiring {
+pub(crate) fn with_layer<L: Layer + 'static>(make: impl Fn() -> L + Send + Sync + 'static) -> Wiring {
     Wiring { layer: Some(Arc::new(move || Arc::new(make()))), ..Wiring::default() }
 }
 
@@ -58,7 +58,7 @@ fn with_definition(change: impl FnOnce(&mut Value)) -> Wiring {
 
 /// Changes each DynamoDB request before it is applied.
 #[derive(Debug)]
-struct Rewrites(fn(&mut Call));
+pub(crate) struct Rewrites(pub(crate) fn(&mut Call));
 
 impl Layer for Rewrites {
     fn around<'a>(&'a self, mut call: Call, next: Next<'a>) -> BoxFuture<'a, Outcome> {
@@ -69,7 +69,7 @@ impl Layer for Rewrites {
     }
 }
 
-fn fence(item: &Value) -> Option<&str> {
+pub(crate) fn fence(item: &Value) -> Option<&str> {
     item["fence"]["S"].as_str()
 }
 

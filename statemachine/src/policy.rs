@@ -96,10 +96,21 @@ fn lint_function(function: &Function) -> lint::Function {
     }
 }
 
+/// The payment terms that the definition treats differently: one for each step that is not for every order, and those of
+/// an order that has none of these steps.
+fn terms() -> impl Iterator<Item = PaymentTerms> {
+    let is_named = |terms: &PaymentTerms| {
+        let of = |step: &declarations::Step| step.only_for.as_ref().is_some_and(|_| step.is_for((*terms).into()));
+        declarations::steps().iter().any(|(_, step)| of(step))
+    };
+    let named = PaymentTerms::VARIANTS.iter().copied().filter(is_named);
+    [PaymentTerms::default()].into_iter().chain(named)
+}
+
 /// Intake sends the order; recovery, cancellation and fulfilment send only the id.
 fn inputs() -> Vec<Value> {
-    let with_order = PaymentTerms::VARIANTS.iter().map(|terms| {
-        let order = largest_order(*terms);
+    let with_order = terms().map(|terms| {
+        let order = largest_order(terms);
         json!({ "order_id": order.order_id(), "order": order })
     });
     let id_alone = json!({ "order_id": largest_order(PaymentTerms::default()).order_id() });

@@ -107,6 +107,7 @@ impl Ask {
             ["stores", store, "stock", sku, "adjustments"] => {
                 ("/stores/{storeId}/stock/{sku}/adjustments", vec![("storeId", store), ("sku", sku)])
             }
+            ["orders", order_id, "payment"] => ("/orders/{orderId}/payment", vec![("orderId", order_id)]),
             ["accounts", customer] => ("/accounts/{customerId}", vec![("customerId", customer)]),
             ["accounts", customer, "terms"] => ("/accounts/{customerId}/terms", vec![("customerId", customer)]),
             ["orders", order, "journal"] => ("/orders/{orderId}/journal", vec![("orderId", order)]),

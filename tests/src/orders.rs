@@ -79,6 +79,12 @@ impl OrderBuilder {
         self.with("paymentTerms", "INVOICE").by("acme")
     }
 
+    /// Paid with a payment that is authorised.
+    #[must_use]
+    pub fn paid_with(self, payment: &str) -> Self {
+        self.with("paymentTerms", "AUTHORIZED").with("paymentReference", payment)
+    }
+
     /// In a currency other than dollars.
     #[must_use]
     pub fn in_currency(self, code: &'static str) -> Self {

@@ -15,8 +15,9 @@ use local_stack::functions::tasks;
 use local_stack::lambda::{Functions, InvocationLayer};
 use local_stack::seed::Seed;
 use local_stack::step_functions::machine_arn;
-use local_stack::{OVERFLOW_QUEUE, Options, Stack, config};
+use local_stack::{OVERFLOW_QUEUE, Options, Payments, Stack, config};
 use order::{Order, OrderId, OrderRecord, Sku, StoreId};
+use payments::Capture;
 use saga::fence::FenceState;
 use serde_json::{Value, json};
 
@@ -30,6 +31,7 @@ pub struct ShopBuilder {
     layers: Vec<Arc<dyn Layer>>,
     transactions_take: Option<Duration>,
     invocations: Option<Arc<dyn InvocationLayer>>,
+    payments: Payments,
     random: Random,
 }
 
@@ -41,6 +43,7 @@ pub fn shop() -> ShopBuilder {
         layers: Vec::new(),
         transactions_take: None,
         invocations: None,
+        payments: Payments::default(),
         // Retries wait as long as they can, so a test does not pass by luck.
         random: Random::fixed(1.0),
     }
@@ -74,6 +77,13 @@ impl ShopBuilder {
         self
     }
 
+    /// When payments are captured; `None` for a shop without a payment provider.
+    #[must_use]
+    pub fn capturing(mut self, capture: Option<Capture>) -> Self {
+        self.payments.capture = capture;
+        self
+    }
+
     /// The source of the retries' jitter.
     #[must_use]
     pub fn with_random(self, random: Random) -> Self {
@@ -92,6 +102,7 @@ impl ShopBuilder {
             random: self.random,
             layers,
             invocations: self.invocations,
+            payments: self.payments,
             ..Options::new(store.clone()).expect("the shipped definition can be loaded")
         };
         let stack = Stack::open(options).expect("the shipped stack can be opened");

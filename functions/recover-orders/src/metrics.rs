@@ -7,14 +7,17 @@ use crate::{Output, RecoveryOutcome};
 /// Writes the metrics of an output to the log.
 pub fn emit(output: &Output, now_ms: EpochMs) {
     let counts = match output {
-        Output::Recover(report) => vec![
+        Output::Recover(report) => [
             ("OrdersRecovered", report.count_of(RecoveryOutcome::Started)),
             ("OrdersGivenUp", report.count_of(RecoveryOutcome::GivenUp)),
             ("OrdersLeft", report.left),
             ("OrdersParked", report.parked),
-            ("PaymentsLapsing", report.lapsing),
             ("RecoveryFailures", report.failed_looks + report.count_of(RecoveryOutcome::Unavailable)),
-        ],
+        ]
+        .into_iter()
+        // Each metric costs something, so a shop without a payment provider has none for it.
+        .chain(report.lapsing.map(|lapsing| ("PaymentsLapsing", lapsing)))
+        .collect::<Vec<_>>(),
         Output::Overflow(batch) => vec![
             ("OverflowConflicts", batch.conflicts),
             ("OverflowFailures", u64::try_from(batch.batch_item_failures.len()).unwrap_or(u64::MAX)),

@@ -26,8 +26,9 @@ pub struct Report {
     /// How many orders are parked in total. An alarm watches this number, because messages in the parked
     /// queue expire.
     pub parked: u64,
-    /// How many payments that are captured at the hand-over lapse within a day.
-    pub lapsing: u64,
+    /// How many payments that are captured at the hand-over lapse within a day, if there is a payment provider.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub lapsing: Option<u64>,
     /// How many reads of the work index, or of the claimed payments, failed.
     pub failed_looks: u64,
 }
@@ -81,7 +82,7 @@ impl RecoverOrders {
         }
         if let Some(payments) = &self.payments {
             match payments.count(shards, self.now_ms() + NOTICE_MS).await {
-                Ok(lapsing) => report.lapsing = lapsing,
+                Ok(lapsing) => report.lapsing = Some(lapsing),
                 Err(error) => look_failed(&error, &mut report),
             }
         }

@@ -64,7 +64,7 @@ async fn a_roll_back_of_an_order_that_is_not_cancelling_is_found() {
 #[tokio::test]
 async fn a_hand_over_of_an_order_that_is_not_fulfilling_is_found() {
     assert_eq!(
-        contradicted(r#""Next": "OrderConfirmed""#, r#""Next": "ConsumeInventory""#).await,
+        contradicted(r#""Next": "OrderConfirmed""#, r#""Next": "HandOver""#).await,
         [
             "ConsumeInventory: nothing is called for an order that was found confirmed",
             "ConsumeInventory: an order is fulfilled, and nothing else is done to it, if its record says FULFILLING",

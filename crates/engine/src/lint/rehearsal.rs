@@ -2,6 +2,10 @@
 //!
 //! A task answers with each payload that the policy knows for it, and with one error of each kind that
 //! the definition treats differently. Time does not pass, and every allowed retry is made.
+//!
+//! Of a Parallel's branches, one at a time answers otherwise than it should. Branches do not see each other, and none of a
+//! roll-back can stop the others, which is checked on the graph. So the failures of two would show nothing new, but
+//! would multiply the executions.
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::future::{Future, poll_fn};
@@ -125,6 +129,8 @@ struct Act {
 struct Stage<'a> {
     policy: &'a Policy,
     handling: HashMap<&'a str, &'a Handling>,
+    /// The Parallel around a state, and the branch.
+    branches: HashMap<&'a str, (&'a str, usize)>,
     script: Vec<usize>,
     acts: Mutex<Vec<Act>>,
 }
@@ -133,7 +139,13 @@ impl<'a> Stage<'a> {
     fn new(machine: &'a Machine, policy: &'a Policy, script: Vec<usize>) -> Self {
         let states = graph::states(machine).into_iter();
         let handling = states.filter_map(|state| Some((&*state.name, graph::handling(state)?))).collect();
-        Self { policy, handling, script, acts: Mutex::default() }
+        let around = graph::states(machine).into_iter().flat_map(|parallel| {
+            let branches = parallel.kind.branches().iter().enumerate();
+            branches.flat_map(move |(index, branch)| {
+                branch.states.iter().map(move |state| (&*state.name, (&*parallel.name, index)))
+            })
+        });
+        Self { policy, handling, branches: around.collect(), script, acts: Mutex::default() }
     }
 
     fn into_acts(self) -> Vec<Act> {
@@ -153,12 +165,24 @@ impl<'a> Stage<'a> {
         let refused = known.as_ref().err().cloned();
         let mut options: Vec<Result<Value, String>> = known.unwrap_or_default().into_iter().map(Ok).collect();
         options.extend(self.errors(task, call.as_ref()).into_iter().map(Err));
+        if self.is_beside_another(&task.state, &acts) {
+            options.truncate(1);
+        }
         // A script consists of the choices of an earlier execution, so it is in range.
         let chosen = self.script.get(acts.len()).copied().unwrap_or(0);
         let answer = options[chosen.min(options.len() - 1)].clone();
         let answered = Answered { state: Arc::clone(&task.state), call, answer: answer.clone() };
         acts.push(Act { chosen, options: options.len(), answered, refused });
         answer
+    }
+
+    /// Whether another branch of the same Parallel has answered otherwise than it should.
+    fn is_beside_another(&self, state: &str, acts: &[Act]) -> bool {
+        let Some((parallel, branch)) = self.branches.get(state) else { return false };
+        acts.iter().filter(|act| act.chosen > 0).any(|act| {
+            let other = self.branches.get(&*act.answered.state);
+            other.is_some_and(|(around, other)| around == parallel && other != branch)
+        })
     }
 
     /// One error of each kind. Errors are of the same kind if they are equally transient, are both refused

@@ -120,15 +120,15 @@ fn inputs() -> Vec<Value> {
 /// Every answer that a called function can give, or why it would reject the payload.
 fn answers(takes: Arc<TakesPayload>) -> Answers {
     // Made once, because every rehearsal uses them.
-    let all =
-        Status::VARIANTS.iter().flat_map(|status| PaymentTerms::VARIANTS.iter().map(move |terms| (status, terms)));
-    let records: Vec<(Status, PaymentTerms, Value)> =
-        all.map(|(status, terms)| (*status, *terms, json!(largest_record(*status, *terms)))).collect();
+    let all = Status::VARIANTS.iter().flat_map(|status| terms().map(move |terms| (*status, terms)));
+    let record = |(status, terms)| (status, terms, Arc::new(json!(largest_record(status, terms))));
+    let records: Vec<(Status, PaymentTerms, Arc<Value>)> = all.map(record).collect();
+    let receipt = Arc::new(json!(largest::receipt()));
     Box::new(move |call, payload| {
         takes(&call.function, payload)?;
         let function = declarations::function(&call.function).ok_or("there is no such function")?;
         Ok(if function.kind == Kind::Step {
-            vec![json!(largest::receipt())]
+            vec![Arc::clone(&receipt)]
         } else {
             let is_possible = |status| match call.action.as_str() {
                 "persist" => true,
@@ -143,7 +143,7 @@ fn answers(takes: Arc<TakesPayload>) -> Answers {
             let terms = terms.into_iter().find_map(Value::as_str);
             let is_of = |of: PaymentTerms| terms.is_none_or(|terms| terms == <&str>::from(of));
             let possible = records.iter().filter(|(status, terms, _)| is_possible(*status) && is_of(*terms));
-            possible.map(|(_, _, record)| record.clone()).collect()
+            possible.map(|(_, _, record)| Arc::clone(record)).collect()
         })
     })
 }

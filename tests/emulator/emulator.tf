@@ -25,3 +25,8 @@ locals {
     },
   )
 }
+
+variable "payment_gateway_url" {
+  description = "The address of a server with Stripe's API on this machine."
+  type        = string
+}

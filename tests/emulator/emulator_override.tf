@@ -41,3 +41,10 @@ resource "aws_sqs_queue_redrive_policy" "this" {
 resource "aws_sfn_state_machine" "this" {
   definition = jsonencode(merge(local.definition, { States = local.emulated_states }))
 }
+
+# The payment provider is a server on this machine.
+resource "aws_lambda_function" "this" {
+  environment {
+    variables = merge(each.value.environment, { PAYMENT_GATEWAY_URL = var.payment_gateway_url })
+  }
+}

@@ -2,10 +2,12 @@
 """The emulator's state, and the scenarios that need AWS around the API.
 
     scenarios.py inventory                 what exists, one line each
+    scenarios.py secret                    stores the payment provider's key, and prints the secret's ARN
     scenarios.py load TF_OUTPUTS.json      stores tests/emulator/stock.json
     scenarios.py run TF_OUTPUTS.json       the scenarios
+    scenarios.py forget                    deletes the payment provider's key
 
-The emulator is at AWS_ENDPOINT_URL. It enforces the policies of the functions' roles. So a missing permission
+The emulator is at AWS_ENDPOINT_URL, and a server with Stripe's API at STRIPE_URL. It enforces the policies of the functions' roles. So a missing permission
 fails a scenario, and scenarios make a service unreachable by denying it.
 """
 
@@ -22,6 +24,10 @@ import uuid
 import botocore.session
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
+sys.path.insert(0, str(ROOT / "tests/payments"))
+from stripe import KEY, Stripe  # noqa: E402
+
+SECRET = "payment-provider"
 PATIENCE_S = 60
 ENDPOINT = os.environ["AWS_ENDPOINT_URL"]
 
@@ -62,6 +68,8 @@ def inventory():
         yield f"alarm {alarm['AlarmName']}"
     for dashboard in client("cloudwatch").list_dashboards().get("DashboardEntries", []):
         yield f"dashboard {dashboard['DashboardName']}"
+    for secret in pages("secretsmanager", "list_secrets", "SecretList"):
+        yield f"secret {secret['Name']}"
     for topic in pages("sns", "list_topics", "Topics"):
         yield f"topic {topic['TopicArn']}"
 
@@ -89,9 +97,9 @@ class Stack:
         except urllib.error.HTTPError as answer:
             return answer.code, answer.headers, json.loads(answer.read())
 
-    def place(self, key, **headers):
+    def place(self, key, **fields):
         body = {"customerId": "demo123", "items": [{"productId": "PLENTY", "quantity": 1, "price": 10}], "totalAmount": 10}
-        return self.request("POST", "/orders", body, {"Idempotency-Key": key, **headers})
+        return self.request("POST", "/orders", {**body, **fields}, {"Idempotency-Key": key})
 
     def status(self, order_id):
         code, _, order = self.request("GET", f"/orders/{order_id}")
@@ -254,6 +262,32 @@ def a_poison_message_ends_in_the_dead_letter_queue_alone(stack):
     eventually(["this is not an order"], dead_letters)
 
 
+def a_payment_is_captured_with_the_key_from_the_secret_and_refunded_when_the_order_is_cancelled(stack):
+    stripe = Stripe(os.environ["STRIPE_URL"])
+    payment = stripe.authorise(1000)
+    code, _, order = stack.place(f"paid-{uuid.uuid4()}", paymentTerms="AUTHORIZED", paymentReference=payment)
+    assert (code, order["status"]) == (201, "CONFIRMED"), (code, order)
+    assert stripe.read(payment) == ("succeeded", 0), stripe.read(payment)
+    code, _, cancelled = stack.request("POST", f"/orders/{order['orderId']}/cancel")
+    assert (code, cancelled["status"]) == (200, "CANCELLED"), (code, cancelled)
+    assert stripe.read(payment) == ("succeeded", 1000), stripe.read(payment)
+
+
+def a_payment_of_another_amount_refuses_the_order(stack):
+    stripe = Stripe(os.environ["STRIPE_URL"])
+    payment = stripe.authorise(1001)
+    code, _, problem = stack.place(f"mismatched-{uuid.uuid4()}", paymentTerms="AUTHORIZED", paymentReference=payment)
+    assert (code, problem["reason"]) == (409, "PAYMENT_MISMATCH"), (code, problem)
+    assert stripe.read(payment) == ("requires_capture", 0), stripe.read(payment)
+
+
+def a_paid_order_is_handed_over(stack):
+    payment = Stripe(os.environ["STRIPE_URL"]).authorise(1000)
+    _, _, order = stack.place(f"paid-{uuid.uuid4()}", paymentTerms="AUTHORIZED", paymentReference=payment)
+    code, _, handed_over = stack.request("POST", f"/orders/{order['orderId']}/fulfil")
+    assert (code, handed_over["status"]) == (200, "FULFILLED"), (code, handed_over)
+
+
 SCENARIOS = [
     a_request_without_an_api_key_is_refused_as_a_problem_document,
     the_deployed_workflow_calls_published_versions_only,
@@ -263,6 +297,9 @@ SCENARIOS = [
     an_order_that_intake_had_to_write_itself_is_started_by_the_schedule,
     an_order_whose_stock_cannot_be_consumed_yet_is_handed_over_anyway,
     a_poison_message_ends_in_the_dead_letter_queue_alone,
+    a_payment_is_captured_with_the_key_from_the_secret_and_refunded_when_the_order_is_cancelled,
+    a_payment_of_another_amount_refuses_the_order,
+    a_paid_order_is_handed_over,
 ]
 
 
@@ -284,6 +321,10 @@ def main():
     match sys.argv[1:]:
         case ["inventory"]:
             print("\n".join(sorted(inventory())))
+        case ["secret"]:
+            print(client("secretsmanager").create_secret(Name=SECRET, SecretString=KEY)["ARN"])
+        case ["forget"]:
+            client("secretsmanager").delete_secret(SecretId=SECRET, ForceDeleteWithoutRecovery=True)
         case ["load", outputs]:
             load(Stack(outputs))
         case ["run", outputs]:

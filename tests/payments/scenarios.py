@@ -14,85 +14,15 @@ import json
 import os
 import pathlib
 import signal
-import socket
 import subprocess
 import sys
 import tempfile
 import time
-import urllib.error
-import urllib.parse
-import urllib.request
 
-KEY = "sk_test_12345"
-GOOD, DECLINED = "4242424242424242", "4000000000000341"
-PATIENCE_S = 120
+from stripe import DECLINED, KEY, Stripe, call, free_port, until
+
 # In dollars, and in Stripe's unit.
 TOTAL, TOTAL_MINOR = 20, 2000
-
-
-def free_port():
-    with socket.socket() as server:
-        server.bind(("127.0.0.1", 0))
-        return server.getsockname()[1]
-
-
-def call(method, url, body=None, headers=None):
-    """The status and the JSON of an answer; a status of 0 if there is none."""
-    request = urllib.request.Request(url, method=method, data=body, headers=headers or {})
-    try:
-        with urllib.request.urlopen(request, timeout=60) as answer:
-            return answer.status, json.loads(answer.read() or b"null")
-    except urllib.error.HTTPError as error:
-        return error.code, json.loads(error.read() or b"null")
-    except (OSError, ValueError):
-        return 0, None
-
-
-def until(what, check):
-    deadline = time.monotonic() + PATIENCE_S
-    while time.monotonic() < deadline:
-        found = check()
-        if found:
-            return found
-        time.sleep(0.1)
-    raise AssertionError(f"{what}: not within {PATIENCE_S} s")
-
-
-class Stripe:
-    """The server with Stripe's API, and what a shop's checkout does with it."""
-
-    def __init__(self, python, work):
-        self.url = f"http://127.0.0.1:{(port := free_port())}"
-        command = [python, "-m", "localstripe", "--port", str(port), "--from-scratch"]
-        # It keeps its state in the working directory's temporary folder.
-        environment = {**os.environ, "TMPDIR": str(work)}
-        log = open(work / "stripe.log", "w")
-        self.process = subprocess.Popen(command, stdout=log, stderr=log, env=environment, cwd=work)
-        until("Stripe's API", lambda: call("GET", self.url + "/v1/customers", headers=self.headers())[0] == 200)
-
-    @staticmethod
-    def headers():
-        return {"authorization": f"Bearer {KEY}", "content-type": "application/x-www-form-urlencoded"}
-
-    def post(self, path, **fields):
-        return call("POST", self.url + path, urllib.parse.urlencode(fields).encode(), self.headers())
-
-    def authorise(self, number=GOOD, amount=TOTAL_MINOR):
-        """A payment that is authorised and not captured, unless the card is declined."""
-        card = {"card[number]": number, "card[exp_month]": 12, "card[exp_year]": 30, "card[cvc]": 123}
-        _, method = self.post("/v1/payment_methods", type="card", **card)
-        fields = {"amount": amount, "currency": "usd", "payment_method": method["id"], "capture_method": "manual"}
-        status, intent = self.post("/v1/payment_intents", **fields)
-        assert status == 200, intent
-        self.post(f"/v1/payment_intents/{intent['id']}/confirm")
-        return intent["id"]
-
-    def read(self, payment):
-        """A payment's status, and how much of it was refunded."""
-        query = urllib.parse.urlencode({"expand[]": "latest_charge"})
-        _, intent = call("GET", f"{self.url}/v1/payment_intents/{payment}?{query}", headers=self.headers())
-        charge = intent["latest_charge"] or {"amount_refunded": 0}
-        return intent["status"], charge["amount_refunded"] if intent["status"] == "succeeded" else 0
 
 
 class Shop:
@@ -149,7 +79,7 @@ def check(what, found, expected):
 
 
 def captured(shop, stripe):
-    payment = stripe.authorise()
+    payment = stripe.authorise(TOTAL_MINOR)
     status, order = shop.place("captured", payment)
     check("the answer", (status, order["status"]), (201, "CONFIRMED"))
     check("the payment", stripe.read(payment), ("succeeded", 0))
@@ -161,13 +91,13 @@ def a_good_card_is_captured(shop, stripe):
 
 
 def a_declined_card_refuses_the_order(shop, stripe):
-    payment = stripe.authorise(DECLINED)
+    payment = stripe.authorise(TOTAL_MINOR, DECLINED)
     status, problem = shop.place("declined", payment)
     check("the answer", (status, problem.get("reason")), (409, "PAYMENT_NOT_AUTHORIZED"))
 
 
 def a_payment_of_another_amount_is_left_alone(shop, stripe):
-    payment = stripe.authorise(amount=TOTAL_MINOR + 1)
+    payment = stripe.authorise(TOTAL_MINOR + 1)
     status, problem = shop.place("mismatch", payment)
     check("the answer", (status, problem["reason"]), (409, "PAYMENT_MISMATCH"))
     check("the payment", stripe.read(payment), ("requires_capture", 0))
@@ -181,7 +111,7 @@ def a_cancelled_order_is_refunded_in_full(shop, stripe):
 
 
 def of_two_hundred_orders_on_a_hundred_payments_a_hundred_are_paid(shop, stripe):
-    payments = [stripe.authorise() for _ in range(100)]
+    payments = [stripe.authorise(TOTAL_MINOR) for _ in range(100)]
     with concurrent.futures.ThreadPoolExecutor(16) as pool:
         orders = [(f"shared-{number}-{twin}", payment) for number, payment in enumerate(payments) for twin in "ab"]
         answers = list(pool.map(lambda order: shop.place(*order), orders))
@@ -197,7 +127,7 @@ def of_two_hundred_orders_on_a_hundred_payments_a_hundred_are_paid(shop, stripe)
 
 
 def killed_in_between_no_money_is_taken_without_an_order(shop, stripe):
-    payments = [stripe.authorise() for _ in range(60)]
+    payments = [stripe.authorise(TOTAL_MINOR) for _ in range(60)]
     for round_, start in enumerate(range(0, 60, 20)):
         some = payments[start : start + 20]
         with concurrent.futures.ThreadPoolExecutor(20) as pool:
@@ -220,7 +150,7 @@ def killed_in_between_no_money_is_taken_without_an_order(shop, stripe):
 def captured_at_the_hand_over(shop, stripe):
     shop.stop()
     shop.start("fulfilment")
-    payment, lapsed = stripe.authorise(), stripe.authorise()
+    payment, lapsed = stripe.authorise(TOTAL_MINOR), stripe.authorise(TOTAL_MINOR)
     status, order = shop.place("later", payment)
     check("the answer", (status, order["status"]), (201, "CONFIRMED"))
     check("the payment", stripe.read(payment), ("requires_capture", 0))
@@ -260,7 +190,7 @@ def main():
             stripe = shop = None
             started = time.monotonic()
             try:
-                stripe = Stripe(arguments.python, work)
+                stripe = Stripe.start(arguments.python, work)
                 shop = Shop(os.path.abspath(arguments.order_saga), stripe, work)
                 shop.start()
                 scenario(shop, stripe)
@@ -275,8 +205,7 @@ def main():
                 if shop:
                     shop.stop(signal.SIGKILL)
                 if stripe:
-                    stripe.process.kill()
-                    stripe.process.wait()
+                    stripe.stop()
     print(f"{len(chosen) - failed} passed, {failed} failed")
     sys.exit(1 if failed else 0)
 

@@ -20,8 +20,16 @@ fn saga() -> Result<StateMachine, LoadError> {
     StateMachine::load(&definition().to_string())
 }
 
+/// The payment terms of an order whose payment is captured.
+const AUTHORIZED: &str = "AUTHORIZED";
+
 fn order() -> Value {
-    json!({"order_id": "o-1", "store_id": "main", "lines": [{"sku": "LAPTOP001", "quantity": 1}]})
+    order_on("PREPAID")
+}
+
+fn order_on(payment_terms: &str) -> Value {
+    let lines = json!([{"sku": "LAPTOP001", "quantity": 1}]);
+    json!({"order_id": "o-1", "store_id": "main", "payment_terms": payment_terms, "lines": lines})
 }
 
 fn input() -> Value {
@@ -30,12 +38,22 @@ fn input() -> Value {
 
 /// The answer of the order record's function: the order with its status.
 fn decided(status: &str) -> Answer {
-    let mut record = order();
+    decided_on("PREPAID", status)
+}
+
+fn decided_on(payment_terms: &str, status: &str) -> Answer {
+    let mut record = order_on(payment_terms);
     record["status"] = status.into();
     payload(record)
 }
 
 fn happy() -> Script {
+    happy_on("PREPAID")
+}
+
+/// It has no answers of the payment function, so a call of it would panic.
+fn happy_on(payment_terms: &str) -> Script {
+    let decided = |status| decided_on(payment_terms, status);
     Script::new()
         .on("PersistOrder", [decided("PENDING")])
         .on("ReserveInventory", [payload(json!({"reserved_ms": 1}))])
@@ -47,6 +65,14 @@ fn happy() -> Script {
         .on("CloseOrder", [decided("CANCELLED")])
         .on("ConsumeInventory", [payload(json!({"consumed_ms": 5}))])
         .on("CompleteOrder", [decided("FULFILLED")])
+}
+
+/// An order whose payment is captured. It needs every step.
+fn paid() -> Script {
+    happy_on(AUTHORIZED)
+        .on("CapturePayment", [payload(json!({"captured_ms": 6}))])
+        .on("RefundPayment", [payload(json!({"refunded_ms": 7}))])
+        .on("CollectPayment", [payload(json!({"collected_ms": 8}))])
 }
 
 async fn run(script: &Script) -> Ended {
@@ -80,18 +106,91 @@ async fn an_order_that_every_step_accepts_is_confirmed() {
         "JoinSaga",
         "ReserveInventory",
         "PostAccounting",
+        "CheckPayment",
         "ConfirmOrder",
         "FollowDecision",
         "OrderConfirmed",
     ];
     assert_eq!(ended.path(), path);
-    assert_eq!(
-        script.arguments("ConfirmOrder")["Payload"]["receipts"],
-        json!({"reserve-inventory": {"reserved_ms": 1}, "post-accounting": {"posted_ms": 2}}),
-    );
+    let confirm = &script.arguments("ConfirmOrder")["Payload"];
+    let receipts = json!({"reserve-inventory": {"reserved_ms": 1}, "post-accounting": {"posted_ms": 2}});
+    assert_eq!((&confirm["payment_terms"], &confirm["receipts"]), (&json!("PREPAID"), &receipts));
     let mut persisted = input();
     persisted["action"] = json!("persist");
     assert_eq!(script.arguments("PersistOrder")["Payload"], persisted);
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_authorised_payment_is_captured_before_the_order_is_confirmed() {
+    let script = paid();
+    let ended = run(&script).await;
+    assert_eq!(ended.output()["status"], "CONFIRMED");
+    let path = ended.path();
+    assert_eq!(
+        &path[3..],
+        ["PostAccounting", "CheckPayment", "CapturePayment", "ConfirmOrder", "FollowDecision", "OrderConfirmed"]
+    );
+    let capture = json!({"action": "capture", "order": assigned(&ended, "PersistOrder", "order")});
+    assert_eq!(script.arguments("CapturePayment")["Payload"], capture);
+    let confirm = &script.arguments("ConfirmOrder")["Payload"];
+    assert_eq!(confirm["payment_terms"], AUTHORIZED);
+    assert_eq!(
+        confirm["receipts"],
+        json!({
+            "reserve-inventory": {"reserved_ms": 1},
+            "post-accounting": {"posted_ms": 2},
+            "capture-payment": {"captured_ms": 6},
+        }),
+    );
+}
+
+/// After the capture, after a capture that may have happened, and after a step before it. The tombstone is needed too.
+#[tokio::test(start_paused = true)]
+async fn an_authorised_payment_is_refunded_by_every_roll_back() {
+    let cancelling = || [decided_on(AUTHORIZED, "CANCELLING")];
+    for (script, captures) in [
+        // Somebody cancelled it in the meantime.
+        (paid().on("ConfirmOrder", cancelling()), 1),
+        (paid().on("CapturePayment", [error("PaymentDeclined")]), 1),
+        (paid().on("CapturePayment", [error("States.Timeout")]), 2),
+        (paid().on("PostAccounting", [error("AccountOnHold")]), 0),
+        (paid().on("PersistOrder", cancelling()), 0),
+    ] {
+        let ended = run(&script).await;
+        assert_eq!((&ended.output()["status"], script.attempts("CapturePayment")), (&json!("CANCELLED"), captures));
+        let refund = &script.arguments("RefundPayment")["Payload"];
+        assert_eq!(*refund, json!({"action": "refund", "order_id": "o-1"}));
+        let close = &script.arguments("CloseOrder")["Payload"];
+        assert_eq!(close["payment_terms"], AUTHORIZED);
+        assert_eq!(
+            close["receipts"],
+            json!({
+                "post-accounting": {"reversed_ms": 3},
+                "reserve-inventory": {"released_ms": 4},
+                "capture-payment": {"refunded_ms": 7},
+            }),
+        );
+    }
+}
+
+/// Whether it is confirmed, rolled back or handed over.
+#[tokio::test(start_paused = true)]
+async fn an_order_without_a_payment_never_calls_the_payment_function() {
+    for terms in ["PREPAID", "INVOICE"] {
+        for (script, ends) in [
+            (happy_on(terms), "CONFIRMED"),
+            (happy_on(terms).on("PostAccounting", [error("CreditLimitExceeded")]), "CANCELLED"),
+            (happy_on(terms).on("ConfirmOrder", [decided_on(terms, "CANCELLING")]), "CANCELLED"),
+            (happy_on(terms).on("PersistOrder", [decided_on(terms, "CANCELLING")]), "CANCELLED"),
+            (happy_on(terms).on("PersistOrder", [decided_on(terms, "FULFILLING")]), "FULFILLED"),
+        ] {
+            let ended = run(&script).await;
+            assert_eq!(ended.output()["status"], ends, "{terms}");
+            let functions = script.requests().into_iter().map(|request| request.arguments["FunctionName"].to_string());
+            let payments: Vec<String> = functions.filter(|function| function.contains("Payment")).collect();
+            assert!(payments.is_empty(), "{terms} {ends}: {payments:?}");
+        }
+    }
 }
 
 #[tokio::test(start_paused = true)]
@@ -102,7 +201,7 @@ async fn a_final_error_rolls_both_steps_back() {
     let path = ended.path();
     assert_eq!(&path[3..6], ["PostAccounting", "CancelOrder", "FollowDecision"]);
     assert_eq!(path[6], "RollBack");
-    assert_eq!(&path[9..], ["CheckRollBack", "CloseOrder", "OrderCancelled"]);
+    assert_eq!(&path[11..], ["CheckRollBack", "CloseOrder", "OrderCancelled"]);
     assert_eq!(script.attempts("PostAccounting"), 1);
     assert_eq!(
         script.arguments("CancelOrder")["Payload"]["failure"],
@@ -143,21 +242,23 @@ async fn a_transient_error_that_passes_confirms_the_order() {
     assert_eq!(ended.elapsed_ms(), 1_000);
 }
 
-/// The states of the way forward, whose calls are safe to repeat.
-const FORWARD: [&str; 3] = ["PersistOrder", "ReserveInventory", "PostAccounting"];
+/// The states of the way forward, whose calls are safe to repeat. An order with a payment passes all of them.
+const FORWARD: [&str; 4] = ["PersistOrder", "ReserveInventory", "PostAccounting", "CapturePayment"];
 
 #[tokio::test(start_paused = true)]
 async fn a_refusal_is_not_retried() {
     const EVERY_STEP: [&str; 6] =
         ["SagaCancelled", "OtherContent", "AlreadyConsumed", "NotApplied", "InvalidOrder", "InvalidOutput"];
+    let payment = ["PaymentNotAuthorized", "PaymentDeclined", "PaymentMismatch", "UndoRefused"];
     let posting = ["CreditLimitExceeded", "AccountOnHold", "UnknownAccount", "CurrencyMismatch"];
     for (state, refusals) in [
         ("PersistOrder", vec!["InvalidOutput"]),
         ("ReserveInventory", [&["OutOfStock", "UnknownSku"][..], &EVERY_STEP].concat()),
         ("PostAccounting", [&posting[..], &EVERY_STEP].concat()),
+        ("CapturePayment", [&payment[..], &EVERY_STEP].concat()),
     ] {
         for refusal in refusals {
-            let script = happy().on(state, [error(refusal)]);
+            let script = paid().on(state, [error(refusal)]);
             let ended = run(&script).await;
             assert_eq!((script.attempts(state), ended.elapsed_ms()), (1, 0), "{state} {refusal}");
             assert_eq!(ended.output()["status"], "CANCELLED", "{state} {refusal}");
@@ -175,11 +276,12 @@ async fn a_refusal_is_not_retried() {
 async fn an_unknown_failure_is_retried_once_on_the_way_forward() {
     for state in FORWARD {
         for name in ["Lambda.Unknown", "States.Timeout", "Sandbox.Timedout", "Runtime.ExitError", "NoNameOfOurs"] {
-            let answer = if state == "PersistOrder" { decided("PENDING") } else { payload(json!({})) };
-            let script = happy().on(state, [error(name), answer]);
+            let pending = || decided_on(AUTHORIZED, "PENDING");
+            let answer = if state == "PersistOrder" { pending() } else { payload(json!({})) };
+            let script = paid().on(state, [error(name), answer]);
             let ended = run(&script).await;
             assert_eq!((&ended.output()["status"], ended.elapsed_ms()), (&json!("CONFIRMED"), 1_000), "{state} {name}");
-            let script = happy().on(state, [error(name)]);
+            let script = paid().on(state, [error(name)]);
             let ended = run(&script).await;
             assert_eq!((&ended.output()["status"], script.attempts(state)), (&json!("CANCELLED"), 2), "{state} {name}");
         }
@@ -211,7 +313,7 @@ async fn transient_errors_and_an_unknown_one_have_attempts_of_their_own() {
 async fn a_function_that_cannot_be_run_leaves_the_order_open() {
     for name in TRANSIENT_LAMBDA_ERRORS {
         for state in FORWARD {
-            let script = happy().on(state, [error(name)]);
+            let script = paid().on(state, [error(name)]);
             let ended = run(&script).await;
             assert_eq!((ended.error(), script.attempts(state)), ("OrderUnfinished", 3), "{state} {name}");
             assert_eq!((script.attempts("CancelOrder"), ended.elapsed_ms()), (0, 3_000), "{state} {name}");
@@ -222,15 +324,18 @@ async fn a_function_that_cannot_be_run_leaves_the_order_open() {
 /// Nobody knows what the first attempt did, or whether it still runs, and an order can wait for recovery.
 #[tokio::test(start_paused = true)]
 async fn an_unknown_failure_of_any_other_call_leaves_the_order_open_at_once() {
-    let fulfilled = || happy().on("PersistOrder", [decided("FULFILLING")]);
-    let refused = || happy().on("PostAccounting", [error("CreditLimitExceeded")]);
+    let fulfilled = || paid().on("PersistOrder", [decided_on(AUTHORIZED, "FULFILLING")]);
+    let refused = || paid().on("PostAccounting", [error("CreditLimitExceeded")]);
     for (state, script) in [
-        ("ConfirmOrder", happy()),
+        ("ConfirmOrder", paid()),
         ("CancelOrder", refused()),
         ("ReverseAccounting", refused()),
         ("ReleaseInventory", refused()),
+        ("RefundPayment", refused()),
         ("CloseOrder", refused()),
+        ("ParkOrder", refused().on("RefundPayment", [error("UndoRefused")])),
         ("ConsumeInventory", fulfilled()),
+        ("CollectPayment", fulfilled()),
         ("CompleteOrder", fulfilled()),
     ] {
         let script = script.on(state, [error("Lambda.Unknown")]);
@@ -240,17 +345,23 @@ async fn an_unknown_failure_of_any_other_call_leaves_the_order_open_at_once() {
 }
 
 /// The steps as branches of a roll-back: the name, the state that undoes it, and the one that gives up.
-const STEPS: [[&str; 3]; 3] = [
+const STEPS: [[&str; 3]; 4] = [
     ["post-accounting", "ReverseAccounting", "LeaveAccounting"],
     ["reserve-inventory", "ReleaseInventory", "LeaveInventory"],
     ["book-delivery", "CancelDelivery", "LeaveDelivery"],
+    // The one that is only for some orders.
+    ["capture-payment", "RefundPayment", "LeavePayment"],
 ];
 
 /// The definition with these branches in its roll-back, in this order.
 fn with_branches(steps: &[[&str; 3]]) -> Value {
     let shipped = definition();
-    let template = shipped["States"]["RollBack"]["Branches"][1].to_string();
+    let branches = &shipped["States"]["RollBack"]["Branches"];
+    let template = branches[1].to_string();
     let branch = |[step, undo, leave]: &[&str; 3]| -> Value {
+        if *step == "capture-payment" {
+            return branches[2].clone();
+        }
         let [shipped_step, shipped_undo, shipped_leave] = STEPS[1];
         let branch = template.replace(&format!("'{shipped_step}'"), &format!("'{step}'"));
         let branch = branch.replace(&format!("\"{shipped_undo}\""), &format!("\"{undo}\""));
@@ -261,28 +372,37 @@ fn with_branches(steps: &[[&str; 3]]) -> Value {
     definition
 }
 
-/// Receipts are found by their step's name, in any order of the branches and no matter what the others do.
+/// Receipts are found by their step's name, in any order of the branches and no matter what the others do. A step that
+/// is not for this order has none, and keeps no order open.
 #[tokio::test(start_paused = true)]
 async fn an_order_is_closed_with_every_receipt_or_not_at_all() {
-    let [accounting, inventory, delivery] = STEPS;
+    let [accounting, inventory, delivery, payment] = STEPS;
     let shipped: Vec<Value> = definition()["States"]["RollBack"]["Branches"]
         .as_array()
         .unwrap()
         .iter()
         .map(|branch| branch["StartAt"].clone())
         .collect();
-    assert_eq!(shipped, [accounting[1], inventory[1]]);
-    for steps in [
-        vec![inventory],
-        vec![accounting, inventory],
-        vec![inventory, accounting],
-        vec![delivery, inventory, accounting],
-        vec![accounting, delivery, inventory],
+    assert_eq!(shipped, [accounting[1], inventory[1], "CheckRefund"]);
+    for (terms, branches) in [
+        ("PREPAID", vec![inventory]),
+        ("PREPAID", vec![accounting, inventory]),
+        ("PREPAID", vec![inventory, accounting]),
+        ("PREPAID", vec![delivery, inventory, accounting]),
+        ("PREPAID", vec![accounting, delivery, inventory]),
+        ("PREPAID", vec![payment]),
+        ("PREPAID", vec![accounting, inventory, payment]),
+        ("INVOICE", vec![payment, delivery, inventory, accounting]),
+        (AUTHORIZED, vec![payment]),
+        (AUTHORIZED, vec![accounting, inventory, payment]),
+        (AUTHORIZED, vec![payment, inventory, delivery, accounting]),
     ] {
-        let definition = with_branches(&steps);
+        let definition = with_branches(&branches);
+        let is_needed = |step: &&[&str; 3]| **step != payment || terms == AUTHORIZED;
+        let steps: Vec<&[&str; 3]> = branches.iter().filter(is_needed).collect();
         // Every combination of what is undone and what is not.
         for undone in 0..1_usize << steps.len() {
-            let mut script = happy().on("PostAccounting", [error("CreditLimitExceeded")]);
+            let mut script = happy_on(terms).on("PostAccounting", [error("CreditLimitExceeded")]);
             let mut receipts = json!({});
             for (index, [step, undo, _]) in steps.iter().enumerate() {
                 let receipt = json!({"at_ms": index, "effect": "CANCELLED"});
@@ -293,13 +413,48 @@ async fn an_order_is_closed_with_every_receipt_or_not_at_all() {
                 }
             }
             let ended = run_definition(&definition, &script).await;
-            assert_eq!(assigned(&ended, "RollBack", "undoReceipts"), receipts, "{steps:?} {undone:b}");
+            assert_eq!(assigned(&ended, "RollBack", "undoReceipts"), receipts, "{terms} {branches:?} {undone:b}");
             let all = undone + 1 == 1 << steps.len();
-            assert_eq!(assigned(&ended, "RollBack", "undone"), json!(all), "{steps:?} {undone:b}");
-            assert_eq!(script.attempts("CloseOrder"), usize::from(all), "{steps:?} {undone:b}");
+            assert_eq!(assigned(&ended, "RollBack", "undone"), json!(all), "{terms} {branches:?} {undone:b}");
+            assert_eq!(script.attempts("CloseOrder"), usize::from(all), "{terms} {branches:?} {undone:b}");
             if all {
                 assert_eq!(ended.output()["status"], "CANCELLED");
                 assert_eq!(script.arguments("CloseOrder")["Payload"]["receipts"], receipts);
+            } else {
+                assert_eq!(ended.error(), "OrderUnfinished");
+            }
+        }
+    }
+}
+
+/// The same for what the steps' effects are used up for.
+#[tokio::test(start_paused = true)]
+async fn an_order_is_completed_with_every_receipt_or_not_at_all() {
+    let (inventory, payment) = (["reserve-inventory", "ConsumeInventory"], ["capture-payment", "CollectPayment"]);
+    for (terms, steps) in
+        [("PREPAID", vec![inventory]), ("INVOICE", vec![inventory]), (AUTHORIZED, vec![inventory, payment])]
+    {
+        for consumed in 0..1_usize << steps.len() {
+            let mut script = happy_on(terms).on("PersistOrder", [decided_on(terms, "FULFILLING")]);
+            let mut receipts = json!({});
+            for (index, [step, consume]) in steps.iter().enumerate() {
+                let receipt = json!({"at_ms": index, "effect": "CONSUMED"});
+                let is_consumed = consumed & (1 << index) != 0;
+                let answer = if is_consumed { payload(receipt.clone()) } else { error("Unavailable") };
+                script = script.on(consume, [answer]);
+                if is_consumed {
+                    receipts[step] = receipt;
+                }
+            }
+            let ended = run(&script).await;
+            assert_eq!(assigned(&ended, "HandOver", "consumptions"), receipts, "{terms} {consumed:b}");
+            let all = consumed + 1 == 1 << steps.len();
+            assert_eq!(assigned(&ended, "HandOver", "consumed"), json!(all), "{terms} {consumed:b}");
+            assert_eq!(script.attempts("CompleteOrder"), usize::from(all), "{terms} {consumed:b}");
+            if all {
+                assert_eq!(ended.output()["status"], "FULFILLED");
+                let complete = &script.arguments("CompleteOrder")["Payload"];
+                assert_eq!((&complete["payment_terms"], &complete["receipts"]), (&json!(terms), &receipts));
             } else {
                 assert_eq!(ended.error(), "OrderUnfinished");
             }
@@ -342,7 +497,11 @@ async fn a_failed_compensation_leaves_its_step_without_a_receipt() {
         EventKind::StateExited { state, output, .. } if &**state == "RollBack" => Some(output),
         _ => None,
     });
-    let expected = json!([{"step": "post-accounting", "receipt": {"reversed_ms": 3}}, {"step": "reserve-inventory"}]);
+    let expected = json!([
+        {"step": "post-accounting", "receipt": {"reversed_ms": 3}},
+        {"step": "reserve-inventory"},
+        {"notNeeded": "capture-payment"},
+    ]);
     assert_eq!(output.map(|output| Value::clone(output)), Some(expected));
 }
 
@@ -373,31 +532,72 @@ async fn a_lost_race_adopts_the_confirmation() {
 
 #[tokio::test(start_paused = true)]
 async fn any_execution_finishes_an_order_that_was_handed_over() {
-    for decides in ["PersistOrder", "ConfirmOrder", "CancelOrder"] {
-        let mut script = happy().on(decides, [decided("FULFILLING")]);
-        if decides == "CancelOrder" {
-            script = script.on("PostAccounting", [error("CreditLimitExceeded")]);
+    let consumed = json!({"reserve-inventory": {"consumed_ms": 5}});
+    let collected = json!({"reserve-inventory": {"consumed_ms": 5}, "capture-payment": {"collected_ms": 8}});
+    for (terms, script, receipts, collection) in [
+        ("PREPAID", happy as fn() -> Script, consumed, "NoCollection"),
+        (AUTHORIZED, paid, collected, "CollectPayment"),
+    ] {
+        for decides in ["PersistOrder", "ConfirmOrder", "CancelOrder"] {
+            let mut script = script().on(decides, [decided_on(terms, "FULFILLING")]);
+            if decides == "CancelOrder" {
+                script = script.on("PostAccounting", [error("CreditLimitExceeded")]);
+            }
+            let ended = run(&script).await;
+            assert_eq!(ended.output()["status"], "FULFILLED", "{terms} {decides}");
+            let handed_over = [
+                "HandOver",
+                "ConsumeInventory",
+                "CheckCollection",
+                collection,
+                "CheckHandOver",
+                "CompleteOrder",
+                "OrderFulfilled",
+            ];
+            let path = ended.path();
+            assert_eq!(path[path.len() - handed_over.len()..], handed_over, "{terms} {decides}");
+            assert_eq!(script.arguments("CompleteOrder")["Payload"]["receipts"], receipts, "{terms} {decides}");
         }
-        let ended = run(&script).await;
-        assert_eq!(ended.output()["status"], "FULFILLED", "{decides}");
-        assert_eq!(
-            ended.path().iter().rev().take(3).rev().collect::<Vec<_>>(),
-            ["ConsumeInventory", "CompleteOrder", "OrderFulfilled"]
-        );
-        let receipts = &script.arguments("CompleteOrder")["Payload"]["receipts"];
-        assert_eq!(*receipts, json!({"reserve-inventory": {"consumed_ms": 5}}));
     }
 }
 
 #[tokio::test(start_paused = true)]
 async fn nothing_that_fails_in_a_hand_over_leads_back() {
-    for state in ["ConsumeInventory", "CompleteOrder"] {
+    for state in ["ConsumeInventory", "CollectPayment", "CompleteOrder"] {
         for name in ["Unavailable", "NotApplied", "States.Timeout", "Lambda.Unknown", "InvalidOrder"] {
-            let script = happy().on("PersistOrder", [decided("FULFILLING")]).on(state, [error(name)]);
+            let script = paid().on("PersistOrder", [decided_on(AUTHORIZED, "FULFILLING")]).on(state, [error(name)]);
             let ended = run(&script).await;
             assert_eq!(ended.error(), "OrderUnfinished", "{state} {name}");
-            for back in ["CancelOrder", "ReverseAccounting", "ReleaseInventory"] {
+            for back in ["CancelOrder", "ReverseAccounting", "ReleaseInventory", "RefundPayment"] {
                 assert_eq!(script.attempts(back), 0, "{state} {name}");
+            }
+        }
+    }
+}
+
+/// What a service refuses for good is tried once. Anything else that fails there is left to recovery.
+#[tokio::test(start_paused = true)]
+async fn what_a_service_refuses_for_good_is_parked() {
+    const COLLECTION: [&str; 3] = ["PaymentNotAuthorized", "PaymentDeclined", "PaymentMismatch"];
+    for (status, state, refusals, keeps, done, finishes) in [
+        ("CANCELLING", "RefundPayment", &["UndoRefused"][..], "LeavePayment", "ReleaseInventory", "CloseOrder"),
+        ("FULFILLING", "CollectPayment", &COLLECTION, "KeepPayment", "ConsumeInventory", "CompleteOrder"),
+    ] {
+        for (name, parked) in refusals.iter().map(|name| (*name, 1)).chain([("Unavailable", 0), ("States.Timeout", 0)])
+        {
+            let script = paid()
+                .on("PersistOrder", [decided_on(AUTHORIZED, status)])
+                .on(state, [error(name)])
+                .on("ParkOrder", [decided_on(AUTHORIZED, status)]);
+            let ended = run(&script).await;
+            assert_eq!((ended.error(), script.attempts("ParkOrder")), ("OrderUnfinished", parked), "{state} {name}");
+            assert!(ended.path().contains(&keeps.to_owned()), "{state} {name}");
+            // The other steps are done all the same.
+            assert_eq!((script.attempts(done), script.attempts(finishes)), (1, 0), "{state} {name}");
+            if parked == 1 {
+                assert_eq!((script.attempts(state), ended.elapsed_ms()), (1, 0), "{state} {name}");
+                let park = &script.arguments("ParkOrder")["Payload"];
+                assert_eq!(*park, json!({"action": "park", "order_id": "o-1"}), "{state} {name}");
             }
         }
     }

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeSet;
 use std::fmt;
+use std::sync::Arc;
 use std::time::Duration;
 
 use serde_json::Value;
@@ -96,7 +97,9 @@ pub struct Rehearsal {
 
 /// All payloads that a function can return for a payload, each the largest of its kind; or why it would
 /// reject that payload.
-pub type Answers = Box<dyn Fn(&Call, &Value) -> Result<Vec<Value>, String> + Send + Sync>;
+///
+/// They are shared, because they are large, and every rehearsal asks for all of them.
+pub type Answers = Box<dyn Fn(&Call, &Value) -> Result<Vec<Arc<Value>>, String> + Send + Sync>;
 
 /// What is wrong with a rehearsed execution.
 pub type Judge = Box<dyn Fn(&Performance<'_>) -> Vec<Verdict> + Send + Sync>;

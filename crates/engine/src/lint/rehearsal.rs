@@ -3,9 +3,9 @@
 //! A task answers with each payload that the policy knows for it, and with one error of each kind that
 //! the definition treats differently. Time does not pass, and every allowed retry is made.
 //!
-//! Of a Parallel's branches, one at a time answers otherwise than it should. Branches do not see each other, and none of a
-//! roll-back can stop the others, which is checked on the graph. So the failures of two would show nothing new, but
-//! would multiply the executions.
+//! Of a Parallel's branches, one at a time answers otherwise than it should, or the first ones do in the same way, up to all
+//! of them. Branches do not see each other, and none of a roll-back can stop the others, which is checked on the graph. So
+//! every combination of failures would show nothing new, but would multiply the executions.
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::future::{Future, poll_fn};
@@ -38,7 +38,7 @@ pub struct Answered {
     /// What it called, if that is one of the policy's functions.
     pub call: Option<Call>,
     /// The function's payload, or the error's name.
-    pub answer: Result<Value, String>,
+    pub answer: Result<Arc<Value>, String>,
 }
 
 /// A rehearsed execution.
@@ -120,6 +120,10 @@ fn next_script(mut acts: Vec<Act>) -> Option<Vec<usize>> {
 struct Act {
     chosen: usize,
     options: usize,
+    /// The place of the answer among all answers that the state can get.
+    option: usize,
+    /// Whether it is another than the first, which is as it should be.
+    is_failure: bool,
     answered: Answered,
     /// Why the function would reject the payload.
     refused: Option<String>,
@@ -152,7 +156,7 @@ impl<'a> Stage<'a> {
         self.acts.into_inner().unwrap_or_else(PoisonError::into_inner)
     }
 
-    fn answer(&self, task: &TaskRequest) -> Result<Value, String> {
+    fn answer(&self, task: &TaskRequest) -> Result<Arc<Value>, String> {
         let mut acts = self.acts.lock().unwrap_or_else(PoisonError::into_inner);
         if let Some(act) = acts.iter().find(|act| act.answered.state == task.state) {
             return act.answered.answer.clone();
@@ -163,26 +167,40 @@ impl<'a> Stage<'a> {
             None => Err("it is not one of the project's functions".to_owned()),
         };
         let refused = known.as_ref().err().cloned();
-        let mut options: Vec<Result<Value, String>> = known.unwrap_or_default().into_iter().map(Ok).collect();
+        let mut options: Vec<Result<Arc<Value>, String>> = known.unwrap_or_default().into_iter().map(Ok).collect();
         options.extend(self.errors(task, call.as_ref()).into_iter().map(Err));
-        if self.is_beside_another(&task.state, &acts) {
+        let mut beside = None;
+        if let Some(others) = self.failed_beside(&task.state, &acts) {
+            let same = others.and_then(|option| Some((option, options.get(option)?.clone())));
             options.truncate(1);
+            options.extend(same.iter().map(|(_, answer)| answer.clone()));
+            beside = same.map(|(option, _)| option);
         }
         // A script consists of the choices of an earlier execution, so it is in range.
         let chosen = self.script.get(acts.len()).copied().unwrap_or(0);
         let answer = options[chosen.min(options.len() - 1)].clone();
         let answered = Answered { state: Arc::clone(&task.state), call, answer: answer.clone() };
-        acts.push(Act { chosen, options: options.len(), answered, refused });
+        let option = if chosen == 0 { 0 } else { beside.unwrap_or(chosen) };
+        acts.push(Act { chosen, options: options.len(), option, is_failure: option > 0, answered, refused });
         answer
     }
 
-    /// Whether another branch of the same Parallel has answered otherwise than it should.
-    fn is_beside_another(&self, state: &str, acts: &[Act]) -> bool {
-        let Some((parallel, branch)) = self.branches.get(state) else { return false };
-        acts.iter().filter(|act| act.chosen > 0).any(|act| {
-            let other = self.branches.get(&*act.answered.state);
-            other.is_some_and(|(around, other)| around == parallel && other != branch)
-        })
+    /// Whether another branch of the same Parallel has answered otherwise than it should; and which answer it was, if all
+    /// earlier branches gave it.
+    fn failed_beside(&self, state: &str, acts: &[Act]) -> Option<Option<usize>> {
+        let (parallel, branch) = self.branches.get(state)?;
+        let failed: BTreeMap<usize, usize> = acts
+            .iter()
+            .filter(|act| act.is_failure)
+            .filter_map(|act| {
+                let (around, other) = self.branches.get(&*act.answered.state)?;
+                (around == parallel && other != branch).then_some((*other, act.option))
+            })
+            .collect();
+        let (_, first) = failed.first_key_value()?;
+        let is_common =
+            failed.len() == *branch && failed.iter().all(|(other, option)| other < branch && option == first);
+        Some(is_common.then_some(*first))
     }
 
     /// One error of each kind. Errors are of the same kind if they are equally transient, are both refused

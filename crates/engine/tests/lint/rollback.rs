@@ -1,16 +1,17 @@
 //! Wrong roll-backs.
 
+use engine::lint::Policy;
 use serde_json::json;
 
-use crate::saga::{Saga, policy};
+use crate::saga::{Saga, policy, policy_on_terms};
 
 const RESERVE_FAILED: &str = "PersistOrder → JoinSaga → ReserveInventory → CancelOrder → FollowDecision → RollBack → \
-                              ReverseAccounting → ReleaseInventory";
+                              ReverseAccounting → ReleaseInventory → CheckRefund → NoRefund";
 
 #[test]
 fn a_step_without_its_compensation_is_refused() {
     let saga = Saga::shipped().without("/States/RollBack/Branches/1");
-    let saga = saga.with("/States/RollBack/Assign", json!({"undone": true, "undoReceipts": {}}));
+    let saga = saga.with("/States/RollBack/Assign", json!({"undone": true, "refused": false, "undoReceipts": {}}));
     let path = "RollBack → CheckRollBack → CloseOrder → OrderCancelled";
     saga.is_refused_for(&[
         "state machine, States: no state calls reserve-inventory release",
@@ -20,9 +21,10 @@ fn a_step_without_its_compensation_is_refused() {
         &format!(
             "state \"FollowDecision\", Choices/2/Next: must not succeed without reserve-inventory release, as on the path {path}"
         ),
-        "state \"ReverseAccounting\", Catch: States.Timeout must keep the execution from succeeding, but does not on the \
-         path PersistOrder → JoinSaga → ReserveInventory → PostAccounting → ConfirmOrder → FollowDecision → RollBack → \
-         ReverseAccounting → LeaveAccounting → CheckRollBack → CloseOrder → OrderCancelled",
+        "state \"ReverseAccounting\", Catch: States.Timeout must keep the execution from succeeding, but does not on \
+         the path PersistOrder → JoinSaga → ReserveInventory → PostAccounting → CheckPayment → ConfirmOrder → \
+         FollowDecision → RollBack → ReverseAccounting → LeaveAccounting → CheckRefund → NoRefund → CheckRollBack → \
+         CloseOrder → OrderCancelled",
     ]);
 }
 
@@ -32,6 +34,7 @@ fn a_won_cancellation_cannot_bypass_the_compensations() {
     saga.is_refused_for(&[
         r#"state "JoinSaga", Choices/3/Next: must not succeed without reserve-inventory release, as on the path OrderCancelled"#,
         r#"state "JoinSaga", Choices/3/Next: must not succeed without post-accounting reverse, as on the path OrderCancelled"#,
+        r#"state "JoinSaga", Choices/3/Next: must not succeed without capture-payment refund, as on the path OrderCancelled"#,
     ]);
 }
 
@@ -48,8 +51,10 @@ fn a_roll_back_that_failed_is_no_success() {
     saga.is_refused_for(&[
         &rule("JoinSaga", 3, "reserve-inventory release"),
         &rule("JoinSaga", 3, "post-accounting reverse"),
+        &rule("JoinSaga", 3, "capture-payment refund"),
         &rule("FollowDecision", 2, "reserve-inventory release"),
         &rule("FollowDecision", 2, "post-accounting reverse"),
+        &rule("FollowDecision", 2, "capture-payment refund"),
     ]);
 }
 
@@ -71,8 +76,9 @@ fn a_compensation_that_calls_the_action_compensates_nothing() {
         "state \"ReleaseInventory\", Retry: must retry States.Timeout, Lambda.Unknown, Runtime.ExitError, \
          Runtime.Unknown, Sandbox.Timedout with States.ALL, because reserve-inventory reserve is safe to repeat",
         "state \"ReleaseInventory\", Catch: States.Timeout must lead to persist-order cancel, but does not on the path \
-         PersistOrder → JoinSaga → ReserveInventory → PostAccounting → ConfirmOrder → FollowDecision → RollBack → \
-         ReverseAccounting → ReleaseInventory → LeaveInventory → CheckRollBack → OrderUnfinished",
+         PersistOrder → JoinSaga → ReserveInventory → PostAccounting → CheckPayment → ConfirmOrder → FollowDecision → \
+         RollBack → ReverseAccounting → ReleaseInventory → LeaveInventory → CheckRefund → NoRefund → CheckRollBack → \
+         OrderUnfinished",
     ]);
 }
 
@@ -83,9 +89,11 @@ fn no_compensation_runs_before_cancelling_is_decided() {
     saga.is_refused_for(&[
         &format!("state \"ReleaseInventory\": must not run before cancelling is decided, as on the path {path}"),
         &format!("state \"ReverseAccounting\": must not run before cancelling is decided, as on the path {path}"),
+        &format!("state \"RefundPayment\": must not run before cancelling is decided, as on the path {path}"),
         &format!(
             "state \"PostAccounting\", Catch: States.Timeout must lead to persist-order cancel, but does not on the \
-             path {path} → ReverseAccounting → ReleaseInventory → CheckRollBack → CloseOrder → OrderCancelled"
+             path {path} → ReverseAccounting → ReleaseInventory → CheckRefund → NoRefund → CheckRollBack → \
+             CloseOrder → OrderCancelled"
         ),
     ]);
 }
@@ -99,6 +107,7 @@ fn a_guess_is_not_a_decision() {
     saga.is_refused_for(&[
         &format!("state \"ReleaseInventory\": must not run before cancelling is decided, as on the path {path}"),
         &format!("state \"ReverseAccounting\": must not run before cancelling is decided, as on the path {path}"),
+        &format!("state \"RefundPayment\": must not run before cancelling is decided, as on the path {path}"),
     ]);
 }
 
@@ -109,14 +118,15 @@ fn what_was_undone_is_never_confirmed() {
         "must lead to a cancelled end once it ran, but does not on the path RollBack → CheckRollBack → OrderConfirmed";
     let ignored = |leave: &str| {
         format!(
-            "States.Timeout must keep the execution from succeeding, but does not on the path PersistOrder → JoinSaga → \
-             ReserveInventory → PostAccounting → ConfirmOrder → FollowDecision → RollBack → {leave} → \
-             CheckRollBack → OrderConfirmed"
+            "States.Timeout must keep the execution from succeeding, but does not on the path PersistOrder → \
+             JoinSaga → ReserveInventory → PostAccounting → CheckPayment → ConfirmOrder → FollowDecision → RollBack → \
+             {leave} → CheckRefund → NoRefund → CheckRollBack → OrderConfirmed"
         )
     };
     saga.is_refused_for(&[
         &format!("state \"ReleaseInventory\": {undone}"),
         &format!("state \"ReverseAccounting\": {undone}"),
+        &format!("state \"RefundPayment\": {undone}"),
         &format!(
             "state \"ReleaseInventory\", Catch: {}",
             ignored("ReverseAccounting → ReleaseInventory → LeaveInventory")
@@ -134,9 +144,10 @@ fn an_ignored_failure_of_a_compensation_is_refused() {
     let undone = json!("{% $exists($states.result[0].receipt) %}");
     let saga = Saga::shipped().with("/States/RollBack/Assign/undone", undone);
     saga.is_refused_for(&[
-        "state \"ReleaseInventory\", Catch: States.Timeout must keep the execution from succeeding, but does not on the \
-         path PersistOrder → JoinSaga → ReserveInventory → PostAccounting → ConfirmOrder → FollowDecision → RollBack → \
-         ReverseAccounting → ReleaseInventory → LeaveInventory → CheckRollBack → CloseOrder → OrderCancelled",
+        "state \"ReleaseInventory\", Catch: States.Timeout must keep the execution from succeeding, but does not on \
+         the path PersistOrder → JoinSaga → ReserveInventory → PostAccounting → CheckPayment → ConfirmOrder → \
+         FollowDecision → RollBack → ReverseAccounting → ReleaseInventory → LeaveInventory → CheckRefund → NoRefund → \
+         CheckRollBack → CloseOrder → OrderCancelled",
     ]);
 }
 
@@ -204,6 +215,7 @@ fn a_renamed_status_is_found_by_the_policy() {
         &[
             &format!("state \"ReleaseInventory\": must not run before cancelling is decided, as on the path {path}"),
             &format!("state \"ReverseAccounting\": must not run before cancelling is decided, as on the path {path}"),
+            &format!("state \"RefundPayment\": must not run before cancelling is decided, as on the path {path}"),
         ],
     );
 }
@@ -217,14 +229,110 @@ fn an_order_that_is_handed_over_is_never_compensated() {
             "state {state:?}: must not run before cancelling is decided, as on the path PersistOrder → JoinSaga → RollBack"
         )
     };
-    saga.is_refused_for(&[&rule("ReleaseInventory"), &rule("ReverseAccounting")]);
+    saga.is_refused_for(&[&rule("ReleaseInventory"), &rule("ReverseAccounting"), &rule("RefundPayment")]);
+}
+
+/// Neither what catches everything in it, nor what looks at its branches, nor the completion after it.
+#[test]
+fn nothing_that_fails_in_a_hand_over_leads_to_a_cancellation() {
+    let caught = |state: &str| {
+        let saga = Saga::shipped().with(&format!("/States/{state}/Catch/0/Next"), json!("CancelOrder"));
+        saga.with(&format!("/States/{state}/Catch/0/Assign"), json!({"failure": "{% $states.errorOutput %}"}))
+    };
+    let unused = Saga::shipped().with("/States/CheckHandOver/Default", json!("CancelOrder"));
+    let unused = unused.with("/States/CheckHandOver/Assign", json!({"failure": {}}));
+    for (saga, path) in [
+        (caught("HandOver"), "HandOver"),
+        (unused, "HandOver → CheckHandOver"),
+        (caught("CompleteOrder"), "HandOver → CheckHandOver → CompleteOrder"),
+    ] {
+        saga.is_refused_for(&[&format!(
+            "state \"CancelOrder\", Next: must not form a loop: FollowDecision → {path} → CancelOrder → FollowDecision"
+        )]);
+    }
+}
+
+/// Asserts that it is refused because a roll-back can end without this compensation, and for nothing else. The graph
+/// shows it, without a rehearsal.
+#[track_caller]
+fn is_incomplete(saga: &Saga, mut policy: Policy, compensation: &str) {
+    policy.rehearsal.inputs.clear();
+    let found = [("JoinSaga", 3), ("FollowDecision", 2)].map(|(state, choice)| {
+        format!(
+            "state {state:?}, Choices/{choice}/Next: must not succeed without {compensation}, \
+             as on the path RollBack → CheckRollBack → CloseOrder → OrderCancelled"
+        )
+    });
+    saga.is_refused_under(&policy, &found.each_ref().map(String::as_str));
+}
+
+const CHECK_REFUND: &str = "/States/RollBack/Branches/2/States/CheckRefund";
+
+/// The same definition passes if the policy says for whom the step is.
+#[test]
+fn a_step_for_everyone_is_not_passed_by() {
+    let mut policy = policy();
+    policy.steps[2].only_if = None;
+    is_incomplete(&Saga::shipped(), policy, "capture-payment refund");
 }
 
 #[test]
-fn nothing_that_fails_in_a_hand_over_leads_to_a_cancellation() {
-    let saga = Saga::shipped().with("/States/ConsumeInventory/Catch/0/Next", json!("CancelOrder"));
-    let saga = saga.with("/States/ConsumeInventory/Catch/0/Assign", json!({"failure": "{% $states.errorOutput %}"}));
-    saga.is_refused_for(&[
-        r#"state "CancelOrder", Next: must not form a loop: FollowDecision → ConsumeInventory → CancelOrder → FollowDecision"#,
-    ]);
+fn a_step_is_passed_by_on_no_condition_but_its_own() {
+    for condition in [
+        "{% $order.payment_terms = 'INVOICE' %}",
+        "{% $order.payment_terms != 'AUTHORIZED' %}",
+        "{% $order.payment_terms = 'AUTHORIZED' and $status = 'CONFIRMED' %}",
+        "{% false %}",
+    ] {
+        let saga = Saga::shipped().with(&format!("{CHECK_REFUND}/Choices/0/Condition"), json!(condition));
+        is_incomplete(&saga, policy(), "capture-payment refund");
+    }
+    let mut policy = policy();
+    policy.steps[2].only_if = Some("$order.payment_terms = 'INVOICE'".to_owned());
+    is_incomplete(&Saga::shipped(), policy, "capture-payment refund");
+}
+
+/// An earlier rule may choose for an order that needs the step, so it has to be the only one.
+#[test]
+fn a_step_is_passed_by_only_by_the_default_of_its_only_rule() {
+    let rule = |condition: &str, next: &str| json!({"Condition": condition, "Next": next});
+    let needed = "{% $order.payment_terms = 'AUTHORIZED' %}";
+    let swapped = Saga::shipped()
+        .with(&format!("{CHECK_REFUND}/Choices"), json!([rule(needed, "NoRefund")]))
+        .with(&format!("{CHECK_REFUND}/Default"), json!("RefundPayment"));
+    is_incomplete(&swapped, policy(), "capture-payment refund");
+    let other = rule("{% $order.store_id = 'main' %}", "NoRefund");
+    for rules in [json!([other, rule(needed, "RefundPayment")]), json!([rule(needed, "RefundPayment"), other])] {
+        let saga = Saga::shipped().with(&format!("{CHECK_REFUND}/Choices"), rules);
+        is_incomplete(&saga, policy(), "capture-payment refund");
+    }
+}
+
+#[test]
+fn the_condition_of_a_step_passes_no_other_step_by() {
+    const BRANCH: &str = "/States/RollBack/Branches/1";
+    let needed = json!({"Condition": "{% $order.payment_terms = 'AUTHORIZED' %}", "Next": "ReleaseInventory"});
+    let no_release = json!({"Type": "Pass", "Output": {"notNeeded": "reserve-inventory"}, "End": true});
+    let saga = Saga::shipped()
+        .with(
+            &format!("{BRANCH}/States/CheckRelease"),
+            json!({"Type": "Choice", "Choices": [needed], "Default": "NoRelease"}),
+        )
+        .with(&format!("{BRANCH}/States/NoRelease"), no_release)
+        .with(&format!("{BRANCH}/StartAt"), json!("CheckRelease"));
+    is_incomplete(&saga, policy(), "reserve-inventory release");
+}
+
+/// A failed compensation is not one that is not needed. Only orders that need it show that.
+#[test]
+fn a_failure_of_a_conditional_compensation_is_not_ignored() {
+    let pointer = "/States/RollBack/Branches/2/States/RefundPayment/Catch/1/Output";
+    let saga = Saga::shipped().with(pointer, json!({"notNeeded": "capture-payment"}));
+    saga.is_refused_under(
+        &policy_on_terms("AUTHORIZED"),
+        &["state \"RefundPayment\", Catch: States.Timeout must keep the execution from succeeding, but does not on the \
+           path PersistOrder → JoinSaga → ReserveInventory → PostAccounting → CheckPayment → CapturePayment → \
+           ConfirmOrder → FollowDecision → RollBack → ReverseAccounting → ReleaseInventory → CheckRefund → \
+           RefundPayment → LeavePayment → CheckRollBack → CloseOrder → OrderCancelled"],
+    );
 }

@@ -1,6 +1,7 @@
 //! The order saga's definition, a policy for these tests, and edits that break rules.
 
 use std::collections::BTreeSet;
+use std::sync::Arc;
 use std::time::Duration;
 
 use engine::lint::{self, Call, Function, Policy, Recovery, Rehearsal, Report, Step, Won};
@@ -20,6 +21,7 @@ impl Saga {
                 "PersistOrderFunctionArn" => "persist-order",
                 "ReserveInventoryFunctionArn" => "reserve-inventory",
                 "PostAccountingFunctionArn" => "post-accounting",
+                "CapturePaymentFunctionArn" => "capture-payment",
                 _ => return None,
             };
             Some(format!("arn:aws:lambda:us-east-1:000000000000:function:{name}"))
@@ -102,7 +104,13 @@ fn step_function(name: &str, refusals: &[&str]) -> Function {
     function(name, &[refusals, &STEP_ERRORS].concat())
 }
 
+/// The policy, with orders that need every step but the conditional one.
 pub fn policy() -> Policy {
+    policy_on_terms("PREPAID")
+}
+
+/// The policy, with orders on these payment terms. `AUTHORIZED` ones need every step.
+pub fn policy_on_terms(payment_terms: &'static str) -> Policy {
     Policy {
         functions: vec![
             function("persist-order", &["IdempotencyConflict"]),
@@ -111,6 +119,10 @@ pub fn policy() -> Policy {
                 "post-accounting",
                 &["AccountOnHold", "CreditLimitExceeded", "CurrencyMismatch", "UnknownAccount"],
             ),
+            step_function(
+                "capture-payment",
+                &["PaymentDeclined", "PaymentMismatch", "PaymentNotAuthorized", "UndoRefused"],
+            ),
         ],
         transient: names(&["Unavailable"]),
         refused: names(&["IdempotencyConflict", "InvalidOrder"]),
@@ -118,35 +130,48 @@ pub fn policy() -> Policy {
             Step {
                 action: Call::new("reserve-inventory", "reserve"),
                 compensation: Call::new("reserve-inventory", "release"),
+                only_if: None,
             },
             Step {
                 action: Call::new("post-accounting", "post"),
                 compensation: Call::new("post-accounting", "reverse"),
+                only_if: None,
+            },
+            Step {
+                action: Call::new("capture-payment", "capture"),
+                compensation: Call::new("capture-payment", "refund"),
+                only_if: Some("$order.payment_terms = 'AUTHORIZED'".to_owned()),
             },
         ],
         repeatable: BTreeSet::from([
             Call::new("persist-order", "persist"),
             Call::new("reserve-inventory", "reserve"),
             Call::new("post-accounting", "post"),
+            Call::new("capture-payment", "capture"),
         ]),
         decide: Call::new("persist-order", "cancel"),
         won: Won { variable: "status".to_owned(), value: "CANCELLING".to_owned() },
         cancelled_ends: names(&["OrderCancelled"]),
         recovery: Recovery { after: Duration::from_mins(5), clock_skew: Duration::from_secs(30) },
-        max_path: Duration::from_secs(200),
+        max_path: Duration::from_mins(4),
         max_payload_bytes: 128 * 1024,
         rehearsal: Rehearsal {
             inputs: vec![json!({"order_id": "o-1", "order": {"lines": []}}), json!({"order_id": "o-1"})],
-            answers: Box::new(answers),
+            answers: Box::new(move |call, _| answers(call, payment_terms)),
             judge: Box::new(|_| Vec::new()),
         },
     }
 }
 
-fn answers(call: &Call, _payload: &Value) -> Result<Vec<Value>, String> {
+fn answers(call: &Call, terms: &str) -> Result<Vec<Arc<Value>>, String> {
     let records = |statuses: &[&str]| {
-        let record = |status| json!({"order_id": "o-1", "store_id": "main", "lines": [], "status": status});
-        Ok(statuses.iter().map(record).collect())
+        let order = json!({"order_id": "o-1", "store_id": "main", "payment_terms": terms, "lines": []});
+        let with_status = |status: &&str| {
+            let mut record = order.clone();
+            record["status"] = json!(status);
+            Arc::new(record)
+        };
+        Ok(statuses.iter().map(with_status).collect())
     };
     match (call.function.as_str(), call.action.as_str()) {
         ("persist-order", "persist") => {
@@ -156,8 +181,11 @@ fn answers(call: &Call, _payload: &Value) -> Result<Vec<Value>, String> {
         ("persist-order", "cancel") => records(&["CANCELLING", "CONFIRMED", "CANCELLED", "FULFILLING", "FULFILLED"]),
         ("persist-order", "close") => records(&["CANCELLED"]),
         ("persist-order", "complete") => records(&["FULFILLED"]),
-        ("reserve-inventory", "reserve" | "release" | "consume") | ("post-accounting", "post" | "reverse") => {
-            Ok(vec![json!({"at_ms": 1, "effect": "APPLIED"})])
+        ("persist-order", "park") => records(&["CANCELLING", "FULFILLING"]),
+        ("reserve-inventory", "reserve" | "release" | "consume")
+        | ("post-accounting", "post" | "reverse")
+        | ("capture-payment", "capture" | "refund" | "collect") => {
+            Ok(vec![Arc::new(json!({"at_ms": 1, "effect": "APPLIED"}))])
         }
         _ => Err(format!("there is no action {:?}", call.action)),
     }

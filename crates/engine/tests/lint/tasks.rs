@@ -35,7 +35,7 @@ fn a_function_has_to_be_one_of_the_projects() {
     saga.is_refused_for(&[
         "state machine, States: no state calls post-accounting post",
         r#"state "PostAccounting", Arguments: the function rejects the payload: it is not one of the project's functions"#,
-        r#"state "PostAccounting", Arguments/FunctionName: must name one of the functions persist-order, reserve-inventory, post-accounting"#,
+        r#"state "PostAccounting", Arguments/FunctionName: must name one of the functions persist-order, reserve-inventory, post-accounting, capture-payment"#,
         // Nobody knows whether it is safe to repeat.
         r#"state "PostAccounting", Retry/2/ErrorEquals/0: must not retry States.ALL, which is not transient"#,
     ]);
@@ -135,10 +135,11 @@ fn the_retrier_of_refusals_comes_before_the_wildcard() {
 
 #[test]
 fn a_call_that_is_safe_to_repeat_is_retried_once_after_an_unknown_failure() {
-    const CALLS: [(&str, &str); 3] = [
+    const CALLS: [(&str, &str); 4] = [
         ("PersistOrder", "persist-order persist"),
         ("ReserveInventory", "reserve-inventory reserve"),
         ("PostAccounting", "post-accounting post"),
+        ("CapturePayment", "capture-payment capture"),
     ];
     for (state, call) in CALLS {
         let saga = Saga::shipped().without(&format!("/States/{state}/Retry/2"));
@@ -226,9 +227,9 @@ fn a_task_and_a_parallel_catch_everything() {
     saga.is_refused_for(&[
         r#"state "ConfirmOrder", Catch: must catch IdempotencyConflict, InvalidOrder, InvalidOutput, which the function can return"#,
         r#"state "ConfirmOrder", Catch: the last catcher must catch States.ALL and nothing else"#,
-        r#"state "ConfirmOrder", Catch: ends the execution with States.Timeout on the path PersistOrder → JoinSaga → ReserveInventory → PostAccounting → ConfirmOrder"#,
-        r#"state "ConfirmOrder", Catch: ends the execution with Lambda.ClientExecutionTimeoutException on the path PersistOrder → JoinSaga → ReserveInventory → PostAccounting → ConfirmOrder"#,
-        r#"state "ConfirmOrder", Catch: ends the execution with IdempotencyConflict on the path PersistOrder → JoinSaga → ReserveInventory → PostAccounting → ConfirmOrder"#,
+        r#"state "ConfirmOrder", Catch: ends the execution with States.Timeout on the path PersistOrder → JoinSaga → ReserveInventory → PostAccounting → CheckPayment → ConfirmOrder"#,
+        r#"state "ConfirmOrder", Catch: ends the execution with Lambda.ClientExecutionTimeoutException on the path PersistOrder → JoinSaga → ReserveInventory → PostAccounting → CheckPayment → ConfirmOrder"#,
+        r#"state "ConfirmOrder", Catch: ends the execution with IdempotencyConflict on the path PersistOrder → JoinSaga → ReserveInventory → PostAccounting → CheckPayment → ConfirmOrder"#,
     ]);
     let saga = Saga::shipped().without("/States/RollBack/Catch");
     saga.is_refused_for(&[r#"state "RollBack", Catch: the last catcher must catch States.ALL and nothing else"#]);
@@ -242,7 +243,7 @@ fn an_error_name_has_to_be_one_that_the_function_returns() {
     saga.is_refused_for(&[
         r#"state "PostAccounting", Catch/0/ErrorEquals/0: OutOfStock is neither an AWS error nor one that post-accounting can return"#,
         r#"state "PostAccounting", Catch/0/ErrorEquals/1: CreditLimitExceded is neither an AWS error nor one that post-accounting can return"#,
-        r#"state "PostAccounting", Catch: Lambda.ClientExecutionTimeoutException is transient and must leave the saga open, but cancels it on the path PersistOrder → JoinSaga → ReserveInventory → PostAccounting → CancelOrder → FollowDecision → RollBack → ReverseAccounting → ReleaseInventory → CheckRollBack → CloseOrder → OrderCancelled"#,
+        r#"state "PostAccounting", Catch: Lambda.ClientExecutionTimeoutException is transient and must leave the saga open, but cancels it on the path PersistOrder → JoinSaga → ReserveInventory → PostAccounting → CancelOrder → FollowDecision → RollBack → ReverseAccounting → ReleaseInventory → CheckRefund → NoRefund → CheckRollBack → CloseOrder → OrderCancelled"#,
     ]);
 }
 
@@ -250,7 +251,8 @@ fn an_error_name_has_to_be_one_that_the_function_returns() {
 fn an_error_that_cannot_be_caught_is_not_named() {
     let saga = Saga::shipped().with("/States/ReserveInventory/Catch/0/ErrorEquals/1", json!("States.Runtime"));
     let path = "PersistOrder → JoinSaga → ReserveInventory → CancelOrder → FollowDecision → RollBack → \
-                ReverseAccounting → ReleaseInventory → CheckRollBack → CloseOrder → OrderCancelled";
+                ReverseAccounting → ReleaseInventory → CheckRefund → NoRefund → CheckRollBack → CloseOrder → \
+                OrderCancelled";
     saga.is_refused_for(&[
         r#"state "ReserveInventory", Catch/0/ErrorEquals/1: States.Runtime always ends the execution: it is never retried or caught"#,
         &format!(

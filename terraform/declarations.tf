@@ -31,6 +31,8 @@ locals {
         }
         queues   = try(declared.uses.queues, {})
         workflow = try(declared.uses.workflow, [])
+        secrets  = try(declared.uses.secrets, [])
+        settings = try(declared.uses.settings, [])
       }
       routes = {
         for route, options in try(declared.routes, {}) : route => {
@@ -89,6 +91,14 @@ locals {
     ]) : claim.what => claim.path...
   }
 
+  # What the functions may refer to, and where it would have to be.
+  referable = {
+    table   = { names = keys(local.table_names), missing = "no table.json declares" }
+    queue   = { names = keys(local.queue_names), missing = "no function.json declares" }
+    secret  = { names = keys(local.secret_arns), missing = "locals.tf does not define" }
+    setting = { names = keys(local.settings), missing = "locals.tf does not define" }
+  }
+
   # Everything that the functions refer to, and whether it is declared.
   references = flatten([
     for name, declared in local.declarations : [
@@ -96,12 +106,14 @@ locals {
         [for table in keys(declared.uses.tables) : { field = "uses.tables", kind = "table", name = table }],
         [for table in declared.fence_tables : { field = "step.fence.table", kind = "table", name = table }],
         [for queue in keys(declared.uses.queues) : { field = "uses.queues", kind = "queue", name = queue }],
+        [for secret in declared.uses.secrets : { field = "uses.secrets", kind = "secret", name = secret }],
+        [for setting in declared.uses.settings : { field = "uses.settings", kind = "setting", name = setting }],
         [for queue in keys(declared.receives) : { field = "receives", kind = "queue", name = queue }],
         [for schedule in declared.schedules : { field = "schedule.failures", kind = "queue", name = schedule.failures } if schedule.failures != null],
         [for queue, options in declared.queues : { field = "queues.${queue}.redrive.to", kind = "queue", name = options.dead_letter } if options.dead_letter != null],
         ) : merge(reference, {
           function = name
-          declared = contains(keys(reference.kind == "table" ? local.table_names : local.queue_names), reference.name)
+          declared = contains(local.referable[reference.kind].names, reference.name)
       })
     ]
   ])
@@ -147,7 +159,7 @@ locals {
     ]),
     [
       for reference in local.references :
-      "functions/${reference.function}/function.json: ${reference.field} names the ${reference.kind} ${reference.name}, which no ${reference.kind == "table" ? "table.json" : "function.json"} declares."
+      "functions/${reference.function}/function.json: ${reference.field} names the ${reference.kind} ${reference.name}, which ${local.referable[reference.kind].missing}."
       if !reference.declared
     ],
     flatten([

@@ -31,6 +31,13 @@ locals {
         { actions = [for operation in operations : "states:${operation}"], resource = local.state_machine_arn }
         if length(operations) > 0
       ],
+      [
+        # The ARN of one secret; see secrets in locals.tf. An asterisk would also match longer names.
+        # https://docs.aws.amazon.com/secretsmanager/latest/userguide/auth-and-access_examples.html#auth-and-access_examples_wildcard
+        for secret in declared.uses.secrets :
+        { actions = ["secretsmanager:GetSecretValue"], resource = local.secrets[secret].resource }
+        if contains(keys(local.secrets), secret)
+      ],
     )
   }
 
@@ -89,6 +96,21 @@ locals {
         } if operation == "StartSyncExecution"
       ],
     )
+  }
+
+  # How each function's role uses the keys of its secrets: Secrets Manager decrypts a secret on its reader's behalf, in
+  # the context of the secret's ARN. AWS's own key for Secrets Manager needs no permission.
+  # https://docs.aws.amazon.com/secretsmanager/latest/userguide/security-encryption.html
+  function_secret_key_uses = {
+    for name, declared in local.declarations : name => [
+      for secret in declared.uses.secrets : {
+        key_arn = local.secrets[secret].key_arn
+        condition = {
+          StringEquals = { "kms:ViaService" = "secretsmanager.${var.region}.amazonaws.com" }
+          ArnLike      = { "kms:EncryptionContext:SecretARN" = local.secrets[secret].resource }
+        }
+      } if try(local.secrets[secret].key_arn, null) != null
+    ]
   }
 
   # Step Functions calls KMS with the state machine's role itself: kms:ViaService would refuse that.
@@ -210,6 +232,9 @@ resource "aws_iam_role_policy" "function_runtime" {
           for use in local.function_key_uses[each.key] : { Effect = "Allow", Action = use.actions, Resource = key_arn, Condition = use.condition }
         ]
       ]),
+      [
+        for use in local.function_secret_key_uses[each.key] : { Effect = "Allow", Action = ["kms:Decrypt"], Resource = use.key_arn, Condition = use.condition }
+      ],
     )
   })
 

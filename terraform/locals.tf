@@ -50,6 +50,29 @@ locals {
     }
   ]...)
 
+  # --- Settings and secrets ---------------------------------------------------------------------
+
+  # What a function may name in `uses.settings`. A setting that is null is not configured, and no function gets it.
+  settings = {
+    payment_capture = var.payment_secret_arn == null ? null : var.payment_capture
+  }
+
+  # What a function may name in `uses.secrets`, and which secret that is; null if it is not configured. A person creates
+  # it: if Terraform created or read it, its value would be in Terraform's state.
+  secret_arns = { payment_gateway = var.payment_secret_arn }
+  secret_keys = { payment_gateway = var.payment_secret_key_arn }
+
+  # The configured secrets. `resource` is the ARN for policies: a partial ARN lacks the hyphen and the six random
+  # characters that Secrets Manager appends to the name. Secrets Manager also takes an ARN that ends like this for
+  # a complete one. https://docs.aws.amazon.com/secretsmanager/latest/userguide/troubleshoot.html#ARN_secretnamehyphen
+  secrets = {
+    for name, arn in local.secret_arns : name => {
+      arn      = arn
+      resource = can(regex("-[A-Za-z0-9]{6}$", arn)) ? arn : "${arn}-??????"
+      key_arn  = local.secret_keys[name]
+    } if arn != null
+  }
+
   # --- Functions --------------------------------------------------------------------------------
 
   zip_dir = coalesce(var.function_zip_dir, "${path.module}/../target/lambda")
@@ -73,6 +96,8 @@ locals {
         { for table in keys(declared.uses.tables) : "${upper(replace(table, "-", "_"))}_TABLE" => lookup(local.table_names, table, null) },
         { for queue in keys(declared.uses.queues) : "${upper(replace(queue, "-", "_"))}_QUEUE_URL" => lookup(local.queue_urls, queue, null) },
         length(declared.uses.workflow) > 0 ? { STATE_MACHINE_ARN = local.workflow_arn } : {},
+        { for setting in declared.uses.settings : upper(replace(setting, "-", "_")) => local.settings[setting] if lookup(local.settings, setting, null) != null },
+        { for secret in declared.uses.secrets : "${upper(replace(secret, "-", "_"))}_SECRET_ARN" => local.secrets[secret].arn if contains(keys(local.secrets), secret) },
       )
     }
   }

@@ -51,6 +51,12 @@ locals {
   api_dimensions           = { ApiName = aws_api_gateway_rest_api.this.name, Stage = local.stage }
   recovery_dimensions      = { FunctionName = lookup(local.function_names, "recover-orders", "") }
 
+  # The step that captures payments, if there is a payment provider.
+  payment_steps = [
+    for function, declared in local.declarations : function
+    if declared.kind == "step" && contains(declared.uses.secrets, "payment_gateway") && contains(keys(local.secrets), "payment_gateway")
+  ]
+
   # Each description says what the alarm means and what to do. An alarm rings when `datapoints` of the last `periods`,
   # each of `seconds`, are beyond the threshold. It watches one metric, or the `expression` over several.
   alarms = merge(
@@ -122,6 +128,39 @@ locals {
         seconds     = 60, periods = 5, datapoints = 3, missing = "notBreaching"
       }
     },
+    merge([
+      # Whatever payment_capture is: an order keeps the setting that it was placed with, so a payment may still be
+      # captured at the hand-over after the setting has changed.
+      for function in local.payment_steps : {
+        "${function}-refused" = {
+          description = "A payment could not be captured when its order was handed over: the card was declined, or the authorisation lapsed or was cancelled. Nobody has paid, and the order is parked. Keep the goods if they are still there. If the authorisation is lost, put another payment of the customer in its place: PUT /orders/{orderId}/payment. Then retry the order: invoke recover-orders with the action take_up."
+          namespace   = "OrderSaga", metric = "PaymentRefused", dimensions = { FunctionName = local.function_names[function] }
+          statistic   = "Sum", comparison = "GreaterThanThreshold", threshold = 0
+          seconds     = 300, periods = 1, datapoints = 1, missing = "notBreaching"
+          event       = true
+        }
+        "${function}-undo-refused" = {
+          description = "The payment provider refuses to refund or release the payment of a cancelled order. The customer does not have the money back, and the order is parked. Give it back in the provider's dashboard, then retry the order: invoke recover-orders with the action take_up."
+          namespace   = "OrderSaga", metric = "PaymentUndoRefused", dimensions = { FunctionName = local.function_names[function] }
+          statistic   = "Sum", comparison = "GreaterThanThreshold", threshold = 0
+          seconds     = 300, periods = 1, datapoints = 1, missing = "notBreaching"
+          event       = true
+        }
+        # Over an hour, because a single cancelled order is nothing unusual.
+        "${function}-returns" = {
+          description = "More than ${var.payment_returns_per_hour} payments were refunded or released within an hour (payment_returns_per_hour): either many customers cancel, or orders fail after their payment. Look at the reasons of the cancelled orders, and at the alarm orders-given-up."
+          namespace   = "OrderSaga", metric = "PaymentsReturned", dimensions = { FunctionName = local.function_names[function] }
+          statistic   = "Sum", comparison = "GreaterThanThreshold", threshold = var.payment_returns_per_hour
+          seconds     = 3600, periods = 1, datapoints = 1, missing = "notBreaching"
+        }
+        payments-lapsing = {
+          description = "A payment that is to be captured at the hand-over lapses within a day. Hand the order over or cancel it before that: afterwards, nobody pays for it, unless an operator puts another payment in its place. The index lapsing_by_time of the table payments has these orders."
+          namespace   = "OrderSaga", metric = "PaymentsLapsing", dimensions = local.recovery_dimensions
+          statistic   = "Maximum", comparison = "GreaterThanThreshold", threshold = 0
+          seconds     = 300, periods = 1, datapoints = 1, missing = "notBreaching"
+        }
+      }
+    ]...),
     {
       # By API, for the whole account: a refused start belongs to no state machine. ExecutionThrottled counts throttled
       # state transitions, which Express workflows do not have.
@@ -337,8 +376,8 @@ resource "aws_cloudwatch_log_metric_filter" "refused" {
 
 locals {
   # From top to bottom, the questions of somebody on call: are orders coming in, what becomes of them, how long does it
-  # take, is a limit reached, and does recovery keep up?
-  dashboard_rows = [
+  # take, is a limit reached, does recovery keep up, and do payments succeed?
+  dashboard_rows = concat([
     {
       title = "Orders"
       widgets = [
@@ -398,7 +437,16 @@ locals {
         { title = "Oldest queued order, in s", stat = "Maximum", metrics = [for queue in keys(local.receivers) : ["AWS/SQS", "ApproximateAgeOfOldestMessage", "QueueName", lookup(local.queue_names, queue, "")]] },
       ]
     },
-  ]
+    ], [
+    for function in local.payment_steps : {
+      title = "Payments"
+      widgets = [
+        { title = "Refused at the hand-over, and refunds that are refused", stat = "Sum", metrics = [for metric in ["PaymentRefused", "PaymentUndoRefused"] : ["OrderSaga", metric, "FunctionName", local.function_names[function]]] },
+        { title = "Refunded or released", stat = "Sum", metrics = [["OrderSaga", "PaymentsReturned", "FunctionName", local.function_names[function]]] },
+        { title = "Payments that lapse within a day", stat = "Maximum", metrics = [["OrderSaga", "PaymentsLapsing", "FunctionName", local.recovery_dimensions.FunctionName]] },
+      ]
+    }
+  ])
 }
 
 resource "aws_cloudwatch_dashboard" "this" {

@@ -250,9 +250,9 @@ variable "log_level" {
   default     = "INFO"
 
   validation {
-    # Recovery's metrics are log lines of level INFO. At WARN their alarms would see nothing.
+    # The functions' own metrics are log lines of level INFO. At WARN their alarms would see nothing.
     condition     = contains(["DEBUG", "INFO"], var.log_level)
-    error_message = "Must be DEBUG or INFO: recovery's metrics are log lines of level INFO."
+    error_message = "Must be DEBUG or INFO: the functions' own metrics are log lines of level INFO."
   }
 }
 
@@ -301,6 +301,56 @@ variable "overflow_maximum_concurrency" {
   validation {
     condition     = var.overflow_maximum_concurrency >= 2 && var.overflow_maximum_concurrency <= 1000
     error_message = "Must be from 2 to 1000, as AWS requires."
+  }
+}
+
+variable "payment_capture" {
+  description = "When an authorised payment is captured: at `confirmation`, before the order is confirmed, or at `fulfilment`, when the goods are handed over. An order keeps the setting that it was placed with. It has no effect without payment_secret_arn."
+  type        = string
+  default     = "confirmation"
+
+  validation {
+    condition     = contains(["confirmation", "fulfilment"], var.payment_capture)
+    error_message = "Must be confirmation or fulfilment."
+  }
+}
+
+variable "payment_returns_per_hour" {
+  description = "How many payments may be refunded or released in an hour before an alarm rings. Customers cancel some orders, so it should be above what is usual in your shop. It has no effect without payment_secret_arn."
+  type        = number
+  default     = 20
+
+  validation {
+    condition     = var.payment_returns_per_hour >= 1
+    error_message = "Must be at least 1."
+  }
+}
+
+variable "payment_secret_arn" {
+  description = "The ARN of the Secrets Manager secret that holds the payment provider's API key as its text; null for no payment provider. Create the secret yourself, in this region: Terraform only knows its ARN, so the key is never in Terraform's state. The ARN may lack the random suffix, but only if the secret's name does not end in a hyphen and six letters or digits."
+  type        = string
+  default     = null
+
+  validation {
+    # Wildcards are no characters of a name, so the functions' policies name one secret.
+    condition     = var.payment_secret_arn == null || can(regex("^arn:${local.partition}:secretsmanager:${var.region}:[0-9]{12}:secret:[A-Za-z0-9/_+=.@-]+$", var.payment_secret_arn))
+    error_message = "Must be the ARN of a Secrets Manager secret in this stack's region, such as arn:${local.partition}:secretsmanager:${var.region}:123456789012:secret:payment-gateway-a1b2c3. The key itself must not be here."
+  }
+}
+
+variable "payment_secret_key_arn" {
+  description = "The ARN of the KMS key that encrypts the secret of payment_secret_arn, if it is a customer managed one; null for AWS's own key for Secrets Manager. The key's policy must leave the permission to the account's IAM policies."
+  type        = string
+  default     = null
+
+  validation {
+    # An IAM policy that names an alias allows nothing. https://docs.aws.amazon.com/kms/latest/developerguide/cmks-in-iam-policies.html
+    condition     = var.payment_secret_key_arn == null || can(regex("^arn:${local.partition}:kms:${var.region}:[0-9]{12}:key/[A-Za-z0-9-]+$", var.payment_secret_key_arn))
+    error_message = "Must be the ARN of a KMS key in this stack's region, such as arn:${local.partition}:kms:${var.region}:123456789012:key/1234abcd-12ab-34cd-56ef-1234567890ab. An alias is not enough."
+  }
+  validation {
+    condition     = var.payment_secret_key_arn == null || var.payment_secret_arn != null
+    error_message = "payment_secret_key_arn requires payment_secret_arn."
   }
 }
 

@@ -19,3 +19,10 @@ api_clients = {
 }
 client_requests_per_second = 200
 client_burst_requests      = 400
+
+# Cards are charged when the goods are handed over. Create the secret first, as the README says, or leave out these lines:
+# without them, orders with an authorised payment are rejected. The second line is for a secret that is encrypted with a
+# key of your own.
+payment_secret_arn     = "arn:aws:secretsmanager:us-east-1:123456789012:secret:order-saga/payment-gateway-a1b2c3"
+payment_secret_key_arn = "arn:aws:kms:us-east-1:123456789012:key/1234abcd-12ab-34cd-56ef-1234567890ab"
+payment_capture        = "fulfilment"

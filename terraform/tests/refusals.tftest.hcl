@@ -164,3 +164,76 @@ run "the_clients_fit_in_a_function_s_environment" {
   }
   expect_failures = [var.api_clients]
 }
+
+run "a_payment_is_captured_at_one_of_two_moments" {
+  command = plan
+  variables {
+    payment_capture = "shipment"
+  }
+  expect_failures = [var.payment_capture]
+}
+
+run "the_payment_provider_s_key_itself_is_no_variable" {
+  command = plan
+  variables {
+    payment_secret_arn = "the-key-itself"
+  }
+  expect_failures = [var.payment_secret_arn]
+}
+
+run "a_secret_s_name_is_no_arn" {
+  command = plan
+  variables {
+    payment_secret_arn = "order-saga/payment-gateway"
+  }
+  expect_failures = [var.payment_secret_arn]
+}
+
+run "one_secret_and_not_several" {
+  command = plan
+  variables {
+    payment_secret_arn = "arn:aws:secretsmanager:us-east-1:123456789012:secret:order-saga/*"
+  }
+  expect_failures = [var.payment_secret_arn]
+}
+
+run "a_secret_is_in_the_region_of_its_readers" {
+  command = plan
+  variables {
+    payment_secret_arn = "arn:aws:secretsmanager:eu-west-1:123456789012:secret:payment-gateway-a1b2c3"
+  }
+  expect_failures = [var.payment_secret_arn]
+}
+
+run "a_parameter_is_no_secret" {
+  command = plan
+  variables {
+    payment_secret_arn = "arn:aws:ssm:us-east-1:123456789012:parameter/payment-gateway"
+  }
+  expect_failures = [var.payment_secret_arn]
+}
+
+run "an_alias_of_a_key_allows_nothing" {
+  command = plan
+  variables {
+    payment_secret_arn     = "arn:aws:secretsmanager:us-east-1:123456789012:secret:payment-gateway-a1b2c3"
+    payment_secret_key_arn = "arn:aws:kms:us-east-1:123456789012:alias/payments"
+  }
+  expect_failures = [var.payment_secret_key_arn]
+}
+
+run "a_secret_s_key_needs_a_secret" {
+  command = plan
+  variables {
+    payment_secret_key_arn = "arn:aws:kms:us-east-1:123456789012:key/1234abcd-12ab-34cd-56ef-1234567890ab"
+  }
+  expect_failures = [var.payment_secret_key_arn]
+}
+
+run "returned_payments_can_be_counted" {
+  command = plan
+  variables {
+    payment_returns_per_hour = 0
+  }
+  expect_failures = [var.payment_returns_per_hour]
+}

@@ -128,7 +128,7 @@ run "safe_by_default" {
     error_message = "Every table has to have the indexes that its table.json declares, with keys alone."
   }
   assert {
-    condition     = alltrue([for table in ["inventory", "journal"] : aws_dynamodb_table.this[table].ttl[0].enabled && aws_dynamodb_table.this[table].ttl[0].attribute_name == "expires_at"])
+    condition     = alltrue([for table in ["inventory", "journal", "payments"] : aws_dynamodb_table.this[table].ttl[0].enabled && aws_dynamodb_table.this[table].ttl[0].attribute_name == "expires_at"])
     error_message = "Fences of closed orders have to expire."
   }
   assert {
@@ -423,5 +423,20 @@ run "safe_by_default" {
   assert {
     condition     = length(aws_wafv2_web_acl.this) + length(aws_kms_key.this) + length(aws_budgets_budget.this) + length(aws_api_gateway_domain_name.this) == 0
     error_message = "Whatever costs extra has to be off by default."
+  }
+  assert {
+    condition = !anytrue([
+      for policy in concat(values(aws_iam_role_policy.function_calls), values(aws_iam_role_policy.function_runtime), [aws_iam_role_policy.scheduler, aws_iam_role_policy.state_machine]) :
+      strcontains(policy.policy, "secretsmanager")
+    ])
+    error_message = "Without a payment provider, nobody may read a secret."
+  }
+  assert {
+    condition     = alltrue([for function in aws_lambda_function.this : try(function.environment[0].variables.PAYMENT_CAPTURE, "") == "" && !contains(keys(function.environment[0].variables), "PAYMENT_GATEWAY_SECRET_ARN")])
+    error_message = "Without a payment provider, no function must believe that there is one."
+  }
+  assert {
+    condition     = length([for alarm in aws_cloudwatch_metric_alarm.this : alarm if alarm.namespace == "OrderSaga" && can(regex("^Payment", alarm.metric_name))]) == 0
+    error_message = "Without a payment provider, alarms on payments must cost nothing."
   }
 }

@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""Adds a fourth step following the guide in ARCHITECTURE.md, and checks that every edit of the guide is needed.
+"""Adds one more step following the guide in ARCHITECTURE.md, and checks that every edit of the guide is needed.
 
     check.py --target DIR [--keep]
 
@@ -75,40 +75,55 @@ def task_like(state, action, **changes):
 
 
 def add_action(states):
-    book = task_like(states["PostAccounting"], "book", Assign={"delivery": "{% $states.result.Payload %}"})
+    assign = {"delivery": "{% $states.result.Payload %}"}
+    book = task_like(states["PostAccounting"], "book", Assign=assign, Next="ConfirmOrder")
     final = book["Retry"][0]["ErrorEquals"]
     book["Retry"][0]["ErrorEquals"] = ["NoDelivery", *(error for error in final if error in FINAL_ERRORS)]
     states["BookDelivery"] = book
-    states["PostAccounting"]["Next"] = "BookDelivery"
+    # After the payment, as its position says, and for orders without one too.
+    states["CapturePayment"]["Next"] = "BookDelivery"
+    states["CheckPayment"]["Default"] = "BookDelivery"
 
 
 FINAL_ERRORS = ["SagaCancelled", "OtherContent", "AlreadyConsumed", "NotApplied", "InvalidOrder", "InvalidOutput"]
 
 
+# The kinds of order that pass the step's action, its compensation and its consumption. The others are explored without it.
+KINDS = ["prepaid", "cancelled", "fulfilled", "no-delivery"]
+
+
 def add_receipt(states):
-    states["ConfirmOrder"]["Arguments"]["Payload"]["receipts"][STEP] = "{% $delivery %}"
+    payload = states["ConfirmOrder"]["Arguments"]["Payload"]
+    change = after("'post-accounting': $posting", f", '{STEP}': $delivery")
+    payload["receipts"] = change(payload["receipts"])
+
+
+def add_branch(parallel, like, names, action):
+    """A copy of the first branch, which is that of the step `like`, with other names of states."""
+    text = json.dumps(parallel["Branches"][0]).replace(f"'{like}'", f"'{STEP}'")
+    for old, new in names.items():
+        text = text.replace(old, new)
+    branch = json.loads(text)
+    task = branch["StartAt"]
+    branch["States"][task] = task_like(branch["States"][task], action)
+    parallel["Branches"].append(branch)
 
 
 def add_compensation(states):
-    text = json.dumps(states["RollBack"]["Branches"][0])
-    text = text.replace("ReverseAccounting", "CancelDelivery").replace("LeaveAccounting", "LeaveDelivery")
-    branch = json.loads(text.replace("'post-accounting'", f"'{STEP}'"))
-    branch["States"]["CancelDelivery"] = task_like(branch["States"]["CancelDelivery"], "cancel")
-    states["RollBack"]["Branches"].append(branch)
+    names = {"ReverseAccounting": "CancelDelivery", "LeaveAccounting": "LeaveDelivery"}
+    add_branch(states["RollBack"], "post-accounting", names, "cancel")
 
 
 def add_consumption(states):
-    assign = {"dispatch": "{% $states.result.Payload %}"}
-    states["DispatchDelivery"] = task_like(states["ConsumeInventory"], "dispatch", Assign=assign)
-    states["ConsumeInventory"]["Next"] = "DispatchDelivery"
-    states["CompleteOrder"]["Arguments"]["Payload"]["receipts"][STEP] = "{% $dispatch %}"
+    names = {"ConsumeInventory": "DispatchDelivery", "KeepStock": "KeepDelivery"}
+    add_branch(states["HandOver"], "reserve-inventory", names, "dispatch")
 
 
 EDITS = [
     Edit("the action's state", DEFINITION, states(add_action), "definition", "delivery"),
     Edit("the action's receipt", DEFINITION, states(add_receipt), "definition", "missing: book-delivery"),
     Edit("the compensation's branch", DEFINITION, states(add_compensation), "definition", "book-delivery cancel"),
-    Edit("the consumption's state", DEFINITION, states(add_consumption), "definition", "missing: book-delivery"),
+    Edit("the consumption's branch", DEFINITION, states(add_consumption), "definition", "missing: book-delivery"),
     Edit(
         "the dependency",
         "local/stack/Cargo.toml",
@@ -200,7 +215,7 @@ PARTS = [
     Edit(
         "a place among the steps",
         f"{FOLDER}/function.json",
-        lambda text: text.replace('"position": 30', '"position": 20'),
+        lambda text: text.replace('"position": 40', '"position": 20'),
         "lint",
         "the position 20 is declared by",
     ),
@@ -351,7 +366,7 @@ def main():
 
         for what, (code, said) in [
             ("the definition is linted", copy.lint()),
-            ("every single fault is explored", copy.saga("explore")),
+            *((f"every single fault of {kind} orders is explored", copy.saga("explore", "--kind", kind)) for kind in KINDS),
             ("the API matches its description", copy.check("api")),
             ("an order that it refuses is explored", copy.check("explorer")),
         ]:

@@ -7,7 +7,11 @@ Permissions: the actions in each function's policy must be exactly those that it
 read from the compiled function: the linker keeps an operation's name only if something that can run refers to
 it, so this is reachability as the compiler sees it, through every crate. A transaction is authorised by its
 writes. Their kinds are read from the sources of the function, of the crates that own the tables it writes, and
-of the fences.
+of the fences. A secret may be read only by functions whose code reads secrets, only if the plan's variables name
+it, and no other secret may be.
+
+Metrics: an alarm on a metric of the functions themselves watches one that the code of its function, or of a crate,
+names.
 
 Names and settings that are wrong only on AWS: a role's name that two regions share, a budget that matches no cost, a
 deployment that every apply repeats.
@@ -28,7 +32,7 @@ import re
 import sys
 import zipfile
 
-from key_use import as_list, check_key
+from key_use import as_list, check_key, check_secret_key
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
 
@@ -50,7 +54,17 @@ SERVICES = {
         "DescribeExecution DescribeStateMachine GetExecutionHistory ListExecutions SendTaskFailure"
         " SendTaskHeartbeat SendTaskSuccess StartExecution StartSyncExecution StopExecution",
     ),
+    "secretsmanager": (
+        "secretsmanager",
+        "BatchGetSecretValue CancelRotateSecret CreateSecret DeleteResourcePolicy DeleteSecret DescribeSecret"
+        " GetRandomPassword GetResourcePolicy GetSecretValue ListSecretVersionIds ListSecrets PutResourcePolicy"
+        " PutSecretValue RemoveRegionsFromReplication ReplicateSecretToRegions RestoreSecret RotateSecret"
+        " StopReplicationToReplica TagResource UntagResource UpdateSecret UpdateSecretVersionStage"
+        " ValidateResourcePolicy",
+    ),
 }
+
+READ_SECRET = "secretsmanager:GetSecretValue"
 
 # The writes that a transaction can contain, by the names of their builders, and the action that each needs.
 # https://docs.aws.amazon.com/amazondynamodb/latest/developerguide/transaction-apis-iam.html
@@ -68,8 +82,9 @@ def called_operations(zip_path):
     called = set()
     for prefix, (service, operations) in SERVICES.items():
         known = sorted(operations.split(), key=len, reverse=True)
-        # A lookahead, because one name may follow another without a gap.
-        for match in re.finditer(re.escape(prefix.encode()) + rb"\.(?=([A-Za-z]+))", executable):
+        # A lookahead, because one name may follow another without a gap. A prefix is also the beginning of an
+        # endpoint's name, and the end of a crate's.
+        for match in re.finditer(rb"(?<!://)(?<!aws_sdk_)" + re.escape(prefix.encode()) + rb"\.(?=([A-Za-z]+))", executable):
             text = match.group(1).decode()
             operation = next((name for name in known if text.startswith(name)), None)
             if operation is None:
@@ -102,8 +117,10 @@ def called_actions(function, zip_path):
 
 class Plan:
     def __init__(self, path):
-        resources = json.loads(pathlib.Path(path).read_text())["planned_values"]["root_module"]["resources"]
+        plan = json.loads(pathlib.Path(path).read_text())
+        resources = plan["planned_values"]["root_module"]["resources"]
         self.resources = {resource["address"]: resource.get("values", {}) for resource in resources}
+        self.variables = {name: variable.get("value") for name, variable in plan["variables"].items()}
         # Every name begins with the name of the stack.
         self.prefix = self.resources["aws_sfn_state_machine.this"]["name"] + "-"
         # Any ARN of this stack names its partition, its region and its account.
@@ -123,6 +140,15 @@ class Plan:
             raise SystemExit(f"the plan has no {kind}")
         return found
 
+    def environment(self, function):
+        """A function's environment variables."""
+        return self.instances("aws_lambda_function.this")[function]["environment"][0]["variables"] or {}
+
+    @property
+    def secrets(self):
+        """The ARNs of the secrets that this deployment is configured with."""
+        return {value for name, value in self.variables.items() if name.endswith("_secret_arn") and value}
+
 
 def check_permissions(plan, zips):
     policies = plan.instances("aws_iam_role_policy.function_calls")
@@ -137,13 +163,16 @@ def check_permissions(plan, zips):
         called = called_actions(function, zips / function / "bootstrap.zip")
         if not called:
             yield f"{function}: found no AWS call in its executable"
+        if not plan.secrets:
+            # Without a secret, the code does not get as far as reading one.
+            called.discard(READ_SECRET)
         for action in sorted(called - granted):
             yield f"{function}: its code calls {action}, but its policy does not allow it"
         for action in sorted(granted - called):
             yield f"{function}: its policy allows {action}, but its code never calls it"
 
         # A DynamoDB action is granted only on tables that the function's environment names.
-        variables = functions[function]["environment"][0]["variables"] or {}
+        variables = plan.environment(function)
         tables = {value for name, value in variables.items() if name.endswith("_TABLE")}
         for statement in statements:
             for resource in as_list(statement["Resource"]):
@@ -151,6 +180,28 @@ def check_permissions(plan, zips):
                     yield f"{function}: its policy names {resource}, but its environment names {sorted(tables)}"
                 if ("dynamodb:Query" in as_list(statement["Action"])) != ("/index/" in resource):
                     yield f"{function}: queries are on an index, and everything else on the table: {resource}"
+
+        # A secret is granted only if the function's environment names it, and the other way round.
+        secrets = {value for name, value in variables.items() if name.endswith("_SECRET_ARN")}
+        for arn in sorted(secrets - plan.secrets):
+            yield f"{function}: its environment names the secret {arn}, which the variables do not"
+        readable = {
+            resource
+            for statement in statements
+            for resource in as_list(statement["Resource"])
+            if any(action.startswith("secretsmanager:") for action in as_list(statement["Action"]))
+        }
+        for resource in sorted(readable - set(map(policy_arn, secrets))):
+            yield f"{function}: its policy allows reading {resource}, but its environment names {sorted(secrets)}"
+        for arn in sorted(secrets):
+            if policy_arn(arn) not in readable:
+                yield f"{function}: its environment names the secret {arn}, which its policy does not allow it to read"
+
+
+def policy_arn(secret):
+    """A secret's ARN as a policy needs it: with its random suffix, or with a question mark for each character of it.
+    https://docs.aws.amazon.com/secretsmanager/latest/userguide/auth-and-access_examples.html"""
+    return secret if re.search(r"-[A-Za-z0-9]{6}$", secret) else f"{secret}-??????"
 
 
 def check_deployment(plan):
@@ -233,11 +284,35 @@ def check_access_log_metrics(plan):
             yield f"an alarm watches {name} in {namespace}, which nothing publishes"
 
 
+# Our own metrics are in this namespace, under the name of the function that writes them.
+OWN_NAMESPACE = "OrderSaga"
+
+
+def check_own_metrics(plan):
+    """A metric that no function writes never rings its alarm, and missing data counts as fine."""
+    names = {values["function_name"]: name for name, values in plan.instances("aws_lambda_function.this").items()}
+    for name, alarm in plan.instances("aws_cloudwatch_metric_alarm.this").items():
+        if alarm["namespace"] != OWN_NAMESPACE:
+            continue
+        function = names.get((alarm["dimensions"] or {}).get("FunctionName"))
+        if function is None:
+            yield f"the alarm {name} is on {alarm['dimensions']}, which is no function of this stack"
+            continue
+        folders = [ROOT / "functions" / function, ROOT / "crates"]
+        if not any(f'"{alarm["metric_name"]}"' in source.read_text() for folder in folders for source in folder.rglob("*.rs")):
+            yield f"the alarm {name} watches {alarm['metric_name']}, which the code of {function} does not write"
+
+
+def is_extra(name, alarm):
+    """Whether an alarm is of an option: the firewall's, and those on payments."""
+    return name.startswith("firewall-") or alarm["namespace"] == OWN_NAMESPACE and alarm["metric_name"].startswith("Payment")
+
+
 def check_alarm_costs(plan):
-    """The README counts what the alarms cost: each metric that an alarm watches. The firewall's are extra."""
+    """The README counts what the alarms cost: each metric that an alarm watches. Those of options are extra."""
     alarms = plan.instances("aws_cloudwatch_metric_alarm.this")
     watched = sum(
-        max(1, sum(1 for query in alarm["metric_query"] if query["metric"])) for name, alarm in alarms.items() if not name.startswith("firewall-")
+        max(1, sum(1 for query in alarm["metric_query"] if query["metric"])) for name, alarm in alarms.items() if not is_extra(name, alarm)
     )
     (counted,) = re.findall(r"\| alarms \| (\d+) metrics × \$0\.10 \|", (ROOT / "README.md").read_text())
     if watched != int(counted):
@@ -319,11 +394,13 @@ def main():
     findings = [
         *check_permissions(plan, arguments.zips),
         *check_key(plan),
+        *check_secret_key(plan),
         *check_deployment(plan),
         *check_names(plan),
         *check_budget(plan),
         *check_firewall(plan),
         *check_access_log_metrics(plan),
+        *check_own_metrics(plan),
         *check_alarm_costs(plan),
         *check_local(plan, json.loads(arguments.local.read_text())),
     ]

@@ -1,4 +1,5 @@
-"""Who may use the customer managed key, by evaluating the planned policies.
+"""Who may use the customer managed keys, by evaluating the planned policies: the stack's own key, and the key of the
+payment provider's secret.
 
 A request names its principal, its action, the service that makes it on the principal's behalf (kms:ViaService) and
 its encryption context. It is decided as AWS decides it within one account: by the key's policy, and for a role also
@@ -60,16 +61,15 @@ def applies(statement, request, key):
 
 
 class Policies:
-    def __init__(self, plan, key):
-        self.plan, self.key = plan, key
-        self.of_key = json.loads(plan.resources["aws_kms_key.this[0]"]["policy"])["Statement"]
+    def __init__(self, plan, key, of_key):
+        self.root = f"arn:{plan.partition}:iam::{plan.account}:root"
+        self.key, self.of_key = key, of_key
         self.of_roles = collections.defaultdict(list)
         for address, values in plan.resources.items():
             if address.startswith("aws_iam_role_policy."):
                 self.of_roles[role_of(address)] += json.loads(values["policy"])["Statement"]
 
     def allow(self, request):
-        root = f"arn:{self.plan.partition}:iam::{self.plan.account}:root"
         effects = []
         for statement in self.of_key:
             if not applies(statement, request, self.key):
@@ -77,7 +77,7 @@ class Policies:
             principal = statement["Principal"]
             if principal.get("Service") == request.principal:
                 effects.append(statement["Effect"])
-            elif principal.get("AWS") == root and request.principal in self.of_roles:
+            elif principal.get("AWS") == self.root and request.principal in self.of_roles:
                 of_role = self.of_roles[request.principal]
                 effects += [each["Effect"] for each in of_role if applies(each, request, self.key)]
         return "Allow" in effects and "Deny" not in effects
@@ -91,14 +91,12 @@ def role_of(address):
 
 
 class Requests:
-    """What the services ask of the key, as they document it."""
+    """Requests on a key with this policy: those that must be allowed, and those that must not."""
 
-    def __init__(self, plan, key):
+    def __init__(self, plan, key, of_key):
         self.plan, self.key = plan, key
         self.allowed, self.refused = [], []
-        self.policies = Policies(plan, key)
-        self.users()
-        self.others()
+        self.policies = Policies(plan, key, of_key)
 
     def allow(self, principal, actions, **context):
         self.allowed += [Request(principal, f"kms:{action}", self.context(context)) for action in actions.split()]
@@ -117,6 +115,23 @@ class Requests:
             name, value = given["of"]
             context[f"kms:EncryptionContext:{name}"] = value
         return context
+
+    def wrong(self, what):
+        """The requests that the policies decide wrongly."""
+        for expected, made in ((True, self.allowed), (False, self.refused)):
+            for request in made:
+                if self.policies.allow(request) != expected:
+                    context = ", ".join(f"{name} {value}" for name, value in request.context.items()) or "nothing else"
+                    yield f"{what} policies {'refuse' if expected else 'allow'} {request.action} by {request.principal} with {context}"
+
+
+class StackRequests(Requests):
+    """What the services ask of the stack's key, as they document it."""
+
+    def __init__(self, plan, key, of_key):
+        super().__init__(plan, key, of_key)
+        self.users()
+        self.others()
 
     def users(self):
         """Every resource that is encrypted with the key, and who has to use the key for it."""
@@ -139,7 +154,7 @@ class Requests:
     def use_dynamodb_table(self, address, values):
         of = ("aws:dynamodb:tableName", values["name"])
         for function in self.plan.instances("aws_lambda_function.this"):
-            uses = values["name"] in self.variables(function).values()
+            uses = values["name"] in self.plan.environment(function).values()
             (self.allow if uses else self.refuse)(f"function {function}", "Decrypt", via="dynamodb", of=of)
             self.refuse(f"function {function}", "Decrypt", of=of)
         self.refuse("scheduler", "Decrypt", via="dynamodb", of=of)
@@ -208,20 +223,47 @@ class Requests:
             if not re.search(r"sqs:(Send|Receive)Message", json.dumps(self.policies.of_roles[role])):
                 self.refuse(role, "Decrypt GenerateDataKey", via="sqs")
 
-    def variables(self, function):
-        return self.plan.instances("aws_lambda_function.this")[function]["environment"][0]["variables"] or {}
+
+class SecretRequests(Requests):
+    """What Secrets Manager asks of a secret's key, for whoever reads the secret.
+    https://docs.aws.amazon.com/secretsmanager/latest/userguide/security-encryption.html"""
+
+    def __init__(self, plan, key, of_key, secret):
+        super().__init__(plan, key, of_key)
+        # AWS appends six characters to a name.
+        of = ("SecretARN", secret if re.search(r"-[A-Za-z0-9]{6}$", secret) else f"{secret}-a1b2c3")
+        for role, statements in self.policies.of_roles.items():
+            reads = any("secretsmanager:GetSecretValue" in as_list(each["Action"]) for each in statements)
+            (self.allow if reads else self.refuse)(role, "Decrypt", via="secretsmanager", of=of)
+            self.refuse(role, "Encrypt GenerateDataKey CreateGrant PutKeyPolicy", via="secretsmanager", of=of)
+            self.refuse(role, "Decrypt", of=of)
+            self.refuse(role, "Decrypt", via="dynamodb", of=of)
+            self.refuse(role, "Decrypt", via="secretsmanager")
+            for another in (f"{of[1]}-d4e5f6", of[1].replace(":secret:", ":secret:another-")):
+                self.refuse(role, "Decrypt", via="secretsmanager", of=("SecretARN", another))
 
 
 def check_key(plan):
-    """The requests that the planned policies decide wrongly. A plan without a key of its own has none."""
+    """The requests on the stack's key that the planned policies decide wrongly. A plan without a key of its own has
+    none."""
     if "aws_kms_key.this[0]" not in plan.resources:
         return
-    key = plan.arn("kms", "key/planned")
-    requests = Requests(plan, key)
+    of_key = json.loads(plan.resources["aws_kms_key.this[0]"]["policy"])["Statement"]
+    requests = StackRequests(plan, plan.arn("kms", "key/planned"), of_key)
     if not requests.allowed:
         yield "nothing in the plan uses its key"
-    for expected, made in ((True, requests.allowed), (False, requests.refused)):
-        for request in made:
-            if requests.policies.allow(request) != expected:
-                context = ", ".join(f"{name} {value}" for name, value in request.context.items()) or "nothing else"
-                yield f"the key's policies {'refuse' if expected else 'allow'} {request.action} by {request.principal} with {context}"
+    yield from requests.wrong("the key's")
+
+
+def check_secret_key(plan):
+    """The same for the key of the payment provider's secret. The stack does not own this key: its policy has to leave
+    the decision to the account."""
+    key, secret = plan.variables.get("payment_secret_key_arn"), plan.variables.get("payment_secret_arn")
+    if key is None:
+        return
+    root = f"arn:{plan.partition}:iam::{plan.account}:root"
+    of_key = [{"Effect": "Allow", "Principal": {"AWS": root}, "Action": "kms:*", "Resource": "*"}]
+    requests = SecretRequests(plan, key, of_key, secret)
+    if not requests.allowed:
+        yield f"nobody reads the secret {secret}, whose key is configured"
+    yield from requests.wrong("the secret's key's")

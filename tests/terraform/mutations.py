@@ -47,6 +47,10 @@ def refusals(name, says, file, old, new):
     return Mutation(name, "refusals", says, replaced(f"terraform/{file}", old, new))
 
 
+def payments(name, says, file, old, new):
+    return Mutation(name, "payments", says, replaced(f"terraform/{file}", old, new))
+
+
 def plan(name, says, file, old, new):
     return Mutation(name, "plan", says, replaced(f"terraform/{file}", old, new))
 
@@ -106,6 +110,7 @@ def together(*mutations):
     return mutate
 
 
+CAPTURE = "functions/capture-payment/function.json"
 INTAKE = "functions/intake/function.json"
 PERSIST = "functions/persist-order/function.json"
 POST = "functions/post-accounting/function.json"
@@ -167,7 +172,7 @@ SAFETY = [
     # The permissions.
     Mutation("a wildcard action in one function's policy", "test", "may be a wildcard", put(QUERY, "uses", "tables", "orders", "operations", ["*"])),
     test("wildcard resources in the functions' policies", "named in full", "iam.tf", 'actions = [for operation in operations : "sqs:${operation}"], resource = lookup(local.queue_arns, queue, null)', 'actions = [for operation in operations : "sqs:${operation}"], resource = "*"'),
-    Mutation("a function's permission missing", "plan", "intake: its code calls dynamodb:UpdateItem", put(INTAKE, "uses", "tables", "orders", "operations", ["GetItem", "PutItem"])),
+    Mutation("a function's permission missing", "plan", "persist-order: its code calls dynamodb:UpdateItem", put(PERSIST, "uses", "tables", "orders", "operations", ["GetItem", "PutItem"])),
     Mutation("a transaction's permission missing", "plan", "reserve-inventory: its code calls dynamodb:UpdateItem", put(RESERVE, "uses", "tables", "inventory", "operations", ["GetItem", "PutItem"])),
     Mutation("a permission too many", "plan", "query-orders: its policy allows dynamodb:Scan", put(QUERY, "uses", "tables", "orders", "operations", ["BatchGetItem", "GetItem", "Scan"])),
     plan("another function's table", "query-orders: its policy names", "iam.tf", "resource = lookup(local.table_arns, table, null)", 'resource = local.table_arns["journal"]'),
@@ -184,6 +189,29 @@ SAFETY = [
     plan("a firewall's log without a key", "log-group:aws-waf-logs-order-saga-production", "kms.tf", "var.enable_waf ? [local.waf_log_group] : []", "[]"),
     plan("log lines that cannot be delivered", "refuse kms:Decrypt by delivery.logs.amazonaws.com", "kms.tf", "condition = local.log_delivery_context", 'condition = { StringEquals = { "aws:SourceAccount" = local.account_id } }'),
     plan("alarms that the topic cannot encrypt", "refuse kms:GenerateDataKeyWithoutPlaintext by cloudwatch.amazonaws.com", "kms.tf", 'actions   = ["kms:Decrypt", "kms:GenerateDataKey*"]', 'actions   = ["kms:Decrypt"]'),
+    # The payment provider's key.
+    Mutation("a key that nobody may read", "plan", "capture-payment: its code calls secretsmanager:GetSecretValue", drop(CAPTURE, "uses", "secrets")),
+    Mutation("a key that another function may read", "plan", "query-orders: its policy allows secretsmanager:GetSecretValue", put(QUERY, "uses", "secrets", ["payment_gateway"])),
+    plan("a key that its reader may change", "capture-payment: its policy allows secretsmanager:PutSecretValue", "iam.tf", 'actions = ["secretsmanager:GetSecretValue"]', 'actions = ["secretsmanager:GetSecretValue", "secretsmanager:PutSecretValue"]'),
+    plan("every secret with a name that begins alike", "capture-payment: its policy allows reading arn:aws:secretsmanager:us-east-1:123456789012:secret:order-saga/payment-gateway-a1b2c3*", "iam.tf", "resource = local.secrets[secret].resource }", 'resource = "${local.secrets[secret].resource}*" }'),
+    plan("a key that its reader cannot find", "capture-payment: its policy allows reading arn:aws:secretsmanager:us-east-1:123456789012:secret:order-saga/payment-gateway-a1b2c3, but its environment names []", "locals.tf", '"${upper(replace(secret, "-", "_"))}_SECRET_ARN"', '"${upper(replace(secret, "-", "_"))}_SECRET"'),
+    payments("a partial ARN that allows nothing", "appends a hyphen and six characters", "locals.tf", '? arn : "${arn}-??????"', '? arn : "${arn}"'),
+    payments("a partial ARN that allows longer names", "appends a hyphen and six characters", "locals.tf", '"${arn}-??????"', '"${arn}-*"'),
+    payments("a complete ARN taken for a partial one", "and nothing but this secret", "locals.tf", 'can(regex("-[A-Za-z0-9]{6}$", arn)) ? arn', 'can(regex("-[A-Z]{6}$", arn)) ? arn'),
+    plan("a secret's key for other secrets", "allow kms:Decrypt by function capture-payment with kms:ViaService secretsmanager.us-east-1.amazonaws.com, kms:EncryptionContext:SecretARN arn:aws:secretsmanager:us-east-1:123456789012:secret:another-", "iam.tf", '          ArnLike      = { "kms:EncryptionContext:SecretARN" = local.secrets[secret].resource }\n', ""),
+    plan("a secret's key for every caller", "allow kms:Decrypt by function capture-payment with kms:EncryptionContext:SecretARN", "iam.tf", '          StringEquals = { "kms:ViaService" = "secretsmanager.${var.region}.amazonaws.com" }\n', ""),
+    plan("a secret that its reader cannot decrypt", "refuse kms:Decrypt by function capture-payment with kms:ViaService secretsmanager", "iam.tf", 'for use in local.function_secret_key_uses[each.key] : {', "for use in [] : {"),
+    test("a payment provider that nobody configured", "no function must believe that there is one", "locals.tf", "payment_capture = var.payment_secret_arn == null ? null : var.payment_capture", "payment_capture = var.payment_capture"),
+    Mutation("an intake that knows no payment provider", "payments", "unless it knows that there is a payment provider", drop(INTAKE, "uses", "settings")),
+    payments("a setting that reaches nobody", "Exactly the functions that declare the setting", "locals.tf", 'upper(replace(setting, "-", "_")) => local', 'setting => local'),
+    payments("payments captured at the hand-over by default", "payments are captured before the order is confirmed", "variables.tf", 'default     = "confirmation"', 'default     = "fulfilment"'),
+    refusals("secrets by a wildcard", "one_secret_and_not_several", "variables.tf", "secret:[A-Za-z0-9/_+=.@-]+$", "secret:[*A-Za-z0-9/_+=.@-]+$"),
+    refusals("a secret of another region", "a_secret_is_in_the_region_of_its_readers", "variables.tf", ":secretsmanager:${var.region}:[0-9]", ":secretsmanager:[a-z0-9-]+:[0-9]"),
+    payments("refused payments that ring nothing", "An alarm on payments is missing", "observability.tf", 'metric = "PaymentRefused"', 'metric = "PaymentDeclined"'),
+    payments("refunds that fail silently", "An alarm on payments is missing", "observability.tf", '        "${function}-undo-refused" = {', '        "${function}-refused" = {'),
+    plan("an alarm on a metric that nobody writes", "watches PaymentWasRefused, which the code of capture-payment does not write", "observability.tf", 'metric = "PaymentRefused"', 'metric = "PaymentWasRefused"'),
+    plan("an alarm on another stack's metric", 'the alarm payments-lapsing is on', "observability.tf", 'metric = "PaymentsLapsing", dimensions = local.recovery_dimensions', 'metric = "PaymentsLapsing", dimensions = { FunctionName = "recover-orders" }'),
+    test("alarms on payments that there cannot be", "alarms on payments must cost nothing", "observability.tf", '&& contains(keys(local.secrets), "payment_gateway")', ""),
     # The API.
     Mutation("a route dropped", "test", "those of openapi.yaml", drop(INTAKE, "routes", "POST /orders/{orderId}/cancel")),
     test("routes without a key", "needs an API key", "api.tf", "api_key_required     = true", "api_key_required     = false"),
@@ -242,6 +270,8 @@ CONTRADICTIONS = [
     Mutation("an index that its table does not have", "plan", f"{QUERY}: uses.tables.orders.indexes names the index orders_by_day", put(QUERY, "uses", "tables", "orders", "indexes", "orders_by_day", ["Query"])),
     Mutation("an index dropped and still used", "plan", f"index work_by_due, which {ORDERS} does not declare", drop(ORDERS, "indexes", "work_by_due")),
     Mutation("a queue that nobody declares", "plan", f"{INTAKE}: uses.queues names the queue late", put(INTAKE, "uses", "queues", "late", ["SendMessage"])),
+    Mutation("a secret that is not defined", "plan", f"{INTAKE}: uses.secrets names the secret card_reader, which locals.tf does not define", put(INTAKE, "uses", "secrets", ["card_reader"])),
+    Mutation("a setting that is not defined", "plan", f"{INTAKE}: uses.settings names the setting opening_hours, which locals.tf does not define", put(INTAKE, "uses", "settings", ["opening_hours"])),
     Mutation("a received queue that nobody declares", "plan", f"{RECOVER}: receives names the queue late", put(RECOVER, "receives", "late", {"batch": 1})),
     Mutation("a dead-letter queue that nobody declares", "plan", f"{RECOVER}: queues.overflow.redrive.to names the queue dead", put(RECOVER, "queues", "overflow", "redrive", "to", "dead")),
     Mutation("failed runs into a queue that nobody declares", "plan", f"{RECOVER}: schedule.failures names the queue dead", put(RECOVER, "schedule", "failures", "dead")),
@@ -289,6 +319,10 @@ def definition_mutations():
     yield Mutation(f"no Catch on {caught[0]}, in Terraform", "test", "catch States.ALL", edited(ASL, without_catch(caught[0])))
 
 
+# The checks that are tests of Terraform, and their files.
+TESTS = {"payments": "payments", "refusals": "refusals", "test": "safety"}
+
+
 class Checks:
     def __init__(self, arguments):
         self.arguments = arguments
@@ -296,10 +330,8 @@ class Checks:
     def run(self, check, tree):
         """The check's exit code and its whole output."""
         terraform = ["terraform", f"-chdir={tree}/terraform"]
-        if check == "test":
-            return self.command([*terraform, "test", "-no-color", "-filter=tests/safety.tftest.hcl"])
-        if check == "refusals":
-            return self.command([*terraform, "test", "-no-color", "-filter=tests/refusals.tftest.hcl"])
+        if check in TESTS:
+            return self.command([*terraform, "test", "-no-color", f"-filter=tests/{TESTS[check]}.tftest.hcl"])
         if check == "lint":
             return self.command([self.arguments.order_saga, "lint", f"{tree}/{ASL}"])
         planned = f"{tree}/plan"

@@ -33,7 +33,7 @@ async fn the_demo_can_print_json() {
     assert_eq!(output.status.code(), Some(0), "{}", stderr(&output));
     let demo: Value = serde_json::from_str(stdout(&output)).unwrap();
     let orders = demo["orders"].as_array().unwrap();
-    assert_eq!(orders.len(), 6);
+    assert_eq!(orders.len(), 8);
     for order in orders {
         assert_eq!(order["asExpected"], true, "{order}");
         assert!(!order["executions"].as_array().unwrap().is_empty(), "{order}");
@@ -53,14 +53,16 @@ async fn the_demo_can_print_json() {
             (409, Some("STEP_FAILED")),
             (201, None),
             (201, None),
+            (201, None),
+            (409, Some("PAYMENT_DECLINED")),
         ]
     );
     assert_eq!(orders[4]["lateLandings"], json!(["SagaCancelled", "SagaCancelled"]));
     let twice = &orders[5]["answers"];
     assert_eq!(twice[0]["orderId"], twice[1]["orderId"]);
     assert_eq!(demo["audit"]["holds"], true, "{demo}");
-    assert_eq!(demo["audit"]["orders"]["CONFIRMED"], 3);
-    assert_eq!(demo["audit"]["orders"]["CANCELLED"], 3);
+    assert_eq!(demo["audit"]["orders"]["CONFIRMED"], 4);
+    assert_eq!(demo["audit"]["orders"]["CANCELLED"], 4);
 }
 
 #[tokio::test]

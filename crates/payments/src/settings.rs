@@ -25,10 +25,23 @@ pub fn capture() -> Result<Option<Capture>, NotACapture> {
     if text.is_empty() {
         return Ok(None);
     }
-    text.parse().map(Some).map_err(|_| NotACapture(text))
+    text.parse().map(Some).map_err(|_| NotACapture { found: text })
+}
+
+/// The setting, of a function that needs a payment provider.
+///
+/// # Errors
+/// A value that is not a [`Capture`].
+pub fn required_capture() -> Result<Capture, NotACapture> {
+    capture()?.ok_or_else(|| NotACapture { found: String::new() })
 }
 
 /// A value that is not a [`Capture`].
 #[derive(Debug, thiserror::Error)]
-#[error("the setting {CAPTURE} is {0}, and must be confirmation, fulfilment or empty")]
-pub struct NotACapture(String);
+#[error(
+    "the environment variable {} is {found:?}, and must be confirmation or fulfilment; empty, there is no payment provider",
+    declarations::setting_variable(CAPTURE)
+)]
+pub struct NotACapture {
+    found: String,
+}

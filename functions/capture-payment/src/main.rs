@@ -16,10 +16,10 @@ async fn main() -> Result<(), lambda_runtime::Error> {
 }
 
 async fn step(config: SdkConfig) -> Result<CapturePayment, lambda_runtime::Error> {
-    let capture = settings::capture()?.ok_or("no payment provider is configured")?;
+    let (capture, journal) = (settings::required_capture()?, aws::setting(&table_variable(journal::table::TABLE))?);
     let stripe = Stripe::from_environment(&config)?;
     stripe.warm_up().await;
-    Ok(CapturePayment::new(Arc::new(stripe), capture, aws::setting(&table_variable(journal::table::TABLE))?))
+    Ok(CapturePayment::new(Arc::new(stripe), capture, journal))
 }
 
 /// The metrics that alarms watch.

@@ -243,10 +243,11 @@ mod tests {
     async fn what_the_engine_rejects_is_a_finding_too() {
         let definition = DEFINITION.replace(r#""Default": "OrderUnfinished""#, r#""Default": "OrderUnfinish""#);
         insta::assert_snapshot!(text(&definition).await, @r#"
-        lint found 3 faults
-          line 146: state "JoinSaga", Default: there is no state "OrderUnfinish" in this scope
-          line 511: state "FollowDecision", Default: there is no state "OrderUnfinish" in this scope
-          line 675: state "CheckRollBack", Default: there is no state "OrderUnfinish" in this scope
+        lint found 4 faults
+          line 147: state "JoinSaga", Default: there is no state "OrderUnfinish" in this scope
+          line 624: state "FollowDecision", Default: there is no state "OrderUnfinish" in this scope
+          line 884: state "CheckRollBack", Default: there is no state "OrderUnfinish" in this scope
+          line 1135: state "CheckHandOver", Default: there is no state "OrderUnfinish" in this scope
         "#);
     }
 
@@ -257,7 +258,7 @@ mod tests {
         assert_eq!(json["passes"], false);
         assert_eq!(json["findings"][0]["state"], serde_json::Value::Null);
         assert_eq!(json["findings"][0]["field"], "TimeoutSeconds");
-        assert_eq!(json["ways"][0]["total_s"], 189.0);
+        assert_eq!(json["ways"][0]["total_s"], 225.0);
     }
 
     #[tokio::test]

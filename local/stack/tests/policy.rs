@@ -57,6 +57,11 @@ async fn a_roll_back_of_an_order_that_is_not_cancelling_is_found() {
             "ReverseAccounting: an order is fulfilled, and nothing else is done to it, if its record says FULFILLING",
             "ReleaseInventory: an order is fulfilled, and nothing else is done to it, if its record says FULFILLING",
             "CloseOrder: an order is fulfilled, and nothing else is done to it, if its record says FULFILLING",
+            "RefundPayment: a step is undone only for an order whose record says CANCELLING",
+            "ParkOrder: only an order that is being cancelled or handed over is parked",
+            "RefundPayment: nothing is called for an order that was found confirmed",
+            "ParkOrder: nothing is called for an order that was found confirmed",
+            "RefundPayment: an order is fulfilled, and nothing else is done to it, if its record says FULFILLING",
         ]
     );
 }
@@ -70,6 +75,10 @@ async fn a_hand_over_of_an_order_that_is_not_fulfilling_is_found() {
             "ConsumeInventory: an order is fulfilled, and nothing else is done to it, if its record says FULFILLING",
             "CompleteOrder: nothing is called for an order that was found confirmed",
             "CompleteOrder: an order is fulfilled, and nothing else is done to it, if its record says FULFILLING",
+            "CollectPayment: nothing is called for an order that was found confirmed",
+            "CollectPayment: an order is fulfilled, and nothing else is done to it, if its record says FULFILLING",
+            "ParkOrder: nothing is called for an order that was found confirmed",
+            "ParkOrder: only an order that is being cancelled or handed over is parked",
         ]
     );
 }

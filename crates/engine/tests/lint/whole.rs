@@ -256,7 +256,7 @@ async fn larger_receipts_leave_less_room() {
     let answers = policy.rehearsal.answers;
     policy.rehearsal.answers = Box::new(move |call, payload| {
         if call.function == "post-accounting" {
-            return Ok(vec![json!({"note": "x".repeat(5_000)})]);
+            return Ok(vec![json!({"note": "x".repeat(5_000)}).into()]);
         }
         answers(call, payload)
     });

@@ -106,6 +106,11 @@ impl DynamoDb {
         self.apply("GetItem", &get).ok()?.get("Item").cloned()
     }
 
+    /// Whether there is such a table. Blocks.
+    pub fn has_table(&self, table: &str) -> bool {
+        !self.key_attributes(table).is_empty()
+    }
+
     /// The names of a table's key attributes, partition key first; empty if there is no such table.
     pub(super) fn key_attributes(&self, table: &str) -> Vec<String> {
         let describe = serde_json::json!({ "TableName": table });

@@ -21,11 +21,12 @@ pub enum Capture {
 /// # Errors
 /// A value that is neither empty nor a [`Capture`].
 pub fn capture() -> Result<Option<Capture>, NotACapture> {
-    let text = std::env::var(declarations::setting_variable(CAPTURE)).unwrap_or_default();
-    if text.is_empty() {
+    let variable = declarations::setting_variable(CAPTURE);
+    let found = std::env::var(&variable).unwrap_or_default();
+    if found.is_empty() {
         return Ok(None);
     }
-    text.parse().map(Some).map_err(|_| NotACapture { found: text })
+    found.parse().map(Some).map_err(|_| NotACapture { variable, found })
 }
 
 /// The setting, of a function that needs a payment provider.
@@ -33,15 +34,16 @@ pub fn capture() -> Result<Option<Capture>, NotACapture> {
 /// # Errors
 /// A value that is not a [`Capture`].
 pub fn required_capture() -> Result<Capture, NotACapture> {
-    capture()?.ok_or_else(|| NotACapture { found: String::new() })
+    let missing = || NotACapture { variable: declarations::setting_variable(CAPTURE), found: String::new() };
+    capture()?.ok_or_else(missing)
 }
 
 /// A value that is not a [`Capture`].
 #[derive(Debug, thiserror::Error)]
 #[error(
-    "the environment variable {} is {found:?}, and must be confirmation or fulfilment; empty, there is no payment provider",
-    declarations::setting_variable(CAPTURE)
+    "the environment variable {variable} is {found:?}, and must be confirmation or fulfilment; empty, there is no payment provider"
 )]
 pub struct NotACapture {
+    variable: String,
     found: String,
 }

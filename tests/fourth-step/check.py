@@ -5,9 +5,10 @@
 
 The step is `book-delivery`, in this folder. In a copy of the repository, the script adds its folder to the other
 functions and makes every edit of the guide. Then it builds the copy, lints its definition, explores every single
-fault of the orders that show the step at work, and compares the API with its description. After that it reverts each edit: a check must fail, and its
-output must name the place. A check reports everything that it finds, so edits with the same check are reverted
-together; an edit that the output does not name is then reverted alone before it counts as not noticed.
+fault of the orders that show the step at work, and compares the API with its description. After that it reverts each
+edit: a check must fail, and its output must name the place. A check reports everything that it finds, so edits with
+the same check are reverted together; an edit that the output does not name is then reverted alone before it counts as
+not noticed.
 
 DIR is a cargo target folder. The script works on a copy of it, so that only this repository is compiled.
 """

@@ -120,10 +120,8 @@ fn next_script(mut acts: Vec<Act>) -> Option<Vec<usize>> {
 struct Act {
     chosen: usize,
     options: usize,
-    /// The place of the answer among all answers that the state can get.
+    /// The place of the answer among all answers that the state can get; 0 is as it should be.
     option: usize,
-    /// Whether it is another than the first, which is as it should be.
-    is_failure: bool,
     answered: Answered,
     /// Why the function would reject the payload.
     refused: Option<String>,
@@ -170,37 +168,33 @@ impl<'a> Stage<'a> {
         let mut options: Vec<Result<Arc<Value>, String>> = known.unwrap_or_default().into_iter().map(Ok).collect();
         options.extend(self.errors(task, call.as_ref()).into_iter().map(Err));
         let mut beside = None;
-        if let Some(others) = self.failed_beside(&task.state, &acts) {
-            let same = others.and_then(|option| Some((option, options.get(option)?.clone())));
+        let failed = self.failed_beside(&task.state, &acts);
+        if let Some((_, first)) = failed.first_key_value() {
+            // Only if all earlier branches gave the same answer, this one may give it too.
+            let branch = self.branches.get(&*task.state).map_or(0, |(_, branch)| *branch);
+            let is_common = failed.len() == branch && failed.values().all(|option| option == first);
+            beside = Some(*first).filter(|_| is_common);
+            let same = beside.and_then(|option| options.get(option).cloned());
             options.truncate(1);
-            options.extend(same.iter().map(|(_, answer)| answer.clone()));
-            beside = same.map(|(option, _)| option);
+            options.extend(same);
         }
         // A script consists of the choices of an earlier execution, so it is in range.
         let chosen = self.script.get(acts.len()).copied().unwrap_or(0);
         let answer = options[chosen.min(options.len() - 1)].clone();
         let answered = Answered { state: Arc::clone(&task.state), call, answer: answer.clone() };
         let option = if chosen == 0 { 0 } else { beside.unwrap_or(chosen) };
-        acts.push(Act { chosen, options: options.len(), option, is_failure: option > 0, answered, refused });
+        acts.push(Act { chosen, options: options.len(), option, answered, refused });
         answer
     }
 
-    /// Whether another branch of the same Parallel has answered otherwise than it should; and which answer it was, if all
-    /// earlier branches gave it.
-    fn failed_beside(&self, state: &str, acts: &[Act]) -> Option<Option<usize>> {
-        let (parallel, branch) = self.branches.get(state)?;
-        let failed: BTreeMap<usize, usize> = acts
-            .iter()
-            .filter(|act| act.is_failure)
-            .filter_map(|act| {
-                let (around, other) = self.branches.get(&*act.answered.state)?;
-                (around == parallel && other != branch).then_some((*other, act.option))
-            })
-            .collect();
-        let (_, first) = failed.first_key_value()?;
-        let is_common =
-            failed.len() == *branch && failed.iter().all(|(other, option)| other < branch && option == first);
-        Some(is_common.then_some(*first))
+    /// The other branches of the same Parallel that have answered otherwise than they should, with the place of the answer.
+    fn failed_beside(&self, state: &str, acts: &[Act]) -> BTreeMap<usize, usize> {
+        let Some((parallel, branch)) = self.branches.get(state) else { return BTreeMap::new() };
+        let other = |act: &Act| {
+            let (around, other) = self.branches.get(&*act.answered.state)?;
+            (around == parallel && other != branch).then_some((*other, act.option))
+        };
+        acts.iter().filter(|act| act.option > 0).filter_map(other).collect()
     }
 
     /// One error of each kind. Errors are of the same kind if they are equally transient, are both refused

@@ -119,7 +119,7 @@ async fn every_rule_that_an_order_breaks_is_reported_at_once() {
         },
         {
           "pointer": "#/paymentTerms",
-          "detail": "must be PREPAID or INVOICE"
+          "detail": "must be PREPAID, INVOICE or AUTHORIZED"
         },
         {
           "pointer": "#/currency",

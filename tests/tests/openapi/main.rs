@@ -17,9 +17,11 @@ use http::{HeaderMap, Method, StatusCode, header};
 use local_aws::{Api, WireError};
 use local_http::front::{self, Front};
 use local_http::rate;
+use local_payments::Card;
 use local_stack::gateway::{PathParameters, event, set_query};
 use order::{Reason, Status};
 use orders::{Canceller, Closing};
+use payments::{Capture, Gateway};
 use serde_json::{Value, json};
 use strum::VariantArray;
 use system_tests::client;
@@ -27,7 +29,7 @@ use system_tests::faults::{Calls, Fault, Faults, Mishap, Mishaps};
 use system_tests::openapi::{description, resolve};
 use system_tests::operations::{self, Ask};
 use system_tests::orders::{OrderBuilder, REQUEST_ID, client, order, order_id, post};
-use system_tests::shops::{Shop, shop};
+use system_tests::shops::{OPENED_MS, Shop, shop};
 use tokio::net::TcpListener;
 use tokio::time::sleep;
 
@@ -231,6 +233,7 @@ impl Answers {
         self.ask(shop, set_stock(5).if_match("*")).await;
         self.ask(shop, set_terms(false).if_match("*")).await;
         self.ask(shop, adjust(1, "everything")).await;
+        self.ask(shop, replace(order_id, "pi_1")).await;
     }
 
     /// The answers about stock, except those to unauthorised and failing requests.
@@ -285,6 +288,33 @@ impl Answers {
         self.ask(shop, operations::get("/orders/short/journal")).await;
     }
 
+    /// The answers about payments, except those to unauthorised and failing requests.
+    async fn payments(&mut self) {
+        let shop = shop().capturing(Some(Capture::Fulfilment)).open().await;
+        let id = |key: &str| order_id(key).to_string();
+        let paid = |key: &str, payment: &str| order(key).of("LAPTOP001", 1).paid_with(payment);
+        for (payment, amount_minor) in [("pi_1", 10_00), ("pi_2", 10_00), ("pi_small", 1)] {
+            let currency = "USD".parse().unwrap();
+            shop.payments.authorise_as(payment.parse().unwrap(), amount_minor, currency, Card::Good).await.unwrap();
+        }
+        self.place(&shop, &paid("k1", "pi_1")).await;
+        self.place(&shop, &paid("k2", "pi_small")).await;
+        self.place(&shop, &paid("k3", "pi_nobodys")).await;
+        shop.orders.put_pending(&paid("waiting", "pi_2").placed(), OPENED_MS, OPENED_MS).await.unwrap();
+        self.ask(&shop, replace(&id("waiting"), "pi_2")).await;
+        self.ask(&shop, replace(&id("k2"), "pi_2")).await;
+        self.ask(&shop, replace(&id("k1"), "pi_2")).await;
+        shop.payments.cancel(&"pi_1".parse().unwrap(), "lapsed").await.unwrap();
+        self.fulfil(&shop, &id("k1")).await;
+        self.ask(&shop, replace(&id("k1"), "pi_small")).await;
+        self.bodies(&shop, || replace(&id("k1"), "pi_2")).await;
+        self.ask(&shop, replace(&format!("{}/payment?x=1", id("k1")), "pi_2")).await;
+        self.ask(&shop, replace("short", "pi_2")).await;
+        self.ask(&shop, replace(&id("k1"), "pi_2")).await;
+        let declines = shop_with_a_declined_card().await;
+        self.place(&declines, &paid("k1", "pi_1")).await;
+    }
+
     /// Bodies that are not valid for the operation.
     async fn bodies(&mut self, shop: &Shop, ask: impl Fn() -> Ask) {
         self.ask(shop, ask().saying("{")).await;
@@ -315,6 +345,19 @@ fn set_stock(on_hand: i64) -> Ask {
 fn adjust(difference: i64, key: &str) -> Ask {
     let body = json!({ "difference": difference, "reason": "COUNTED", "note": "by hand" });
     operations::post(&format!("{LAPTOP}/adjustments"), &body).under(key)
+}
+
+fn replace(order_id: &str, payment: &str) -> Ask {
+    let path =
+        if order_id.contains('/') { format!("/orders/{order_id}") } else { format!("/orders/{order_id}/payment") };
+    operations::put(&path, &json!({ "paymentReference": payment }))
+}
+
+async fn shop_with_a_declined_card() -> Shop {
+    let shop = shop().open().await;
+    let currency = "USD".parse().unwrap();
+    shop.payments.authorise_as("pi_1".parse().unwrap(), 10_00, currency, Card::Declined).await.unwrap();
+    shop
 }
 
 fn set_terms(on_hold: bool) -> Ask {
@@ -401,6 +444,7 @@ async fn every_answer_is_described_and_every_description_comes_true() {
     Box::pin(answers.ask_everything(&shop, &id("k1"))).await;
     Box::pin(answers.stock(&shop)).await;
     Box::pin(answers.accounts(&shop)).await;
+    Box::pin(answers.payments()).await;
     // Unauthorised.
     answers.client = client("shop", &[]);
     answers.place(&shop, &laptop("not-mine")).await;

@@ -269,7 +269,8 @@ async fn a_hand_over_without_reserved_stock_stays_open_until_it_is_parked() {
     shop.client.delete_item().table_name(inventory::table::TABLE).set_key(Some(fence)).send().await.unwrap();
     assert_eq!(fulfil(&shop).await.outcome(), (202, "FULFILLING", ""));
     let run = shop.resume(order.order_id()).await;
-    assert_eq!(run.path, ["PersistOrder", "JoinSaga", "ConsumeInventory", "OrderUnfinished"], "it is not retried");
+    let consumed = run.path.iter().filter(|state| *state == "ConsumeInventory").count();
+    assert_eq!((consumed, run.path.last().unwrap().as_str()), (1, "OrderUnfinished"), "it is not retried");
     recover_for(&shop, 2 * ALL_ATTEMPTS).await;
     assert_eq!(status(&shop), Status::Fulfilling);
     assert!(shop.books().orders[order.order_id()].is_parked);

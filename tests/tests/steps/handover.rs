@@ -31,7 +31,7 @@ async fn fulfil(shop: &Shop, order: &Order) -> OrderRecord {
 
 /// Uses up every effect, as the workflow does before it completes the order.
 async fn consume(shop: &Shop, order: &Order) {
-    for (function, step) in declarations::steps() {
+    for (function, step) in declarations::steps().iter().filter(|(_, step)| step.is_for(order.payment_terms.into())) {
         let Some(consumption) = &step.consumption else { continue };
         let payload = json!({"action": consumption.name, "order_id": order.order_id()});
         shop.functions.invoke(&function.name, payload).await.unwrap();

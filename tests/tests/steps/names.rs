@@ -7,6 +7,7 @@ use engine::lint::TRANSIENT_LAMBDA_ERRORS;
 use order::Reason;
 use reserve_inventory::StockRefusal;
 use saga::StepError;
+use saga::function::EXTERNAL_FINAL_ERRORS;
 use serde_json::{Value, json};
 use statemachine::DEFINITION;
 use strum::VariantNames;
@@ -20,8 +21,10 @@ use crate::step::persist;
 /// whether its code has the refusals that it declares.
 fn errors_of_step(step: &'static Step) -> impl Iterator<Item = &'static str> {
     // The variant for a refusal uses the refusal's own name.
+    let is_external = step.external.is_some();
     let of_every_step = StepError::<StockRefusal>::VARIANTS.iter().copied().filter(|name| *name != "Refused");
-    step.refusals.keys().map(String::as_str).chain(of_every_step)
+    let has = move |name: &&str| is_external || !EXTERNAL_FINAL_ERRORS.contains(name);
+    step.refusals.keys().map(String::as_str).chain(of_every_step.filter(has))
 }
 
 /// The names under which a function can fail: its own errors and those of every task.
@@ -134,7 +137,8 @@ async fn every_refusal_of_a_step_has_a_reason_of_its_own() {
         let reason = reason_after(&shop, name).await;
         match name {
             // A lost race, a mistake of ours: they say nothing about the order.
-            "SagaCancelled" | "OtherContent" | "AlreadyConsumed" | "NotApplied" | "InvalidOrder" | "Unavailable" => {
+            "SagaCancelled" | "OtherContent" | "AlreadyConsumed" | "NotApplied" | "UndoRefused" | "InvalidOrder"
+            | "Unavailable" => {
                 assert_eq!(reason, Reason::StepFailed, "{name}");
             }
             refusal => {

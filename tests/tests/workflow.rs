@@ -106,6 +106,7 @@ async fn an_order_goes_through_every_step_and_is_confirmed() {
     JoinSaga
     ReserveInventory
     PostAccounting
+    CheckPayment
     ConfirmOrder
     FollowDecision
     OrderConfirmed
@@ -159,6 +160,8 @@ async fn a_refusal_rolls_the_order_back() {
     RollBack
     ReverseAccounting
     ReleaseInventory
+    CheckRefund
+    NoRefund
     CheckRollBack
     CloseOrder
     OrderCancelled

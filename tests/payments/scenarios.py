@@ -62,7 +62,7 @@ class Shop:
         return call("POST", self.url + path, b"")
 
     def settle(self):
-        """Retries the open orders until there are none."""
+        """Retries open orders until every order is decided."""
 
         def is_settled():
             self.post("/_local/recover")

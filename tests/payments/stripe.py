@@ -22,7 +22,7 @@ def free_port():
 
 
 def call(method, url, body=None, headers=None):
-    """The status and the JSON of an answer; a status of 0 if there is none."""
+    """The status and the JSON of the answer, or a status of 0 if the server did not answer."""
     request = urllib.request.Request(url, method=method, data=body, headers=headers or {})
     try:
         with urllib.request.urlopen(request, timeout=60) as answer:

@@ -296,7 +296,7 @@ def check_own_metrics(plan):
             continue
         function = names.get((alarm["dimensions"] or {}).get("FunctionName"))
         if function is None:
-            yield f"the alarm {name} is on {alarm['dimensions']}, which is no function of this stack"
+            yield f"the alarm {name} is on {alarm['dimensions']}, which is not a function of this stack"
             continue
         folders = [ROOT / "functions" / function, ROOT / "crates"]
         if not any(f'"{alarm["metric_name"]}"' in source.read_text() for folder in folders for source in folder.rglob("*.rs")):

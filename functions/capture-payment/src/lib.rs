@@ -9,7 +9,7 @@
 //! reversed in the one that says it was refunded.
 //!
 //! Out of scope are captures of a part, hand-overs of a part, and returns after the hand-over. Each would be a further
-//! action on this step's fence, beside [`ExternalStep::take_back`], with an amount in its effect.
+//! action on this step's fence, next to [`ExternalStep::take_back`], with an amount in its effect.
 
 use std::sync::Arc;
 
@@ -23,8 +23,8 @@ use saga::{ExternalStep, Item, Refusal};
 /// Why the payment does not pay for the order.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error, strum::IntoStaticStr, strum::VariantNames)]
 pub enum PaymentRefusal {
-    /// It is not authorised: there is none, it was cancelled, or it lapsed.
-    #[error("the payment {payment} is not authorised, or no longer")]
+    /// The payment does not exist, was never authorised, was cancelled or has lapsed.
+    #[error("the payment {payment} is not authorised, or its authorisation has ended")]
     PaymentNotAuthorized {
         /// The payment.
         payment: PaymentReference,

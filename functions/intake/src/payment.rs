@@ -36,7 +36,7 @@ impl Intake {
         let lapses_ms = match replaced.map_err(|error| unavailable(&order_id, &error))? {
             Replaced::Now(lapses_ms) => lapses_ms,
             Replaced::NotLost => return refused(Kind::PaymentNotLost),
-            Replaced::NotAuthorized => return not_accepted("it is not authorised, or no longer"),
+            Replaced::NotAuthorized => return not_accepted("it is not authorised, or its authorisation has ended"),
             Replaced::OtherAmount => return not_accepted("it is not of the order's total"),
             Replaced::InUse => return not_accepted("it pays for another order"),
         };

@@ -238,7 +238,7 @@ impl ExternalFences {
         let update = Update::builder()
             .table_name(&self.table)
             .set_key(Some(key))
-            // Whoever moves the fence on decides; everyone else reads it again.
+            // Only the first writer moves the fence; the others read it again and follow it.
             .condition_expression("#fence = :state")
             .expression_attribute_names("#fence", STATE)
             .expression_attribute_values(":state", state_value(state))

@@ -30,7 +30,7 @@ impl<R: Refusal> From<ConsumeError<R>> for StepError<R> {
     }
 }
 
-/// What the remote side did, for whoever counts it.
+/// What the remote side did, so that the function can count it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Observed {
     /// An effect was taken back, or cannot happen any more. A repetition is observed again.

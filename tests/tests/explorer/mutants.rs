@@ -461,7 +461,8 @@ fn the_finality_of_cancelling_before_a_hand_over_is_needed() {
     let wiring = with_layer(|| {
         Rewrites(|call| {
             if sets(call, "fulfilling") {
-                weaken(call, "#status = :confirmed", "attribute_exists(order_id)", &[":confirmed"]);
+                let shipped = "#status = :confirmed AND payment_terms <> :authorized";
+                weaken(call, shipped, "payment_terms <> :authorized", &[":confirmed"]);
             }
         })
     });

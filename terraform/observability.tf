@@ -133,7 +133,7 @@ locals {
       # captured at the hand-over after the setting has changed.
       for function in local.payment_steps : {
         "${function}-refused" = {
-          description = "A payment could not be captured when its order was handed over: the card was declined, or the authorisation lapsed or was cancelled. Nobody has paid, and the order is parked. Keep the goods if they are still there. If the authorisation is lost, put another payment of the customer in its place: PUT /orders/{orderId}/payment. Then retry the order: invoke recover-orders with the action take_up."
+          description = "A payment could not be captured when its order was handed over: the card was declined, or the authorisation lapsed or was cancelled. Nobody has paid, and the order is parked. Keep the goods if they are still there. Ask the customer for another payment and put it in this one's place, which is cancelled then: PUT /orders/{orderId}/payment. Then retry the order: invoke recover-orders with the action take_up."
           namespace   = "OrderSaga", metric = "PaymentRefused", dimensions = { FunctionName = local.function_names[function] }
           statistic   = "Sum", comparison = "GreaterThanThreshold", threshold = 0
           seconds     = 300, periods = 1, datapoints = 1, missing = "notBreaching"

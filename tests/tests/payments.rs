@@ -98,8 +98,7 @@ async fn a_payment_that_is_not_meant_for_the_order_is_left_alone() {
     for (order, reason) in [
         (of("k1", "pi_other_amount"), "PAYMENT_MISMATCH"),
         (of("k2", "pi_nobodys"), "PAYMENT_NOT_AUTHORIZED"),
-        // It is captured already, for another order.
-        (of("k3", PAYMENT), "PAYMENT_NOT_AUTHORIZED"),
+        (of("k3", PAYMENT), "PAYMENT_MISMATCH"),
         (of("k4", "pi_other_amount").in_currency("EUR"), "PAYMENT_MISMATCH"),
     ] {
         assert_eq!(order.place_order(&shop).await.outcome(), (409, "CANCELLED", reason));
@@ -215,6 +214,7 @@ async fn goods_that_nobody_would_pay_for_stay_until_another_payment_is_claimed()
     for _ in 0..2 {
         let replaced = replace(&shop, "pi_2").await;
         assert_eq!(replaced.outcome(), (200, "CONFIRMED", ""));
+        assert_eq!(replaced.body["paymentReference"], "pi_2");
         assert!(replaced.body["captureBefore"].is_string());
     }
     assert_eq!(fulfil_order(&shop, id.as_str()).await.outcome(), (200, "FULFILLED", ""));
@@ -234,12 +234,47 @@ async fn a_card_that_is_declined_at_the_hand_over_parks_the_order_in_recoverys_n
     assert_eq!(report.parked, 1);
 
     // The bank refuses the card for good: another one pays, and the order is retried.
-    lapse(&shop, PAYMENT).await;
     authorise(&shop, "pi_2", TOTAL, Card::Good).await;
-    assert_eq!(replace(&shop, "pi_2").await.outcome(), (200, "FULFILLING", ""));
+    let replaced = replace(&shop, "pi_2").await;
+    assert_eq!(replaced.outcome(), (200, "FULFILLING", ""));
+    assert_eq!(replaced.body["paymentReference"], "pi_2");
+    assert_eq!(
+        standing(&intent(&shop, PAYMENT).await),
+        (IntentStatus::Canceled, 0, 0),
+        "it must not be captured as well"
+    );
     shop.recover_orders.take_up(&order_id("k1")).await;
     let finished = fulfil_order(&shop, order_id("k1").as_str()).await;
     assert_eq!(finished.outcome(), (200, "FULFILLED", ""));
+    audit(&shop);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_payment_of_which_something_is_captured_is_not_replaced() {
+    let shop = confirmed_for_later().await;
+    authorise(&shop, "pi_2", TOTAL, Card::Good).await;
+    // By hand, in the provider's dashboard.
+    shop.payments.capture(&PAYMENT.parse().unwrap(), TOTAL - 1, "USD", "by-hand").await.unwrap();
+    assert_eq!(problem(&replace(&shop, "pi_2").await), (409, "payment-not-lost"));
+    assert!(intent(&shop, "pi_2").await.is_untouched());
+    let unpaid = order("k2").of("MOUSE001", 2).place_order(&shop).await;
+    let path = format!("/orders/{}/payment", unpaid.body["orderId"].as_str().unwrap());
+    let refused = put(&path, &json!({ "paymentReference": "pi_2" })).send(&shop).await;
+    assert_eq!(problem(&refused), (409, "payment-not-lost"));
+    assert_eq!(refused.body["detail"], "the order has no authorised payment");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_replacement_that_is_lost_as_well_is_not_taken_for_a_payment() {
+    let shop = confirmed_for_later().await;
+    lapse(&shop, PAYMENT).await;
+    authorise(&shop, "pi_2", TOTAL, Card::Good).await;
+    assert_eq!(replace(&shop, "pi_2").await.outcome(), (200, "CONFIRMED", ""));
+    lapse(&shop, "pi_2").await;
+    assert_eq!(problem(&replace(&shop, "pi_2").await), (409, "payment-not-accepted"));
+    authorise(&shop, "pi_3", TOTAL, Card::Good).await;
+    assert_eq!(replace(&shop, "pi_3").await.outcome(), (200, "CONFIRMED", ""));
+    assert_eq!(fulfil_order(&shop, order_id("k1").as_str()).await.outcome(), (200, "FULFILLED", ""));
     audit(&shop);
 }
 

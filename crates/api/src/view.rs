@@ -76,7 +76,7 @@ impl<'a> From<&'a OrderRecord> for OrderView<'a> {
             store_id: &order.store_id,
             county_id: order.county_id.as_ref(),
             payment_terms: order.payment_terms,
-            payment_reference: order.payment_reference.as_ref(),
+            payment_reference: record.payment_reference(),
             capture_before: capture_before(record),
             currency: order.currency,
             items: order

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use serde::{Deserialize, Deserializer, Serialize};
 
-use crate::{EpochMs, Order, Reason, Sku, Status};
+use crate::{EpochMs, Order, PaymentReference, Reason, Sku, Status};
 
 /// What a step or its compensation did, and when.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
@@ -132,6 +132,9 @@ pub struct OrderRecord {
     /// What the store had too little of, if that is why the order was refused.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub shortages: Vec<Shortage>,
+    /// The payment that an operator has claimed in place of a lost one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub payment_replacement: Option<PaymentReference>,
     /// What the steps did, known once the order is decided.
     #[serde(flatten)]
     pub receipts: Receipts,
@@ -156,4 +159,11 @@ pub struct OrderRecord {
     /// When the hand-over was completed: the stock is consumed.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub fulfilled_ms: Option<EpochMs>,
+}
+
+impl OrderRecord {
+    /// The payment that pays for the order now, or its client's reference.
+    pub fn payment_reference(&self) -> Option<&PaymentReference> {
+        self.payment_replacement.as_ref().or(self.order.payment_reference.as_ref())
+    }
 }

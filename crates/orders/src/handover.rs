@@ -1,6 +1,6 @@
 //! The hand-over of a confirmed order: the decision and its completion.
 
-use order::{EpochMs, OrderId, OrderRecord, PaymentTerms, Status, StepReceipts};
+use order::{EpochMs, OrderId, OrderRecord, PaymentReference, PaymentTerms, Status, StepReceipts};
 use saga::{Item, Unavailable};
 
 use crate::table::{Orders, decide, number, open_work, status_value, string, value};
@@ -100,7 +100,8 @@ impl Orders {
         decide(update, ATTEMPTED).await
     }
 
-    /// Sets when what a step did lapses. Returns the current record; `None` if there is no such order.
+    /// Records the payment that an operator has claimed in place of a lost one, and when it lapses. `step` is the step
+    /// that deals with payments. Returns the current record; `None` if there is no such order.
     ///
     /// # Idempotency
     /// Repeated, it changes nothing.
@@ -110,25 +111,27 @@ impl Orders {
     ///
     /// # Errors
     /// [`Unavailable`].
-    pub async fn set_lapse(
+    pub async fn replace_payment(
         &self,
         order_id: &OrderId,
         step: &str,
+        by: &PaymentReference,
         lapses_ms: Option<EpochMs>,
     ) -> Result<Option<OrderRecord>, Unavailable> {
+        let update = self.update(order_id);
         let update = match lapses_ms {
-            Some(lapses_ms) => self
-                .update(order_id)
-                .update_expression("SET receipts.#step.lapses_ms = :lapses")
+            Some(lapses_ms) => update
+                .update_expression("SET payment_replacement = :payment, receipts.#step.lapses_ms = :lapses")
                 .expression_attribute_values(":lapses", number(lapses_ms)),
-            None => self.update(order_id).update_expression("REMOVE receipts.#step.lapses_ms"),
+            None => update.update_expression("SET payment_replacement = :payment REMOVE receipts.#step.lapses_ms"),
         };
         let update = update
             // The receipt is there once the order is confirmed; a cancelled order needs none.
             .condition_expression("#status IN (:confirmed, :fulfilling)")
             .expression_attribute_names("#step", step)
+            .expression_attribute_values(":payment", string(by.as_str()))
             .expression_attribute_values(":confirmed", status_value(Status::Confirmed))
             .expression_attribute_values(":fulfilling", status_value(Status::Fulfilling));
-        decide(update, "set when the payment lapses").await
+        decide(update, "record the order's other payment").await
     }
 }

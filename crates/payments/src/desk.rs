@@ -75,19 +75,21 @@ impl Desk {
         Ok(if is_lost(&target, payment.as_ref()) { HandOver::Lapsed } else { HandOver::Paid })
     }
 
-    /// Claims another payment for an order whose payment is lost before it was captured.
+    /// Claims another payment for an order whose payment is lost before it was captured. If the order is `handed_over`, a
+    /// payment that could still be captured is cancelled first: its card was declined.
     ///
     /// # Idempotency
     /// Repeated with the same payment, it changes nothing.
     ///
     /// # Cost
-    /// One read unit, eight write units with the index, and two reads at the provider.
+    /// Two read units, eight write units with the index, and at most three reads and a call at the provider.
     ///
     /// # Errors
     /// [`Unavailable`].
     pub async fn replace(
         &self,
         order_id: &OrderId,
+        handed_over: bool,
         by: PaymentReference,
         now_ms: EpochMs,
     ) -> Result<Replaced, Unavailable> {
@@ -98,12 +100,19 @@ impl Desk {
         };
         let (Some(effect), Some(terms)) = (&fence.effect, &fence.terms) else { return Ok(Replaced::NotLost) };
         let (current, other) = (effect.under(terms), PaymentEffect { payment: by.clone(), ..effect.clone() });
+        let payment = self.read(&current.payment, REPLACE).await?;
         if current.payment == by {
-            return Ok(Replaced::Now(terms.capture_before_ms));
+            let is_lost = is_lost(&current, payment.as_ref());
+            return Ok(if is_lost { Replaced::NotAuthorized } else { Replaced::Now(terms.capture_before_ms) });
         }
-        let lost = self.read(&current.payment, REPLACE).await?;
-        // Of two payments that can be captured, a late try could capture the other one.
-        if terms.capture == Capture::Confirmation || !is_lost(&current, lost.as_ref()) {
+        let can_be_cancelled = match &payment {
+            None | Some(Payment { status: PaymentStatus::Canceled, .. }) => false,
+            Some(payment) if payment.is_refunded() => false,
+            Some(Payment { status: PaymentStatus::NotAuthorized, .. }) => true,
+            Some(Payment { status: PaymentStatus::RequiresCapture, .. }) if handed_over => true,
+            Some(_) => return Ok(Replaced::NotLost),
+        };
+        if terms.capture == Capture::Confirmation {
             return Ok(Replaced::NotLost);
         }
         let payment = self.read(&by, REPLACE).await?;
@@ -113,12 +122,38 @@ impl Desk {
         if !other.fits(&payment) {
             return Ok(Replaced::OtherAmount);
         }
+        let claim = self.fences.claim_at(claim_key(&by), REPLACE).await?;
+        if claim.is_some_and(|claim| claim.claimed_by != *order_id) {
+            return Ok(Replaced::InUse);
+        }
+        // Of two payments that can be captured, a late try could capture the other one.
+        if can_be_cancelled && !self.cancel(order_id, &fence, &current.payment).await? {
+            return Ok(Replaced::NotLost);
+        }
         let lapses_ms = payment.capture_before_ms;
         let new = PaymentTerms { capture: terms.capture, capture_before_ms: lapses_ms, replacement: Some(by.clone()) };
         match self.fences.claim_another((order_id, key), &fence, &new, (claim_key(&by), lapses_ms), now_ms).await? {
             Claimed::Now => Ok(Replaced::Now(lapses_ms)),
             Claimed::FenceExists => Err(Unavailable::Contended { attempted: REPLACE }),
             Claimed::ByAnother => Ok(Replaced::InUse),
+        }
+    }
+
+    /// Cancels a payment that the order has claimed. `true` once a read shows it cancelled, which is final; `false` if it
+    /// was captured meanwhile.
+    async fn cancel(&self, order_id: &OrderId, fence: &Fence, payment: &PaymentReference) -> Result<bool, Unavailable> {
+        let key = format!("{order_id}-replace-{}-cancel", fence.generation);
+        let cancelled = self.gateway.cancel(payment, &key).await;
+        match self.read(payment, REPLACE).await?.map(|payment| payment.status) {
+            None | Some(PaymentStatus::Canceled) => Ok(true),
+            Some(PaymentStatus::Succeeded) => Ok(false),
+            Some(PaymentStatus::RequiresCapture | PaymentStatus::NotAuthorized) => {
+                // The provider may repeat its answer under the same key.
+                self.fences.advance(fence_key(order_id), fence).await?;
+                let reason =
+                    cancelled.map_or_else(|error| error.to_string(), |()| "it is not cancelled yet".to_owned());
+                Err(Unavailable::Remote { attempted: REPLACE, reason })
+            }
         }
     }
 

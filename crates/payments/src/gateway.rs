@@ -23,6 +23,13 @@ pub struct Payment {
     pub capture_before_ms: Option<EpochMs>,
 }
 
+impl Payment {
+    /// Whether it was captured, and nothing of that is left.
+    pub fn is_refunded(&self) -> bool {
+        self.status == PaymentStatus::Succeeded && self.refunded_minor >= self.captured_minor
+    }
+}
+
 /// Where a payment stands. Two of these are final: what was captured is never cancelled, and the other way round.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum PaymentStatus {

@@ -33,6 +33,27 @@ const CALL_TIMEOUT: Duration = Duration::from_millis(2200);
 
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(1);
 
+/// How the ids of payment intents begin.
+const PREFIX: &str = "pi_";
+
+/// How long Stripe keeps an authorisation, if it does not say so.
+/// <https://docs.stripe.com/payments/place-a-hold-on-a-payment-method>
+const AUTHORISED_SECONDS: i64 = 7 * 24 * 60 * 60;
+
+/// The codes of errors that say that a payment, as it stands, cannot be captured, cancelled or refunded.
+/// <https://docs.stripe.com/error-codes>
+const FINAL_CODES: [&str; 9] = [
+    "balance_insufficient",
+    "capture_charge_authorization_expired",
+    "capture_unauthorized_payment",
+    "charge_already_captured",
+    "charge_already_refunded",
+    "charge_disputed",
+    "charge_expired_for_capture",
+    "charge_not_refundable",
+    "payment_intent_unexpected_state",
+];
+
 /// The largest part of an answer that an error repeats.
 const MAX_CODE_CHARS: usize = 80;
 
@@ -95,28 +116,22 @@ impl Stripe {
         let key = self.secret.key().await?;
         let request = request.bearer_auth(key.reveal()).header("stripe-version", VERSION);
         let answer = request.send().await.map_err(unanswered)?;
-        let (status, no_effect) = (answer.status(), answer.headers().get("stripe-should-retry").cloned());
+        let status = answer.status();
         if status.is_success() {
             return answer.json().await.map(Some).map_err(unanswered);
         }
+        if status == StatusCode::NOT_FOUND {
+            return Ok(None);
+        }
+        if status == StatusCode::UNAUTHORIZED {
+            self.secret.forget(&key).await;
+        }
         let error = answer.json::<Failure>().await.map(|failure| failure.error).unwrap_or_default();
-        let text = error.text(status);
-        Err(match status {
-            StatusCode::NOT_FOUND => return Ok(None),
-            StatusCode::UNAUTHORIZED => {
-                self.secret.forget(&key).await;
-                GatewayError::NotBegun(text)
-            }
-            StatusCode::TOO_MANY_REQUESTS => GatewayError::NotBegun(text),
-            // Another call with this key is being worked on, or the object is locked by another call.
-            StatusCode::CONFLICT => GatewayError::Unanswered(text),
-            StatusCode::PAYMENT_REQUIRED => GatewayError::Declined(text),
-            _ if status.is_client_error() => GatewayError::Rejected(text),
-            _ => {
-                tracing::warn!(%status, should_retry = ?no_effect, "the payment provider failed; reading what it did");
-                GatewayError::Failed(text)
-            }
-        })
+        let failure = error.classify(status);
+        if !matches!(failure, GatewayError::Declined(_) | GatewayError::Rejected(_)) {
+            tracing::warn!(%status, reason = %failure, "the payment provider failed; the payment is read before the next try");
+        }
+        Err(failure)
     }
 
     fn post(&self, path: &str, key: &str) -> RequestBuilder {
@@ -126,7 +141,7 @@ impl Stripe {
     }
 }
 
-/// What an answer's body says of a payment. A reference is letters, digits and underscores, so it needs no escaping.
+/// The path of a payment, or of a call on it. A reference is letters, digits and underscores, so it needs no escaping.
 fn path(id: &PaymentReference, call: &str) -> String {
     format!("/v1/payment_intents/{id}{call}")
 }
@@ -138,6 +153,10 @@ fn missing(id: &PaymentReference) -> GatewayError {
 impl Gateway for Stripe {
     fn payment<'a>(&'a self, id: &'a PaymentReference) -> Answer<'a, Option<Payment>> {
         Box::pin(async move {
+            // Another reference could name another resource of Stripe's, such as its search.
+            if !id.as_str().starts_with(PREFIX) {
+                return Ok(None);
+            }
             let (name, value) = EXPAND;
             let url = format!("{}{}?{name}={value}", self.base, path(id, ""));
             let intent: Option<Intent> = self.send(self.http.get(url).timeout(READ_TIMEOUT)).await?;
@@ -153,7 +172,7 @@ impl Gateway for Stripe {
         key: &'a str,
     ) -> Answer<'a, Payment> {
         Box::pin(async move {
-            let amount = (amount_minor * scale(currency)).to_string();
+            let amount = units(currency, amount_minor).to_string();
             let request = self.post(&path(id, "/capture"), key);
             let request = request.form(&[("amount_to_capture", amount.as_str()), EXPAND]);
             let intent: Option<Intent> = self.send(request).await?;
@@ -185,6 +204,8 @@ struct Intent {
     status: String,
     amount: i64,
     currency: String,
+    /// When it was created, in epoch seconds.
+    created: Option<i64>,
     /// How much was captured. A payment that succeeded without saying so was captured in full.
     amount_received: Option<i64>,
     latest_charge: Option<Charge>,
@@ -218,7 +239,6 @@ impl From<Intent> for Payment {
             "canceled" => PaymentStatus::Canceled,
             _ => PaymentStatus::NotAuthorized,
         };
-        let scale = scale(&currency);
         let captured = match status {
             PaymentStatus::Succeeded => intent.amount_received.unwrap_or(intent.amount),
             _ => 0,
@@ -227,21 +247,36 @@ impl From<Intent> for Payment {
         let card = charge.and_then(|charge| charge.payment_method_details.as_ref()?.card.as_ref());
         // A cancelled authorisation counts as refunded at Stripe, although nothing was captured.
         let refunded = charge.filter(|_| captured > 0).map_or(0, |charge| charge.amount_refunded);
+        let capture_before = card.and_then(|card| card.capture_before);
+        let capture_before = capture_before.or(intent.created.map(|created| created + AUTHORISED_SECONDS));
         Self {
             status,
-            amount_minor: intent.amount / scale,
+            amount_minor: minor(&currency, intent.amount),
+            captured_minor: minor(&currency, captured),
+            refunded_minor: minor(&currency, refunded),
             currency,
-            captured_minor: captured / scale,
-            refunded_minor: refunded / scale,
-            capture_before_ms: card.and_then(|card| card.capture_before).map(|seconds| -> EpochMs { seconds * 1000 }),
+            capture_before_ms: capture_before.map(|seconds| -> EpochMs { seconds * 1000 }),
         }
     }
 }
 
-/// How many of Stripe's units are one minor unit. Two currencies without decimals have two at Stripe:
-/// <https://docs.stripe.com/currencies#special-cases>
-fn scale(currency: &str) -> i64 {
-    if matches!(currency, "ISK" | "UGX") { 100 } else { 1 }
+/// An amount in minor units as Stripe counts it. Two currencies without decimals have two at Stripe, and one with two has
+/// none: <https://docs.stripe.com/currencies#special-cases>, <https://docs.stripe.com/currencies#zero-decimal>
+fn units(currency: &str, amount_minor: i64) -> i64 {
+    match currency {
+        "ISK" | "UGX" => amount_minor * 100,
+        "MGA" => amount_minor / 100,
+        _ => amount_minor,
+    }
+}
+
+/// An amount as Stripe counts it in minor units. Saturates, so that an absurd amount fits no order.
+fn minor(currency: &str, units: i64) -> i64 {
+    match currency {
+        "ISK" | "UGX" => units / 100,
+        "MGA" => units.saturating_mul(100),
+        _ => units,
+    }
 }
 
 #[derive(Deserialize)]
@@ -258,6 +293,26 @@ struct Error {
 }
 
 impl Error {
+    /// What an error answer says about the call. An error that is our own fault, such as a key without the permission,
+    /// must not refuse an order, so it is final only if it is known to be about the payment.
+    fn classify(&self, status: StatusCode) -> GatewayError {
+        let text = self.text(status);
+        let is = |name: &str| self.r#type.as_deref() == Some(name);
+        match status {
+            StatusCode::PAYMENT_REQUIRED => GatewayError::Declined(text),
+            _ if is("card_error") => GatewayError::Declined(text),
+            // Another call with this key is being worked on, or the object is locked by another call.
+            StatusCode::CONFLICT => GatewayError::Unanswered(text),
+            // The key was used for a call with other parameters, so this one needs another key.
+            _ if is("idempotency_error") => GatewayError::Failed(text),
+            _ if status.is_client_error() => match &self.code {
+                Some(code) if FINAL_CODES.contains(&code.as_str()) => GatewayError::Rejected(text),
+                _ => GatewayError::NotBegun(text),
+            },
+            _ => GatewayError::Failed(text),
+        }
+    }
+
     /// The names of the error, which hold no data of the customer's; its message may.
     fn text(&self, status: StatusCode) -> String {
         let names = [&self.code, &self.decline_code, &self.r#type].into_iter().flatten();
@@ -299,12 +354,19 @@ mod tests {
     }
 
     #[test]
-    fn two_currencies_have_decimals_at_stripe_alone() {
-        let read = payment(r#"{"status":"requires_capture","amount":50000,"currency":"isk","latest_charge":null}"#);
-        assert_eq!(read.amount_minor, 500);
-        assert_eq!(
-            payment(r#"{"status":"processing","amount":5,"currency":"jpy","latest_charge":null}"#).amount_minor,
-            5
-        );
+    fn some_currencies_have_other_decimals_at_stripe() {
+        let amount = |json| payment(json).amount_minor;
+        assert_eq!(amount(r#"{"status":"processing","amount":50000,"currency":"isk","latest_charge":null}"#), 500);
+        assert_eq!(amount(r#"{"status":"processing","amount":5,"currency":"jpy","latest_charge":null}"#), 5);
+        assert_eq!(amount(r#"{"status":"processing","amount":5,"currency":"mga","latest_charge":null}"#), 500);
+        for currency in ["USD", "ISK", "MGA", "KWD"] {
+            assert_eq!(minor(currency, units(currency, 1_200)), 1_200, "{currency}");
+        }
+    }
+
+    #[test]
+    fn an_authorisation_without_an_end_lapses_seven_days_after_it_was_made() {
+        let read = payment(r#"{"status":"requires_capture","amount":5,"currency":"usd","created":1760000000}"#);
+        assert_eq!(read.capture_before_ms, Some((1_760_000_000 + AUTHORISED_SECONDS) * 1000));
     }
 }

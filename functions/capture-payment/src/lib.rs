@@ -141,7 +141,7 @@ impl ExternalStep for CapturePayment {
         match payment.status {
             PaymentStatus::RequiresCapture => Standing::Untouched,
             PaymentStatus::Canceled => Standing::Undone,
-            PaymentStatus::Succeeded if payment.refunded_minor >= payment.captured_minor => Standing::Undone,
+            PaymentStatus::Succeeded if payment.is_refunded() => Standing::Undone,
             PaymentStatus::Succeeded if effect.is_captured(payment) => Standing::Done,
             PaymentStatus::Succeeded | PaymentStatus::NotAuthorized => Standing::Other,
         }

@@ -1,5 +1,5 @@
-//! `PUT /orders/{orderId}/payment`: an operator claims another payment for an order whose payment is lost before it was
-//! captured at the hand-over.
+//! `PUT /orders/{orderId}/payment`: an operator claims another payment for an order whose payment was lost before the
+//! hand-over, or declined at it.
 
 use api::parameters::order_id;
 use api::{Answer, Kind, Problem, Request, body};
@@ -24,14 +24,19 @@ impl Intake {
         let record = self.orders.read(&order_id).await.map_err(|error| unavailable(&order_id, &error))?;
         let record = record.ok_or_else(|| Problem::new(Kind::OrderNotFound).about(&order_id))?;
         let refused = |kind| Err(Problem::new(kind).about(&order_id));
+        if record.order.payment_terms != PaymentTerms::Authorized {
+            let why = "the order has no authorised payment";
+            return Err(Problem::new(Kind::PaymentNotLost).about(&order_id).detail(why));
+        }
         match record.status {
-            Status::Confirmed | Status::Fulfilling if record.order.payment_terms == PaymentTerms::Authorized => {}
+            Status::Confirmed | Status::Fulfilling => {}
             Status::Pending => return refused(Kind::OrderNotConfirmed),
             Status::Cancelling | Status::Cancelled => return refused(Kind::OrderCancelled),
-            Status::Confirmed | Status::Fulfilling | Status::Fulfilled => return refused(Kind::PaymentNotLost),
+            Status::Fulfilled => return refused(Kind::PaymentNotLost),
         }
         let Some(desk) = &self.payments else { return refused(Kind::StoreUnavailable) };
-        let replaced = desk.replace(&order_id, payment, self.clock.now_ms()).await;
+        let handed_over = record.status == Status::Fulfilling;
+        let replaced = desk.replace(&order_id, handed_over, payment.clone(), self.clock.now_ms()).await;
         let not_accepted = |why: &str| Err(Problem::new(Kind::PaymentNotAccepted).about(&order_id).detail(why));
         let lapses_ms = match replaced.map_err(|error| unavailable(&order_id, &error))? {
             Replaced::Now(lapses_ms) => lapses_ms,
@@ -40,7 +45,7 @@ impl Intake {
             Replaced::OtherAmount => return not_accepted("it is not of the order's total"),
             Replaced::InUse => return not_accepted("it pays for another order"),
         };
-        let record = self.orders.set_lapse(&order_id, STEP, lapses_ms).await;
+        let record = self.orders.replace_payment(&order_id, STEP, &payment, lapses_ms).await;
         let record = record.map_err(|error| unavailable(&order_id, &error))?;
         Ok(api::stored(&record.ok_or_else(|| Problem::new(Kind::OrderNotFound).about(&order_id))?))
     }

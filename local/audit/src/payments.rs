@@ -1,7 +1,7 @@
 //! I8: the payments, as the provider has them, match the orders and the journal.
 
 use local_payments::{Intent, IntentStatus};
-use order::{OrderRecord, PaymentTerms, Status};
+use order::{OrderId, OrderRecord, PaymentReference, PaymentTerms, Status};
 use payments::{Capture, PaymentEffect};
 use saga::fence::FenceState;
 
@@ -83,7 +83,14 @@ fn check_settlement(at: &str, fence: Option<&PaymentFence>, record: &OrderRecord
     }
 }
 
-/// I8 from the other side: nobody touches a payment that no order has claimed, and none is captured twice.
+/// Whether an operator has claimed another payment in place of this one.
+fn is_replaced(reference: &PaymentReference, claimed_by: &OrderId, books: &Books) -> bool {
+    let terms = books.payments.get(claimed_by).and_then(|fence| fence.terms.as_ref());
+    terms.and_then(|terms| terms.replacement.as_ref()).is_some_and(|replacement| replacement != reference)
+}
+
+/// I8 from the other side: nobody touches a payment that no order has claimed, none is captured twice, and one that was
+/// replaced is returned.
 pub(super) fn check_unclaimed(books: &Books, report: &mut Report) {
     for (reference, intent) in &books.intents {
         let at = format!("payment {reference}");
@@ -93,6 +100,9 @@ pub(super) fn check_unclaimed(books: &Books, report: &mut Report) {
             }
             Some(claim) if !books.orders.contains_key(&claim.claimed_by) => {
                 report.find(Invariant::I8, &at, format!("is claimed by {}, which has no record", claim.claimed_by));
+            }
+            Some(claim) if is_replaced(reference, &claim.claimed_by, books) && !is_returned(intent) => {
+                report.find(Invariant::I8, &at, format!("is replaced by another one, but {}", words(intent)));
             }
             _ if intent.captured_minor > intent.amount_minor || intent.refunded_minor > intent.captured_minor => {
                 report.find(Invariant::I8, &at, words(intent));

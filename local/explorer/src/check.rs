@@ -45,11 +45,6 @@ pub fn run(kind: OrderKind, faults: &[Fault], rest: &Aftermath) -> Vec<String> {
         if stored.is_parked && was_out && stored.record.reason != Some(Reason::Unavailable) {
             return violations;
         }
-        // Goods that are handed over, and a payment that is declined then: a person has to look.
-        let was_declined = faults.iter().any(|fault| fault.kind.is_refusal());
-        if stored.is_parked && was_declined && stored.record.status == Status::Fulfilling {
-            return violations;
-        }
         if stored.is_parked {
             violations.push("I1  the order is parked, though everything was reachable in time".to_owned());
         } else if stored.record.status.is_open() {

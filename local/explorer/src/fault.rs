@@ -122,7 +122,7 @@ pub enum FaultKind {
     PaymentFailsAfter,
     /// The call has its effect, its answer is lost, and the payment provider forgets its key.
     PaymentForgotten,
-    /// The card's bank declines this one call.
+    /// The payment provider refuses this call, and repeats the refusal under the call's key for a day.
     PaymentDeclines,
     /// The customer cancels the order, and is answered before anything else happens.
     CustomerCancels,
@@ -140,7 +140,7 @@ impl FaultKind {
         matches!(self, Self::CustomerCancels | Self::CustomerCancelsBeside | Self::OtherBody | Self::OtherBodyBeside)
     }
 
-    /// Whether it refuses the order: the order may then be cancelled.
+    /// Whether it is a refusal: the order may then be cancelled, or parked until an operator retries it.
     pub fn is_refusal(self) -> bool {
         self == Self::PaymentDeclines
     }
@@ -188,20 +188,17 @@ impl FaultKind {
                 Self::PaymentThrottled,
                 Self::PaymentFails,
             ],
-            Point::Payment { call } => {
-                let mut faults = vec![
-                    Self::PaymentLost,
-                    Self::PaymentAnswerLost,
-                    Self::PaymentHung,
-                    Self::PaymentTwice,
-                    Self::PaymentThrottled,
-                    Self::PaymentFails,
-                    Self::PaymentFailsAfter,
-                    Self::PaymentForgotten,
-                ];
-                faults.extend((*call == "capture").then_some(Self::PaymentDeclines));
-                faults
-            }
+            Point::Payment { .. } => vec![
+                Self::PaymentLost,
+                Self::PaymentAnswerLost,
+                Self::PaymentHung,
+                Self::PaymentTwice,
+                Self::PaymentThrottled,
+                Self::PaymentFails,
+                Self::PaymentFailsAfter,
+                Self::PaymentForgotten,
+                Self::PaymentDeclines,
+            ],
             Point::Invocation { .. } => vec![
                 Self::NotDelivered,
                 Self::AnswerLost,

@@ -60,11 +60,15 @@ enum Twist {
     AtHandOver,
     /// Its customer cancels it, at every point.
     Cancelled,
+    /// Its customer cancels it once it is confirmed.
+    Refunded,
+    /// The same, and the payment provider looks at nothing but keys.
+    RefundedUnguarded,
     /// The card's bank declines.
     Declined,
     /// The authorised amount is not the order's total.
     OtherAmount,
-    /// Another order has claimed the payment before.
+    /// Another order has claimed the payment before, and captures it at its hand-over.
     AnothersPayment,
     /// Another order with the same payment is sent at the same time: one of them gets it.
     Contended,
@@ -79,6 +83,8 @@ const PAID: &[PaidKind] = &[
     PaidKind { name: "paid-unguarded", twist: Twist::Unguarded },
     PaidKind { name: "paid-at-hand-over", twist: Twist::AtHandOver },
     PaidKind { name: "paid-and-cancelled", twist: Twist::Cancelled },
+    PaidKind { name: "refunded", twist: Twist::Refunded },
+    PaidKind { name: "refunded-unguarded", twist: Twist::RefundedUnguarded },
     PaidKind { name: "declined", twist: Twist::Declined },
     PaidKind { name: "mismatched-amount", twist: Twist::OtherAmount },
     PaidKind { name: "anothers-payment", twist: Twist::AnothersPayment },
@@ -89,6 +95,11 @@ const PAID: &[PaidKind] = &[
 const PAYMENT: &str = "pi_explored";
 
 impl PaidKind {
+    /// Whether its customer cancels it once it is confirmed.
+    fn is_refunded(&self) -> bool {
+        matches!(self.twist, Twist::Refunded | Twist::RefundedUnguarded)
+    }
+
     /// Whether the payment step refuses it.
     fn is_refused(&self) -> bool {
         matches!(self.twist, Twist::Declined | Twist::OtherAmount | Twist::AnothersPayment)
@@ -182,9 +193,11 @@ impl OrderKind {
     /// The payment provider of its stack.
     pub fn provider(self) -> Payments {
         let Self::Paid(kind) = self else { return Payments::default() };
+        let is_later = matches!(kind.twist, Twist::AtHandOver | Twist::AnothersPayment);
+        let is_unguarded = matches!(kind.twist, Twist::Unguarded | Twist::RefundedUnguarded);
         Payments {
-            capture: Some(if kind.twist == Twist::AtHandOver { Capture::Fulfilment } else { Capture::Confirmation }),
-            guard: if kind.twist == Twist::Unguarded { Guard::Nothing } else { Guard::Status },
+            capture: Some(if is_later { Capture::Fulfilment } else { Capture::Confirmation }),
+            guard: if is_unguarded { Guard::Nothing } else { Guard::Status },
             layer: None,
         }
     }
@@ -256,6 +269,7 @@ impl OrderKind {
         match self {
             Self::Fulfilled | Self::FulfilledOrCancelled => vec![about("/orders/{orderId}/fulfil")],
             Self::Paid(kind) if kind.twist == Twist::AtHandOver => vec![about("/orders/{orderId}/fulfil")],
+            Self::Paid(kind) if kind.is_refunded() => vec![Self::cancellation()],
             _ => Vec::new(),
         }
     }
@@ -303,7 +317,8 @@ impl OrderKind {
     pub fn is_healthy(self) -> bool {
         let is_cancelled = self.events().contains(&FaultKind::CustomerCancels);
         let is_contended = matches!(self, Self::Paid(kind) if kind.twist == Twist::Contended);
-        !self.is_refused() && !is_cancelled && !is_contended
+        let is_refunded = matches!(self, Self::Paid(kind) if kind.is_refunded());
+        !self.is_refused() && !is_cancelled && !is_contended && !is_refunded
     }
 
     /// Whether a step refuses it: it must not be confirmed.

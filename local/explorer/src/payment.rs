@@ -42,8 +42,8 @@ struct Provider {
 /// What the provider does with keys.
 #[derive(Debug, Default)]
 struct Keys {
-    /// Until when each of these is answered with an error.
-    failing: BTreeMap<String, EpochMs>,
+    /// Until when each of these is answered with the same error.
+    failing: BTreeMap<String, (GatewayError, EpochMs)>,
     /// Those that it has forgotten.
     forgotten: BTreeSet<String>,
 }
@@ -85,6 +85,12 @@ impl Provider {
         self.keys.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
+    /// Fails, and will do so again under the same key.
+    fn repeated<T>(&self, key: &str, error: GatewayError) -> Result<T, GatewayError> {
+        self.keys().failing.insert(key.to_owned(), (error.clone(), self.world.now_ms() + REPLAYED_MS));
+        Err(error)
+    }
+
     async fn no_answer<T>(&self) -> Result<T, GatewayError> {
         tokio::time::sleep(TIMEOUT).await;
         Err(GatewayError::Unanswered("no answer in time".to_owned()))
@@ -92,9 +98,11 @@ impl Provider {
 
     async fn call(&self, id: &PaymentReference, call: Call, key: &str) -> Result<Option<Payment>, GatewayError> {
         let fault = self.world.arrive(Point::Payment { call: call.name() }).await;
-        let until_ms = self.keys().failing.get(key).copied();
-        if until_ms.is_some_and(|until_ms| self.world.now_ms() < until_ms) {
-            return Err(failed());
+        let failing = self.keys().failing.get(key).cloned();
+        if let Some((error, until_ms)) = failing
+            && self.world.now_ms() < until_ms
+        {
+            return Err(error);
         }
         // A key that was forgotten is a new one.
         let known = if self.keys().forgotten.contains(key) { format!("{key}-forgotten") } else { key.to_owned() };
@@ -126,15 +134,14 @@ impl Provider {
                 if fault.kind == FaultKind::PaymentFailsAfter {
                     let _ = apply().await;
                 }
-                self.keys().failing.insert(key.to_owned(), self.world.now_ms() + REPLAYED_MS);
-                Err(failed())
+                self.repeated(key, failed())
             }
             FaultKind::PaymentForgotten => {
                 let _ = apply().await;
                 self.keys().forgotten.insert(key.to_owned());
                 self.no_answer().await
             }
-            FaultKind::PaymentDeclines => Err(GatewayError::Declined("card_declined".to_owned())),
+            FaultKind::PaymentDeclines => self.repeated(key, GatewayError::Declined("declined".to_owned())),
             _ => apply().await,
         }
     }

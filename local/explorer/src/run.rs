@@ -7,8 +7,9 @@ use std::time::Duration;
 use engine::{Random, StateMachine};
 use order::EpochMs;
 use orders::table::open_work;
+use orders::work::PARKED_WORK;
 use recover_orders::RUN_TIME;
-use serde_json::json;
+use serde_json::{Value, json};
 use tempfile::TempDir;
 use tokio::runtime::Builder;
 
@@ -186,6 +187,14 @@ impl Ground {
         // A hung invocation can land at the very end, when nobody expects it any more.
         world.land_all().await;
         is_at_rest &= come_to_rest(&stack, &world, wiring, &mut clients, &mut dropped).await?;
+        // A refusal that parked the order is for an operator, who has made the provider accept the call.
+        for _ in faults.iter().filter(|fault| fault.kind.is_refusal()) {
+            if is_parked(&stack) {
+                stack.recover_orders.take_up(&OrderKind::order_id()).await;
+                settle(&stack).await;
+                is_at_rest &= come_to_rest(&stack, &world, wiring, &mut clients, &mut dropped).await?;
+            }
+        }
         world.end();
 
         let dead_letters = stack.queues.len(DEAD_LETTER_QUEUE).await.unwrap_or_default();
@@ -277,12 +286,20 @@ async fn work_off(stack: &Stack, wiring: &Wiring) -> u64 {
     0
 }
 
+/// The order's record as stored.
+fn item(stack: &Stack) -> Option<Value> {
+    let key = json!({ "order_id": { "S": OrderKind::order_id() } });
+    stack.store.item(&orders::table::TABLE.into(), &key)
+}
+
+fn is_parked(stack: &Stack) -> bool {
+    item(stack).is_some_and(|item| item["work"]["S"].as_str() == Some(PARKED_WORK))
+}
+
 /// When the next thing must be done, if anything is left to do.
 fn next_due_ms(stack: &Stack, queued: usize) -> Option<EpochMs> {
-    let key = json!({ "order_id": { "S": OrderKind::order_id() } });
-    let item = stack.store.item(&orders::table::TABLE.into(), &key);
     let work = open_work(&OrderKind::order_id());
-    let open = item.filter(|item| item["work"]["S"].as_str() == Some(&work));
+    let open = item(stack).filter(|item| item["work"]["S"].as_str() == Some(&work));
     let due_ms = open.and_then(|item| item["due_ms"]["N"].as_str()?.parse().ok());
     let queued = (queued > 0).then(|| stack.clock.now_ms());
     due_ms.into_iter().chain(queued).min()

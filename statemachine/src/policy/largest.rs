@@ -58,6 +58,7 @@ pub fn largest_record(status: Status, payment_terms: PaymentTerms) -> OrderRecor
             .iter()
             .map(|line| Shortage { sku: line.sku.clone(), available: MAX_AMOUNT_MINOR })
             .collect(),
+        payment_replacement: largest_order(PaymentTerms::Authorized).payment_reference.clone(),
         receipts: Receipts { applied: receipts(), undone: receipts(), consumed: receipts() },
         attempts: u32::MAX,
         created_ms: LAST_MS,

@@ -94,22 +94,33 @@ fn keys(gateway: Arc<dyn Gateway>, change: fn(&str, u64) -> String) -> Arc<dyn G
     Arc::new(Keys { gateway, attempts: AtomicU64::new(0), change })
 }
 
+/// A key is of the order, the action, the generation and perhaps the provider's name of the call.
 fn without_generation(key: &str) -> String {
-    // The provider's own names of the calls follow the generation.
-    let (start, end) = key.split_once("-do-").map_or((key, ""), |(start, _)| (start, "-do"));
-    format!("{start}{end}")
+    key.split('-').filter(|part| part.parse::<u32>().is_err() || part.len() > 3).collect::<Vec<_>>().join("-")
 }
 
 #[test]
 fn one_key_for_all_attempts_is_needed() {
     let wiring = with_gateway(Wiring::default(), |gateway| keys(gateway, |key, attempt| format!("{key}-{attempt}")));
     assert_found(&wiring, &[kind("paid-unguarded")], "I8", "paid-unguarded/7:hung@12");
+    let wiring = with_gateway(Wiring::default(), |gateway| {
+        keys(gateway, |key, attempt| if key.ends_with("refund") { format!("{key}-{attempt}") } else { key.to_owned() })
+    });
+    assert_found(&wiring, &[kind("refunded-unguarded")], "I8", "refunded-unguarded/21:execution-twice");
 }
 
 #[test]
 fn the_generation_in_the_key_is_needed() {
     let wiring = with_gateway(Wiring::default(), |gateway| keys(gateway, |key, _| without_generation(key)));
     assert_found(&wiring, &[kind("paid")], "I7", "paid/11:payment-fails");
+    assert_found(&wiring, &[kind("refunded")], "I1", "refunded/30:payment-fails");
+}
+
+#[test]
+fn another_key_after_a_refusal_is_needed() {
+    let wiring = with_gateway(Wiring::default(), |gateway| keys(gateway, |key, _| without_generation(key)));
+    assert_found(&wiring, &[kind("refunded")], "I1", "refunded/30:payment-declines");
+    assert_found(&wiring, &[kind("paid-at-hand-over")], "I1", "paid-at-hand-over/26:payment-declines");
 }
 
 /// Answers reads with what it has made up.
@@ -173,6 +184,7 @@ fn reading_after_an_unknown_is_needed() {
 fn reading_before_the_fence_is_cancelled_is_needed() {
     let wiring = with_gateway(Wiring::default(), |gateway| reads(gateway, false));
     assert_found(&wiring, &[kind("declined"), kind("paid-and-cancelled")], "I8", "declined/26:payment-lost");
+    assert_found(&wiring, &[kind("refunded")], "I8", "refunded/30:payment-lost");
 }
 
 // --- The fence, changed -------------------------------------------------------------------------------------
@@ -259,8 +271,9 @@ impl Layer for TakesBackFirst {
 
 #[test]
 fn winning_the_fence_before_a_refund_is_needed() {
-    let kinds = [kind("paid"), kind("paid-and-cancelled"), kind("declined")];
-    assert_found(&with_layer(TakesBackFirst::default), &kinds, "I", "declined/25:payment-fails");
+    let wiring = with_layer(TakesBackFirst::default);
+    assert_found(&wiring, &[kind("declined")], "I", "declined/25:payment-fails");
+    assert_found(&wiring, &[kind("refunded")], "I", "refunded/29:payment-fails");
 }
 
 /// Cancels the fence when a call was refused.

@@ -27,7 +27,7 @@ pub struct ExternalFence<E, T> {
     /// How the order is dealt with; a tombstone has none.
     #[serde(default = "Option::default", skip_serializing_if = "Option::is_none")]
     pub terms: Option<T>,
-    /// How many calls ended in an error that the remote side may replay under their key.
+    /// How many calls ended in an answer that the remote side may replay under their key, and that must not count again.
     #[serde(default)]
     pub generation: u32,
     /// When the remote object was claimed.
@@ -114,6 +114,14 @@ impl ExternalFences {
         self.fences.read_item(key, attempted).await
     }
 
+    /// Reads the claim on a remote object, strongly consistent.
+    ///
+    /// # Errors
+    /// [`Unavailable`].
+    pub async fn claim_at(&self, key: Item, attempted: &'static str) -> Result<Option<Claim>, Unavailable> {
+        self.fences.read_item(key, attempted).await
+    }
+
     /// Writes the first fence and the claim together.
     pub(super) async fn claim<E: Serialize, T: Serialize>(
         &self,
@@ -148,20 +156,24 @@ impl ExternalFences {
         const ATTEMPTED: &str = "claim another remote object";
         let terms = serde_dynamo::to_attribute_value(terms)
             .map_err(|source| Unavailable::Unreadable { attempted: ATTEMPTED, source })?;
-        let update = Update::builder()
+        let mut update = Update::builder()
             .table_name(&self.table)
             .set_key(Some(key))
-            .update_expression("SET terms = :terms, generation = :next, lapses_ms = :lapses")
             // Of two operators at once, one decides; and nothing that was consumed or is being taken back changes.
             .condition_expression("#fence = :applied AND generation = :generation")
             .expression_attribute_names("#fence", STATE)
             .expression_attribute_values(":applied", state_value(FenceState::Applied))
             .expression_attribute_values(":terms", terms)
             .expression_attribute_values(":generation", number(fence.generation.into()))
-            .expression_attribute_values(":next", number(i64::from(fence.generation) + 1))
-            .expression_attribute_values(":lapses", number(lapses_ms.unwrap_or(EpochMs::MAX)))
-            .build()
-            .expect("an update with a table, a key and an expression is complete");
+            .expression_attribute_values(":next", number(i64::from(fence.generation) + 1));
+        update = match lapses_ms {
+            Some(lapses_ms) => update
+                .update_expression("SET terms = :terms, generation = :next, lapses_ms = :lapses_ms, lapses = :lapses")
+                .expression_attribute_values(":lapses_ms", number(lapses_ms))
+                .expression_attribute_values(":lapses", AttributeValue::S(lapsing(order_id))),
+            None => update.update_expression("SET terms = :terms, generation = :next REMOVE lapses_ms, lapses"),
+        };
+        let update = update.build().expect("an update with a table, a key and an expression is complete");
         let writes = vec![
             TransactWriteItem::builder().update(update).build(),
             TransactWriteItem::builder().put(self.claim_put(claim_key, order_id, now_ms)).build(),
@@ -190,7 +202,10 @@ impl ExternalFences {
     }
 
     /// Advances the generation, unless somebody else did or the fence has moved on.
-    pub(super) async fn advance<E, T>(&self, key: Item, fence: &ExternalFence<E, T>) -> Result<(), Unavailable> {
+    ///
+    /// # Errors
+    /// [`Unavailable`].
+    pub async fn advance<E, T>(&self, key: Item, fence: &ExternalFence<E, T>) -> Result<(), Unavailable> {
         const ATTEMPTED: &str = "advance the generation of the calls";
         let update = self
             .client

@@ -67,15 +67,6 @@ impl<R> From<Stopped<R>> for ActionError<R> {
     }
 }
 
-impl<R> From<Stopped<R>> for ConsumeError<R> {
-    fn from(stopped: Stopped<R>) -> Self {
-        match stopped {
-            Stopped::Refused(refusal) => Self::Refused(refusal),
-            Stopped::Unavailable(error) => Self::Unavailable(error),
-        }
-    }
-}
-
 /// What a call led to.
 enum Brought {
     /// The effect is there.
@@ -170,7 +161,16 @@ impl External {
                 // A concurrent action of this very order may have claimed the object and used it, after the fence was read
                 // and before the object was. Its fence was there before its call, so it is there now.
                 let fence = self.fences.read::<S::Effect, S::Terms>(step.fence_key(order_id), ACT).await?;
-                return if fence.is_some() { Ok(None) } else { Err(ActionError::Refused(refusal)) };
+                if fence.is_some() {
+                    return Ok(None);
+                }
+                // An object that another order has used would be refused for what that order did to it.
+                let claim = match step.claim_key(&effect) {
+                    Some(key) => self.fences.claim_at(key, ACT).await?,
+                    None => None,
+                };
+                let is_anothers = claim.is_some_and(|claim| claim.claimed_by != *order_id);
+                return Err(ActionError::Refused(if is_anothers { step.claimed(&effect) } else { refusal }));
             }
         };
         let is_complete = step.moment(&terms) == Moment::Consumption;
@@ -317,7 +317,11 @@ impl External {
             _ if now == Standing::Undone => Ok(true),
             // A late action came between: what has to be taken back is another thing now.
             _ if now != before => Ok(false),
-            CallError::Refused(refusal) => Err(UndoError::Refused(refusal)),
+            CallError::Refused(refusal) => {
+                // The operator who retries the order must not be answered with this refusal again, under the same key.
+                self.fences.advance(step.fence_key(order_id), fence).await?;
+                Err(UndoError::Refused(refusal))
+            }
             CallError::Failed(_) => {
                 self.fences.advance(step.fence_key(order_id), fence).await?;
                 Ok(false)
@@ -355,9 +359,16 @@ impl External {
             let mut writes = Vec::new();
             if moment(step, &fence) == Moment::Consumption {
                 let target = target(step, effect, &fence);
-                let brought = self.bring_about(step, order_id, &target, &fence, None).await?;
-                if matches!(brought, Brought::LookAgain) {
-                    continue;
+                match self.bring_about(step, order_id, &target, &fence, None).await {
+                    Ok(Brought::Done) => {}
+                    Ok(Brought::LookAgain) => continue,
+                    Err(Stopped::Unavailable(error)) => return Err(error.into()),
+                    Err(Stopped::Refused(refusal)) => {
+                        // The operator who retries the order must not be answered with this refusal again, under the
+                        // same key.
+                        self.fences.advance(step.fence_key(order_id), &fence).await?;
+                        return Err(ConsumeError::Refused(refusal));
+                    }
                 }
                 writes = step.book(order_id, &target, now_ms);
             }

@@ -50,6 +50,7 @@ locals {
   state_machine_dimensions = { StateMachineArn = local.state_machine_arn }
   api_dimensions           = { ApiName = aws_api_gateway_rest_api.this.name, Stage = local.stage }
   recovery_dimensions      = { FunctionName = lookup(local.function_names, "recover-orders", "") }
+  record_dimensions        = { FunctionName = lookup(local.function_names, "persist-order", "") }
 
   # The step that captures payments, if there is a payment provider.
   payment_steps = [
@@ -84,6 +85,16 @@ locals {
         namespace   = "OrderSaga", metric = "OrdersGivenUp", dimensions = local.recovery_dimensions
         statistic   = "Sum", comparison = "GreaterThanThreshold", threshold = 0
         seconds     = 300, periods = 1, datapoints = 1, missing = "notBreaching"
+      }
+      orders-failed = {
+        description = "More than one decided order in a hundred was cancelled because a step failed twice, and not because it refused the order. The metric OrdersFailed says which state failed, and the workflow's log why."
+        expression  = "100 * failed / (confirmed + cancelled)"
+        metrics = {
+          for id, metric in { confirmed = "OrdersConfirmed", cancelled = "OrdersCancelled", failed = "OrdersFailed" } :
+          id => { namespace = "OrderSaga", metric = metric, dimensions = local.record_dimensions, statistic = "Sum" }
+        }
+        comparison = "GreaterThanThreshold", threshold = 1
+        seconds    = 300, periods = 3, datapoints = 2, missing = "notBreaching"
       }
       recovery-backlog = {
         description = "Recovery cannot keep up: each minute, some orders that are due are left for its next run."
@@ -172,6 +183,14 @@ locals {
         statistic   = "Sum", comparison = "GreaterThanThreshold", threshold = 0
         seconds     = 60, periods = 5, datapoints = 3, missing = "notBreaching"
       }
+    },
+    {
+      for function, declared in local.declarations : "${function}-starts-failed" => {
+        description = "${function} could not start the workflow for an order: Step Functions refused the start, or did not answer. The order stays open, and recovery retries it every minute. After a day it is parked. The function's log has the reason: a permission, a limit, a deleted alias."
+        namespace   = "OrderSaga", metric = "StartsFailed", dimensions = { FunctionName = local.function_names[function] }
+        statistic   = "Sum", comparison = "GreaterThanThreshold", threshold = 0
+        seconds     = 300, periods = 1, datapoints = 1, missing = "notBreaching"
+      } if length(declared.uses.workflow) > 0
     },
     {
       # 4XXError does not tell them apart from requests for orders that do not exist. Few requests are no share.
@@ -387,6 +406,7 @@ locals {
           ["AWS/ApiGateway", "5XXError", "ApiName", local.name, "Stage", local.stage],
         ] },
         { title = "Sagas started", stat = "Sum", metrics = [["AWS/States", "ExecutionsStarted", "StateMachineArn", local.state_machine_arn]] },
+        { title = "Confirmed, cancelled, and of these failed", stat = "Sum", metrics = [for metric in ["OrdersConfirmed", "OrdersCancelled", "OrdersFailed"] : ["OrderSaga", metric, "FunctionName", local.record_dimensions.FunctionName]] },
       ]
     },
     {
@@ -433,6 +453,7 @@ locals {
       title = "Recovery"
       widgets = [
         { title = "Orders retried, and left for the next run", stat = "Sum", metrics = [for metric in ["OrdersRecovered", "OrdersLeft", "RecoveryFailures"] : ["OrderSaga", metric, "FunctionName", local.recovery_dimensions.FunctionName]] },
+        { title = "Starts of the workflow that failed", stat = "Sum", metrics = [for function, declared in local.declarations : ["OrderSaga", "StartsFailed", "FunctionName", local.function_names[function]] if length(declared.uses.workflow) > 0] },
         { title = "Messages waiting", stat = "Maximum", metrics = [for queue in keys(local.queues) : ["AWS/SQS", "ApproximateNumberOfMessagesVisible", "QueueName", local.queue_names[queue]]] },
         { title = "Oldest queued order, in s", stat = "Maximum", metrics = [for queue in keys(local.receivers) : ["AWS/SQS", "ApproximateAgeOfOldestMessage", "QueueName", lookup(local.queue_names, queue, "")]] },
       ]

@@ -370,7 +370,7 @@ run "safe_by_default" {
   assert {
     condition = length(setsubtract([
       "executions-failed", "executions-timed-out", "start-execution-throttled", "start-sync-execution-throttled", "orders-parked", "parked-messages", "overflow-dead-messages", "recovery-dead-messages",
-      "overflow-failures", "recovery-backlog", "recovery-failures", "recovery-silent", "overflow-waits", "api-5xx", "api-403", "api-429", "api-latency",
+      "overflow-failures", "recovery-backlog", "recovery-failures", "recovery-silent", "orders-failed", "overflow-waits", "intake-starts-failed", "recover-orders-starts-failed", "api-5xx", "api-403", "api-429", "api-latency",
       "intake-throttles", "persist-order-throttles", "intake-errors", "orders-writes-throttled",
     ], keys(aws_cloudwatch_metric_alarm.this))) == 0
     error_message = "An alarm is missing."

@@ -16,8 +16,9 @@ use axum::routing::{get, post};
 use http::StatusCode;
 use local_aws::{BoxFuture, Call, Layer, Next, Outcome, Services, endpoint};
 use serde_json::{Value, json};
+use tokio::io::{AsyncBufReadExt, BufReader, Lines};
 use tokio::net::TcpListener;
-use tokio::process::{Child, Command};
+use tokio::process::{Child, ChildStdout, Command};
 use tokio::sync::{mpsc, oneshot};
 use tokio::task::JoinSet;
 use tokio::time::timeout;
@@ -63,6 +64,8 @@ pub struct LambdaFunction {
     requests: Requests,
     child: Child,
     log: Log,
+    /// What it writes to stdout: its metrics.
+    metrics: tokio::sync::Mutex<Lines<BufReader<ChildStdout>>>,
     /// Its servers, which stop with it.
     _servers: JoinSet<()>,
 }
@@ -113,12 +116,34 @@ impl LambdaFunction {
             ])
             .envs(settings.iter().copied())
             .stdin(Stdio::null())
-            .stdout(Stdio::null())
+            .stdout(Stdio::piped())
             .stderr(Stdio::piped())
             .kill_on_drop(true);
         let mut child = command.spawn().expect("the function can be run");
         let (log, _) = Log::of(child.stderr.take().expect("stderr is piped"), "");
-        Self { name: name.to_owned(), invocations, requests, child, log, _servers: servers }
+        let stdout = child.stdout.take().expect("stdout is piped");
+        let metrics = tokio::sync::Mutex::new(BufReader::new(stdout).lines());
+        Self { name: name.to_owned(), invocations, requests, child, log, metrics, _servers: servers }
+    }
+
+    /// The next line that it writes to stdout, in CloudWatch's embedded metric format.
+    pub async fn next_line(&self) -> Value {
+        let mut lines = self.metrics.lock().await;
+        let Ok(line) = timeout(PATIENCE, lines.next_line()).await else {
+            panic!("{} wrote no metric; its log: {}", self.name, self.log.text());
+        };
+        let line = line.expect("stdout can be read").expect("the function is running");
+        serde_json::from_str(&line).expect("a metric is JSON")
+    }
+
+    /// The next line with this metric. Earlier lines are skipped.
+    pub async fn next_metric(&self, name: &str) -> Value {
+        loop {
+            let line = self.next_line().await;
+            if line.get(name).is_some() {
+                return line;
+            }
+        }
     }
 
     /// Invokes it, after all earlier invocations.

@@ -292,15 +292,17 @@ def check_own_metrics(plan):
     """A metric that no function writes never rings its alarm, and missing data counts as fine."""
     names = {values["function_name"]: name for name, values in plan.instances("aws_lambda_function.this").items()}
     for name, alarm in plan.instances("aws_cloudwatch_metric_alarm.this").items():
-        if alarm["namespace"] != OWN_NAMESPACE:
-            continue
-        function = names.get((alarm["dimensions"] or {}).get("FunctionName"))
-        if function is None:
-            yield f"the alarm {name} is on {alarm['dimensions']}, which is not a function of this stack"
-            continue
-        folders = [ROOT / "functions" / function, ROOT / "crates"]
-        if not any(f'"{alarm["metric_name"]}"' in source.read_text() for folder in folders for source in folder.rglob("*.rs")):
-            yield f"the alarm {name} watches {alarm['metric_name']}, which the code of {function} does not write"
+        metrics = [metric for query in alarm["metric_query"] for metric in query["metric"]] or [alarm]
+        for metric in metrics:
+            if metric["namespace"] != OWN_NAMESPACE:
+                continue
+            function = names.get((metric["dimensions"] or {}).get("FunctionName"))
+            if function is None:
+                yield f"the alarm {name} is on {metric['dimensions']}, which is not a function of this stack"
+                continue
+            folders = [ROOT / "functions" / function, ROOT / "crates"]
+            if not any(f'"{metric["metric_name"]}"' in source.read_text() for folder in folders for source in folder.rglob("*.rs")):
+                yield f"the alarm {name} watches {metric['metric_name']}, which the code of {function} does not write"
 
 
 def is_extra(name, alarm):

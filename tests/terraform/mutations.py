@@ -240,6 +240,9 @@ SAFETY = [
     test("no schedule", "every minute", "scheduler.tf", '"ENABLED"', '"DISABLED"'),
     Mutation("a schedule that is rare", "test", "every minute", put(RECOVER, "schedule", "every_minutes", 5)),
     Mutation("failed runs that nobody sees", "test", "has to be seen", put(RECOVER, "schedule", "failures", "parked")),
+    test("failed orders that ring nothing", "An alarm is missing", "observability.tf", "      orders-failed = {", "      orders-which-failed = {"),
+    plan("a share of orders that nobody counts", "watches OrdersBroken, which the code of persist-order does not write", "observability.tf", 'failed = "OrdersFailed"', 'failed = "OrdersBroken"'),
+    test("starts that fail and ring nothing", "An alarm is missing", "observability.tf", '"${function}-starts-failed"', '"${function}-starts"'),
     test("throttled indexes that nobody sees", "a table's metrics leave out its indexes", "observability.tf", "concat([null], keys(options.indexes))", "[null]"),
     test("a second parked order that rings nothing", "also the second one", "observability.tf", "metric = \"NumberOfMessagesSent\"", "metric = \"ApproximateNumberOfMessagesVisible\""),
     Mutation(

@@ -17,9 +17,11 @@ use local_stack::functions::{Invoked, lambda_error};
 use local_stack::seed::Seed;
 use local_stack::step_functions::{Execution, Executions, StepFunctions, machine_arn};
 use local_stack::{config, fill};
+use order::Order;
 use serde_json::{Value, json};
 use statemachine::DEFINITION;
 use system_tests::client::{LAPTOP, order_of};
+use system_tests::orders::order;
 use system_tests::runtime_api::{LambdaFunction, Request};
 
 /// The clients, by API key id.
@@ -299,6 +301,61 @@ async fn the_binaries_confirm_one_order_and_roll_another_one_back() {
             "PENDING": 0, "CONFIRMED": 2, "FULFILLING": 0, "FULFILLED": 0, "CANCELLING": 0, "CANCELLED": 1,
         })
     );
+}
+
+/// The names of what a metric is counted by, of which each value costs something.
+fn dimensions(line: &Value) -> &Value {
+    &line["_aws"]["CloudWatchMetrics"][0]["Dimensions"]
+}
+
+fn decided(line: &Value) -> [u64; 3] {
+    ["OrdersConfirmed", "OrdersCancelled", "OrdersFailed"].map(|name| line[name].as_u64().unwrap())
+}
+
+#[tokio::test]
+async fn decisions_failures_and_failed_starts_are_counted() {
+    // Step Functions is missing here.
+    let (services, _store) = aws().await;
+    let persist_order = start_by_name("persist-order", &services).await;
+    let recover_orders = start_by_name("recover-orders", &services).await;
+    let persist = async |key: &str| {
+        let order = order(key).of("LAPTOP001", 1).placed();
+        let persist = json!({ "action": "persist", "order_id": order.order_id(), "order": order });
+        assert_eq!(persist_order.invoke(&persist).await.unwrap()["status"], "PENDING");
+        order
+    };
+
+    let first = persist("k1").await;
+    let started = recover_orders.invoke(&json!({ "action": "take_up", "order_id": first.order_id() })).await;
+    assert_eq!(started.unwrap(), "not_started");
+    assert_eq!(recover_orders.next_metric("StartsFailed").await["StartsFailed"], 1);
+
+    let receipts = json!({
+        "reserve-inventory": { "at_ms": 1, "effect": "APPLIED" }, "post-accounting": { "at_ms": 1, "effect": "APPLIED" },
+    });
+    let confirm =
+        json!({ "action": "confirm", "order_id": first.order_id(), "store_id": first.store_id, "receipts": receipts });
+    assert_eq!(persist_order.invoke(&confirm).await.unwrap()["status"], "CONFIRMED");
+    let confirmed = persist_order.next_metric("OrdersConfirmed").await;
+    assert_eq!(decided(&confirmed), [1, 0, 0]);
+    assert_eq!(dimensions(&confirmed), &json!([["FunctionName"]]));
+
+    let second = persist("k2").await;
+    let cancel = |order: &Order| {
+        json!({
+            "action": "cancel", "order_id": order.order_id(), "failed_state": "ReserveInventory",
+            "failure": { "Error": "States.Timeout", "Cause": "" },
+        })
+    };
+    // Repetitions decide nothing, so they count nothing: the next line is that of the second order.
+    assert_eq!(persist_order.invoke(&confirm).await.unwrap()["status"], "CONFIRMED");
+    assert_eq!(persist_order.invoke(&cancel(&first)).await.unwrap()["status"], "CONFIRMED");
+    assert_eq!(persist_order.invoke(&cancel(&second)).await.unwrap()["status"], "CANCELLING");
+    let cancelled = persist_order.next_line().await;
+    assert_eq!(decided(&cancelled), [0, 1, 1]);
+    let failed = persist_order.next_line().await;
+    assert_eq!((&failed["OrdersFailed"], &failed["State"]), (&json!(1), &json!("ReserveInventory")));
+    assert_eq!(dimensions(&failed), &json!([["FunctionName", "State"]]));
 }
 
 #[tokio::test]

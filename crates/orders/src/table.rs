@@ -211,7 +211,7 @@ impl Orders {
             .update(order_id)
             .update_expression(
                 "SET #status = :confirmed, receipts = :receipts, confirmed_ms = :now, updated_ms = :now, \
-                 #work = :work, due_ms = :now",
+                 #work = :work, due_ms = :now REMOVE parked_at_ms",
             )
             // The decision is made once. An order whose cancellation has begun cannot be confirmed any
             // more: its steps may already be undone.
@@ -300,6 +300,8 @@ impl Orders {
             change.push_str(", shortages = :shortages");
             update = update.expression_attribute_values(":shortages", value(&closing.shortages, ATTEMPTED)?);
         }
+        // It may have been parked for want of a start.
+        change.push_str(" REMOVE parked_at_ms");
         let update = update.update_expression(change);
         let record = decide(update, ATTEMPTED).await?;
         Ok(match canceller {

@@ -48,6 +48,19 @@ pub struct OpenOrder {
     pub parked_at_ms: Option<EpochMs>,
 }
 
+impl OpenOrder {
+    /// Since when the order has waited for its present end.
+    pub fn open_since_ms(&self) -> EpochMs {
+        let OrderRecord { status, created_ms, cancelling_ms, fulfilling_ms, .. } = &self.record;
+        let since_ms = match status {
+            Status::Cancelling => *cancelling_ms,
+            Status::Fulfilling => *fulfilling_ms,
+            _ => None,
+        };
+        since_ms.unwrap_or(*created_ms)
+    }
+}
+
 /// A page of due orders.
 #[derive(Debug, Clone, PartialEq)]
 pub struct DuePage {
@@ -153,6 +166,23 @@ impl Orders {
             .expression_attribute_values(":one", number(1))
             .expression_attribute_values(":next", number(next_due_ms));
         won(update, "count the attempt at the order").await
+    }
+
+    /// Takes back an attempt that was counted and then could not be made, if nobody has changed the order since. `open` has
+    /// the due time that counting it has set.
+    ///
+    /// # Idempotency
+    /// Of any number of calls with the same `open`, one succeeds.
+    ///
+    /// # Cost, errors
+    /// As [`Orders::count_attempt`].
+    pub async fn give_attempt_back(&self, open: &OpenOrder, next_due_ms: EpochMs) -> Result<bool, Unavailable> {
+        let update = self
+            .update_as_read(open)
+            .update_expression("SET attempts = attempts - :one, due_ms = :next")
+            .expression_attribute_values(":one", number(1))
+            .expression_attribute_values(":next", number(next_due_ms));
+        won(update, "give the attempt at the order back").await
     }
 
     /// Parks an order, so that recovery no longer retries it, if nobody has changed it since it was read.

@@ -10,6 +10,7 @@ use aws_config::retry::RetryConfig;
 use aws_config::timeout::TimeoutConfig;
 use aws_sdk_sfn::Client;
 use aws_sdk_sfn::config::StalledStreamProtectionConfig;
+use aws_sdk_sfn::error::SdkError;
 use aws_sdk_sfn::types::SyncExecutionStatus;
 use aws_smithy_runtime_api::box_error::BoxError;
 use aws_smithy_runtime_api::client::endpoint::EndpointPrefix;
@@ -18,6 +19,7 @@ use aws_smithy_runtime_api::client::interceptors::context::BeforeSerializationIn
 use aws_smithy_runtime_api::client::runtime_components::RuntimeComponents;
 use aws_smithy_types::config_bag::ConfigBag;
 use aws_types::endpoint_config::EndpointUrl;
+use clock::WallClock;
 use order::{Order, OrderId, OrderRecord};
 use serde::{Deserialize, Serialize};
 
@@ -62,6 +64,9 @@ pub enum Ended {
 /// A saga's end that determines nothing: the order's record must be read.
 #[derive(Debug, thiserror::Error)]
 pub enum Unknown {
+    /// Step Functions refused to start it: nothing is running.
+    #[error("start the saga: Step Functions refused")]
+    NotStarted(#[source] Box<aws_sdk_sfn::Error>),
     /// It is unknown whether it is running.
     #[error("start the saga")]
     Start(#[source] Box<aws_sdk_sfn::Error>),
@@ -143,7 +148,7 @@ impl Workflow {
         let ended = tokio::time::timeout(DEADLINE, run)
             .await
             .map_err(|_| Unknown::Deadline(DEADLINE))?
-            .map_err(|error| Unknown::Start(Box::new(error.into())))?;
+            .map_err(start_failed)?;
         if ended.status != SyncExecutionStatus::Succeeded {
             return Err(Unknown::Unfinished { status: ended.status, error: ended.error });
         }
@@ -174,10 +179,30 @@ impl Workflow {
             .send();
         tokio::time::timeout(START_TIMEOUT, start)
             .await
-            .map_err(|_| Unknown::Deadline(START_TIMEOUT))?
-            .map_err(|error| Unknown::Start(Box::new(error.into())))?;
+            .map_err(|_| {
+                count_failed_start();
+                Unknown::Deadline(START_TIMEOUT)
+            })?
+            .map_err(start_failed)?;
         Ok(())
     }
+}
+
+/// An answer of 4xx refuses the request: Step Functions throttles, does not know the state machine, or does not permit
+/// the call. Any other failure leaves open whether the execution runs.
+fn start_failed<E>(error: SdkError<E>) -> Unknown
+where
+    aws_sdk_sfn::Error: From<SdkError<E>>,
+{
+    count_failed_start();
+    let is_refused = error.raw_response().is_some_and(|response| response.status().is_client_error());
+    let error = Box::new(error.into());
+    if is_refused { Unknown::NotStarted(error) } else { Unknown::Start(error) }
+}
+
+/// An alarm watches this number: the orders stay open, and nobody else would notice for hours.
+fn count_failed_start() {
+    metrics::emit(&[("StartsFailed", 1)], WallClock::System.now_ms());
 }
 
 fn input(input: &Input<'_>) -> Result<String, Unknown> {

@@ -4,6 +4,8 @@
 //! with the record as it is afterwards, no matter who wrote it, and the workflow follows the record's
 //! status.
 
+pub mod counts;
+
 use clock::WallClock;
 use declarations::{Function, Step};
 use order::{
@@ -50,6 +52,9 @@ pub enum Input {
         order: Option<Order>,
         /// What stopped the saga.
         failure: Failure,
+        /// The state that it stopped in.
+        #[serde(default)]
+        failed_state: Option<String>,
     },
     /// `CANCELLING` becomes `CANCELLED`.
     Close {
@@ -243,37 +248,39 @@ impl PersistOrder {
         store_id: &StoreId,
         receipts: &StepReceipts,
     ) -> Result<OrderRecord, PersistError> {
-        let record = self.orders.confirm(order_id, store_id, receipts, self.clock.now_ms()).await?;
-        record.ok_or_else(|| unknown(order_id))
+        let now_ms = self.clock.now_ms();
+        let record = self.orders.confirm(order_id, store_id, receipts, now_ms).await?;
+        let record = record.ok_or_else(|| unknown(order_id))?;
+        counts::confirmed(&record, now_ms);
+        Ok(record)
     }
 
     async fn cancel(
         &self,
         order_id: &OrderId,
         order: Option<&Order>,
-        failure: &Failure,
+        closing: &Closing,
     ) -> Result<OrderRecord, PersistError> {
-        let closing = failure.closing(self.clock.now_ms());
         let Some(order) = order else {
             return self
                 .orders
-                .cancel(order_id, Canceller::Saga(None), &closing)
+                .cancel(order_id, Canceller::Saga(None), closing)
                 .await?
                 .ok_or_else(|| unknown(order_id));
         };
         is_about(order_id, order)?;
         let canceller = Canceller::Saga(Some(order.fingerprint()));
-        if let Some(record) = self.orders.cancel(order_id, canceller, &closing).await? {
+        if let Some(record) = self.orders.cancel(order_id, canceller, closing).await? {
             return same_content(record, order);
         }
         // Persisting failed for good. The full record is written anyway: the caller is answered with
         // it, and a late persist loses to it.
-        match self.orders.put_cancelling(order, &closing).await? {
+        match self.orders.put_cancelling(order, closing).await? {
             Written::Now(record) => Ok(record),
             // A late persist was faster, so there is a record to decide on after all.
             Written::Before(record) => {
                 let record = same_content(record, order)?;
-                let decided = self.orders.cancel(order_id, canceller, &closing).await?;
+                let decided = self.orders.cancel(order_id, canceller, closing).await?;
                 Ok(decided.unwrap_or(record))
             }
         }
@@ -312,7 +319,12 @@ impl Task for PersistOrder {
         match input {
             Input::Persist { order_id, order } => self.persist(order_id, order).await,
             Input::Confirm { order_id, store_id, receipts, .. } => self.confirm(&order_id, &store_id, &receipts).await,
-            Input::Cancel { order_id, order, failure } => self.cancel(&order_id, order.as_ref(), &failure).await,
+            Input::Cancel { order_id, order, failure, failed_state } => {
+                let closing = failure.closing(self.clock.now_ms());
+                let record = self.cancel(&order_id, order.as_ref(), &closing).await?;
+                counts::cancelled(&record, failed_state.as_deref(), closing.now_ms);
+                Ok(record)
+            }
             Input::Close { order_id, receipts, .. } => self.close(&order_id, &receipts).await,
             Input::Complete { order_id, receipts, .. } => self.complete(&order_id, &receipts).await,
             Input::Park { order_id } => {

@@ -5,11 +5,18 @@ use orders::work::MAX_ATTEMPTS;
 use orders::{Canceller, Closing, OpenOrder, RECOVER_AFTER_MS};
 use saga::{Unavailable, task::chain};
 use serde::Serialize;
+use workflow::Unknown;
 
 use crate::RecoverOrders;
 
 /// The longest delay between two attempts.
 const MAX_DELAY_MS: EpochMs = 60 * 60 * 1000;
+
+/// How long after a refused start the next one is tried. Nothing is running meanwhile, so there is nothing to wait for.
+const REFUSED_DELAY_MS: EpochMs = 60 * 1000;
+
+/// How long an order may wait for a start before a person has to look.
+const MAX_WAIT_MS: EpochMs = 24 * 60 * 60 * 1000;
 
 /// What became of an order that recovery looked at.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize)]
@@ -17,11 +24,12 @@ const MAX_DELAY_MS: EpochMs = 60 * 60 * 1000;
 pub enum RecoveryOutcome {
     /// Its saga was started.
     Started,
-    /// Its attempt was counted, but its saga could not be started. Recovery will retry.
+    /// Its saga could not be started. Recovery will retry. The attempt counts, unless Step Functions refused it.
     NotStarted,
-    /// Its attempts are used up. It is being cancelled, and the saga was started for that.
+    /// Its attempts are used up, and it is being cancelled. If the saga could not be started for that, recovery will retry.
     GivenUp,
-    /// Its attempts at the roll-back or the fulfilment are used up. It is parked, which raises an alarm.
+    /// Its attempts at the roll-back or the fulfilment are used up, or Step Functions has refused to start its saga for a
+    /// day. It is parked, which raises an alarm.
     Parked,
     /// It is decided already, or was taken by somebody else.
     NotOurs,
@@ -64,7 +72,8 @@ impl RecoverOrders {
             if !self.orders.take_up(&open, next_due_ms).await? {
                 return Ok(RecoveryOutcome::NotOurs);
             }
-            Ok(self.start(order_id, RecoveryOutcome::Started).await)
+            let is_started = matches!(self.start(order_id).await, Start::Started);
+            Ok(if is_started { RecoveryOutcome::Started } else { RecoveryOutcome::NotStarted })
         };
         taken.await.unwrap_or_else(|error| unavailable(order_id, &error))
     }
@@ -76,7 +85,11 @@ impl RecoverOrders {
             if !self.orders.count_attempt(open, next_due_ms).await? {
                 return Ok(RecoveryOutcome::NotOurs);
             }
-            return Ok(self.start(order_id, RecoveryOutcome::Started).await);
+            return match self.start(order_id).await {
+                Start::Started => Ok(RecoveryOutcome::Started),
+                Start::Unknown => Ok(RecoveryOutcome::NotStarted),
+                Start::Refused => self.wait_for_start(&OpenOrder { due_ms: next_due_ms, ..open.clone() }).await,
+            };
         }
         match open.record.status {
             Status::Pending => self.give_up(open).await,
@@ -84,6 +97,17 @@ impl RecoverOrders {
             // that is being cancelled is never confirmed.
             _ => self.park(open).await,
         }
+    }
+
+    /// An attempt that was counted and refused is no attempt at the order: with it, an order would be cancelled because
+    /// nothing could be started for it. `counted` has the due time that counting the attempt has set.
+    async fn wait_for_start(&self, counted: &OpenOrder) -> Result<RecoveryOutcome, Unavailable> {
+        if self.now_ms() - counted.open_since_ms() >= MAX_WAIT_MS {
+            return self.park(counted).await;
+        }
+        // If somebody else has taken the order since, its attempt stands.
+        self.orders.give_attempt_back(counted, self.now_ms() + REFUSED_DELAY_MS).await?;
+        Ok(RecoveryOutcome::NotStarted)
     }
 
     /// Rolls back an order that could not go forward. The roll-back has its own attempts: they start over
@@ -94,13 +118,14 @@ impl RecoverOrders {
             Closing { reason: Reason::Unavailable, detail: None, shortages: Vec::new(), now_ms: self.now_ms() };
         match self.orders.cancel(order_id, Canceller::Recovery(open.due_ms), &closing).await? {
             Some(record) if record.status == Status::Cancelling => {
-                Ok(self.start(order_id, RecoveryOutcome::GivenUp).await)
+                self.start(order_id).await;
+                Ok(RecoveryOutcome::GivenUp)
             }
             _ => Ok(RecoveryOutcome::NotOurs),
         }
     }
 
-    /// The decision could not be carried out, so a person has to look. The message is sent first: a
+    /// The decision could not be carried out, or nothing could be started, so a person has to look. The message is sent first: a
     /// duplicate is harmless, a missing one is not.
     async fn park(&self, open: &OpenOrder) -> Result<RecoveryOutcome, Unavailable> {
         let order_id = open.record.order.order_id();
@@ -115,15 +140,20 @@ impl RecoverOrders {
         Ok(if self.orders.park(open, parked_at_ms).await? { RecoveryOutcome::Parked } else { RecoveryOutcome::NotOurs })
     }
 
-    async fn start(&self, order_id: &OrderId, taken: RecoveryOutcome) -> RecoveryOutcome {
-        match self.workflow.start(order_id).await {
-            Ok(()) => taken,
-            Err(error) => {
-                tracing::warn!(%order_id, reason = chain(&error), "could not start the workflow; the next attempt will retry");
-                RecoveryOutcome::NotStarted
-            }
-        }
+    async fn start(&self, order_id: &OrderId) -> Start {
+        let Err(error) = self.workflow.start(order_id).await else { return Start::Started };
+        tracing::warn!(%order_id, reason = chain(&error), "could not start the workflow; the next attempt will retry");
+        if matches!(error, Unknown::NotStarted(_)) { Start::Refused } else { Start::Unknown }
     }
+}
+
+/// The result of starting an order's saga.
+enum Start {
+    Started,
+    /// Nothing is running.
+    Refused,
+    /// It may be running.
+    Unknown,
 }
 
 fn unavailable(order_id: &OrderId, error: &Unavailable) -> RecoveryOutcome {

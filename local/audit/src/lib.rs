@@ -82,7 +82,7 @@ pub fn check(books: &Books) -> Report {
 fn check_work(at: &str, order: &StoredOrder, report: &mut Report) {
     let placed = &order.record.order;
     let expected = match order.record.status {
-        Status::Cancelling | Status::Fulfilling if order.is_parked => Some(PARKED_WORK.to_owned()),
+        Status::Pending | Status::Cancelling | Status::Fulfilling if order.is_parked => Some(PARKED_WORK.to_owned()),
         Status::Confirmed => Some(pick_work(&placed.store_id, placed.order_id().shard())),
         status => status.is_open().then(|| open_work(placed.order_id())),
     };

@@ -244,10 +244,10 @@ mod tests {
         let definition = DEFINITION.replace(r#""Default": "OrderUnfinished""#, r#""Default": "OrderUnfinish""#);
         insta::assert_snapshot!(text(&definition).await, @r#"
         lint found 4 faults
-          line 147: state "JoinSaga", Default: there is no state "OrderUnfinish" in this scope
-          line 624: state "FollowDecision", Default: there is no state "OrderUnfinish" in this scope
-          line 884: state "CheckRollBack", Default: there is no state "OrderUnfinish" in this scope
-          line 1135: state "CheckHandOver", Default: there is no state "OrderUnfinish" in this scope
+          line 148: state "JoinSaga", Default: there is no state "OrderUnfinish" in this scope
+          line 629: state "FollowDecision", Default: there is no state "OrderUnfinish" in this scope
+          line 889: state "CheckRollBack", Default: there is no state "OrderUnfinish" in this scope
+          line 1140: state "CheckHandOver", Default: there is no state "OrderUnfinish" in this scope
         "#);
     }
 

@@ -179,9 +179,9 @@ impl FaultKind {
     pub fn at(point: &Point, guard: Guard) -> Vec<Self> {
         match point {
             Point::Payment { call: "payment" } => vec![Self::PaymentLost, Self::PaymentThrottled, Self::PaymentFails],
-            // A provider that looks at nothing but keys does not keep what its contract promises: that cancelling is
-            // final. So calls that land late, or whose keys are forgotten, are left out.
-            Point::Payment { .. } if guard == Guard::Nothing => vec![
+            // A provider that looks at nothing but keys does a call again whose key it has forgotten, and one that lands late
+            // under a new generation. So these faults are left out.
+            Point::Payment { .. } if guard == Guard::Keys => vec![
                 Self::PaymentLost,
                 Self::PaymentAnswerLost,
                 Self::PaymentTwice,

@@ -197,7 +197,7 @@ impl OrderKind {
         let is_unguarded = matches!(kind.twist, Twist::Unguarded | Twist::RefundedUnguarded);
         Payments {
             capture: Some(if is_later { Capture::Fulfilment } else { Capture::Confirmation }),
-            guard: if is_unguarded { Guard::Nothing } else { Guard::Status },
+            guard: if is_unguarded { Guard::Keys } else { Guard::Status },
             layer: None,
         }
     }

@@ -53,8 +53,9 @@ pub enum Guard {
     /// As every provider: only an authorised payment is captured, once.
     #[default]
     Status,
-    /// Only the idempotency key keeps a call from being done twice. Shows a wrong key.
-    Nothing,
+    /// Only the idempotency key keeps a capture or a refund from being done twice, so a wrong key shows. Cancelling is final
+    /// all the same: every provider promises that.
+    Keys,
 }
 
 /// A payment as stored.
@@ -147,11 +148,12 @@ impl Intent {
     }
 
     fn apply(&mut self, call: Call, guard: Guard) -> StoredAnswer {
-        let is_open = guard == Guard::Nothing || self.status == IntentStatus::RequiresCapture;
-        let is_refundable = guard == Guard::Nothing || self.refunded_minor < self.captured_minor;
+        let is_open = self.status == IntentStatus::RequiresCapture;
+        let is_capturable = is_open || guard == Guard::Keys && self.status == IntentStatus::Succeeded;
+        let is_refundable = guard == Guard::Keys || self.refunded_minor < self.captured_minor;
         match call {
             Call::Capture(_) if self.card == Card::Declined => return StoredAnswer::Declined,
-            Call::Capture(amount_minor) if is_open && amount_minor <= self.amount_minor => {
+            Call::Capture(amount_minor) if is_capturable && amount_minor <= self.amount_minor => {
                 self.status = IntentStatus::Succeeded;
                 self.captured_minor += amount_minor;
             }

@@ -12,10 +12,12 @@ use order::{Reason, Status};
 use orders::table::RECOVER_AFTER_MS;
 use recover_orders::{MAX_ATTEMPTS, RecoveryOutcome};
 use system_tests::faults::{Calls, Fault, Faults, Mishap, Mishaps};
-use system_tests::orders::{order, order_id};
+use system_tests::orders::{cancel_order, order, order_id};
 use system_tests::shops::{Shop, shop};
 
 use crate::{ALL_ATTEMPTS, pass, recover, recover_for, settle};
+
+const DAY_MS: i64 = 24 * 60 * 60 * 1000;
 
 /// No invocation is ever answered until it heals: a third of the executions hang before each of the steps.
 #[derive(Debug, Default)]
@@ -192,6 +194,95 @@ async fn an_order_whose_start_fails_is_retried() {
     recover_for(&shop, Duration::from_mins(10)).await;
     assert_eq!(shop.record(&order_id("k1")).status, Status::Confirmed);
     shop.audit();
+}
+
+/// An order that is on record, and whose starts Step Functions refuses.
+async fn refused_order(faults: &Faults, shop: &Shop) {
+    faults.strike(Calls::to(Api::StepFunctions), Fault::Refuse(local_aws::WireError::throttling(Api::StepFunctions)));
+    order("k1").of("LAPTOP001", 1).place_order(shop).await;
+    pass(shop, shop.due_ms(&order_id("k1")).unwrap()).await;
+}
+
+/// The same after a day.
+async fn order_refused_for_a_day(faults: &Faults, shop: &Shop) {
+    refused_order(faults, shop).await;
+    recover(shop).await;
+    pass(shop, shop.now_ms() + DAY_MS).await;
+    assert_eq!(recover(shop).await.count_of(RecoveryOutcome::Parked), 1);
+    assert_eq!(recover(shop).await.parked, 1);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_start_that_is_refused_is_no_attempt() {
+    let faults = Faults::none();
+    let shop = shop().behind(&faults).open().await;
+    refused_order(&faults, &shop).await;
+    let runs = recover_for(&shop, Duration::from_hours(1)).await;
+    let sum = |outcome| runs.iter().map(|run| run.count_of(outcome)).sum::<u64>();
+    assert!(sum(RecoveryOutcome::NotStarted) > 2 * u64::from(MAX_ATTEMPTS), "it is tried every minute or so");
+    assert_eq!((sum(RecoveryOutcome::GivenUp), sum(RecoveryOutcome::Parked)), (0, 0));
+    let record = shop.record(&order_id("k1"));
+    assert_eq!((record.status, record.attempts), (Status::Pending, 0));
+    faults.heal();
+    recover_for(&shop, Duration::from_mins(5)).await;
+    assert_eq!(shop.record(&order_id("k1")).status, Status::Confirmed);
+    shop.audit();
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_order_that_could_not_be_started_for_a_day_is_parked_and_not_cancelled() {
+    let faults = Faults::none();
+    let shop = shop().behind(&faults).open().await;
+    order_refused_for_a_day(&faults, &shop).await;
+    assert_eq!(shop.record(&order_id("k1")).status, Status::Pending);
+    assert!(shop.audit().orders[&order_id("k1")].is_parked);
+    assert_eq!(shop.queues.len(PARKED_QUEUE).await.unwrap(), 1);
+
+    // An operator's retry is refused as well, and the order is parked again.
+    assert_eq!(shop.recover_orders.take_up(&order_id("k1")).await, RecoveryOutcome::NotStarted);
+    recover_for(&shop, Duration::from_mins(10)).await;
+    assert_eq!(recover(&shop).await.parked, 1);
+    faults.heal();
+    assert_eq!(shop.recover_orders.take_up(&order_id("k1")).await, RecoveryOutcome::Started);
+    settle(&shop).await;
+    assert_eq!(shop.record(&order_id("k1")).status, Status::Confirmed);
+    assert_eq!(recover(&shop).await.parked, 0);
+    shop.audit();
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_parked_order_that_is_decided_after_all_is_parked_no_longer() {
+    for cancels in [false, true] {
+        let faults = Faults::none();
+        let shop = shop().behind(&faults).open().await;
+        order_refused_for_a_day(&faults, &shop).await;
+        faults.heal();
+        let end = if cancels {
+            cancel_order(&shop, order_id("k1").as_str()).await;
+            Status::Cancelled
+        } else {
+            order("k1").of("LAPTOP001", 1).place_order(&shop).await;
+            Status::Confirmed
+        };
+        settle(&shop).await;
+        assert_eq!(shop.record(&order_id("k1")).status, end);
+        assert_eq!(recover(&shop).await.parked, 0);
+        assert!(!shop.audit().orders[&order_id("k1")].is_parked);
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_start_without_an_answer_counts_as_an_attempt() {
+    let faults = Faults::none();
+    let shop = shop().behind(&faults).open().await;
+    faults.strike(Calls::to(Api::StepFunctions), Fault::Hang);
+    order("k1").of("LAPTOP001", 1).place_order(&shop).await;
+    pass(&shop, shop.due_ms(&order_id("k1")).unwrap()).await;
+    assert_eq!(recover(&shop).await.count_of(RecoveryOutcome::NotStarted), 1);
+    assert_eq!(shop.record(&order_id("k1")).attempts, 1);
+    let runs = recover_for(&shop, ALL_ATTEMPTS).await;
+    let given_up: u64 = runs.iter().map(|run| run.count_of(RecoveryOutcome::GivenUp)).sum();
+    assert_eq!(given_up, 1, "also if its own start fails");
 }
 
 #[tokio::test(start_paused = true)]

@@ -300,6 +300,20 @@ def states(definition):
             yield from states(branch)
 
 
+def reachable(branch):
+    """The states that some way through a branch reaches."""
+    reached, following = set(), [branch["StartAt"]]
+    while following:
+        name = following.pop()
+        if name in reached:
+            continue
+        reached.add(name)
+        state = branch["States"][name]
+        choices = [*state.get("Choices", []), *state.get("Catch", []), state]
+        following += [choice[key] for choice in choices for key in ("Next", "Default") if key in choice]
+    return reached
+
+
 def without_catch(name):
     """Removes the state's Catch, and the states in its branch that only the Catch leads to: an unreachable state is
     an error itself, and would hide whether the missing Catch is noticed."""
@@ -309,7 +323,8 @@ def without_catch(name):
         for state in definition["States"].values():
             for branch in state.get("Branches", []):
                 if name in branch["States"]:
-                    branch["States"] = {name: branch["States"][name]}
+                    reached = reachable(branch)
+                    branch["States"] = {at: branch["States"][at] for at in branch["States"] if at in reached}
 
     return edit
 

@@ -11,7 +11,7 @@ use http::{HeaderMap, Method};
 use local_aws::{BoxFuture, Call, Layer, Next, Outcome, ServiceAnswer, StoreError};
 use local_stack::gateway::{self, PathParameters};
 use local_stack::{Options, Stack};
-use order::{EpochMs, Reach, Reason, Status, StepReceipts};
+use order::{EpochMs, OrderId, Reach, Reason, Status, StepReceipts};
 use orders::handover::PaymentCheck;
 use orders::{Canceller, Closing};
 use serde_json::{Value, json};
@@ -493,6 +493,36 @@ impl Layer for ReadsOneByOne {
             Ok(ServiceAnswer::ok(&body))
         })
     }
+}
+
+/// Shows an order among the parked ones as well, as the index does for a moment while it is being parked.
+#[derive(Debug)]
+struct ShowsTwice(OrderId);
+
+impl Layer for ShowsTwice {
+    fn around<'a>(&'a self, call: Call, next: Next<'a>) -> BoxFuture<'a, Outcome> {
+        Box::pin(async move {
+            let answer = next.apply(&call).await?;
+            if call.operation != "Query" || call.body["ExpressionAttributeValues"][":partition"]["S"] != "PARKED" {
+                return Ok(answer);
+            }
+            let mut body = answer.json();
+            let item = json!({
+                "order_id": { "S": self.0 }, "work": { "S": "PARKED" }, "due_ms": { "N": (OPENED_MS + 1).to_string() },
+            });
+            body["Items"].as_array_mut().unwrap().push(item);
+            Ok(ServiceAnswer::ok(&body))
+        })
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_order_that_is_just_being_parked_is_listed_once() {
+    let shop = shop().behind(&Arc::new(ShowsTwice(order_id("order-0")))).open().await;
+    put_all(&shop, [OPENED_MS, OPENED_MS + 1]).await;
+    let open = List { filter: "status=PENDING", ..list("/orders", "") };
+    let expected = [0, 1].map(|number| order_id(&format!("order-{number}")).to_string());
+    assert_eq!(ids(&open.walk(&shop, 100).await), expected);
 }
 
 async fn behind(layer: ReadsOneByOne, orders: i64) -> Result<Reply, StoreError> {

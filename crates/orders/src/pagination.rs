@@ -5,7 +5,7 @@
 //! each shard's place follows from it. So a walk keeps no state on the server, and orders placed during the
 //! walk do not shift the rest of it.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashSet};
 use std::ops::RangeInclusive;
 
 use futures_util::future::try_join_all;
@@ -135,6 +135,10 @@ impl Orders {
         // A stable sort: within a millisecond, partition by partition, each in its index's order.
         // `remainder` relies on that.
         positions.sort_by_key(|position| if index.descending { -position.sort_ms } else { position.sort_ms });
+        // The index is behind for a moment when an order moves between two partitions, and may show it in both. DynamoDB
+        // rejects a read of many orders that names one of them twice.
+        let mut seen = HashSet::new();
+        positions.retain(|position| seen.insert(position.order_id.clone()));
         let more = positions.len() > limit;
         positions.truncate(limit);
         Ok(Page { positions, more })

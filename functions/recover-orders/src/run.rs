@@ -9,12 +9,16 @@ use orders::work::SHARDS;
 use payments::lapsing::NOTICE_MS;
 use saga::task::chain;
 use serde::Serialize;
+use tokio::time::timeout;
 
 use crate::RecoverOrders;
 use crate::due::RecoveryOutcome;
 
 /// Maximum number of orders retried at once. Each costs two requests and a start of the workflow.
 const CONCURRENCY: usize = 16;
+
+/// How long a run may count at its end. A store that is too slow for this has other alarms.
+const COUNT_TIME: Duration = Duration::from_secs(8);
 
 /// What a run did.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
@@ -53,6 +57,15 @@ enum Take<'a> {
     Open { skips: &'a (dyn Fn(&OrderId) -> bool + Sync) },
 }
 
+impl Take<'_> {
+    fn due_by_ms(self) -> EpochMs {
+        match self {
+            Self::Due(due_by_ms) => due_by_ms,
+            Self::Open { .. } => EpochMs::MAX,
+        }
+    }
+}
+
 impl RecoverOrders {
     /// Retries every order that is due by `due_by_ms`, for at most `time`.
     pub async fn run(&self, due_by_ms: EpochMs, time: Duration) -> Report {
@@ -73,58 +86,78 @@ impl RecoverOrders {
     async fn sweep(&self, shards: &[&str], time: Duration, take: Take<'_>) -> Report {
         let ends_ms = self.now_ms() + EpochMs::try_from(time.as_millis()).unwrap_or(EpochMs::MAX / 2);
         let mut report = Report::default();
+        let mut unfinished = Vec::new();
         for shard in shards {
-            self.sweep_shard(shard, take, ends_ms, &mut report).await;
-        }
-        match self.orders.count_parked().await {
-            Ok(parked) => report.parked = parked,
-            Err(error) => look_failed(&error, &mut report),
-        }
-        if let Some(payments) = &self.payments {
-            match payments.count(shards, self.now_ms() + NOTICE_MS).await {
-                Ok(lapsing) => report.lapsing = Some(lapsing),
-                Err(error) => look_failed(&error, &mut report),
+            if !self.sweep_shard(shard, take, ends_ms, &mut report).await {
+                unfinished.push(*shard);
             }
+        }
+        let count = self.count(shards, &unfinished, take.due_by_ms(), &mut report);
+        if timeout(COUNT_TIME, count).await.is_err() {
+            tracing::warn!("could not count the open orders in time; the next run will retry");
+            report.failed_looks += 1;
         }
         report
     }
 
-    async fn sweep_shard(&self, shard: &str, take: Take<'_>, ends_ms: EpochMs, report: &mut Report) {
-        let due_by_ms = match take {
-            Take::Due(due_by_ms) => due_by_ms,
-            Take::Open { .. } => EpochMs::MAX,
-        };
+    /// Counts what alarms watch.
+    async fn count(&self, shards: &[&str], unfinished: &[&str], due_by_ms: EpochMs, report: &mut Report) {
+        match self.orders.count_parked().await {
+            Ok(parked) => report.parked = parked,
+            Err(error) => look_failed(&error, report),
+        }
+        if let Some(payments) = &self.payments {
+            match payments.count(shards, self.now_ms() + NOTICE_MS).await {
+                Ok(lapsing) => report.lapsing = Some(lapsing),
+                Err(error) => look_failed(&error, report),
+            }
+        }
+        for shard in unfinished {
+            match self.orders.count_due(shard, due_by_ms).await {
+                Ok(left) => report.left += left,
+                Err(error) => look_failed(&error, report),
+            }
+        }
+    }
+
+    /// Returns whether the shard was finished before `ends_ms`.
+    async fn sweep_shard(&self, shard: &str, take: Take<'_>, ends_ms: EpochMs, report: &mut Report) -> bool {
+        let due_by_ms = take.due_by_ms();
         let mut start = None;
         // Taking an order moves its due time, and so the order itself, to a later page, where it is due
         // again if `due_by_ms` is in the future.
         let mut seen = HashSet::new();
         loop {
             if self.now_ms() >= ends_ms {
-                match self.orders.count_due(shard, due_by_ms).await {
-                    Ok(left) => report.left += left,
-                    Err(error) => look_failed(&error, report),
-                }
-                return;
+                return false;
             }
             let page = match self.orders.due(shard, due_by_ms, start).await {
                 Ok(page) => page,
-                Err(error) => return look_failed(&error, report),
+                Err(error) => {
+                    look_failed(&error, report);
+                    return true;
+                }
             };
             let fresh: Vec<_> = page.order_ids.into_iter().filter(|order_id| seen.insert(order_id.clone())).collect();
             let taken = stream::iter(fresh)
                 .map(|order_id| async move {
                     match take {
-                        Take::Due(due_by_ms) => self.take_due(&order_id, due_by_ms).await,
-                        Take::Open { skips } if skips(&order_id) => RecoveryOutcome::NotOurs,
-                        Take::Open { .. } => self.take_up(&order_id).await,
+                        _ if self.now_ms() >= ends_ms => None,
+                        Take::Due(due_by_ms) => Some(self.take_due(&order_id, due_by_ms).await),
+                        Take::Open { skips } if skips(&order_id) => Some(RecoveryOutcome::NotOurs),
+                        Take::Open { .. } => Some(self.take_up(&order_id).await),
                     }
                 })
                 .buffer_unordered(CONCURRENCY)
                 .collect::<Vec<_>>();
-            taken.await.into_iter().for_each(|taken| report.count(taken));
+            let taken = taken.await;
+            taken.iter().flatten().for_each(|taken| report.count(*taken));
+            if taken.contains(&None) {
+                return false;
+            }
             start = page.next;
             if start.is_none() {
-                return;
+                return true;
             }
         }
     }

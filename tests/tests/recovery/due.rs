@@ -332,6 +332,27 @@ async fn a_run_without_time_reports_what_it_left() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn a_run_ends_before_its_functions_limit_however_slow_the_store_is() {
+    let faults = Faults::none();
+    let shop = shop().behind(&faults).open().await;
+    faults.strike(Calls::to(Api::StepFunctions), refused());
+    for number in 0..400 {
+        order(&format!("k{number}")).of("MOUSE001", 1).respond_async().place_order(&shop).await;
+    }
+    tokio::time::sleep(Duration::from_millis(RECOVER_AFTER_MS.unsigned_abs())).await;
+    faults.heal();
+    // Just below the time limit of a call.
+    faults.strike(Calls::to(Api::DynamoDb), Fault::DelayAnswer(Duration::from_millis(900)));
+    faults.strike(Calls::to(Api::StepFunctions), Fault::DelayAnswer(Duration::from_secs(2)));
+    let began_ms = shop.now_ms();
+    let run = shop.recover_orders.run(shop.now_ms(), recover_orders::RUN_TIME).await;
+    let took_ms = shop.now_ms() - began_ms;
+    let function = declarations::function("recover-orders").unwrap();
+    assert!(took_ms < i64::from(function.timeout.seconds) * 1000, "{took_ms} ms: {run:?}");
+    assert!(run.count_of(RecoveryOutcome::Started) > 0, "{run:?}");
+}
+
+#[tokio::test(start_paused = true)]
 async fn a_failed_query_is_counted_and_the_next_run_recovers_the_order() {
     let faults = Faults::none();
     let shop = shop().behind(&faults).open().await;

@@ -237,10 +237,11 @@ fn an_order_that_is_handed_over_is_never_compensated() {
 fn nothing_that_fails_in_a_hand_over_leads_to_a_cancellation() {
     let caught = |state: &str| {
         let saga = Saga::shipped().with(&format!("/States/{state}/Catch/0/Next"), json!("CancelOrder"));
-        saga.with(&format!("/States/{state}/Catch/0/Assign"), json!({"failure": "{% $states.errorOutput %}"}))
+        let assigned = json!({"failure": "{% $states.errorOutput %}", "failedState": "any"});
+        saga.with(&format!("/States/{state}/Catch/0/Assign"), assigned)
     };
     let unused = Saga::shipped().with("/States/CheckHandOver/Default", json!("CancelOrder"));
-    let unused = unused.with("/States/CheckHandOver/Assign", json!({"failure": {}}));
+    let unused = unused.with("/States/CheckHandOver/Assign", json!({"failure": {}, "failedState": ""}));
     for (saga, path) in [
         (caught("HandOver"), "HandOver"),
         (unused, "HandOver → CheckHandOver"),

@@ -8,11 +8,13 @@ serve=
 start_serve() {
     stop_serve
     cargo build --locked --quiet --workspace --bin order-saga
+    # The shell empties the log only once it has forked: until then, the address in it is that of the stack before.
+    rm -f "$work/serve.log"
     "${CARGO_TARGET_DIR:-target}/debug/order-saga" serve --listen 127.0.0.1:0 "$@" >"$work/serve.log" 2>&1 &
     serve=$!
     url=
     for _ in {1..300}; do
-        url=$(grep -oEm1 'http://[0-9.:]+' "$work/serve.log" || true)
+        url=$(grep -soEm1 'http://[0-9.:]+' "$work/serve.log" || true)
         [[ -z $url ]] || return 0
         kill -0 "$serve"
         sleep 0.1

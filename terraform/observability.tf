@@ -75,7 +75,7 @@ locals {
         seconds     = 60, periods = 1, datapoints = 1, missing = "notBreaching"
       }
       orders-parked = {
-        description = "An order can be neither finished nor rolled back. Its id is in the parked queue. Fix the cause, then retry the order: invoke recover-orders with the action take_up."
+        description = "An order can be neither finished nor rolled back, or could not be started for a day. Its id is in the parked queue. Fix the cause, then retry the order: invoke recover-orders with the action take_up."
         namespace   = "OrderSaga", metric = "OrdersParked", dimensions = local.recovery_dimensions
         statistic   = "Maximum", comparison = "GreaterThanThreshold", threshold = 0
         seconds     = 300, periods = 1, datapoints = 1, missing = "notBreaching"
@@ -103,7 +103,7 @@ locals {
         seconds     = 60, periods = 10, datapoints = 10, missing = "notBreaching"
       }
       recovery-failures = {
-        description = "Recovery cannot read or write orders."
+        description = "Recovery cannot read or write orders, read the payments that lapse, or send the message about a parked order."
         namespace   = "OrderSaga", metric = "RecoveryFailures", dimensions = local.recovery_dimensions
         statistic   = "Sum", comparison = "GreaterThanThreshold", threshold = 0
         seconds     = 60, periods = 5, datapoints = 3, missing = "notBreaching"
@@ -121,7 +121,7 @@ locals {
         seconds     = 300, periods = 1, datapoints = 1, missing = "notBreaching"
       }
       overflow-failures = {
-        description = "Recovery cannot process queued orders: DynamoDB or Step Functions refuses them. They come back to the queue overflow until they reach the dead letters."
+        description = "Recovery cannot process queued orders: DynamoDB does not take them, or a message is no order. They come back to the queue overflow until they reach the dead letters."
         namespace   = "OrderSaga", metric = "OverflowFailures", dimensions = local.recovery_dimensions
         statistic   = "Sum", comparison = "GreaterThanThreshold", threshold = 0
         seconds     = 60, periods = 15, datapoints = 3, missing = "notBreaching"
@@ -144,6 +144,7 @@ locals {
       # captured at the hand-over after the setting has changed.
       for function in local.payment_steps : {
         "${function}-refused" = {
+          runbook     = "payment-refused"
           description = "A payment could not be captured when its order was handed over: the card was declined, or the authorisation lapsed or was cancelled. Nobody has paid, and the order is parked. Keep the goods if they are still there. Ask the customer for another payment and put it in this one's place, which is cancelled then: PUT /orders/{orderId}/payment. Then retry the order: invoke recover-orders with the action take_up."
           namespace   = "OrderSaga", metric = "PaymentRefused", dimensions = { FunctionName = local.function_names[function] }
           statistic   = "Sum", comparison = "GreaterThanThreshold", threshold = 0
@@ -151,6 +152,7 @@ locals {
           event       = true
         }
         "${function}-undo-refused" = {
+          runbook     = "payment-undo-refused"
           description = "The payment provider refuses to refund or release the payment of a cancelled order. The customer does not have the money back, and the order is parked. Give it back in the provider's dashboard, then retry the order: invoke recover-orders with the action take_up."
           namespace   = "OrderSaga", metric = "PaymentUndoRefused", dimensions = { FunctionName = local.function_names[function] }
           statistic   = "Sum", comparison = "GreaterThanThreshold", threshold = 0
@@ -159,13 +161,14 @@ locals {
         }
         # Over an hour, because a single cancelled order is nothing unusual.
         "${function}-returns" = {
-          description = "More than ${var.payment_returns_per_hour} payments were refunded or released within an hour (payment_returns_per_hour): either many customers cancel, or orders fail after their payment. Look at the reasons of the cancelled orders, and at the alarm orders-given-up."
+          runbook     = "payment-returns"
+          description = "More than ${var.payment_returns_per_hour} payments were refunded or released within an hour (payment_returns_per_hour): many customers cancel, cards are declined, or orders fail after their payment. Look at the reasons of the cancelled orders, and at the alarm orders-given-up."
           namespace   = "OrderSaga", metric = "PaymentsReturned", dimensions = { FunctionName = local.function_names[function] }
           statistic   = "Sum", comparison = "GreaterThanThreshold", threshold = var.payment_returns_per_hour
           seconds     = 3600, periods = 1, datapoints = 1, missing = "notBreaching"
         }
         payments-lapsing = {
-          description = "A payment that is to be captured at the hand-over lapses within a day. Hand the order over or cancel it before that: afterwards, nobody pays for it, unless an operator puts another payment in its place. The index lapsing_by_time of the table payments has these orders."
+          description = "A payment that is to be captured at the hand-over lapses within a day, or has lapsed. Hand the order over or cancel it before that: afterwards, nobody pays for it, unless an operator puts another payment in its place. The index lapsing_by_time of the table payments has these orders."
           namespace   = "OrderSaga", metric = "PaymentsLapsing", dimensions = local.recovery_dimensions
           statistic   = "Maximum", comparison = "GreaterThanThreshold", threshold = 0
           seconds     = 300, periods = 1, datapoints = 1, missing = "notBreaching"
@@ -178,7 +181,8 @@ locals {
       # https://docs.aws.amazon.com/step-functions/latest/dg/procedure-cw-metrics.html
       for operation in distinct(flatten([for declared in values(local.declarations) : declared.uses.workflow])) :
       "${lower(replace(operation, "/([a-z])([A-Z])/", "$1-$2"))}-throttled" => {
-        description = "Step Functions refuses calls of ${operation} in this account: its rate limit is reached, by this stack or by another. The orders stay open, and recovery retries them. Ask AWS for a higher limit."
+        runbook     = "throttled-starts"
+        description = "Step Functions refuses calls of ${operation} in this account: its rate limit is reached, by this stack or by another. The orders stay open, and recovery retries them. If it lasts, lower requests_per_second or ask AWS for a higher limit."
         namespace   = "AWS/States", metric = "ThrottledEvents", dimensions = { APIName = operation }
         statistic   = "Sum", comparison = "GreaterThanThreshold", threshold = 0
         seconds     = 60, periods = 5, datapoints = 3, missing = "notBreaching"
@@ -186,7 +190,8 @@ locals {
     },
     {
       for function, declared in local.declarations : "${function}-starts-failed" => {
-        description = "${function} could not start the workflow for an order: Step Functions refused the start, or did not answer. The order stays open, and recovery retries it every minute. After a day it is parked. The function's log has the reason: a permission, a limit, a deleted alias."
+        runbook     = "starts-failed"
+        description = "${function} could not start the workflow for an order: Step Functions refused the start, or did not answer. The order stays open. Recovery retries a refused start every minute and parks the order after a day; a start without an answer counts as an attempt. The function's log has the reason: a permission, a limit, a deleted alias."
         namespace   = "OrderSaga", metric = "StartsFailed", dimensions = { FunctionName = local.function_names[function] }
         statistic   = "Sum", comparison = "GreaterThanThreshold", threshold = 0
         seconds     = 300, periods = 1, datapoints = 1, missing = "notBreaching"
@@ -230,6 +235,7 @@ locals {
     },
     {
       for queue in keys(local.receivers) : "${queue}-waits" => {
+        runbook     = "messages-wait"
         description = "${try(local.queues[queue].description, "")}: a message in the queue ${queue} has waited for 15 minutes, and ${local.receivers[queue].function} still cannot process it."
         namespace   = "AWS/SQS", metric = "ApproximateAgeOfOldestMessage", dimensions = { QueueName = lookup(local.queue_names, queue, "") }
         statistic   = "Maximum", comparison = "GreaterThanThreshold", threshold = 900
@@ -240,6 +246,7 @@ locals {
       # No function receives from these queues, so each message in them needs a person. A dead letter's retention counts
       # from when it was first enqueued, so part of it has already passed.
       for queue, options in local.queues : "${queue}-messages" => {
+        runbook     = "messages-for-people"
         description = "${options.description}: the queue ${queue} has a message and keeps it for at least ${options.retention_days - max(0, [for source in options.dead_letters_of : local.queues[source].retention_days]...)} days from now."
         namespace   = "AWS/SQS", metric = "ApproximateNumberOfMessagesVisible", dimensions = { QueueName = local.queue_names[queue] }
         statistic   = "Maximum", comparison = "GreaterThanThreshold", threshold = 0
@@ -253,6 +260,7 @@ locals {
       # https://docs.aws.amazon.com/AWSSimpleQueueService/latest/SQSDeveloperGuide/sqs-available-cloudwatch-metrics.html
       for queue, options in local.queues : "${queue}-arrivals" => merge(
         {
+          runbook     = "messages-for-people"
           description = "${options.description}: another message has arrived in the queue ${queue}. ${queue}-messages rings as long as one is there."
           comparison  = "GreaterThanThreshold", threshold = 0
           seconds     = 60, periods = 1, datapoints = 1, missing = "notBreaching"
@@ -273,6 +281,7 @@ locals {
     },
     {
       for function in keys(local.functions) : "${function}-throttles" => {
+        runbook     = "function-throttles"
         description = "Lambda throttles ${function}: its concurrency limit or the account's is reached."
         namespace   = "AWS/Lambda", metric = "Throttles", dimensions = { FunctionName = local.function_names[function] }
         statistic   = "Sum", comparison = "GreaterThanThreshold", threshold = 0
@@ -283,6 +292,7 @@ locals {
       # A task function reports refusals as errors, so its errors do not ring an alarm. A function that serves the API, a
       # schedule or a queue has an answer to everything, so an error means that it crashed.
       for function in local.live_functions : "${function}-errors" => {
+        runbook     = "function-errors"
         description = "${function} crashed or reached its time limit."
         namespace   = "AWS/Lambda", metric = "Errors", dimensions = { FunctionName = local.function_names[function] }
         statistic   = "Sum", comparison = "GreaterThanThreshold", threshold = 0
@@ -304,6 +314,7 @@ locals {
           ]
         ]
         ]) : alarm.name => {
+        runbook     = "table-throttled"
         description = "DynamoDB throttles ${alarm.of}: its limit (table_max_read_units, table_max_write_units) or that of one partition is reached."
         namespace   = "AWS/DynamoDB", metric = alarm.metric, dimensions = alarm.dimensions
         statistic   = "Sum", comparison = "GreaterThanThreshold", threshold = 0
@@ -317,7 +328,7 @@ resource "aws_cloudwatch_metric_alarm" "this" {
   for_each = local.alarms
 
   alarm_name        = "${local.name}-${each.key}"
-  alarm_description = each.value.description
+  alarm_description = "${each.value.description} What to do: docs/runbook.md#${try(each.value.runbook, each.key)}"
 
   namespace   = try(each.value.namespace, null)
   metric_name = try(each.value.metric, null)
@@ -366,7 +377,7 @@ resource "aws_cloudwatch_metric_alarm" "this" {
 
 locals {
   refused_statuses = {
-    "403" = "the x-api-key header has no key of this API, or the firewall blocks them. Look for error and waf in the access log."
+    "403" = "the x-api-key header has no key of this API, its client may not do this, or the firewall blocks them. Look for error and waf in the access log."
     "429" = "a client sends more than its rate or its daily quota, or all of them send more than requests_per_second. Look for apiKeyId in the access log."
   }
 
@@ -488,7 +499,7 @@ resource "aws_cloudwatch_dashboard" "this" {
           }],
           [
             for column, widget in content.widgets : {
-              type = "metric", x = column * 8, y = 4 + row * 7, width = 8, height = 6
+              type = "metric", x = column * floor(24 / length(content.widgets)), y = 4 + row * 7, width = floor(24 / length(content.widgets)), height = 6
               properties = {
                 title   = widget.title
                 region  = var.region

@@ -417,6 +417,10 @@ run "safe_by_default" {
     condition     = length(jsondecode(aws_cloudwatch_dashboard.this[0].dashboard_body).widgets) > 15
     error_message = "The dashboard has to show every row."
   }
+  assert {
+    condition     = alltrue([for widget in jsondecode(aws_cloudwatch_dashboard.this[0].dashboard_body).widgets : widget.x + widget.width <= 24])
+    error_message = "CloudWatch refuses a widget beyond its grid of 24 columns."
+  }
 
   # --- What is off by default -----------------------------------------------------------------------
 

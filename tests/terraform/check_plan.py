@@ -305,6 +305,14 @@ def check_own_metrics(plan):
                 yield f"the alarm {name} watches {metric['metric_name']}, which the code of {function} does not write"
 
 
+def check_runbook(plan):
+    """Every alarm leads to its section of the runbook."""
+    sections = set(re.findall(r"^## `?([a-z0-9-]+)`?$", (ROOT / "docs/runbook.md").read_text(), re.MULTILINE))
+    for name, alarm in plan.instances("aws_cloudwatch_metric_alarm.this").items():
+        if alarm["alarm_description"].rpartition("docs/runbook.md#")[2] not in sections:
+            yield f"the runbook has no section for the alarm {name}"
+
+
 def is_extra(name, alarm):
     """Whether an alarm is of an option: the firewall's, and those on payments."""
     return name.startswith("firewall-") or alarm["namespace"] == OWN_NAMESPACE and alarm["metric_name"].startswith("Payment")
@@ -403,6 +411,7 @@ def main():
         *check_firewall(plan),
         *check_access_log_metrics(plan),
         *check_own_metrics(plan),
+        *check_runbook(plan),
         *check_alarm_costs(plan),
         *check_local(plan, json.loads(arguments.local.read_text())),
     ]

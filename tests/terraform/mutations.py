@@ -240,6 +240,8 @@ SAFETY = [
     test("no schedule", "every minute", "scheduler.tf", '"ENABLED"', '"DISABLED"'),
     Mutation("a schedule that is rare", "test", "every minute", put(RECOVER, "schedule", "every_minutes", 5)),
     Mutation("failed runs that nobody sees", "test", "has to be seen", put(RECOVER, "schedule", "failures", "parked")),
+    test("a widget beyond the dashboard's grid", "beyond its grid", "observability.tf", "x = column * floor(24 / length(content.widgets))", "x = column * 8"),
+    plan("an alarm that the runbook does not have", "the runbook has no section for the alarm orders-given-up", "observability.tf", "try(each.value.runbook, each.key)", 'try(each.value.runbook, replace(each.key, "given-up", "gone"))'),
     test("failed orders that ring nothing", "An alarm is missing", "observability.tf", "      orders-failed = {", "      orders-which-failed = {"),
     plan("a share of orders that nobody counts", "watches OrdersBroken, which the code of persist-order does not write", "observability.tf", 'failed = "OrdersFailed"', 'failed = "OrdersBroken"'),
     test("starts that fail and ring nothing", "An alarm is missing", "observability.tf", '"${function}-starts-failed"', '"${function}-starts"'),

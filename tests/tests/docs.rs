@@ -5,13 +5,14 @@ use std::path::{Path, PathBuf};
 
 const ROOT: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/..");
 
-const DOCUMENTS: [&str; 8] = [
+const DOCUMENTS: [&str; 9] = [
     "README.md",
     "ARCHITECTURE.md",
     "CHANGELOG.md",
     "CONTRIBUTING.md",
     "SECURITY.md",
     "crates/engine/README.md",
+    "docs/runbook.md",
     "examples/README.md",
     "terraform/README.md",
 ];
@@ -55,6 +56,21 @@ fn everything_is_where_the_readme_says() {
         let row = section.lines().find(|line| line.contains(question)).unwrap_or_else(|| panic!("{question}"));
         let place = links(row)[0];
         assert!(read(&Path::new(ROOT).join(place)).contains(found), "{question} {place} does not have {found:?}");
+    }
+}
+
+/// That every alarm has a section is checked on the plan: `tests/terraform/check_plan.py`.
+#[test]
+fn every_section_of_the_runbook_is_about_an_alarm() {
+    let runbook = read(&Path::new(ROOT).join("docs/runbook.md"));
+    let alarms = read(&Path::new(ROOT).join("terraform/observability.tf"));
+    let sections: Vec<&str> = runbook.lines().filter_map(|line| line.strip_prefix("## ")).collect();
+    assert!(sections.len() > 20, "{sections:?}");
+    for section in sections.iter().filter(|section| **section != "Restore from a backup") {
+        let of_status = section.strip_prefix("api-").is_some_and(|status| alarms.contains(&format!("\"{status}\" = ")));
+        let is_fixed = alarms.contains(&format!(" {section} = {{")) || alarms.contains(&format!("\"{section}\""));
+        assert!(of_status || is_fixed, "docs/runbook.md has the section {section}, but no alarm leads to it");
+        assert!(runbook.contains(&format!("(#{section})")), "the table of docs/runbook.md lacks {section}");
     }
 }
 

@@ -524,7 +524,7 @@ resource "aws_cloudwatch_query_definition" "this" {
     "unfinished executions" = {
       log_groups = [aws_cloudwatch_log_group.state_machine.name]
       query      = <<-EOT
-        fields @timestamp, execution_arn, type, details.name, details.error, details.cause
+        fields @timestamp, execution_arn, type, details.error, details.cause
         | filter type in ["ExecutionFailed", "ExecutionTimedOut", "TaskFailed", "TaskTimedOut", "EvaluationFailed"]
         | sort @timestamp desc
         | limit 200
@@ -533,7 +533,7 @@ resource "aws_cloudwatch_query_definition" "this" {
     "one order in the functions" = {
       log_groups = [for group in values(aws_cloudwatch_log_group.function) : group.name]
       query      = <<-EOT
-        fields @timestamp, @log, level, message
+        fields @timestamp, @log, level, fields.message as message
         | filter @message like "PUT THE ORDER'S ID HERE"
         | sort @timestamp asc
         | limit 500

@@ -5,6 +5,7 @@
 use std::sync::Arc;
 
 use local_aws::{Tally, Usage};
+use local_payments::Card;
 use system_tests::orders::{OrderBuilder, fulfil_order, order, order_id};
 use system_tests::shops::{Shop, shop};
 
@@ -126,6 +127,23 @@ async fn a_hand_over_costs_one_transaction_and_two_updates() {
       "GetItem: 2 requests, 0 write units, 2 read units",
       "TransactWriteItems: 1 requests, 4 write units, 0 read units",
       "UpdateItem: 2 requests, 5 write units, 0 read units"
+    ]
+    "##);
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_order_with_an_authorised_payment_costs_one_read_and_two_transactions_more() {
+    let (tally, shop) = counted().await;
+    let (payment, currency) = ("pi_1".parse().unwrap(), "USD".parse().unwrap());
+    shop.payments.authorise_as(payment, 10_00, currency, Card::Good).await.unwrap();
+    tally.reset();
+    place(&shop, &order("k1").of("LAPTOP001", 1).paid_with("pi_1")).await;
+    insta::assert_json_snapshot!(bill(&tally), @r##"
+    [
+      "GetItem: 1 requests, 0 write units, 1 read units",
+      "PutItem: 2 requests, 5 write units, 0 read units",
+      "TransactWriteItems: 3 requests, 12 write units, 0 read units",
+      "UpdateItem: 1 requests, 3 write units, 0 read units"
     ]
     "##);
 }

@@ -40,7 +40,7 @@ const PREFIX: &str = "pi_";
 /// <https://docs.stripe.com/payments/place-a-hold-on-a-payment-method>
 const AUTHORISED_SECONDS: i64 = 7 * 24 * 60 * 60;
 
-/// The codes of errors that say that a payment, as it stands, cannot be captured, cancelled or refunded.
+/// Final error codes: in its current state, the payment cannot be captured, cancelled or refunded.
 /// <https://docs.stripe.com/error-codes>
 const FINAL_CODES: [&str; 9] = [
     "balance_insufficient",

@@ -231,7 +231,7 @@ async fn a_card_that_is_declined_at_the_hand_over_parks_the_order_in_recoverys_n
     let handed_over = fulfil_order(&shop, order_id("k1").as_str()).await;
     assert_eq!(handed_over.outcome(), (202, "FULFILLING", ""));
     let report = shop.recover_orders.run(shop.clock.now_ms(), recover_orders::RUN_TIME).await;
-    assert_eq!(report.parked, 1);
+    assert_eq!(report.parked, Some(1));
 
     // The bank refuses the card for good: another one pays, and the order is retried.
     authorise(&shop, "pi_2", TOTAL, Card::Good).await;

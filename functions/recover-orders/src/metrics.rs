@@ -11,10 +11,11 @@ pub fn emit(output: &Output, now_ms: EpochMs) {
             ("OrdersRecovered", report.count_of(RecoveryOutcome::Started)),
             ("OrdersGivenUp", report.count_of(RecoveryOutcome::GivenUp)),
             ("OrdersLeft", report.left),
-            ("OrdersParked", report.parked),
             ("RecoveryFailures", report.failed_looks + report.count_of(RecoveryOutcome::Unavailable)),
         ]
         .into_iter()
+        // An alarm must not end because its orders could not be counted.
+        .chain(report.parked.map(|parked| ("OrdersParked", parked)))
         // Each metric costs something, so a shop without a payment provider has none for it.
         .chain(report.lapsing.map(|lapsing| ("PaymentsLapsing", lapsing)))
         .collect::<Vec<_>>(),

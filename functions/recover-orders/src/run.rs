@@ -27,10 +27,12 @@ pub struct Report {
     pub taken: BTreeMap<RecoveryOutcome, u64>,
     /// How many due orders the run did not get to; the next run continues with them.
     pub left: u64,
-    /// How many orders are parked in total. An alarm watches this number, because messages in the parked
-    /// queue expire.
-    pub parked: u64,
-    /// How many payments that are captured at the hand-over lapse within a day, if there is a payment provider.
+    /// How many orders are parked in total; not known if they could not be counted. An alarm watches this number,
+    /// because messages in the parked queue expire.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub parked: Option<u64>,
+    /// How many payments that are captured at the hand-over lapse within a day, if there is a payment provider and they
+    /// could be counted.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub lapsing: Option<u64>,
     /// How many reads of the work index, or of the claimed payments, failed.
@@ -103,7 +105,7 @@ impl RecoverOrders {
     /// Counts what alarms watch.
     async fn count(&self, shards: &[&str], unfinished: &[&str], due_by_ms: EpochMs, report: &mut Report) {
         match self.orders.count_parked().await {
-            Ok(parked) => report.parked = parked,
+            Ok(parked) => report.parked = Some(parked),
             Err(error) => look_failed(&error, report),
         }
         if let Some(payments) = &self.payments {

@@ -67,7 +67,7 @@ pub async fn take_up_all(stack: &Stack) -> Report {
 
 fn report(report: &Report) {
     let has_taken = report.taken.keys().any(|taken| *taken != RecoveryOutcome::NotOurs);
-    if has_taken || report.left > 0 || report.parked > 0 {
+    if has_taken || report.left > 0 || report.parked != Some(0) {
         tracing::info!(taken = ?report.taken, left = report.left, parked = report.parked, "recovery run finished");
     }
 }

@@ -257,7 +257,7 @@ async fn a_hand_over_that_cannot_be_finished_is_parked_and_never_cancelled() {
     assert_eq!(shop.recover_orders.take_up(&order_id("k1")).await, RecoveryOutcome::Started);
     settle(&shop).await;
     assert_fulfilled(&shop);
-    assert_eq!(recover(&shop).await.parked, 0);
+    assert_eq!(recover(&shop).await.parked, Some(0));
 }
 
 /// This cannot happen, because a confirmed order is reserved. If it does, an operator must look.

@@ -43,7 +43,7 @@ locals {
     UNSUPPORTED_MEDIA_TYPE       = { status = 415, type = "unsupported-media-type", title = "The request body has to be application/json", retry = null }
     THROTTLED                    = { status = 429, type = "too-many-requests", title = "Too many requests at once; send it again with the same key", retry = 1 }
     QUOTA_EXCEEDED               = { status = 429, type = "too-many-requests", title = "The client has used up its requests for today", retry = 3600 }
-    # The function may have done its work anyway.
+    # The function may have done its work anyway. Or Lambda refused to run it, because its instances are all in use.
     INTEGRATION_TIMEOUT = { status = 504, type = "unavailable", title = "Whether the order was taken is unknown; send it again with the same key", retry = 5 }
     INTEGRATION_FAILURE = { status = 503, type = "unavailable", title = "Whether the order was taken is unknown; send it again with the same key", retry = 5 }
     DEFAULT_4XX         = { status = null, type = "invalid-request", title = "The request cannot be answered", retry = null }
@@ -272,6 +272,26 @@ resource "aws_api_gateway_method_settings" "this" {
     throttling_rate_limit  = var.requests_per_second
     throttling_burst_limit = var.requests_per_second
   }
+}
+
+# The functions that wait for the workflow are not asked for more than their instances can take.
+resource "aws_api_gateway_method_settings" "waiting" {
+  for_each = { for route, parts in local.route_parts : route => parts if contains(local.waiting_functions, parts.function) }
+
+  rest_api_id = aws_api_gateway_rest_api.this.id
+  stage_name  = aws_api_gateway_stage.this.stage_name
+  method_path = "${trimprefix(each.value.path, "/")}/${each.value.method}"
+
+  # A method's own settings replace the stage's.
+  settings {
+    metrics_enabled        = true
+    logging_level          = "OFF"
+    data_trace_enabled     = false
+    throttling_rate_limit  = local.order_rate
+    throttling_burst_limit = local.order_burst
+  }
+
+  depends_on = [aws_api_gateway_method_settings.this]
 }
 
 # --- Clients --------------------------------------------------------------------------------------

@@ -27,7 +27,7 @@ resource "aws_lambda_function" "this" {
   # Each change becomes a version, which can be named and rolled back to.
   publish = true
 
-  reserved_concurrent_executions = lookup(var.function_reserved_concurrency, each.key, -1)
+  reserved_concurrent_executions = local.reserved_concurrency[each.key]
 
   kms_key_arn = local.key_arn
 
@@ -44,6 +44,13 @@ resource "aws_lambda_function" "this" {
 
   tracing_config {
     mode = "Active"
+  }
+
+  lifecycle {
+    precondition {
+      condition     = local.reserved_together == 0 || local.reserved_together <= var.account_concurrency - local.unreserved_concurrency
+      error_message = "The functions would reserve ${local.reserved_together} instances. AWS keeps ${local.unreserved_concurrency} unreserved, so that needs a quota of ${local.reserved_together + local.unreserved_concurrency}; account_concurrency is ${var.account_concurrency}. Lower an entry of function_reserved_concurrency."
+    }
   }
 
   # A version may be called as soon as it exists, so its permissions must exist first.

@@ -9,6 +9,17 @@ variable "account_id" {
   }
 }
 
+variable "account_concurrency" {
+  description = "How many instances of functions may run at once in the account and region: Lambda's quota, which is 10 in a new account and can be raised to 1,000 and more. From about 200 on, part of it is reserved for the workflow's steps and for recovery, and intake is capped, so that a stall cannot starve them; below, the rate of orders is limited instead."
+  type        = number
+  default     = 10
+
+  validation {
+    condition     = var.account_concurrency >= 10 && floor(var.account_concurrency) == var.account_concurrency
+    error_message = "Must be a whole number, and at least 10, the least that AWS gives."
+  }
+}
+
 variable "alarm_emails" {
   description = "The e-mail addresses that receive alarms. Each has to confirm its subscription once. Production requires at least one."
   type        = set(string)
@@ -187,7 +198,7 @@ variable "environment" {
 }
 
 variable "function_reserved_concurrency" {
-  description = "How many instances of a function may run at once, by function. Functions without an entry share the account's limit. In a new account that is 10, and nothing can be reserved."
+  description = "How many instances of a function may run at once, by function, instead of what follows from account_concurrency; 0 stops the function."
   type        = map(number)
   default     = {}
 
@@ -372,7 +383,7 @@ variable "region" {
 }
 
 variable "requests_per_second" {
-  description = "How many requests per second the API accepts, from all clients together."
+  description = "How many requests per second the API accepts on each route, from all clients together. Orders may be limited further: to what account_concurrency can serve."
   type        = number
   default     = 500
 

@@ -5,6 +5,10 @@ environment = "production"
 # Use your own account id. Without this line, Terraform asks AWS.
 account_id = "123456789012"
 
+# Lambda's quota in this account and region. Ask AWS for it in Service Quotas ("Concurrent executions") before you apply:
+# what is reserved follows from it.
+account_concurrency = 1000
+
 alarm_emails       = ["on-call@example.com"]
 monthly_budget_usd = 500
 

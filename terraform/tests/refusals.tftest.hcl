@@ -34,6 +34,23 @@ run "recoverys_metrics_are_log_lines" {
   expect_failures = [var.log_level]
 }
 
+run "no_more_is_reserved_than_aws_lends" {
+  command = plan
+  variables {
+    account_concurrency           = 1000
+    function_reserved_concurrency = { query-orders = 100 }
+  }
+  expect_failures = [aws_lambda_function.this]
+}
+
+run "a_quota_is_at_least_what_aws_gives" {
+  command = plan
+  variables {
+    account_concurrency = 5
+  }
+  expect_failures = [var.account_concurrency]
+}
+
 run "latest_is_no_version" {
   command = plan
   variables {

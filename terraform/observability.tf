@@ -2,7 +2,7 @@
 #
 # Rejecting an order (out of stock, over its credit limit) is a success of the saga, so no alarm counts it. Missing
 # data is fine, because it means that nothing happens. The exception is recovery: it runs every minute and must not
-# fall silent.
+# fall silent, and what it counts stays as it was if a run cannot count it.
 
 resource "aws_sns_topic" "alarms" {
   name = "${local.name}-alarms"
@@ -78,7 +78,8 @@ locals {
         description = "An order can be neither finished nor rolled back, or could not be started for a day. Its id is in the parked queue. Fix the cause, then retry the order: invoke recover-orders with the action take_up."
         namespace   = "OrderSaga", metric = "OrdersParked", dimensions = local.recovery_dimensions
         statistic   = "Maximum", comparison = "GreaterThanThreshold", threshold = 0
-        seconds     = 300, periods = 1, datapoints = 1, missing = "notBreaching"
+        # A run that cannot count them says nothing about them.
+        seconds = 300, periods = 1, datapoints = 1, missing = "ignore"
       }
       orders-given-up = {
         description = "Recovery gave up on an order after its last attempt, and is cancelling it."
@@ -171,7 +172,7 @@ locals {
           description = "A payment that is to be captured at the hand-over lapses within a day, or has lapsed. Hand the order over or cancel it before that: afterwards, nobody pays for it, unless an operator puts another payment in its place. The index lapsing_by_time of the table payments has these orders."
           namespace   = "OrderSaga", metric = "PaymentsLapsing", dimensions = local.recovery_dimensions
           statistic   = "Maximum", comparison = "GreaterThanThreshold", threshold = 0
-          seconds     = 300, periods = 1, datapoints = 1, missing = "notBreaching"
+          seconds     = 300, periods = 1, datapoints = 1, missing = "ignore"
         }
       }
     ]...),
@@ -204,7 +205,7 @@ locals {
         expression  = "IF(requests > 100, 100 * FILL(refused, 0) / requests, 0)"
         metrics = {
           requests = { namespace = "AWS/ApiGateway", metric = "Count", dimensions = local.api_dimensions, statistic = "Sum" }
-          refused  = { namespace = local.access_log_namespace, metric = "Status${status}", dimensions = {}, statistic = "Sum" }
+          refused  = { namespace = local.log_namespace, metric = "Status${status}", dimensions = {}, statistic = "Sum" }
         }
         comparison = "GreaterThanThreshold", threshold = 5
         seconds    = 300, periods = 3, datapoints = 2, missing = "notBreaching"
@@ -234,12 +235,19 @@ locals {
       } if var.enable_waf
     },
     {
+      # ApproximateAgeOfOldestMessage forgets a message that was received more than three times, which is just the one that
+      # cannot be processed. That the queue does not get empty, it cannot hide.
+      # https://docs.aws.amazon.com/AWSSimpleQueueService/latest/SQSDeveloperGuide/sqs-available-cloudwatch-metrics.html
       for queue in keys(local.receivers) : "${queue}-waits" => {
         runbook     = "messages-wait"
-        description = "${try(local.queues[queue].description, "")}: a message in the queue ${queue} has waited for 15 minutes, and ${local.receivers[queue].function} still cannot process it."
-        namespace   = "AWS/SQS", metric = "ApproximateAgeOfOldestMessage", dimensions = { QueueName = lookup(local.queue_names, queue, "") }
-        statistic   = "Maximum", comparison = "GreaterThanThreshold", threshold = 900
-        seconds     = 60, periods = 1, datapoints = 1, missing = "notBreaching"
+        description = "${try(local.queues[queue].description, "")}: the queue ${queue} has not been empty for 15 minutes, so ${local.receivers[queue].function} cannot process its messages."
+        expression  = "visible + hidden"
+        metrics = {
+          for id, metric in { visible = "ApproximateNumberOfMessagesVisible", hidden = "ApproximateNumberOfMessagesNotVisible" } :
+          id => { namespace = "AWS/SQS", metric = metric, dimensions = { QueueName = lookup(local.queue_names, queue, "") }, statistic = "Maximum" }
+        }
+        comparison = "GreaterThanThreshold", threshold = 0
+        seconds    = 60, periods = 15, datapoints = 15, missing = "notBreaching"
       }
     },
     {
@@ -297,6 +305,16 @@ locals {
         namespace   = "AWS/Lambda", metric = "Errors", dimensions = { FunctionName = local.function_names[function] }
         statistic   = "Sum", comparison = "GreaterThanThreshold", threshold = 0
         seconds     = 60, periods = 5, datapoints = 2, missing = "notBreaching"
+      }
+    },
+    {
+      # A task's refusals are errors too, so its crashes are counted in its log.
+      for function in local.state_functions : "${function}-crashes" => {
+        runbook     = "task-crashes"
+        description = "${function} crashed, ran out of memory or reached its time limit. The workflow tries its state once more; if that fails too, the order is cancelled (orders-failed)."
+        namespace   = local.log_namespace, metric = "${function}-crashes", dimensions = {}
+        statistic   = "Sum", comparison = "GreaterThanThreshold", threshold = 0
+        seconds     = 300, periods = 1, datapoints = 1, missing = "notBreaching"
       }
     },
     {
@@ -373,6 +391,27 @@ resource "aws_cloudwatch_metric_alarm" "this" {
   ok_actions = try(each.value.event, false) ? [] : [aws_sns_topic.alarms.arn]
 }
 
+# --- Crashes of tasks -----------------------------------------------------------------------------
+
+# Lambda's report of an invocation that did not succeed is a system log of level WARN. Its error is the function's own one
+# if the function answered: our names never begin like Lambda's.
+# https://docs.aws.amazon.com/lambda/latest/dg/telemetry-schema-reference.html#platform-report
+# https://docs.aws.amazon.com/lambda/latest/dg/monitoring-cloudwatchlogs-log-level.html
+resource "aws_cloudwatch_log_metric_filter" "crashes" {
+  for_each = toset(local.state_functions)
+
+  name           = "crashes"
+  log_group_name = aws_cloudwatch_log_group.function[each.key].name
+  pattern        = "{ $.type = \"platform.report\" && ($.record.status = \"timeout\" || $.record.errorType = \"Runtime.*\" || $.record.errorType = \"Sandbox.*\" || $.record.errorType = \"Extension.*\") }"
+
+  metric_transformation {
+    namespace = local.log_namespace
+    name      = "${each.key}-crashes"
+    value     = "1"
+    unit      = "Count"
+  }
+}
+
 # --- Requests that are refused --------------------------------------------------------------------
 
 locals {
@@ -381,8 +420,8 @@ locals {
     "429" = "a client sends more than its rate or its daily quota, or all of them send more than requests_per_second. Look for apiKeyId in the access log."
   }
 
-  # A metric filter cannot add the stack as a dimension.
-  access_log_namespace = "OrderSaga/${local.name}"
+  # What is counted in logs. A metric filter cannot add the stack as a dimension.
+  log_namespace = "OrderSaga/${local.name}"
 }
 
 # API Gateway has no metric for single statuses, but the access log has them. A metric costs nothing in hours without such
@@ -395,7 +434,7 @@ resource "aws_cloudwatch_log_metric_filter" "refused" {
   pattern        = "{ $.status = \"${each.key}\" }"
 
   metric_transformation {
-    namespace = local.access_log_namespace
+    namespace = local.log_namespace
     name      = "Status${each.key}"
     value     = "1"
     unit      = "Count"

@@ -229,6 +229,10 @@ run "safe_by_default" {
     error_message = "A new account cannot reserve concurrency, so nothing may be reserved by default."
   }
   assert {
+    condition     = length(aws_api_gateway_method_settings.waiting) > 0 && alltrue([for method in aws_api_gateway_method_settings.waiting : method.settings[0].throttling_rate_limit == 16 && method.settings[0].throttling_burst_limit == 5])
+    error_message = "Where nothing can be reserved, the rate of orders has to leave half of the account's 10 instances to the steps."
+  }
+  assert {
     condition     = length(distinct([for name in keys(aws_lambda_function.this) : aws_iam_role.function[name].name])) == length(aws_lambda_function.this)
     error_message = "Every function has to have its own role."
   }
@@ -371,7 +375,7 @@ run "safe_by_default" {
     condition = length(setsubtract([
       "executions-failed", "executions-timed-out", "start-execution-throttled", "start-sync-execution-throttled", "orders-parked", "parked-messages", "overflow-dead-messages", "recovery-dead-messages",
       "overflow-failures", "recovery-backlog", "recovery-failures", "recovery-silent", "orders-failed", "overflow-waits", "intake-starts-failed", "recover-orders-starts-failed", "api-5xx", "api-403", "api-429", "api-latency",
-      "intake-throttles", "persist-order-throttles", "intake-errors", "orders-writes-throttled",
+      "intake-throttles", "persist-order-throttles", "intake-errors", "persist-order-crashes", "orders-writes-throttled",
     ], keys(aws_cloudwatch_metric_alarm.this))) == 0
     error_message = "An alarm is missing."
   }
@@ -406,8 +410,8 @@ run "safe_by_default" {
     error_message = "Refused starts have to ring: Step Functions counts them by API, not by state machine."
   }
   assert {
-    condition     = alltrue([for name, alarm in aws_cloudwatch_metric_alarm.this : alarm.treat_missing_data == (name == "recovery-silent" ? "breaching" : "notBreaching")])
-    error_message = "Missing data is fine, except that recovery must not fall silent."
+    condition     = alltrue([for name, alarm in aws_cloudwatch_metric_alarm.this : alarm.treat_missing_data == lookup({ recovery-silent = "breaching", orders-parked = "ignore", payments-lapsing = "ignore" }, name, "notBreaching")])
+    error_message = "Missing data is fine, except that recovery must not fall silent, and that what it cannot count is not gone."
   }
   assert {
     condition     = alltrue([for alarm in aws_cloudwatch_metric_alarm.this : alarm.namespace != "OrderSaga" || contains([for function in aws_lambda_function.this : function.function_name], try(alarm.dimensions.FunctionName, ""))])

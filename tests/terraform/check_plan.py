@@ -16,6 +16,8 @@ names.
 Names and settings that are wrong only on AWS: a role's name that two regions share, a budget that matches no cost, a
 deployment that every apply repeats.
 
+Alarms: each rings for the failure that it is there for, and not for another. See alarms.py.
+
 The key: each service that uses the customer managed key must be allowed to, and nobody else. See key_use.py.
 
 The local stack: `cargo run --example local_stack` prints its shape. The plan must have the same tables (keys,
@@ -32,6 +34,7 @@ import re
 import sys
 import zipfile
 
+from alarms import check_alarms
 from key_use import as_list, check_key, check_secret_key
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
@@ -261,10 +264,16 @@ def check_firewall(plan):
         yield f"the firewall has to limit each key, and less strictly each address, but limits {limits}"
 
 
-def check_access_log_metrics(plan):
-    """The alarms on single statuses watch metrics that the access log's filters publish, from a field that it has."""
+def check_log_metrics(plan):
+    """Each metric that is counted in a log has an alarm. Those of the access log are counted by a field that it has, and
+    a function's crashes in its own log."""
     (access_log,) = plan.resources["aws_api_gateway_stage.this"]["access_log_settings"]
     published = set()
+    for name, metric_filter in plan.instances("aws_cloudwatch_log_metric_filter.crashes").items():
+        (metric,) = metric_filter["metric_transformation"]
+        published.add((metric["namespace"], metric["name"]))
+        if metric_filter["log_group_name"] != plan.instances("aws_lambda_function.this")[name]["logging_config"][0]["log_group"]:
+            yield f"the crashes of {name} are counted in {metric_filter['log_group_name']}"
     for name, metric_filter in plan.instances("aws_cloudwatch_log_metric_filter.refused").items():
         (metric,) = metric_filter["metric_transformation"]
         published.add((metric["namespace"], metric["name"]))
@@ -274,8 +283,7 @@ def check_access_log_metrics(plan):
     watched = {
         (metric["namespace"], metric["metric_name"])
         for alarm in plan.instances("aws_cloudwatch_metric_alarm.this").values()
-        for query in alarm["metric_query"]
-        for metric in query["metric"]
+        for metric in [metric for query in alarm["metric_query"] for metric in query["metric"]] or [alarm]
     }
     for namespace, name in sorted(published - watched):
         yield f"no alarm watches {name} in {namespace}"
@@ -409,8 +417,9 @@ def main():
         *check_names(plan),
         *check_budget(plan),
         *check_firewall(plan),
-        *check_access_log_metrics(plan),
+        *check_log_metrics(plan),
         *check_own_metrics(plan),
+        *check_alarms(plan.instances("aws_cloudwatch_metric_alarm.this")),
         *check_runbook(plan),
         *check_alarm_costs(plan),
         *check_local(plan, json.loads(arguments.local.read_text())),

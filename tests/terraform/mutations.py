@@ -47,6 +47,10 @@ def refusals(name, says, file, old, new):
     return Mutation(name, "refusals", says, replaced(f"terraform/{file}", old, new))
 
 
+def concurrency(name, says, file, old, new):
+    return Mutation(name, "concurrency", says, replaced(f"terraform/{file}", old, new))
+
+
 def payments(name, says, file, old, new):
     return Mutation(name, "payments", says, replaced(f"terraform/{file}", old, new))
 
@@ -258,6 +262,28 @@ SAFETY = [
     ),
     test("dead letters that only stand there", "by the growth of their queue", "observability.tf", "DIFF(visible + hidden)", "visible + hidden"),
     test("refused starts that ring nothing", "Refused starts have to ring", "observability.tf", 'metric = "ThrottledEvents", dimensions = { APIName = operation }', 'metric = "ExecutionThrottled", dimensions = local.state_machine_dimensions'),
+    test("steps that crash and ring nothing", "An alarm is missing", "observability.tf", '"${function}-crashes" =>', '"${function}-crashed" =>'),
+    plan("crashes counted in another function's log", "the crashes of capture-payment are counted in /aws/lambda/order-saga-production-intake", "observability.tf", "log_group_name = aws_cloudwatch_log_group.function[each.key].name", 'log_group_name = aws_cloudwatch_log_group.function["intake"].name'),
+    plan("crashes that nobody counts", "watches persist-order-crashes in OrderSaga/order-saga-production, which nothing publishes", "observability.tf", 'name      = "${each.key}-crashes"', 'name      = "${each.key}-stops"'),
+    # What the alarms ring for.
+    plan("an alarm without a case", "nothing says what the alarm orders-lost must ring for", "observability.tf", "      orders-given-up = {", "      orders-lost = {"),
+    plan("queued orders by their age", "overflow-waits does not ring for this: a message that no receiver can process", "observability.tf", 'visible = "ApproximateNumberOfMessagesVisible", hidden = "ApproximateNumberOfMessagesNotVisible" } :\n          id => { namespace = "AWS/SQS", metric = metric, dimensions = { QueueName = lookup', 'visible = "ApproximateAgeOfOldestMessage", hidden = "ApproximateAgeOfOldestMessage" } :\n          id => { namespace = "AWS/SQS", metric = metric, dimensions = { QueueName = lookup'),
+    plan("every outage's queue", "overflow-waits rings for this: an outage's orders", "observability.tf", "seconds    = 60, periods = 15, datapoints = 15", "seconds    = 60, periods = 15, datapoints = 3"),
+    plan("a parked order that is forgotten", "orders-parked does not ring for this: a parked order, and then a run that could not count", "observability.tf", "seconds = 300, periods = 1, datapoints = 1, missing = \"ignore\"", "seconds = 300, periods = 1, datapoints = 1, missing = \"notBreaching\""),
+    plan("refusals that ring", "orders-failed rings for this: as many cancelled orders", "observability.tf", '100 * failed / (confirmed', '100 * cancelled / (confirmed'),
+    plan("a crash that counts as a refusal", "persist-order-crashes does not ring", "observability.tf", 'metric = "${function}-crashes", dimensions = {}', 'metric = "${function}-crash", dimensions = {}'),
+    plan("dead letters that somebody looks at", "overflow-dead-arrivals rings for this: a dead letter that somebody looks at", "observability.tf", "DIFF(visible + hidden)", "DIFF(hidden)"),
+    plan("a backlog of a minute", "recovery-backlog rings for this", "observability.tf", "periods = 10, datapoints = 10", "periods = 10, datapoints = 9"),
+    plan("a quiet hour's wrong keys", "api-403 rings for this: somebody who tries keys", "observability.tf", "IF(requests > 100, ", "IF(requests > 10, "),
+    # Who may run how many instances.
+    concurrency("an intake without a cap", "Intake has to be capped", "concurrency.tf", "contains(local.waiting_functions, name) ? local.waiting_concurrency :", "contains(local.waiting_functions, name) ? -1 :"),
+    concurrency("steps that intake can starve", "Intake has to be capped", "concurrency.tf", "contains(local.state_functions, name) ? local.state_concurrency :", ""),
+    concurrency("a recovery that intake can starve", "Intake has to be capped", "concurrency.tf", "contains(local.worker_functions, name) ? local.worker_concurrency :", ""),
+    concurrency("more reserved than AWS lends", "AWS keeps 100 instances unreserved", "concurrency.tf", "unreserved_concurrency = 100", "unreserved_concurrency = 10"),
+    concurrency("orders that no instance is left for", "have to be refused before them", "concurrency.tf", "order_burst = min(var.requests_per_second, local.reserves_concurrency ? local.waiting_concurrency", "order_burst = min(var.requests_per_second, local.reserves_concurrency ? 5000"),
+    concurrency("a share of a few instances", "A share of a few instances is of no use", "concurrency.tf", "+ 20 * (length", "+ 1 * (length"),
+    test("a new account that nothing limits", "leave half of the account's 10 instances to the steps", "concurrency.tf", "var.account_concurrency / 2 / local.order_seconds", "var.account_concurrency / local.order_seconds"),
+    refusals("a quota that is not there", "no_more_is_reserved_than_aws_lends", "lambda.tf", "<= var.account_concurrency - local.unreserved_concurrency", "<= var.account_concurrency"),
     test("queued orders that fail silently", "An alarm is missing", "observability.tf", "      overflow-failures = {", "      overflow-other = {"),
     plan("alarms that the README does not count", "README.md counts", "observability.tf", "concat([null], keys(options.indexes))", "[null]"),
     test("alarms that tell nobody", "has to tell somebody", "observability.tf", "  alarm_actions = [aws_sns_topic.alarms.arn]\n", "  alarm_actions = []\n"),
@@ -340,7 +366,7 @@ def definition_mutations():
 
 
 # The checks that are tests of Terraform, and their files.
-TESTS = {"payments": "payments", "refusals": "refusals", "test": "safety"}
+TESTS = {"concurrency": "concurrency", "payments": "payments", "refusals": "refusals", "test": "safety"}
 
 
 class Checks:

@@ -7,10 +7,13 @@ use aws_lambda_events::apigw::{ApiGatewayProxyRequest, ApiGatewayProxyResponse};
 use declarations::Function;
 use http::HeaderMap;
 use http::header::LOCATION;
-use lambda_runtime::{LambdaEvent, service_fn};
+use lambda_runtime::{LambdaEvent, Runtime, service_fn};
+use order::{CorrelationId, OrderId};
+use tracing::Instrument;
 
 use crate::answer::Answer;
 use crate::authorization::{Caller, Callers};
+use crate::correlation::{CORRELATION_ID, correlation_id};
 use crate::problem::{Kind, Problem};
 
 /// A request to one of a function's declared routes, by a caller who may send it.
@@ -24,6 +27,8 @@ pub struct Request {
     pub caller: Caller,
     /// Unique to this invocation.
     pub id: String,
+    /// The client's name for its work, or this request's id.
+    pub correlation_id: Option<CorrelationId>,
 }
 
 impl Request {
@@ -55,13 +60,23 @@ pub async fn answer<H: Handler>(
     caller: &Caller,
     request_id: &str,
 ) -> Answer {
+    let correlation_id = correlation_id(headers(&event), request_id);
+    let named = correlation_id.as_ref().map(CorrelationId::as_str);
+    let order_id = event.path_parameters.get("orderId").and_then(|text| text.parse::<OrderId>().ok());
+    let order_id = order_id.as_ref().map(OrderId::as_str);
+    let span = tracing::info_span!("request", correlation_id = named, order_id);
+    let header = correlation_id.clone();
     let answered = async {
         let (route, declared) = find_route(function, &event)?;
         caller.require(declared.scopes.iter().map(String::as_str))?;
-        let request = Request { route, event, caller: caller.clone(), id: request_id.to_owned() };
+        let request = Request { route, event, caller: caller.clone(), id: request_id.to_owned(), correlation_id };
         handler.handle(request).await
     };
-    answered.await.unwrap_or_else(|problem: Problem| problem.answer())
+    let answer = answered.instrument(span).await.unwrap_or_else(|problem: Problem| problem.answer());
+    match header {
+        Some(correlation_id) => answer.with(CORRELATION_ID, correlation_id.as_str()),
+        None => answer,
+    }
 }
 
 fn find_route(
@@ -91,7 +106,8 @@ pub fn headers(request: &ApiGatewayProxyRequest) -> &HeaderMap {
 pub async fn serve<H: Handler>(name: &str, handler: H, callers: Callers) -> Result<(), lambda_runtime::Error> {
     let function = declarations::function(name).ok_or_else(|| format!("functions/{name}/function.json is missing"))?;
     let (handler, callers) = (&handler, &callers);
-    lambda_runtime::run(service_fn(move |event: LambdaEvent<ApiGatewayProxyRequest>| async move {
+    let serving = service_fn(move |event: LambdaEvent<ApiGatewayProxyRequest>| async move {
+        let span = logging::invocation(&event.context);
         let base = base_path(&event.payload);
         let api_key_id = event.payload.request_context.identity.api_key_id.clone();
         let answer = match callers.caller(api_key_id.as_deref()) {
@@ -99,17 +115,18 @@ pub async fn serve<H: Handler>(name: &str, handler: H, callers: Callers) -> Resu
                 let left = event.context.deadline().duration_since(SystemTime::now()).unwrap_or_default();
                 // On the heap, because the future is large and would be moved around by the timeout.
                 let answer = Box::pin(answer(handler, function, event.payload, caller, &event.context.request_id));
-                within(left, answer).await
+                within(left, answer).instrument(span).await
             }
             // API Gateway knows the key, so this function's settings must be incomplete.
             Err(problem) => {
-                tracing::warn!(?api_key_id, "the request gets 403: its API key belongs to no client");
+                tracing::warn!(parent: &span, api_key_id, "the request gets 403: its API key belongs to no client");
                 problem.answer()
             }
         };
         Ok::<_, lambda_runtime::Diagnostic>(ApiGatewayProxyResponse::from(located(answer, &base)))
-    }))
-    .await
+    });
+    // Without the runtime's own span, whose fields have other names than our lines.
+    Runtime::new(serving).run().await
 }
 
 /// The time that is kept for sending the answer.

@@ -16,6 +16,7 @@
 pub mod answer;
 pub mod authorization;
 pub mod body;
+pub mod correlation;
 pub mod cursor;
 pub mod etag;
 pub mod handler;

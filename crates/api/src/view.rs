@@ -1,6 +1,9 @@
 //! The JSON of orders and stock, and of the amounts and times in them, as clients see it.
 
-use order::{CountyId, Currency, CustomerId, Effect, EpochMs, OrderId, OrderRecord, PaymentReference, PaymentTerms};
+use order::{
+    CorrelationId, CountyId, Currency, CustomerId, Effect, EpochMs, OrderId, OrderRecord, PaymentReference,
+    PaymentTerms,
+};
 use order::{Reason, Receipts, Sku, Status, StepReceipts, StoreId};
 use serde::{Serialize, Serializer};
 use serde_json::value::RawValue;
@@ -30,6 +33,8 @@ pub struct OrderView<'a> {
     currency: Currency,
     items: Vec<ItemView<'a>>,
     total_amount: Amount,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    correlation_id: Option<&'a CorrelationId>,
     created_at: Time,
     updated_at: Time,
     timeline: Vec<Moment>,
@@ -89,6 +94,7 @@ impl<'a> From<&'a OrderRecord> for OrderView<'a> {
                 })
                 .collect(),
             total_amount: amount(order.total_minor),
+            correlation_id: order.correlation_id(),
             created_at: Time(record.created_ms),
             updated_at: Time(record.updated_ms),
             timeline: timeline(record),

@@ -106,6 +106,12 @@ bounded_text!(
 );
 
 bounded_text!(
+    /// A client's name for one piece of its work, which log lines and the order's record repeat, so that both sides
+    /// find each other's.
+    CorrelationId, 1..=64, ID_ALPHABET, is_id_char
+);
+
+bounded_text!(
     /// The owner of orders and idempotency keys: two tenants may use the same [`IdempotencyKey`]
     /// for different orders, and neither sees the other's.
     ///

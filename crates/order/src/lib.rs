@@ -26,7 +26,8 @@ pub mod validation;
 pub mod violation;
 
 pub use id::{
-    AdjustmentId, CountyId, CustomerId, IdempotencyKey, Note, OrderId, PaymentReference, Sku, StoreId, Tenant,
+    AdjustmentId, CorrelationId, CountyId, CustomerId, IdempotencyKey, Note, OrderId, PaymentReference, Sku, StoreId,
+    Tenant,
 };
 pub use money::{Currency, MAX_AMOUNT_MINOR};
 pub use placed::{Draft, Fingerprint, InvalidOrder, MAX_LINES, MAX_QUANTITY, Order, OrderLine, PaymentTerms};

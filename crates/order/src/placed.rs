@@ -6,7 +6,7 @@ use std::ops::Deref;
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 
-use crate::id::{CountyId, CustomerId, OrderId, PaymentReference, Sku, StoreId, Tenant};
+use crate::id::{CorrelationId, CountyId, CustomerId, OrderId, PaymentReference, Sku, StoreId, Tenant};
 use crate::money::{Currency, MAX_AMOUNT_MINOR};
 
 /// The most lines of an order: a reservation of this many fits in one DynamoDB transaction, which takes
@@ -83,6 +83,8 @@ pub struct Order {
     order_id: OrderId,
     tenant: Tenant,
     fingerprint: Fingerprint,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    correlation_id: Option<CorrelationId>,
     #[serde(flatten)]
     draft: Draft,
 }
@@ -94,7 +96,13 @@ impl Order {
     /// [`InvalidOrder`], if the draft breaks a rule that spans its fields.
     pub fn place(order_id: OrderId, tenant: Tenant, draft: Draft) -> Result<Self, InvalidOrder> {
         check(&draft)?;
-        Ok(Self { order_id, tenant, fingerprint: Fingerprint::of(&draft), draft })
+        Ok(Self { order_id, tenant, fingerprint: Fingerprint::of(&draft), correlation_id: None, draft })
+    }
+
+    /// The order, placed by the request with this name. It is no part of what was ordered.
+    #[must_use]
+    pub fn correlated(self, correlation_id: CorrelationId) -> Self {
+        Self { correlation_id: Some(correlation_id), ..self }
     }
 
     /// Its id.
@@ -105,6 +113,11 @@ impl Order {
     /// The tenant that owns it.
     pub fn tenant(&self) -> &Tenant {
         &self.tenant
+    }
+
+    /// The name of the request that placed it, if that is known.
+    pub fn correlation_id(&self) -> Option<&CorrelationId> {
+        self.correlation_id.as_ref()
     }
 
     /// Its content's fingerprint.
@@ -127,6 +140,8 @@ struct Stored {
     order_id: OrderId,
     tenant: Tenant,
     fingerprint: Fingerprint,
+    #[serde(default)]
+    correlation_id: Option<CorrelationId>,
     #[serde(flatten)]
     draft: Draft,
 }
@@ -136,9 +151,10 @@ impl TryFrom<Stored> for Order {
 
     /// Keeps the fingerprint as it is: it was computed when the order was placed, perhaps with an
     /// earlier version of the normalisation.
-    fn try_from(Stored { order_id, tenant, fingerprint, draft }: Stored) -> Result<Self, InvalidOrder> {
+    fn try_from(stored: Stored) -> Result<Self, InvalidOrder> {
+        let Stored { order_id, tenant, fingerprint, correlation_id, draft } = stored;
         check(&draft)?;
-        Ok(Self { order_id, tenant, fingerprint, draft })
+        Ok(Self { order_id, tenant, fingerprint, correlation_id, draft })
     }
 }
 

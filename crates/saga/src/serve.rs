@@ -54,7 +54,7 @@ struct Setting {
 
 impl Setting {
     async fn of(name: &str) -> Result<Self, lambda_runtime::Error> {
-        lambda_runtime::tracing::init_default_subscriber();
+        logging::init(name);
         let declaration = declarations::function(name).and_then(|function| function.step.as_ref());
         let declaration = declaration.ok_or_else(|| format!("functions/{name}/function.json declares no step"))?;
         let table = aws::setting(&table_variable(&declaration.fence.table))?;

@@ -8,9 +8,11 @@ use std::error::Error;
 use std::future::Future;
 use std::time::Duration;
 
-use lambda_runtime::{Diagnostic, LambdaEvent, service_fn};
+use lambda_runtime::{Diagnostic, LambdaEvent, Runtime, service_fn};
 use serde::{Deserialize, Serialize, de::DeserializeOwned};
 use serde_json::{Map, Value};
+
+use tracing::{Instrument, Span};
 
 use crate::unavailable::Unavailable;
 
@@ -177,6 +179,29 @@ pub fn chain(error: &(dyn Error + 'static)) -> String {
     text
 }
 
+/// Where a task is run, as every state's `Payload` says in `trace`.
+#[derive(Debug, Default, Deserialize)]
+struct Trace {
+    correlation_id: Option<String>,
+    execution: Option<String>,
+    state: Option<String>,
+    attempt: Option<u64>,
+}
+
+/// What every log line of a task has. A payload of an earlier definition has no `trace`.
+fn span(payload: &Value) -> Span {
+    let trace = payload.get("trace").and_then(|trace| Trace::deserialize(trace).ok()).unwrap_or_default();
+    let order_id = payload.get("order_id").or_else(|| payload.pointer("/order/order_id")).and_then(Value::as_str);
+    tracing::info_span!(
+        "task",
+        correlation_id = trace.correlation_id,
+        order_id,
+        execution = trace.execution,
+        state = trace.state,
+        attempt = trace.attempt,
+    )
+}
+
 /// Runs a task on a raw payload, on Lambda and on the local stack.
 ///
 /// # Errors
@@ -184,6 +209,7 @@ pub fn chain(error: &(dyn Error + 'static)) -> String {
 pub async fn invoke<T: Task>(task: &T, payload: Value) -> Result<Value, TaskFailure<T::Error>> {
     let input = read_input(&payload, &task.actions())?;
     let output = tokio::time::timeout(TASK_DEADLINE, task.run(input))
+        .instrument(span(&payload))
         .await
         .map_err(|_| TaskFailure::Unavailable(Unavailable::TooSlow { limit_ms: TASK_DEADLINE.as_millis() }))?
         .map_err(TaskFailure::Failed)?;
@@ -196,8 +222,10 @@ pub async fn invoke<T: Task>(task: &T, payload: Value) -> Result<Value, TaskFail
 /// Those of the Lambda Runtime API.
 pub async fn serve<T: Task>(task: T) -> Result<(), lambda_runtime::Error> {
     let task = &task;
-    lambda_runtime::run(service_fn(move |event: LambdaEvent<Value>| async move {
-        invoke(task, event.payload).await.map_err(Diagnostic::from)
-    }))
-    .await
+    let serving = service_fn(move |event: LambdaEvent<Value>| {
+        let invocation = logging::invocation(&event.context);
+        async move { invoke(task, event.payload).await.map_err(Diagnostic::from) }.instrument(invocation)
+    });
+    // Without the runtime's own span, whose fields have other names than our lines.
+    Runtime::new(serving).run().await
 }

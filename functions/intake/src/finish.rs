@@ -15,7 +15,7 @@ impl Intake {
             Ok(Ended::Decided(record)) => return Ok(api::stored(&record)),
             Ok(Ended::Conflict) => {}
             Err(unknown) => {
-                tracing::warn!(%order_id, reason = chain(&unknown), "the saga has not ended; recovery will finish it");
+                tracing::warn!(reason = chain(&unknown), "the saga has not ended; recovery will finish it");
             }
         }
         match self.orders.read(order_id).await {
@@ -28,6 +28,6 @@ impl Intake {
 }
 
 pub(crate) fn unavailable(order_id: &OrderId, error: &Unavailable) -> Problem {
-    tracing::warn!(%order_id, reason = chain(error), "could not read or change the order; answering 503");
+    tracing::warn!(reason = chain(error), "could not read or change the order; answering 503");
     Problem::new(Kind::StoreUnavailable).about(order_id)
 }

@@ -45,7 +45,7 @@ impl Intake {
     /// The problem to answer with, if nobody would pay for the goods, or that cannot be said at the moment.
     async fn check_payment(&self, order_id: &OrderId) -> Result<(), Problem> {
         let Some(desk) = &self.payments else {
-            tracing::error!(%order_id, "the order has a payment, but no payment provider is configured; answering 503");
+            tracing::error!("the order has a payment, but no payment provider is configured; answering 503");
             return Err(Problem::new(Kind::StoreUnavailable).about(order_id));
         };
         match desk.hand_over(order_id).await.map_err(|error| unavailable(order_id, &error))? {

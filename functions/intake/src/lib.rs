@@ -30,6 +30,7 @@ use orders::{OnRecord, Orders, Written};
 use payments::Desk;
 use queue::Queue;
 use saga::task::chain;
+use tracing::Span;
 use workflow::{Ended, Workflow};
 
 use crate::request::{Mode, Placement};
@@ -58,7 +59,10 @@ impl Intake {
             Ok(Ended::Decided(record)) => answer(&record, order, asked_ms),
             Ok(Ended::Conflict) => conflict(order),
             Err(unknown) => {
-                tracing::warn!(order_id = %order.order_id(), reason = chain(&unknown), "the saga gave no decision; reading or writing the order's record instead");
+                tracing::warn!(
+                    reason = chain(&unknown),
+                    "the saga gave no decision; reading or writing the order's record instead"
+                );
                 self.put_on_record(order, asked_ms).await
             }
         }
@@ -72,13 +76,13 @@ impl Intake {
             Ok(Written::Now(record)) => {
                 // The record is due already: if the start fails, recovery starts the saga.
                 if let Err(error) = self.workflow.start(order.order_id()).await {
-                    tracing::warn!(order_id = %order.order_id(), reason = chain(&error), "could not start the workflow; recovery will retry");
+                    tracing::warn!(reason = chain(&error), "could not start the workflow; recovery will retry");
                 }
                 api::placed(&record)
             }
             Ok(Written::Before(record)) => answer(&record, order, now_ms),
             Err(error) => {
-                tracing::warn!(order_id = %order.order_id(), reason = chain(&error), "could not write the order; sending it to the overflow queue");
+                tracing::warn!(reason = chain(&error), "could not write the order; sending it to the overflow queue");
                 self.queue(order).await
             }
         }
@@ -89,7 +93,7 @@ impl Intake {
             Ok(OnRecord::Same(record)) => placed(&record, asked_ms),
             Ok(OnRecord::Other) => conflict(order),
             Err(error) => {
-                tracing::warn!(order_id = %order.order_id(), reason = chain(&error), "could not write the order; sending it to the overflow queue");
+                tracing::warn!(reason = chain(&error), "could not write the order; sending it to the overflow queue");
                 self.queue(order).await
             }
         }
@@ -99,7 +103,7 @@ impl Intake {
         match self.overflow.send(order).await {
             Ok(()) => api::queued(order.order_id()),
             Err(error) => {
-                tracing::error!(order_id = %order.order_id(), reason = chain(&error), "could not queue the order either; answering 503");
+                tracing::error!(reason = chain(&error), "could not queue the order either; answering 503");
                 Problem::new(Kind::Unavailable).about(order.order_id()).answer()
             }
         }
@@ -120,10 +124,12 @@ impl Handler for Intake {
 
 impl Intake {
     async fn submit(&self, request: &Request) -> Result<Answer, Problem> {
-        let Placement { order, key, mode } = request::read(&request.event, &request.caller, &request.id)?;
+        let Placement { order, key, mode } = request::read(request)?;
         if order.payment_terms == PaymentTerms::Authorized && self.payments.is_none() {
             return Err(request::no_payments());
         }
+        // The request's path does not name the order, as other requests' paths do.
+        Span::current().record("order_id", order.order_id().as_str());
         let answer = match mode {
             Mode::Wait => self.place(&order).await,
             Mode::RespondAsync => self.accept(&order).await,

@@ -16,7 +16,7 @@ use workflow::Workflow;
 
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> Result<(), lambda_runtime::Error> {
-    lambda_runtime::tracing::init_default_subscriber();
+    logging::init(env!("CARGO_PKG_NAME"));
     let callers: Callers = aws::setting(CALLERS_VARIABLE)?.parse()?;
     let config = aws::config().await;
     let table = aws::setting(&table_variable(orders::table::TABLE))?;

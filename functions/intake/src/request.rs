@@ -1,8 +1,7 @@
 //! From an API Gateway event to an order with an id.
 
 use api::idempotency::key_in_header;
-use api::{Caller, Kind, Problem, body};
-use aws_lambda_events::apigw::ApiGatewayProxyRequest;
+use api::{Kind, Problem, Request, body};
 use http::HeaderMap;
 use order::request::{OrderRequest, RequestError, parse};
 use order::{IdempotencyKey, Order, OrderId, Violation};
@@ -27,13 +26,14 @@ pub enum Mode {
     RespondAsync,
 }
 
-/// Reads a request. If the client sends no key, `request_id` becomes its key: it is unique.
+/// Reads a request. If the client sends no key, the request's id becomes its key: it is unique.
 ///
 /// # Errors
 /// The problem to answer with.
-pub fn read(request: &ApiGatewayProxyRequest, caller: &Caller, request_id: &str) -> Result<Placement, Problem> {
-    let headers = api::headers(request);
-    let body = body::text(request, headers)?;
+pub fn read(request: &Request) -> Result<Placement, Problem> {
+    let Request { event, caller, id: request_id, correlation_id, .. } = request;
+    let headers = request.headers();
+    let body = body::text(event, headers)?;
     let header_key = key_in_header(headers);
     let (OrderRequest { draft, client_request_id }, header_key) = match (parse(&body), header_key) {
         (Ok(order_request), Ok(key)) => (order_request, key),
@@ -60,6 +60,10 @@ pub fn read(request: &ApiGatewayProxyRequest, caller: &Caller, request_id: &str)
     // `parse` has already checked every rule, field by field.
     let order = Order::place(order_id, caller.tenant.clone(), draft)
         .map_err(|rule| invalid(vec![Violation::at("", rule.to_string())]))?;
+    let order = match correlation_id {
+        Some(correlation_id) => order.correlated(correlation_id.clone()),
+        None => order,
+    };
     Ok(Placement { order, key, mode: mode(headers) })
 }
 

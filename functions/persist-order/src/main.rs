@@ -8,7 +8,7 @@ use saga::{aws, task};
 
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> Result<(), lambda_runtime::Error> {
-    lambda_runtime::tracing::init_default_subscriber();
+    logging::init(env!("CARGO_PKG_NAME"));
     let table = aws::setting(&table_variable(orders::table::TABLE))?;
     let client = aws::dynamodb(&aws::config().await, &table, Orders::absent_key()).await;
     task::serve(PersistOrder::new(Orders::new(client, table), WallClock::System)).await

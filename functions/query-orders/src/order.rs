@@ -21,7 +21,7 @@ impl QueryOrders {
             }
             Ok(_) => Err(Problem::new(Kind::OrderNotFound).about(&order_id)),
             Err(error) => {
-                tracing::warn!(%order_id, reason = chain(&error), "could not read the order; answering 503");
+                tracing::warn!(reason = chain(&error), "could not read the order; answering 503");
                 Err(Problem::new(Kind::StoreUnavailable).about(&order_id))
             }
         }

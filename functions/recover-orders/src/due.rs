@@ -1,10 +1,11 @@
 //! One order: its attempts, their limit, and what happens after them.
 
-use order::{EpochMs, OrderId, Reason, Status};
+use order::{CorrelationId, EpochMs, Order, OrderId, Reason, Status};
 use orders::work::MAX_ATTEMPTS;
 use orders::{Canceller, Closing, OpenOrder, RECOVER_AFTER_MS};
 use saga::{Unavailable, task::chain};
 use serde::Serialize;
+use tracing::{Instrument, Span};
 use workflow::Unknown;
 
 use crate::RecoverOrders;
@@ -41,6 +42,8 @@ pub enum RecoveryOutcome {
 #[derive(Debug, Serialize)]
 struct ParkedMessage<'a> {
     order_id: &'a OrderId,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    correlation_id: Option<&'a CorrelationId>,
     status: Status,
     attempts: u32,
     parked_at_ms: EpochMs,
@@ -53,7 +56,9 @@ impl RecoverOrders {
     /// If several recoveries run at once, one of them takes the order.
     pub(crate) async fn take_due(&self, order_id: &OrderId, due_by_ms: EpochMs) -> RecoveryOutcome {
         let taken = match self.orders.read_open(order_id).await {
-            Ok(Some(open)) if open.due_ms <= due_by_ms && open.parked_at_ms.is_none() => self.take(&open).await,
+            Ok(Some(open)) if open.due_ms <= due_by_ms && open.parked_at_ms.is_none() => {
+                self.take(&open).instrument(span(&open.record.order)).await
+            }
             // The index was behind.
             Ok(_) => Ok(RecoveryOutcome::NotOurs),
             Err(error) => Err(error),
@@ -68,11 +73,12 @@ impl RecoverOrders {
     pub async fn take_up(&self, order_id: &OrderId) -> RecoveryOutcome {
         let taken = async {
             let Some(open) = self.orders.read_open(order_id).await? else { return Ok(RecoveryOutcome::NotOurs) };
+            let span = span(&open.record.order);
             let next_due_ms = self.now_ms() + delay_ms(0);
             if !self.orders.take_up(&open, next_due_ms).await? {
                 return Ok(RecoveryOutcome::NotOurs);
             }
-            let is_started = matches!(self.start(order_id).await, Start::Started);
+            let is_started = matches!(self.start(order_id).instrument(span).await, Start::Started);
             Ok(if is_started { RecoveryOutcome::Started } else { RecoveryOutcome::NotStarted })
         };
         taken.await.unwrap_or_else(|error| unavailable(order_id, &error))
@@ -130,19 +136,27 @@ impl RecoverOrders {
     async fn park(&self, open: &OpenOrder) -> Result<RecoveryOutcome, Unavailable> {
         let order_id = open.record.order.order_id();
         let parked_at_ms = self.now_ms();
-        let message =
-            ParkedMessage { order_id, status: open.record.status, attempts: open.record.attempts, parked_at_ms };
+        let message = ParkedMessage {
+            order_id,
+            correlation_id: open.record.order.correlation_id(),
+            status: open.record.status,
+            attempts: open.record.attempts,
+            parked_at_ms,
+        };
         if let Err(error) = self.parked.send(&message).await {
-            tracing::error!(%order_id, reason = chain(&error), "not parked: the alarm message could not be sent; the next run will retry");
+            tracing::error!(
+                reason = chain(&error),
+                "not parked: the alarm message could not be sent; the next run will retry"
+            );
             return Ok(RecoveryOutcome::Unavailable);
         }
-        tracing::error!(%order_id, attempts = open.record.attempts, status = %open.record.status, "the order could not be finished; parking it for a person to look at");
+        tracing::error!(attempts = open.record.attempts, status = %open.record.status, "the order could not be finished; parking it for a person to look at");
         Ok(if self.orders.park(open, parked_at_ms).await? { RecoveryOutcome::Parked } else { RecoveryOutcome::NotOurs })
     }
 
     async fn start(&self, order_id: &OrderId) -> Start {
         let Err(error) = self.workflow.start(order_id).await else { return Start::Started };
-        tracing::warn!(%order_id, reason = chain(&error), "could not start the workflow; the next attempt will retry");
+        tracing::warn!(reason = chain(&error), "could not start the workflow; the next attempt will retry");
         if matches!(error, Unknown::NotStarted(_)) { Start::Refused } else { Start::Unknown }
     }
 }
@@ -154,6 +168,11 @@ enum Start {
     Refused,
     /// It may be running.
     Unknown,
+}
+
+/// What every line about an order has.
+pub(crate) fn span(order: &Order) -> Span {
+    logging::order(order.order_id().as_str(), order.correlation_id().map(CorrelationId::as_str))
 }
 
 fn unavailable(order_id: &OrderId, error: &Unavailable) -> RecoveryOutcome {

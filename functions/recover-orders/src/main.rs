@@ -2,17 +2,18 @@
 
 use clock::WallClock;
 use declarations::{WORKFLOW_VARIABLE, queue_variable, table_variable};
-use lambda_runtime::{Diagnostic, LambdaEvent, service_fn};
+use lambda_runtime::{Diagnostic, LambdaEvent, Runtime, service_fn};
 use orders::Orders;
 use payments::{Lapsing, settings};
 use queue::Queue;
 use recover_orders::{Event, Output, RecoverOrders, metrics};
 use saga::aws;
+use tracing::Instrument;
 use workflow::Workflow;
 
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> Result<(), lambda_runtime::Error> {
-    lambda_runtime::tracing::init_default_subscriber();
+    logging::init(env!("CARGO_PKG_NAME"));
     let config = aws::config().await;
     let table = aws::setting(&table_variable(orders::table::TABLE))?;
     let workflow = Workflow::new(&config, aws::setting(WORKFLOW_VARIABLE)?);
@@ -23,10 +24,14 @@ async fn main() -> Result<(), lambda_runtime::Error> {
         None => None,
     };
     let recovery = &RecoverOrders::new(Orders::new(client, table), workflow, parked, payments, WallClock::System);
-    lambda_runtime::run(service_fn(move |event: LambdaEvent<Event>| async move {
-        let output: Output = recovery.handle(event.payload).await;
-        metrics::emit(&output, WallClock::System.now_ms());
-        Ok::<_, Diagnostic>(output)
-    }))
-    .await
+    let serving = service_fn(move |event: LambdaEvent<Event>| {
+        let invocation = logging::invocation(&event.context);
+        let recovered = async move {
+            let output: Output = recovery.handle(event.payload).await;
+            metrics::emit(&output, WallClock::System.now_ms());
+            Ok::<_, Diagnostic>(output)
+        };
+        recovered.instrument(invocation)
+    });
+    Runtime::new(serving).run().await
 }

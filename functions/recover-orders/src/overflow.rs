@@ -6,8 +6,10 @@ use order::Order;
 use orders::OnRecord;
 use saga::{Unavailable, task::chain};
 use serde::Serialize;
+use tracing::Instrument;
 
 use crate::RecoverOrders;
+use crate::due::span;
 
 /// Maximum number of messages processed at once: a whole batch.
 const CONCURRENCY: usize = 10;
@@ -87,13 +89,18 @@ impl RecoverOrders {
     async fn work_off_one(&self, message: &SqsMessage) -> Result<OnRecord, NotDone> {
         let order: Order =
             serde_json::from_str(message.body.as_deref().unwrap_or_default()).map_err(NotDone::Poison)?;
-        let kept = self.orders.put_on_record(&order, self.now_ms()).await?;
+        let span = span(&order);
+        self.keep(&order).instrument(span).await
+    }
+
+    async fn keep(&self, order: &Order) -> Result<OnRecord, NotDone> {
+        let kept = self.orders.put_on_record(order, self.now_ms()).await?;
         if let OnRecord::Same(record) = &kept
             && record.status.is_open()
         {
             // The record is due at once: if the start fails, the schedule's next run starts the saga.
             if let Err(error) = self.workflow.start(order.order_id()).await {
-                tracing::warn!(order_id = %order.order_id(), reason = chain(&error), "could not start the workflow; the next run will retry");
+                tracing::warn!(reason = chain(&error), "could not start the workflow; the next run will retry");
             }
         }
         Ok(kept)

@@ -10,7 +10,7 @@ pub mod serve;
 
 use std::process::ExitCode;
 
-use clap::{Parser, Subcommand};
+use clap::{Parser, Subcommand, ValueEnum};
 
 /// A saga on AWS Step Functions: every order is confirmed everywhere or rolled back everywhere.
 ///
@@ -21,9 +21,22 @@ use clap::{Parser, Subcommand};
 #[derive(Debug, Parser)]
 #[command(name = "order-saga", version)]
 pub struct Cli {
+    /// How log lines are written to standard error: `text` to read them, `json` as the functions write them on AWS.
+    #[arg(long, global = true, value_enum, default_value_t, value_name = "FORMAT")]
+    pub log_format: LogFormat,
     /// What to do; `demo` if omitted.
     #[command(subcommand)]
     pub command: Option<Command>,
+}
+
+/// How log lines are written.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, ValueEnum)]
+pub enum LogFormat {
+    /// For people.
+    #[default]
+    Text,
+    /// One JSON object each.
+    Json,
 }
 
 /// What to do. `--help` shows the documentation of each command's `Args`.

@@ -33,6 +33,7 @@ use saga::task::{InvalidInput, read_input};
 use saga::{ExternalFunction, ExternalStep, Item, Step, StepFunction, Task};
 use serde_json::{Value, json};
 use strum::VariantNames;
+use tracing::{Instrument, Span};
 use workflow::Workflow;
 
 use crate::OVERFLOW_QUEUE;
@@ -154,7 +155,7 @@ impl TaskHandler {
 
     /// Invokes it, as Lambda does except for the time limit.
     pub fn invoke(&self, payload: Value) -> BoxFuture<'static, Invoked> {
-        (self.invoke)(payload)
+        Box::pin((self.invoke)(payload).instrument(service(self.name)))
     }
 
     /// Checks whether it accepts this payload.
@@ -179,6 +180,11 @@ impl fmt::Debug for TaskHandler {
 
 type Respond = dyn Fn(ApiGatewayProxyRequest, Caller, String) -> BoxFuture<'static, Answer> + Send + Sync;
 
+/// Which function writes a log line: the process runs them all.
+fn service(name: &str) -> Span {
+    tracing::info_span!("function", service = name)
+}
+
 /// The handler of a function that API Gateway calls.
 #[derive(Clone)]
 pub struct ApiHandler {
@@ -194,7 +200,7 @@ impl ApiHandler {
 
     /// Answers a request.
     pub fn answer(&self, event: ApiGatewayProxyRequest, caller: Caller, id: String) -> BoxFuture<'static, Answer> {
-        (self.respond)(event, caller, id)
+        Box::pin((self.respond)(event, caller, id).instrument(service(self.name)))
     }
 }
 

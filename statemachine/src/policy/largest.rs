@@ -39,7 +39,8 @@ pub fn largest_order(payment_terms: PaymentTerms) -> Order {
         lines: (0..MAX_LINES).map(line).collect(),
         total_minor: price_minor * i64::from(MAX_QUANTITY) * largest_count(),
     };
-    Order::place(parsed(&"0".repeat(32)), parsed(&id), draft).expect("every line and the total are within their bounds")
+    let order = Order::place(parsed(&"0".repeat(32)), parsed(&id), draft);
+    order.expect("every line and the total are within their bounds").correlated(parsed(&id))
 }
 
 /// The largest record of an order on these terms in this status, with every field that a record can have, even those that no

@@ -32,8 +32,7 @@ def before_call(ctx, case, kwargs):
         make_payable(case.body)
         make_sum(case.body)
     if case.operation.path.endswith("/terms") and isinstance(case.body, dict):
-        case.body["currency"] = "USD"
-        case.body["creditLimit"] = as_number(cents(case.body["creditLimit"]))
+        case.body["creditLimit"] = as_number(exact(case.body["creditLimit"], case.body.get("currency", "USD")))
     if case.operation.path.endswith("/adjustments") and isinstance(case.body, dict):
         # Stock has an upper limit, and earlier requests have added to it, so steps are small.
         difference = int(case.body["difference"])
@@ -100,20 +99,21 @@ def make_payable(body):
 
 
 def make_sum(body):
-    """Gives an order a currency with two decimals, a different article in each line, and the right total."""
-    if "currency" in body:
-        body["currency"] = "USD"
+    """Gives an order prices in its currency's decimals, a different article in each line, and the right total."""
+    currency = body.get("currency", "USD")
     total = Decimal(0)
     for number, item in enumerate(body["items"]):
         item["productId"] = f"{item['productId'][:60]}:{number}" if number else item["productId"]
-        price = cents(item["price"])
+        price = exact(item["price"], currency)
         item["price"] = as_number(price)
         total += price * int(item["quantity"])
     body["totalAmount"] = as_number(total)
 
 
-def cents(amount):
-    return Decimal(str(min(amount, MAX_AMOUNT))).quantize(Decimal("0.01"), ROUND_HALF_UP)
+def exact(amount, currency):
+    """An amount that the currency has: of cents in dollars, and a whole one in every other currency."""
+    unit = Decimal("0.01") if currency == "USD" else Decimal(1)
+    return Decimal(str(min(amount, MAX_AMOUNT))).quantize(unit, ROUND_HALF_UP)
 
 
 def as_number(amount):

@@ -6,7 +6,7 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 use engine::{Event, EventKind, Random};
-use order::{OrderId, Reason, Status};
+use order::{Order, OrderId, Reason, Status};
 use system_tests::orders::{Reply, order};
 use system_tests::shops::{Shop, shop};
 use tokio::task::JoinSet;
@@ -50,9 +50,9 @@ fn assert_sold_out(shop: &Shop) {
     assert_eq!((orders.len(), shop.available("LAPTOP001")), (ORDERS, 0));
 }
 
-fn open(shop: &Shop) -> Vec<OrderId> {
-    let orders = shop.books().orders;
-    orders.into_iter().filter(|(_, stored)| stored.record.status.is_open()).map(|(id, _)| id).collect()
+fn open(shop: &Shop) -> Vec<Order> {
+    let records = shop.books().orders.into_values().map(|stored| stored.record);
+    records.filter(|record| record.status.is_open()).map(|record| record.order).collect()
 }
 
 /// Restarts every open order's saga, as recovery does, until none is open.
@@ -63,9 +63,9 @@ async fn recover(shop: &Shop) {
             return;
         }
         let mut sagas = JoinSet::new();
-        for order_id in open {
+        for order in open {
             let stack = shop.stack.clone();
-            sagas.spawn(async move { stack.workflow.start(&order_id).await.unwrap() });
+            sagas.spawn(async move { stack.workflow.start(&order).await.unwrap() });
         }
         sagas.join_all().await;
         for mut execution in shop.executions.all() {

@@ -207,9 +207,39 @@ fn span(payload: &Value) -> Span {
 /// # Errors
 /// [`TaskFailure`].
 pub async fn invoke<T: Task>(task: &T, payload: Value) -> Result<Value, TaskFailure<T::Error>> {
-    let input = read_input(&payload, &task.actions())?;
+    let span = span(&payload);
+    async {
+        let result = run(task, &payload).await;
+        let action = payload.get("action").and_then(Value::as_str);
+        match &result {
+            Ok(_) => tracing::debug!(action, "the task succeeded"),
+            // As many as there are orders that a step refuses: a campaign has many, and each is on its order's record.
+            Err(failure) if is_refusal(failure.name()) => {
+                tracing::debug!(action, error = failure.name(), "the step refused the order; the workflow cancels it");
+            }
+            Err(failure) => {
+                let reason = chain(failure);
+                tracing::warn!(
+                    action,
+                    error = failure.name(),
+                    reason,
+                    "the task failed; the workflow retries it or rolls the order back"
+                );
+            }
+        }
+        result
+    }
+    .instrument(span)
+    .await
+}
+
+fn is_refusal(name: &str) -> bool {
+    declarations::refusals().any(|(refusal, _)| refusal == name)
+}
+
+async fn run<T: Task>(task: &T, payload: &Value) -> Result<Value, TaskFailure<T::Error>> {
+    let input = read_input(payload, &task.actions())?;
     let output = tokio::time::timeout(TASK_DEADLINE, task.run(input))
-        .instrument(span(&payload))
         .await
         .map_err(|_| TaskFailure::Unavailable(Unavailable::TooSlow { limit_ms: TASK_DEADLINE.as_millis() }))?
         .map_err(TaskFailure::Failed)?;

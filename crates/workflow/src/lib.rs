@@ -20,7 +20,7 @@ use aws_smithy_runtime_api::client::runtime_components::RuntimeComponents;
 use aws_smithy_types::config_bag::ConfigBag;
 use aws_types::endpoint_config::EndpointUrl;
 use clock::WallClock;
-use order::{Order, OrderId, OrderRecord};
+use order::{CorrelationId, Order, OrderId, OrderRecord};
 use serde::{Deserialize, Serialize};
 
 /// How long a client waits for the decision. API Gateway gives up after 29 s, and the order must be
@@ -30,12 +30,28 @@ pub const DEADLINE: Duration = Duration::from_secs(20);
 /// The time limit for starting an execution without waiting for its end.
 const START_TIMEOUT: Duration = Duration::from_millis(2200);
 
-/// The saga's input. Recovery, cancellation and fulfilment send only the id.
+/// The saga's input.
 #[derive(Debug, Serialize)]
-struct Input<'a> {
-    order_id: &'a OrderId,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    order: Option<&'a Order>,
+#[serde(untagged)]
+enum Input<'a> {
+    /// Of a new order.
+    New { order_id: &'a OrderId, order: &'a Order },
+    /// Of an order on record, which is used: recovery, cancellation and fulfilment send no order.
+    OnRecord {
+        order_id: &'a OrderId,
+        #[serde(skip_serializing_if = "Option::is_none")]
+        correlation_id: Option<&'a CorrelationId>,
+    },
+}
+
+impl<'a> Input<'a> {
+    fn new(order: &'a Order) -> Self {
+        Self::New { order_id: order.order_id(), order }
+    }
+
+    fn on_record(order: &'a Order) -> Self {
+        Self::OnRecord { order_id: order.order_id(), correlation_id: order.correlation_id() }
+    }
 }
 
 /// The saga's output.
@@ -128,22 +144,32 @@ impl Workflow {
         }
     }
 
-    /// Runs the saga of an order and waits for its end, at most [`DEADLINE`]. Without `order`, the order on
-    /// record is used.
+    /// Runs the saga of an order and waits for its end, at most [`DEADLINE`].
     ///
     /// # Idempotency
     /// Running an order's saga again continues it from its current state.
     ///
     /// # Errors
     /// [`Unknown`].
-    pub async fn run(&self, order_id: &OrderId, order: Option<&Order>) -> Result<Ended, Unknown> {
-        let input = input(&Input { order_id, order })?;
+    pub async fn run(&self, order: &Order) -> Result<Ended, Unknown> {
+        self.run_with(order, &Input::new(order)).await
+    }
+
+    /// [`run`](Self::run) for an order that is on record.
+    ///
+    /// # Errors
+    /// [`Unknown`].
+    pub async fn resume(&self, order: &Order) -> Result<Ended, Unknown> {
+        self.run_with(order, &Input::on_record(order)).await
+    }
+
+    async fn run_with(&self, order: &Order, input: &Input<'_>) -> Result<Ended, Unknown> {
         let run = self
             .client
             .start_sync_execution()
             .state_machine_arn(&self.state_machine_arn)
-            .name(order_id.as_str())
-            .input(input)
+            .name(order.order_id().as_str())
+            .input(json(input)?)
             .send();
         let ended = tokio::time::timeout(DEADLINE, run)
             .await
@@ -169,13 +195,13 @@ impl Workflow {
     ///
     /// # Errors
     /// [`Unknown`].
-    pub async fn start(&self, order_id: &OrderId) -> Result<(), Unknown> {
+    pub async fn start(&self, order: &Order) -> Result<(), Unknown> {
         let start = self
             .client
             .start_execution()
             .state_machine_arn(&self.state_machine_arn)
-            .name(order_id.as_str())
-            .input(input(&Input { order_id, order: None })?)
+            .name(order.order_id().as_str())
+            .input(json(&Input::on_record(order))?)
             .send();
         tokio::time::timeout(START_TIMEOUT, start)
             .await
@@ -205,7 +231,7 @@ fn count_failed_start() {
     metrics::emit(&[("StartsFailed", 1)], WallClock::System.now_ms());
 }
 
-fn input(input: &Input<'_>) -> Result<String, Unknown> {
+fn json(input: &Input<'_>) -> Result<String, Unknown> {
     serde_json::to_string(input).map_err(Unknown::Input)
 }
 

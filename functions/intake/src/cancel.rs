@@ -29,7 +29,7 @@ impl Intake {
             Status::Cancelled => Ok(api::stored(&record)),
             Status::Fulfilling | Status::Fulfilled => Err(Problem::new(Kind::OrderFulfilled).about(&order_id)),
             // From here on the order ends as cancelled, by this request or by recovery.
-            Status::Pending | Status::Confirmed | Status::Cancelling => self.finish(&order_id).await,
+            Status::Pending | Status::Confirmed | Status::Cancelling => self.finish(&record.order).await,
         }
     }
 }

@@ -1,7 +1,7 @@
 //! Common to cancellation and fulfilment: once decided, the workflow carries them out.
 
 use api::{Answer, Kind, Problem};
-use order::OrderId;
+use order::{Order, OrderId};
 use saga::Unavailable;
 use saga::task::chain;
 use workflow::Ended;
@@ -10,8 +10,9 @@ use crate::Intake;
 
 impl Intake {
     /// Runs the saga of an order whose decision is on record, and answers with the order as it is then.
-    pub(crate) async fn finish(&self, order_id: &OrderId) -> Result<Answer, Problem> {
-        match self.workflow.run(order_id, None).await {
+    pub(crate) async fn finish(&self, order: &Order) -> Result<Answer, Problem> {
+        let order_id = order.order_id();
+        match self.workflow.resume(order).await {
             Ok(Ended::Decided(record)) => return Ok(api::stored(&record)),
             Ok(Ended::Conflict) => {}
             Err(unknown) => {

@@ -29,7 +29,7 @@ impl Intake {
             Some(record) => match record.status {
                 Status::Fulfilled => Ok(api::stored(&record)),
                 // From here on the order ends as fulfilled, by this request or by recovery.
-                Status::Confirmed | Status::Fulfilling => self.finish(&order_id).await,
+                Status::Confirmed | Status::Fulfilling => self.finish(&record.order).await,
                 Status::Pending => refused(Kind::OrderNotConfirmed),
                 Status::Cancelling | Status::Cancelled => refused(Kind::OrderCancelled),
             },

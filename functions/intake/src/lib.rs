@@ -55,7 +55,7 @@ impl Intake {
     /// Starts the saga and waits for it.
     async fn place(&self, order: &Order) -> Answer {
         let asked_ms = self.clock.now_ms();
-        match self.workflow.run(order.order_id(), Some(order)).await {
+        match self.workflow.run(order).await {
             Ok(Ended::Decided(record)) => answer(&record, order, asked_ms),
             Ok(Ended::Conflict) => conflict(order),
             Err(unknown) => {
@@ -75,7 +75,7 @@ impl Intake {
         match self.orders.put_pending(order, now_ms, now_ms).await {
             Ok(Written::Now(record)) => {
                 // The record is due already: if the start fails, recovery starts the saga.
-                if let Err(error) = self.workflow.start(order.order_id()).await {
+                if let Err(error) = self.workflow.start(order).await {
                     tracing::warn!(reason = chain(&error), "could not start the workflow; recovery will retry");
                 }
                 api::placed(&record)

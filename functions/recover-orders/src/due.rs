@@ -73,25 +73,24 @@ impl RecoverOrders {
     pub async fn take_up(&self, order_id: &OrderId) -> RecoveryOutcome {
         let taken = async {
             let Some(open) = self.orders.read_open(order_id).await? else { return Ok(RecoveryOutcome::NotOurs) };
-            let span = span(&open.record.order);
             let next_due_ms = self.now_ms() + delay_ms(0);
             if !self.orders.take_up(&open, next_due_ms).await? {
                 return Ok(RecoveryOutcome::NotOurs);
             }
-            let is_started = matches!(self.start(order_id).instrument(span).await, Start::Started);
+            let is_started =
+                matches!(self.start(&open.record.order).instrument(span(&open.record.order)).await, Start::Started);
             Ok(if is_started { RecoveryOutcome::Started } else { RecoveryOutcome::NotStarted })
         };
         taken.await.unwrap_or_else(|error| unavailable(order_id, &error))
     }
 
     async fn take(&self, open: &OpenOrder) -> Result<RecoveryOutcome, Unavailable> {
-        let order_id = open.record.order.order_id();
         if open.record.attempts < MAX_ATTEMPTS {
             let next_due_ms = self.now_ms() + delay_ms(open.record.attempts);
             if !self.orders.count_attempt(open, next_due_ms).await? {
                 return Ok(RecoveryOutcome::NotOurs);
             }
-            return match self.start(order_id).await {
+            return match self.start(&open.record.order).await {
                 Start::Started => Ok(RecoveryOutcome::Started),
                 Start::Unknown => Ok(RecoveryOutcome::NotStarted),
                 Start::Refused => self.wait_for_start(&OpenOrder { due_ms: next_due_ms, ..open.clone() }).await,
@@ -124,7 +123,7 @@ impl RecoverOrders {
             Closing { reason: Reason::Unavailable, detail: None, shortages: Vec::new(), now_ms: self.now_ms() };
         match self.orders.cancel(order_id, Canceller::Recovery(open.due_ms), &closing).await? {
             Some(record) if record.status == Status::Cancelling => {
-                self.start(order_id).await;
+                self.start(&record.order).await;
                 Ok(RecoveryOutcome::GivenUp)
             }
             _ => Ok(RecoveryOutcome::NotOurs),
@@ -154,8 +153,8 @@ impl RecoverOrders {
         Ok(if self.orders.park(open, parked_at_ms).await? { RecoveryOutcome::Parked } else { RecoveryOutcome::NotOurs })
     }
 
-    async fn start(&self, order_id: &OrderId) -> Start {
-        let Err(error) = self.workflow.start(order_id).await else { return Start::Started };
+    async fn start(&self, order: &Order) -> Start {
+        let Err(error) = self.workflow.start(order).await else { return Start::Started };
         tracing::warn!(reason = chain(&error), "could not start the workflow; the next attempt will retry");
         if matches!(error, Unknown::NotStarted(_)) { Start::Refused } else { Start::Unknown }
     }

@@ -99,7 +99,7 @@ impl RecoverOrders {
             && record.status.is_open()
         {
             // The record is due at once: if the start fails, the schedule's next run starts the saga.
-            if let Err(error) = self.workflow.start(order.order_id()).await {
+            if let Err(error) = self.workflow.start(order).await {
                 tracing::warn!(reason = chain(&error), "could not start the workflow; the next run will retry");
             }
         }

@@ -129,7 +129,7 @@ async fn run(order: &Order) -> (usize, OrderRecord) {
         .collect();
     let seed = Seed::parse(&json!({ "stock": on_hand }).to_string()).unwrap();
     seed.store(&aws_sdk_dynamodb::Client::new(&config(&stack.services))).await.unwrap();
-    let ended = stack.workflow.run(order.order_id(), Some(order)).await.unwrap();
+    let ended = stack.workflow.run(order).await.unwrap();
     let Ended::Decided(record) = ended else { panic!("{ended:?}") };
     let largest = largest_payload(&stack.executions.all()[0].history).unwrap();
     (largest.bytes, *record)

@@ -1,5 +1,6 @@
 //! What the description's schemas say of a value.
 
+use order::Currency;
 use serde_json::{Value, json};
 use system_tests::openapi::description;
 
@@ -10,6 +11,24 @@ pub fn breaks(api: &Value, schema: &Value, value: &Value) -> Vec<String> {
     schema["components"] = api["components"].clone();
     let validator = jsonschema::options().should_validate_formats(true).build(&schema).unwrap();
     validator.iter_errors(value).map(|error| format!("{} {error}", error.instance_path())).collect()
+}
+
+#[test]
+fn the_currencies_are_those_that_an_order_may_have() {
+    let api = description().unwrap();
+    let described: Vec<&str> = api["components"]["schemas"]["Currency"]["enum"]
+        .as_array()
+        .map(|codes| codes.iter().filter_map(Value::as_str).collect())
+        .unwrap_or_default();
+    let letters = || ('A'..='Z').map(String::from);
+    let codes = letters().flat_map(|a| {
+        letters().flat_map(move |b| {
+            let start = format!("{a}{b}");
+            letters().map(move |c| format!("{start}{c}"))
+        })
+    });
+    let known: Vec<String> = codes.filter(|code| code.parse::<Currency>().is_ok()).collect();
+    assert_eq!(described, known);
 }
 
 #[test]

@@ -5,6 +5,7 @@
 mod cancellation;
 mod due;
 mod fulfilment;
+mod logs;
 mod overflow;
 
 use std::time::Duration;

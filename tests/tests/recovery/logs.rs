@@ -1,0 +1,117 @@
+//! One order's log lines, of all functions, are found by its correlation id alone, and say nothing of what was ordered.
+
+use std::collections::BTreeSet;
+use std::io::Write;
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
+use local_aws::{Api, WireError};
+use local_stack::schedule::poll_overflow;
+use serde_json::Value;
+use system_tests::faults::{Calls, Fault, Faults};
+use system_tests::orders::{OrderBuilder, order, order_id};
+use system_tests::shops::shop;
+use tracing::level_filters::LevelFilter;
+use tracing::subscriber::DefaultGuard;
+use tracing_subscriber::Layer;
+use tracing_subscriber::layer::SubscriberExt;
+
+use crate::{recover_for, settle};
+
+const NAME: &str = "basket-7";
+
+/// What must be in no log line.
+const PERSONAL: [&str; 3] = ["jane.doe", "purchase-order-4711", "elm-street-county"];
+
+#[derive(Clone, Default)]
+struct Written(Arc<Mutex<Vec<u8>>>);
+
+impl Write for Written {
+    fn write(&mut self, bytes: &[u8]) -> std::io::Result<usize> {
+        self.0.lock().unwrap().extend_from_slice(bytes);
+        Ok(bytes.len())
+    }
+
+    fn flush(&mut self) -> std::io::Result<()> {
+        Ok(())
+    }
+}
+
+impl Written {
+    /// Writes this thread's log lines from now on.
+    fn from_now_on(&self) -> DefaultGuard {
+        let writer = self.clone();
+        let lines = logging::json(None, move || writer.clone()).with_filter(logging::levels(LevelFilter::DEBUG));
+        tracing::subscriber::set_default(tracing_subscriber::registry().with(lines))
+    }
+
+    fn lines(&self) -> Vec<Value> {
+        let text = String::from_utf8(self.0.lock().unwrap().clone()).unwrap();
+        for personal in PERSONAL {
+            assert!(!text.contains(personal), "{personal} is in {text}");
+        }
+        text.lines().map(|line| serde_json::from_str(line).unwrap()).collect()
+    }
+}
+
+fn personal_order() -> OrderBuilder {
+    let order = order("k1").of("LAPTOP001", 1).by(PERSONAL[0]).with("paymentReference", PERSONAL[1]);
+    order.with("countyId", PERSONAL[2]).with_header("x-correlation-id", NAME)
+}
+
+fn services(lines: &[Value]) -> BTreeSet<&str> {
+    lines.iter().filter_map(|line| line["service"].as_str()).collect()
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_order_s_lines_have_its_correlation_id() {
+    let faults = Faults::none();
+    let shop = shop().behind(&faults).open().await;
+    let written = Written::default();
+    let _guard = written.from_now_on();
+    faults.strike(Calls::to(Api::DynamoDb).table("inventory"), Fault::Refuse(WireError::internal(Api::DynamoDb)));
+    let reply = personal_order().place_order(&shop).await;
+    assert_eq!(reply.headers["x-correlation-id"], NAME);
+    assert_eq!(shop.record(&order_id("k1")).order.correlation_id().unwrap().as_str(), NAME);
+    faults.heal();
+    recover_for(&shop, Duration::from_mins(10)).await;
+
+    let lines = written.lines();
+    let strange: Vec<&Value> = lines.iter().filter(|line| line["correlation_id"] != NAME).collect();
+    assert!(strange.is_empty(), "{strange:#?}");
+    assert!(lines.iter().all(|line| line["order_id"] == order_id("k1").as_str()), "{lines:#?}");
+    let all = ["intake", "persist-order", "post-accounting", "reserve-inventory"];
+    assert_eq!(services(&lines), BTreeSet::from(all));
+    // A task's line says where in the workflow it ran.
+    let failed = lines.iter().find(|line| line["level"] == "WARN" && line["service"] == "reserve-inventory").unwrap();
+    assert_eq!((failed["state"].as_str(), failed["attempt"].as_u64()), (Some("ReserveInventory"), Some(0)));
+    assert!(failed["execution"].is_string() && failed["error"] == "Unavailable", "{failed}");
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_order_that_is_rolled_back_keeps_its_correlation_id() {
+    let shop = shop().with_stock("LAPTOP001", 0).open().await;
+    let written = Written::default();
+    let _guard = written.from_now_on();
+    assert_eq!(personal_order().place_order(&shop).await.outcome(), (409, "CANCELLED", "OUT_OF_STOCK"));
+    let lines = written.lines();
+    assert!(lines.iter().all(|line| line["correlation_id"] == NAME), "{lines:#?}");
+    let actions: BTreeSet<&str> = lines.iter().filter_map(|line| line["action"].as_str()).collect();
+    assert_eq!(actions, BTreeSet::from(["cancel", "close", "persist", "release", "reserve", "reverse"]));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_queued_order_keeps_its_correlation_id() {
+    let faults = Faults::none();
+    let shop = shop().behind(&faults).open().await;
+    let written = Written::default();
+    let _guard = written.from_now_on();
+    faults.strike(Calls::to(Api::DynamoDb), Fault::Refuse(WireError::internal(Api::DynamoDb)));
+    assert_eq!(personal_order().place_order(&shop).await.outcome(), (202, "PENDING", ""));
+    faults.heal();
+    poll_overflow(&shop, Duration::ZERO).await.unwrap().unwrap();
+    settle(&shop).await;
+    assert_eq!(shop.record(&order_id("k1")).order.correlation_id().unwrap().as_str(), NAME);
+    let lines = written.lines();
+    assert!(lines.iter().all(|line| line["correlation_id"] == NAME), "{lines:#?}");
+}

@@ -205,7 +205,7 @@ fn payloads_stay_under_the_limit_of_step_functions() {
     let policy = Policy { max_payload_bytes: 1024 * 1024, ..policy() };
     saga.is_refused_under(
         &policy,
-        &["state \"CancelOrder\", Arguments: its arguments can be 295307 bytes, with 262144 allowed, on the path \
+        &["state \"CancelOrder\", Arguments: its arguments can be 295375 bytes, with 262144 allowed, on the path \
            PersistOrder → JoinSaga → ReserveInventory → CancelOrder"],
     );
 }
@@ -215,7 +215,7 @@ fn payloads_stay_under_the_limit_of_the_policy() {
     let policy = Policy { max_payload_bytes: 98_500, ..policy() };
     Saga::shipped().is_refused_under(
         &policy,
-        &["state \"CancelOrder\", Arguments: its arguments can be 98613 bytes, with 98500 allowed, on the path \
+        &["state \"CancelOrder\", Arguments: its arguments can be 98681 bytes, with 98500 allowed, on the path \
            PersistOrder → JoinSaga → ReserveInventory → CancelOrder"],
     );
 }

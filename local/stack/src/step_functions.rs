@@ -1,6 +1,7 @@
 //! The Step Functions API that the functions call, backed by our own engine.
 
 use std::collections::VecDeque;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use engine::{History, Outcome, Random, Start, StateMachine, TaskRunner, TokioClock};
@@ -16,8 +17,8 @@ use local_aws::{BoxFuture, Service, ServiceAnswer, WireError};
 /// The state machine's name on a local stack.
 pub const MACHINE_NAME: &str = "order-saga";
 
-/// How many executions are kept for inspection; more while the oldest of them still runs.
-const REMEMBERED_EXECUTIONS: usize = 1000;
+/// How many executions are kept for inspection; more while the oldest of them still runs. One takes some 20 KB.
+pub const KEPT_EXECUTIONS: usize = 10_000;
 
 /// How many asynchronous executions run at once; the others wait their turn. Lambda scales with the load and
 /// this machine does not: a thousand recovered executions at once would make each other time out.
@@ -31,6 +32,8 @@ pub fn machine_arn() -> String {
 /// One execution that was started.
 #[derive(Debug, Clone)]
 pub struct Execution {
+    /// Numbers the executions of one stack, from 1.
+    pub number: u64,
     /// Its ARN.
     pub arn: String,
     /// Its name: the order's id.
@@ -50,14 +53,18 @@ impl Execution {
         self.abort.abort();
     }
 
-    fn is_running(&self) -> bool {
+    /// Whether it still runs, or waits for its turn.
+    pub fn is_running(&self) -> bool {
         !self.abort.is_finished()
     }
 }
 
 /// The executions that were started last, oldest first.
 #[derive(Debug, Clone, Default)]
-pub struct Executions(Arc<Mutex<VecDeque<Execution>>>);
+pub struct Executions {
+    kept: Arc<Mutex<VecDeque<Execution>>>,
+    started: Arc<AtomicU64>,
+}
 
 impl Executions {
     /// All executions that are kept.
@@ -72,7 +79,7 @@ impl Executions {
 
     fn remember(&self, execution: Execution) {
         let mut executions = self.lock();
-        if executions.len() >= REMEMBERED_EXECUTIONS && executions.front().is_some_and(|first| !first.is_running()) {
+        if executions.len() >= KEPT_EXECUTIONS && executions.front().is_some_and(|first| !first.is_running()) {
             executions.pop_front();
         }
         executions.push_back(execution);
@@ -80,7 +87,7 @@ impl Executions {
 
     fn lock(&self) -> MutexGuard<'_, VecDeque<Execution>> {
         // Every change to the list is a single call, so a poisoned lock still guards a complete list.
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+        self.kept.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
@@ -139,7 +146,8 @@ impl<R: TaskRunner + 'static> StepFunctions<R> {
                 sender.send_replace(Some(Arc::new(outcome)));
             }
         });
-        let execution = Execution { arn, name, input, history, outcome, abort: task.abort_handle() };
+        let number = self.executions.started.fetch_add(1, Ordering::Relaxed) + 1;
+        let execution = Execution { number, arn, name, input, history, outcome, abort: task.abort_handle() };
         self.executions.remember(execution.clone());
         execution
     }

@@ -70,7 +70,7 @@ function App() {
   return html`
     <a class="skip" href="#main">Skip to the content</a>
     <header class="bar">
-      <a class="brand" href="/console"><img src="/console/icon.svg" alt="" width="24" height="24" /><span>order-saga</span></a>
+      <a class="brand" href="/console"><svg viewBox="0 0 32 32" width="24" height="24" aria-hidden="true"><rect width="32" height="32" rx="7" /><path d="M9 10h9a5 5 0 0 1 0 10h-6m4-4-4 4 4 4" /><circle cx="9" cy="10" r="2.2" /></svg><span>order-saga</span></a>
       <button type="button" class="menu" aria-expanded=${isOpen} aria-controls="navigation" onClick=${() => setIsOpen(!isOpen)}>Menu</button>
       <nav id="navigation" class=${isOpen ? "open" : ""} aria-label="Console">
         ${NAVIGATION.map(([title, links]) => html`<section><h2>${title}</h2><ul>${links.map(([label, href]) => html`<li><a href=${href} aria-current=${isCurrent(path, href) ? "page" : undefined}>${label}</a></li>`)}</ul></section>`)}

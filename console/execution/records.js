@@ -41,14 +41,29 @@ export function Records({ story }) {
   const order = story.records.find((/** @type {any} */ record) => record.kind === "order")?.item;
   return html`<div class="stack">
     <${Verdict} story=${story} />
+    <section class="card"><h2>Work index</h2>${order ? html`<${WorkIndex} order=${order} />` : html`<p class="quiet">The order is not on record.</p>`}</section>
     <div class="cards">
-      <section class="card"><h2>Work index</h2>${order ? html`<${WorkIndex} order=${order} />` : html`<p class="quiet">The order is not on record.</p>`}</section>
       ${story.records.map((/** @type {any} */ record) => html`<section class="card" data-record=${title(record)}>
         <div class="row"><h2>${title(record)}</h2><span class="quiet">in <code>${record.table}</code></span>
           ${record.item.fence && html`<${Badge} status=${record.item.fence} label=${`Fence: ${record.item.fence.toLowerCase()}${record.item.fence === "CANCELLED" && !record.item.effect && !record.item.applied_ms ? ", a tombstone" : ""}`} />`}
           ${record.kind === "order" && html`<${Badge} status=${record.item.status} />`}</div>
-        <${Json} value=${record.item} label=${`the item of ${title(record)}`} />
+        <${Moments} item=${record.item} />
+        <${Json} value=${sorted(record.item)} label=${`the item of ${title(record)}`} />
       </section>`)}
     </div>
   </div>`;
+}
+
+/** The item's times, for the reader. @param {{item: any}} props */
+function Moments({ item }) {
+  const times = Object.entries(item).filter(([name, value]) => name.endsWith("_ms") && typeof value === "number").sort((a, b) => a[1] - b[1]);
+  if (times.length === 0) return null;
+  return html`<dl class="facts moments">${times.map(([name, ms]) => html`<div><dt>${words(name.replace(/_ms$/, "").toUpperCase())}</dt><dd><${Time} ms=${ms} /></dd></div>`)}</dl>`;
+}
+
+/** With its members by name: a table keeps no order. @param {any} value @returns {any} */
+function sorted(value) {
+  if (Array.isArray(value)) return value.map(sorted);
+  if (value === null || typeof value !== "object") return value;
+  return Object.fromEntries(Object.keys(value).sort().map((name) => [name, sorted(value[name])]));
 }

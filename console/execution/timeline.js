@@ -17,15 +17,14 @@ export function Timeline({ path, machine, selected, onSelect }) {
     ${path.visits.map((visit) => {
       const took = (visit.leftMs ?? path.endMs) - visit.enteredMs;
       const landings = path.landings.filter((landing) => landing.state === visit.state);
-      return html`<button type="button" class=${`lane fate-${visit.fate}`} aria-pressed=${selected === visit.state} onClick=${() => onSelect(visit.state)}
-        aria-label=${`${spaced(visit.state)}: ${FATES[visit.fate]}, ${duration(took)}`}>
+      return html`<button type="button" class=${`lane fate-${visit.fate}`} aria-pressed=${selected === visit.state} onClick=${() => onSelect(visit.state)}>
         <span class=${`name ${outer.has(visit.state) ? "" : "inner"}`}>${spaced(visit.state)}</span>
         <span class="track">
           <span class="bit wait" style=${{ left: at(visit.enteredMs), width: `${(took / span) * 100}%` }}></span>
           ${bits(visit, path.endMs).map(({ from, to, fate }) => html`<span class=${`bit fate-${fate}`} style=${{ left: at(from), width: `${((to - from) / span) * 100}%` }}></span>`)}
           ${landings.map((landing) => html`<span class="bit landed" style=${{ left: at(landing.landedMs) }} title="A late landing"></span>`)}
         </span>
-        <span class="number">${took < 1 ? "" : duration(took)}</span>
+        <span class="number"><span class="unseen">${FATES[visit.fate]}, </span>${took < 1 ? "" : duration(took)}</span>
       </button>`;
     })}
   </div>`;

@@ -1,6 +1,5 @@
 // The state machine's graph, coloured by what happened.
 
-import { spaced } from "../format.js";
 import { html, style, useEffect, useRef, useState } from "../elements.js";
 import { FATES, visitOf } from "./path.js";
 import { draw, line } from "./layout.js";
@@ -102,15 +101,17 @@ function Node({ node, path, selected, onSelect, isSelectable, late }) {
     choose();
   };
   const can = isSelectable(node.name);
-  const words = [spaced(node.name), path && FATES[/** @type {keyof typeof FATES} */ (fate)], tries > 1 && `${tries} attempts`, late.has(node.name) && "landed late"].filter(Boolean).join(", ");
+  // What is drawn, in its order, then what it means: a name that is spoken must begin with what is seen.
+  const seen = [node.name, tries > 1 && `×${tries}`, late.has(node.name) && "late"].filter(Boolean).join(" ");
+  const words = path ? `${seen}, ${FATES[/** @type {keyof typeof FATES} */ (fate)]}` : seen;
   const { x, y, width, height } = node;
   const middle = node.isBox ? y + 16 : y + height / 2;
   return html`<g class=${`node fate-${fate} type-${node.type} ${node.isBox ? "box" : ""} ${selected === node.name ? "selected" : ""} ${can ? "" : "fixed"}`}
-    role="button" tabIndex=${can ? 0 : -1} aria-label=${words} aria-pressed=${selected === node.name} aria-disabled=${can ? undefined : true} data-state=${node.name} data-fate=${fate} onClick=${can ? choose : undefined} onKeyDown=${can ? pressed : undefined}>
+    role="button" tabindex=${can ? 0 : -1} aria-label=${words} aria-pressed=${selected === node.name} aria-disabled=${can ? undefined : true} data-state=${node.name} data-fate=${fate} onClick=${can ? choose : undefined} onKeyDown=${can ? pressed : undefined}>
     <rect x=${x} y=${y} width=${width} height=${height} rx=${node.isBox ? 12 : node.type === "Choice" ? 19 : 9} />
     ${SIGNS[fate] && html`<g class="sign" transform=${`translate(${x + 10} ${middle - 8})`}><circle cx="8" cy="8" r="8" /><path transform="translate(2 2)" d=${SIGNS[fate]} /></g>`}
     <text x=${node.isBox || SIGNS[fate] ? x + (SIGNS[fate] ? 33 : 14) : x + width / 2} y=${middle + 4.5} text-anchor=${node.isBox || SIGNS[fate] ? "start" : "middle"}>${node.name}</text>
-    ${tries > 1 && html`<g class="tries"><rect x=${x + width - 20} y=${y - 9} width="27" height="18" rx="9" /><text x=${x + width - 6.5} y=${y + 4} text-anchor="middle">×${tries}</text></g>`}
-    ${late.has(node.name) && html`<g class="landing"><rect x=${x + width - 44} y=${y + height - 9} width="52" height="18" rx="9" /><text x=${x + width - 18} y=${y + height + 4} text-anchor="middle">late</text></g>`}
+    ${tries > 1 && html`<g class="tries"><rect x=${x + width - 20} y=${y - 9} width="27" height="18" rx="9" /><text x=${x + width - 6.5} y=${y + 4} text-anchor="middle">${` ×${tries}`}</text></g>`}
+    ${late.has(node.name) && html`<g class="landing"><rect x=${x + width - 44} y=${y + height - 9} width="52" height="18" rx="9" /><text x=${x + width - 18} y=${y + height + 4} text-anchor="middle">${" late"}</text></g>`}
   </g>`;
 }

@@ -85,14 +85,20 @@ function Row({ one }) {
     <td data-label="Order"><a href=${`/console/orders/${one.orderId}`} title=${one.orderId}><code>${short(one.orderId)}</code></a></td>
     <td data-label="Customer">${one.customerId ? html`<a href=${`/console/orders${query({ by: "customer", of: one.customerId })}`}>${one.customerId}</a>` : html`<span class="quiet">–</span>`}</td>
     <td data-label="Outcome">${one.orderStatus ? html`<${Badge} status=${one.orderStatus} />` : html`<span class="quiet">–</span>`}${one.reason && html` <span class="reason">${words(one.reason)}</span>`}</td>
-    <td data-label="What happened">${happened(one)}</td>
+    <td data-label="Happened" class=${isPlain(one) ? "plain" : ""}>${happened(one)}</td>
     <td data-label="Started"><${Time} ms=${one.startedMs} /></td>
     <td data-label="Took" class="number">${one.startedMs && one.stoppedMs ? duration(one.stoppedMs - one.startedMs) : html`<span class="quiet">${one.state ? "…" : "waits"}</span>`}</td>
   </tr>`;
 }
 
+/** Whether nothing is remarkable about an execution. @param {any} one */
+function isPlain(one) {
+  return one.hasOrder && !one.failedState && !one.retries && !one.lateLandings && one.status === "SUCCEEDED";
+}
+
 /** What is remarkable about an execution. @param {any} one */
 function happened(one) {
+  if (isPlain(one)) return html`<span class="quiet">straight through</span>`;
   const notes = [];
   if (!one.hasOrder) notes.push(started(one));
   if (one.failedState) notes.push(html`${spaced(one.failedState)}: <code>${one.failure}</code>`);
@@ -100,7 +106,7 @@ function happened(one) {
   if (one.lateLandings) notes.push(one.lateLandings === 1 ? "one late landing" : `${one.lateLandings} late landings`);
   if (one.status === "ABORTED") notes.push(html`died in ${spaced(one.state ?? "its first state")}`);
   if (one.status === "RUNNING" && one.state) notes.push(html`in ${spaced(one.state)}`);
-  return notes.length ? notes.map((note, index) => html`${index > 0 && " · "}${note}`) : html`<span class="quiet">straight through</span>`;
+  return notes.map((note, index) => html`${index > 0 && " · "}${note}`);
 }
 
 /** Why an execution that was started with the id alone was started. @param {any} one */

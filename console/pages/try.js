@@ -192,9 +192,11 @@ function Chosen({ faults, run }) {
 function Stack({ faults, run }) {
   const [report, setReport] = useState(/** @type {any} */ (null));
   const recover = () => run("recovery", async () => {
-    const orders = (await Promise.all(["PENDING", "CANCELLING", "FULFILLING"].map(async (status) => (await send("GET", `/orders${query({ status, limit: 100 })}`)).body.orders))).flat();
-    for (const { orderId } of orders) await send("POST", `/_local/recover/${orderId}`);
+    // What is due first, as the schedule does; then what would have to wait for its time.
     await send("POST", "/_local/recover");
+    const pages = ["PENDING", "CANCELLING", "FULFILLING"].map((status) => send("GET", `/orders${query({ status, limit: 100 })}`));
+    const orders = (await Promise.all(pages)).flatMap(({ body }) => body.orders);
+    for (const { orderId } of orders) await send("POST", `/_local/recover/${orderId}`);
     setReport(orders.length);
   });
   return html`<section class="card"><h2>The whole stack</h2>
@@ -202,7 +204,7 @@ function Stack({ faults, run }) {
       <button type="button" onClick=${recover}>Run recovery now</button>
       <button type="button" disabled=${Boolean(faults?.awayUntilMs)} onClick=${() => run("the outage", () => send("POST", "/_local/outage"))}>Let DynamoDB be away for 30 s</button>
     </div>
-    ${report !== null && html`<p class="quiet" role="status">${report === 0 ? "No order was open." : `Recovery retried ${counted(report, "open order")}.`} <a href="/console">See the executions</a></p>`}
+    ${report !== null && html`<p class="quiet" role="status">${report === 0 ? "Recovery ran. No other order is open." : `Recovery ran, and retried ${counted(report, "open order")}.`} <a href="/console">See the executions</a></p>`}
     ${faults?.awayUntilMs && html`<div class="note bad" role="status"><strong>DynamoDB is away until ${time(faults.awayUntilMs)}.</strong><span>Place an order now: it waits in the overflow queue, and is answered with 202.</span></div>`}
   </section>`;
 }

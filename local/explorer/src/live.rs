@@ -227,6 +227,10 @@ impl InvocationLayer for LiveFaults {
 const REFUSED: &str = "UndoRefused";
 
 impl Layer for LiveFaults {
+    fn is_idle(&self) -> bool {
+        !self.is_away()
+    }
+
     fn around<'a>(&'a self, call: Call, next: Next<'a>) -> BoxFuture<'a, Outcome> {
         Box::pin(async move {
             if call.api == Api::DynamoDb && self.is_away() {

@@ -11,7 +11,7 @@ export function Events({ events, onSelect }) {
     <tbody>${events.map((event) => html`<tr key=${event.id}>
       <td class="number" data-label="Event">${event.id}</td>
       <td data-label="Type">${event.type}</td>
-      <td data-label="State">${event.state ? html`<button type="button" class="icon" onClick=${() => onSelect(event.state ?? "")}>${spaced(event.state)}</button>` : html`<span class="quiet">–</span>`}</td>
+      <td data-label="State">${event.state ? html`<button type="button" class="link" onClick=${() => onSelect(event.state ?? "")}>${spaced(event.state)}</button>` : html`<span class="quiet">–</span>`}</td>
       <td data-label="Details">${event.details.error && html`<code>${event.details.error}</code> `}${Object.keys(event.details).length > 0 && html`<details><summary>${event.details.error ? "cause" : "details"}</summary><${Json} value=${readable(event.details)} label=${`details of event ${event.id}`} /></details>`}</td>
       <td class="number" data-label="After">${duration(Number(event.event_timestamp) - startedMs)}</td>
       <td data-label="Time"><${Time} ms=${Number(event.event_timestamp)} /></td>

@@ -167,8 +167,8 @@ function FaultForm({ machine, faults, run }) {
     <form class="form" onSubmit=${submit}>
       <div class="fields">
         <${Field} label="At the state"><select value=${state} onChange=${(/** @type {any} */ event) => setState(event.target.value)}>${tasks.map((task) => html`<option value=${task} selected=${task === state}>${spaced(task)}</option>`)}</select><//>
-        <${Field} label="This happens"><select value=${chosen[0]} onChange=${(/** @type {any} */ event) => setFault(event.target.value)}>${possible.map(([name, label]) => html`<option value=${name}>${label}</option>`)}</select><//>
         <${Field} label="To the next"><select value=${executions} onChange=${(/** @type {any} */ event) => setExecutions(event.target.value)}><option value="1">execution</option><option value="10">ten executions</option><option value="100">hundred executions</option></select><//>
+        <${Field} label="This happens" class="wide"><select value=${chosen[0]} onChange=${(/** @type {any} */ event) => setFault(event.target.value)}>${possible.map(([name, label]) => html`<option value=${name}>${label}</option>`)}</select><//>
       </div>
       <p class="quiet">${chosen[2]}</p>
       <div class="row"><button class="primary">Choose this fault</button></div>

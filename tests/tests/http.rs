@@ -435,6 +435,11 @@ async fn executions_are_listed_newest_first_and_shown_with_their_events() {
     assert!(events.iter().any(|event| event["state"] == "ReleaseInventory" && event["type"] == "TaskSucceeded"));
     let story = client.get(&format!("/_local/orders/{}", cancelled["orderId"].as_str().unwrap())).await.json();
     assert_eq!((&story["findings"], &story["executions"][0]["id"]), (&json!([]), &row["id"]));
+    let trace = client.get(&format!("/_local/orders/{}/trace", cancelled["orderId"].as_str().unwrap())).await;
+    let trace = str::from_utf8(&trace.body).unwrap();
+    for line in ["of demo123: CANCELLED, STEP_FAILED", "the audit finds nothing wrong", "ReleaseInventory"] {
+        assert!(trace.contains(line), "{line} is not in {trace}");
+    }
     assert_eq!(client.get("/_local/executions/none").await.status, StatusCode::NOT_FOUND);
 }
 

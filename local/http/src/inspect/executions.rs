@@ -20,6 +20,9 @@ use crate::front::respond;
 const MAX_PAGE: usize = 100;
 const PAGE: usize = 50;
 
+/// How many executions are looked at before the list is locked again. New ones start in between.
+const CHUNK: usize = 256;
+
 /// Which executions to list.
 #[derive(Debug, Default, Deserialize)]
 #[serde(rename_all = "camelCase", default)]
@@ -61,18 +64,23 @@ struct Page {
 
 /// Lists executions, newest first.
 pub async fn list(State(inspected): State<Inspected>, Query(filter): Query<Filter>) -> Response {
-    let executions = inspected.stack.executions.all();
-    inspected.summaries.forget_before(executions.first().map_or(0, |first| first.number));
+    let executions = &inspected.stack.executions;
     let limit = filter.limit.unwrap_or(PAGE).clamp(1, MAX_PAGE);
-    let before = filter.before.unwrap_or(u64::MAX);
-    let mut page = Page { executions: Vec::new(), next_before: None, kept: executions.len(), limit: KEPT_EXECUTIONS };
-    for execution in executions.iter().rev().filter(|execution| execution.number < before) {
-        if page.executions.len() == limit {
-            page.next_before = page.executions.last().map(|last| last.number);
-            break;
-        }
-        let summary = inspected.summary(execution);
-        if filter.takes(&summary) {
+    let mut page = Page { executions: Vec::new(), next_before: None, kept: executions.kept(), limit: KEPT_EXECUTIONS };
+    let mut before = filter.before.unwrap_or(u64::MAX);
+    'page: loop {
+        let chunk = executions.before(before, CHUNK);
+        let Some(last) = chunk.last() else { break };
+        before = last.number;
+        for execution in &chunk {
+            let summary = inspected.summary(execution);
+            if !filter.takes(&summary) {
+                continue;
+            }
+            if page.executions.len() == limit {
+                page.next_before = page.executions.last().map(|last| last.number);
+                break 'page;
+            }
             page.executions.push(summary);
         }
     }
@@ -110,8 +118,8 @@ impl From<Event> for OfState {
 
 /// Shows an execution.
 pub async fn show(State(inspected): State<Inspected>, Path(wanted): Path<String>) -> Response {
-    let executions = inspected.stack.executions.all();
-    let Some(execution) = executions.iter().rev().find(|execution| id(&execution.arn) == wanted) else {
+    let found = inspected.stack.executions.matching(|execution| id(&execution.arn) == wanted);
+    let Some(execution) = found.first() else {
         let detail = format!("there is no such execution, or it is older than the last {KEPT_EXECUTIONS}");
         return respond(Problem::new(Kind::RouteNotFound).detail(detail).answer());
     };

@@ -5,12 +5,14 @@
 //! | [`executions`] | the list of executions, and one execution |
 //! | [`summary`] | a row of the list |
 //! | [`records`] | what every table holds of an order, and the audit's verdict on it |
+//! | [`trace`] | an order's story as text, for a terminal |
 //! | [`faults`] | the faults that are chosen for the next executions |
 
 pub mod executions;
 pub mod faults;
 pub mod records;
 pub mod summary;
+pub mod trace;
 
 use std::sync::Arc;
 
@@ -41,6 +43,7 @@ pub fn router(stack: Stack, faults: Arc<LiveFaults>) -> Router {
         .route("/_local/executions", get(executions::list))
         .route("/_local/executions/{id}", get(executions::show))
         .route("/_local/orders/{orderId}", get(records::show))
+        .route("/_local/orders/{orderId}/trace", get(trace::show))
         .route("/_local/parked", get(records::parked))
         .route("/_local/faults", get(faults::list).post(faults::choose).delete(faults::clear))
         .route("/_local/outage", axum::routing::post(faults::start_outage))

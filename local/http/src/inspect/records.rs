@@ -54,25 +54,37 @@ pub async fn show(State(inspected): State<Inspected>, Path(order_id): Path<Strin
     let Ok(order_id) = order_id.parse::<OrderId>() else {
         return respond(Problem::new(Kind::OrderNotFound).answer());
     };
-    let executions = inspected.stack.executions.all();
-    let executions = executions.iter().filter(|execution| execution.name == order_id.as_str());
-    let executions: Vec<_> = executions.map(|execution| inspected.summary(execution)).collect();
-    let reader = Reader::new(&inspected.stack);
-    let read = match reader.items_of(&order_id).await {
+    let executions = inspected.stack.executions.matching(|execution| execution.name == order_id.as_str());
+    let executions: Vec<_> = executions.iter().map(|execution| inspected.summary(execution)).collect();
+    let read = match Reader::new(&inspected.stack).items_of(&order_id).await {
         Ok(read) => read,
         Err(error) => return unreadable(&error),
     };
     if read.is_empty() && executions.is_empty() {
         return respond(Problem::new(Kind::OrderNotFound).about(&order_id).answer());
     }
-    let mut books = Books::default();
-    for found in &read {
-        books.add(found.table, found.item.clone());
-    }
-    let at = format!("order {order_id}");
-    let findings = local_audit::check(&books).findings.into_iter().filter(|finding| finding.at == at).collect();
+    let findings = findings(&order_id, &read);
     let records = read.into_iter().map(Found::into_record).collect();
     respond(Answer::json(StatusCode::OK, &Story { order_id, records, findings, executions }))
+}
+
+/// What the audit finds wrong with an order's own items.
+fn findings(order_id: &OrderId, items: &[Found]) -> Vec<Finding> {
+    let mut books = Books::default();
+    for found in items {
+        books.add(found.table, found.item.clone());
+    }
+    // Without the other orders, the books of the stock and the accounts are incomplete.
+    let at = format!("order {order_id}");
+    local_audit::check(&books).findings.into_iter().filter(|finding| finding.at == at).collect()
+}
+
+/// What the audit finds wrong with an order.
+///
+/// # Errors
+/// If a table cannot be read.
+pub async fn verdict(stack: &Stack, order_id: &OrderId) -> Result<Vec<Finding>, aws_sdk_dynamodb::Error> {
+    Ok(findings(order_id, &Reader::new(stack).items_of(order_id).await?))
 }
 
 /// Lists the parked orders as the orders table holds them.

@@ -1,10 +1,10 @@
 //! What the list of executions shows of each.
 
 use std::collections::BTreeMap;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use engine::{Event, EventKind};
-use local_stack::step_functions::Execution;
+use local_stack::step_functions::{Execution, KEPT_EXECUTIONS};
 use order::EpochMs;
 use serde::Serialize;
 use serde_json::Value;
@@ -130,21 +130,24 @@ pub struct Summaries(Mutex<BTreeMap<u64, Arc<Summary>>>);
 impl Summaries {
     /// The row of an execution.
     pub fn of(&self, execution: &Execution, late_landings: usize) -> Arc<Summary> {
-        let known = self.0.lock().unwrap_or_else(PoisonError::into_inner).get(&execution.number).cloned();
+        let known = self.lock().get(&execution.number).cloned();
         if let Some(summary) = known.filter(|summary| summary.late_landings == late_landings) {
             return summary;
         }
         let is_running = execution.is_running();
         let summary = Arc::new(Summary { late_landings, ..Summary::of(execution) });
         if !is_running {
-            self.0.lock().unwrap_or_else(PoisonError::into_inner).insert(execution.number, Arc::clone(&summary));
+            let mut summaries = self.lock();
+            summaries.insert(execution.number, Arc::clone(&summary));
+            // As many as there are executions; the oldest ones are kept no more.
+            if summaries.len() > KEPT_EXECUTIONS {
+                summaries.pop_first();
+            }
         }
         summary
     }
 
-    /// Forgets the executions before this one, which are kept no more.
-    pub fn forget_before(&self, number: u64) {
-        let mut summaries = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        *summaries = summaries.split_off(&number);
+    fn lock(&self) -> MutexGuard<'_, BTreeMap<u64, Arc<Summary>>> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }

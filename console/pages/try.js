@@ -183,7 +183,7 @@ function FaultForm({ machine, faults, run }) {
 /** @param {{faults: any, run: any}} props */
 function Chosen({ faults, run }) {
   if (!faults?.chosen.length) return null;
-  return html`<div class="note retried chosen" role="status"><strong>${counted(faults.chosen.length, "fault waits", "faults wait")} for the next executions.</strong>
+  return html`<div class="note retried chosen" role="status"><strong>${faults.chosen.length === 1 ? "One fault waits" : `${faults.chosen.length} faults wait`} for the next executions.</strong>
     <ul>${faults.chosen.map((/** @type {any} */ one) => html`<li>${spaced(one.state)}: ${FAULTS.find(([name]) => name === one.fault)?.[1].toLowerCase()}${one.executions > 1 ? `, ${one.executions} times` : ""}</li>`)}</ul>
     <button type="button" class="small" onClick=${() => run("the faults", () => send("DELETE", "/_local/faults"))}>Take back</button></div>`;
 }

@@ -74,7 +74,7 @@ test("accounting crashes, and the roll-back is coloured", async () => {
   await page.getByLabel("At the state").selectOption("PostAccounting");
   await page.getByLabel("This happens").selectOption("crashed-twice");
   await page.getByRole("button", { name: "Choose this fault" }).click();
-  await page.getByText("One fault waits").or(page.getByText("one fault waits")).waitFor();
+  await page.getByText("One fault waits").waitFor();
   await page.getByRole("button", { name: "Place order 1:" }).click();
   await page.locator(".results .badge", { hasText: "Cancelled" }).waitFor();
   await page.locator(".results a").first().click();

@@ -6,7 +6,9 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::net::TcpListener;
 use std::time::{Duration, Instant};
 
-use http::header::{ALLOW, CACHE_CONTROL, CONTENT_SECURITY_POLICY, CONTENT_TYPE, DATE, ETAG, IF_NONE_MATCH, LOCATION};
+use http::header::{
+    ALLOW, CACHE_CONTROL, CONTENT_SECURITY_POLICY, CONTENT_TYPE, DATE, ETAG, HOST, IF_NONE_MATCH, LOCATION, ORIGIN,
+};
 use http::{HeaderValue, Method, StatusCode};
 use serde_json::{Value, json};
 use system_tests::client::{Client, IDEMPOTENCY_KEY, IDEMPOTENT_REPLAYED, LAPTOP, Response, order_of};
@@ -360,11 +362,11 @@ async fn lists_are_read_page_by_page_and_never_crash() {
 }
 
 #[tokio::test]
-async fn the_address_leads_to_the_page_and_is_no_route_of_the_api() {
+async fn the_address_leads_to_the_console_and_is_no_route_of_the_api() {
     let (_serve, client) = serve().await;
     for method in [Method::GET, Method::HEAD] {
         let answer = client.send(client.request(method, "/"), "").await.unwrap();
-        assert_eq!((answer.status, answer.header(LOCATION)), (StatusCode::TEMPORARY_REDIRECT, "/docs"));
+        assert_eq!((answer.status, answer.header(LOCATION)), (StatusCode::TEMPORARY_REDIRECT, "/console"));
         assert_eq!(client.follow(answer.header(LOCATION)).await.status, StatusCode::OK);
     }
     for method in ["POST", "PUT", "PATCH", "DELETE", "OPTIONS", "TRACE", "BREW"] {
@@ -373,6 +375,72 @@ async fn the_address_leads_to_the_page_and_is_no_route_of_the_api() {
         assert_eq!(answer.problem()["type"], "urn:order-saga:problem:route-not-found", "{method}");
         assert_eq!(answer.headers.get(ALLOW), None, "{method}");
     }
+}
+
+#[tokio::test]
+async fn another_sites_page_reaches_neither_the_console_nor_the_stack() {
+    let (_serve, client) = serve().await;
+    let own = client.get("/console").await;
+    assert_eq!((own.status, own.header(CONTENT_TYPE)), (StatusCode::OK, "text/html; charset=utf-8"));
+    let fault = json!({ "state": "PostAccounting", "fault": "late" }).to_string();
+    let addresses = [
+        (Method::GET, "/console"),
+        (Method::GET, "/console/main.js"),
+        (Method::GET, "/_local/executions"),
+        (Method::POST, "/_local/faults"),
+        (Method::POST, "/_local/recover"),
+    ];
+    for (method, path) in addresses {
+        // A name that was rebound to this address, another page of this machine, and a sandboxed page.
+        for (name, value) in [(HOST, "rebound.example"), (ORIGIN, "http://127.0.0.1:1"), (ORIGIN, "null")] {
+            let request = client.request(method.clone(), path).header(&name, value);
+            let answer = client.send(request, fault.clone()).await.unwrap();
+            assert_eq!(answer.status, StatusCode::FORBIDDEN, "{method} {path} {name}: {value}");
+            assert_eq!(answer.problem()["type"], "urn:order-saga:problem:forbidden");
+        }
+    }
+    assert_eq!(client.get("/_local/faults").await.json()["chosen"], json!([]));
+
+    let other = client.placing().header(ORIGIN, "http://rebound.example");
+    assert_eq!(client.send(other, LAPTOP).await.unwrap().status, StatusCode::FORBIDDEN);
+    let local = client.placing().header(ORIGIN, "http://localhost:3000");
+    assert_eq!(client.send(local, LAPTOP).await.unwrap().status, StatusCode::CREATED);
+}
+
+#[tokio::test]
+async fn executions_are_listed_newest_first_and_shown_with_their_events() {
+    let (_serve, client) = serve().await;
+    let fault = json!({ "state": "PostAccounting", "fault": "crashed-twice" }).to_string();
+    let request = client.request(Method::POST, "/_local/faults").header(CONTENT_TYPE, "application/json");
+    assert_eq!(client.send(request, fault).await.unwrap().status, StatusCode::OK);
+    let cancelled = client.place("k-1", LAPTOP).await.json();
+    let confirmed = client.place("k-2", LAPTOP).await.json();
+
+    let page = client.get("/_local/executions?limit=1").await.json();
+    assert_eq!(page["executions"][0]["orderId"], confirmed["orderId"]);
+    let older = client.get(&format!("/_local/executions?before={}", page["nextBefore"])).await.json();
+    assert_eq!(older["executions"].as_array().unwrap().len(), 1);
+    let row = &older["executions"][0];
+    assert_eq!((&row["orderId"], &row["reason"]), (&cancelled["orderId"], &json!("STEP_FAILED")));
+    assert_eq!((&row["failedState"], &row["failure"]), (&json!("PostAccounting"), &json!("Lambda.Unknown")));
+    for (filter, found) in
+        [("reason=STEP_FAILED", 1), ("state=RollBack", 1), ("customerId=demo123", 2), ("customerId=nobody", 0)]
+    {
+        let page = client.get(&format!("/_local/executions?{filter}")).await.json();
+        assert_eq!(page["executions"].as_array().unwrap().len(), found, "{filter}");
+    }
+
+    let execution = client.get(&format!("/_local/executions/{}", row["id"].as_str().unwrap())).await.json();
+    let events = execution["events"].as_array().unwrap();
+    assert!(events.iter().any(|event| event["state"] == "ReleaseInventory" && event["type"] == "TaskSucceeded"));
+    let story = client.get(&format!("/_local/orders/{}", cancelled["orderId"].as_str().unwrap())).await.json();
+    assert_eq!((&story["findings"], &story["executions"][0]["id"]), (&json!([]), &row["id"]));
+    let trace = client.get(&format!("/_local/orders/{}/trace", cancelled["orderId"].as_str().unwrap())).await;
+    let trace = str::from_utf8(&trace.body).unwrap();
+    for line in ["of demo123: CANCELLED, STEP_FAILED", "the audit finds nothing wrong", "ReleaseInventory"] {
+        assert!(trace.contains(line), "{line} is not in {trace}");
+    }
+    assert_eq!(client.get("/_local/executions/none").await.status, StatusCode::NOT_FOUND);
 }
 
 /// The addresses that a page names in `href` and `src`.

@@ -6,6 +6,7 @@ use aws_sdk_dynamodb::types::AttributeValue;
 use inventory::{AdjustmentRecord, Reservation, Stock};
 use journal::table::RECEIVABLES;
 use journal::{Account, Entry, Reversal, Settlement};
+use local_aws::MESSAGES_TABLE;
 use local_payments::Intent;
 use local_stack::seed::seeded_mark;
 use local_stack::{DEAD_LETTER_QUEUE, OVERFLOW_QUEUE};
@@ -73,6 +74,20 @@ pub struct Books {
 }
 
 impl Books {
+    /// Adds an item of a table.
+    pub fn add(&mut self, table: &str, item: Item) {
+        self.add_fence(table, &item);
+        match table {
+            MESSAGES_TABLE => self.add_message(&item),
+            orders::table::TABLE => self.add_order(item),
+            inventory::table::TABLE => self.add_inventory(item),
+            journal::table::TABLE => self.add_journal(item),
+            payments::table::TABLE => self.add_payment(item),
+            local_payments::TABLE => self.add_intent(&item),
+            _ => {}
+        }
+    }
+
     /// Adds an item of the orders table.
     pub fn add_order(&mut self, item: Item) {
         let name = text(&item, "order_id");

@@ -41,18 +41,7 @@ pub fn read(store: &DynamoDb, books: &mut Books) -> Result<(), SnapshotError> {
     // The data may be of a release that took no payments.
     let is_there = |table: &&str| !PAYMENTS.contains(table) || store.has_table(table);
     let all: Vec<&str> = declared.chain([MESSAGES_TABLE, local_payments::TABLE]).filter(is_there).collect();
-    store.read_all(&all, |table, item| {
-        books.add_fence(table, &item);
-        match table {
-            MESSAGES_TABLE => books.add_message(&item),
-            orders::table::TABLE => books.add_order(item),
-            inventory::table::TABLE => books.add_inventory(item),
-            journal::table::TABLE => books.add_journal(item),
-            ::payments::table::TABLE => books.add_payment(item),
-            local_payments::TABLE => books.add_intent(&item),
-            _ => {}
-        }
-    })
+    store.read_all(&all, |table, item| books.add(table, item))
 }
 
 /// Checks what was read.

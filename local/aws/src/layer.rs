@@ -49,6 +49,11 @@ pub type Outcome = Result<ServiceAnswer, Unanswered>;
 /// It runs in the caller's own task, so it can read the caller's task-locals, for example which invocation of
 /// which function is at work.
 pub trait Layer: Send + Sync + fmt::Debug {
+    /// Whether it lets every call through at the moment. While all layers do, calls are not even parsed for them.
+    fn is_idle(&self) -> bool {
+        false
+    }
+
     /// Decides what happens to `call`; `next` applies it as many times as it is called.
     fn around<'a>(&'a self, call: Call, next: Next<'a>) -> BoxFuture<'a, Outcome>;
 }

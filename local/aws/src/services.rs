@@ -53,8 +53,8 @@ impl Services {
             return Ok(WireError::unknown_operation(target).into());
         };
         let number = self.calls.fetch_add(1, Ordering::Relaxed);
-        if self.layers.is_empty() {
-            // Without layers nobody reads the body, so it is not parsed.
+        if self.layers.iter().all(|layer| layer.is_idle()) {
+            // Nobody reads the body, so it is not parsed.
             return Ok(service.call(operation, body).await);
         }
         let Ok(body) = serde_json::from_slice(body) else {

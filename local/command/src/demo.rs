@@ -10,7 +10,6 @@ use api::idempotency::IDEMPOTENCY_KEY;
 use comfy_table::{ContentArrangement, Table, presets};
 use http::{HeaderMap, HeaderValue, Method, header};
 use journal::table::SALES;
-use local_payments::Card;
 use order::{Currency, OrderId};
 use saga::fence::FenceState;
 use serde::Serialize;
@@ -25,6 +24,7 @@ use local_explorer::trace::Trace;
 use local_stack::functions::Invoked;
 use local_stack::gateway::{self, PathParameters};
 use local_stack::lambda::{Functions, Invocation, InvocationLayer};
+use local_stack::samples::{self, Expected, Sample};
 use local_stack::seed::Seed;
 use local_stack::{self as stack, Options, Stack};
 
@@ -38,113 +38,8 @@ pub struct Args {
     pub json: bool,
 }
 
-/// One order of the demo.
-struct Scenario {
-    title: &'static str,
-    key: &'static str,
-    body: Value,
-    /// How many clients send it at the same time.
-    clients: usize,
-    /// The card on which its payment is authorised before, under the order's `paymentReference`.
-    card: Option<Card>,
-    expected: Expected,
-}
-
-/// The outcome that an order of the demo must have.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-struct Expected {
-    http_status: u16,
-    status: &'static str,
-    reason: Option<&'static str>,
-}
-
-const CONFIRMED: Expected = Expected { http_status: 201, status: "CONFIRMED", reason: None };
-
-const fn cancelled(reason: &'static str) -> Expected {
-    Expected { http_status: 409, status: "CANCELLED", reason: Some(reason) }
-}
-
-/// The order whose reservations are delayed until their state has timed out.
-const LATE_KEY: &str = "demo-5-late-reservation";
-
-fn scenarios() -> [Scenario; 8] {
-    let item = |sku: &str, quantity: u32, price: u32| json!({"productId": sku, "quantity": quantity, "price": price});
-    [
-        Scenario {
-            title: "A prepaid order",
-            key: "demo-1-prepaid",
-            body: json!({"customerId": "demo123", "items": [item("LAPTOP001", 1, 1300)], "totalAmount": 1300}),
-            clients: 1,
-            card: None,
-            expected: CONFIRMED,
-        },
-        Scenario {
-            title: "An order on invoice, of several lines",
-            key: "demo-2-invoice",
-            body: json!({"customerId": "acme-wholesale", "paymentTerms": "INVOICE", "paymentReference": "PO 4711",
-                "items": [item("LAPTOP001", 2, 1200), item("MOUSE001", 10, 20), item("MONITOR001", 2, 300)],
-                "totalAmount": 3200}),
-            clients: 1,
-            card: None,
-            expected: CONFIRMED,
-        },
-        Scenario {
-            title: "More than the store has: refused by inventory",
-            key: "demo-3-out-of-stock",
-            body: json!({"customerId": "demo123", "items": [item("MOUSE001", 1, 20), item("LIMITED001", 2, 500)],
-                "totalAmount": 1020}),
-            clients: 1,
-            card: None,
-            expected: cancelled("OUT_OF_STOCK"),
-        },
-        Scenario {
-            title: "Beyond the credit limit: refused by accounting, so its stock is released",
-            key: "demo-4-credit-limit",
-            body: json!({"customerId": "acme-wholesale", "paymentTerms": "INVOICE",
-                "items": [item("LAPTOP001", 3, 1200)], "totalAmount": 3600}),
-            clients: 1,
-            card: None,
-            expected: cancelled("CREDIT_LIMIT_EXCEEDED"),
-        },
-        Scenario {
-            title: "A reservation that times out twice, and lands after the roll-back",
-            key: LATE_KEY,
-            body: json!({"customerId": "demo123", "items": [item("LAPTOP001", 5, 1300)], "totalAmount": 6500}),
-            clients: 1,
-            card: None,
-            expected: cancelled("STEP_FAILED"),
-        },
-        Scenario {
-            title: "The same order sent twice at once",
-            key: "demo-6-twice",
-            body: json!({"customerId": "demo123", "items": [item("MONITOR001", 1, 300)], "totalAmount": 300}),
-            clients: 2,
-            card: None,
-            expected: CONFIRMED,
-        },
-        Scenario {
-            title: "A card that was authorised at the checkout: the payment is captured",
-            key: "demo-7-card",
-            body: json!({"customerId": "demo123", "paymentTerms": "AUTHORIZED", "paymentReference": "pi_demo7",
-                "items": [item("MONITOR001", 1, 300)], "totalAmount": 300}),
-            clients: 1,
-            card: Some(Card::Good),
-            expected: CONFIRMED,
-        },
-        Scenario {
-            title: "A card that is declined at the last moment: nothing is left of the order",
-            key: "demo-8-declined",
-            body: json!({"customerId": "demo123", "paymentTerms": "AUTHORIZED", "paymentReference": "pi_demo8",
-                "items": [item("MONITOR001", 1, 300)], "totalAmount": 300}),
-            clients: 1,
-            card: Some(Card::Declined),
-            expected: cancelled("PAYMENT_DECLINED"),
-        },
-    ]
-}
-
 /// What its customer does at the checkout.
-async fn check_out(stack: &Stack, scenario: &Scenario) -> Result<(), RunError> {
+async fn check_out(stack: &Stack, scenario: &Sample) -> Result<(), RunError> {
     let Some(card) = scenario.card else { return Ok(()) };
     let text = |member: &str| scenario.body[member].as_str().unwrap_or_default();
     let payment = text("paymentReference").parse().expect("the scenario names its payment");
@@ -158,7 +53,7 @@ async fn check_out(stack: &Stack, scenario: &Scenario) -> Result<(), RunError> {
 #[derive(Debug, Serialize)]
 #[serde(rename_all = "camelCase")]
 struct Shown {
-    title: &'static str,
+    title: String,
     as_expected: bool,
     answers: Vec<Value>,
     executions: Vec<Trace>,
@@ -182,7 +77,7 @@ async fn demo(args: &Args) -> Result<bool, RunError> {
     Seed::sample()?.store(&client).await?;
 
     let mut all_shown = Vec::new();
-    for (index, scenario) in scenarios().iter().enumerate() {
+    for (index, scenario) in samples::all().expect("the samples are part of this program").iter().enumerate() {
         if !args.json {
             println!("{BOLD}{}. {}{BOLD:#}", index + 1, scenario.title);
         }
@@ -212,8 +107,8 @@ async fn demo(args: &Args) -> Result<bool, RunError> {
 
 const BOLD: Style = Style::new().bold();
 
-async fn show(stack: &Stack, late: &LateReservation, scenario: &Scenario) -> Shown {
-    let is_late = scenario.key == LATE_KEY;
+async fn show(stack: &Stack, late: &LateReservation, scenario: &Sample) -> Shown {
+    let is_late = scenario.late.is_some();
     if is_late {
         late.arm();
     }
@@ -230,8 +125,8 @@ async fn show(stack: &Stack, late: &LateReservation, scenario: &Scenario) -> Sho
         let answer = client.await.unwrap_or_else(|panic| std::panic::resume_unwind(panic.into_panic()));
         let body: Value = serde_json::from_str(&answer.body).unwrap_or_default();
         let found = (answer.status.as_u16(), body["status"].as_str(), body["reason"].as_str());
-        let Expected { http_status, status, reason } = scenario.expected;
-        as_expected &= found == (http_status, Some(status), reason);
+        let Expected { http_status, status, reason } = &scenario.expected;
+        as_expected &= found == (*http_status, Some(status.as_str()), reason.as_deref());
         answers.push(json!({
             "httpStatus": answer.status.as_u16(), "orderId": body["orderId"], "status": body["status"],
             "reason": body["reason"], "detail": body["detail"],
@@ -240,13 +135,13 @@ async fn show(stack: &Stack, late: &LateReservation, scenario: &Scenario) -> Sho
     let late_landings = if is_late { Some(late.landed().await) } else { None };
     as_expected &= late_landings.iter().flatten().all(|landing| landing == "SagaCancelled");
     let executions = stack.executions.all().iter().skip(seen).map(|run| Trace::of(&run.history.events())).collect();
-    Shown { title: scenario.title, as_expected, answers, executions, late_landings }
+    Shown { title: scenario.title.clone(), as_expected, answers, executions, late_landings }
 }
 
-fn event(scenario: &Scenario) -> aws_lambda_events::apigw::ApiGatewayProxyRequest {
+fn event(scenario: &Sample) -> aws_lambda_events::apigw::ApiGatewayProxyRequest {
     let headers = HeaderMap::from_iter([
         (header::CONTENT_TYPE, HeaderValue::from_static("application/json")),
-        (IDEMPOTENCY_KEY, HeaderValue::from_static(scenario.key)),
+        (IDEMPOTENCY_KEY, HeaderValue::from_str(&scenario.key).expect("a sample's key is a header's value")),
     ]);
     gateway::event(Method::POST, "/orders", headers, PathParameters::new(), scenario.body.to_string().as_bytes())
 }

@@ -7,6 +7,7 @@ pub mod explore;
 pub mod lint;
 pub mod recover;
 pub mod serve;
+pub mod trace;
 
 use std::process::ExitCode;
 
@@ -50,6 +51,7 @@ pub enum Command {
     Explore(explore::Args),
     Lint(lint::Args),
     Recover(recover::Args),
+    Trace(trace::Args),
 }
 
 /// Why a command could not do its work.
@@ -76,6 +78,9 @@ pub enum CommandError {
     /// See [`recover::RecoverError`].
     #[error(transparent)]
     Recover(#[from] recover::RecoverError),
+    /// See [`trace::TraceError`].
+    #[error(transparent)]
+    Trace(#[from] trace::TraceError),
 }
 
 /// Runs the command: 0 if all is well, 1 if it found something broken.
@@ -94,6 +99,7 @@ pub async fn run(cli: Cli) -> Result<ExitCode, CommandError> {
         Command::Explore(args) => tokio::task::block_in_place(|| explore::run(&args))?,
         Command::Lint(args) => lint::run(&args).await?,
         Command::Recover(args) => recover::run(args).await?,
+        Command::Trace(args) => trace::run(args).await?,
     };
     Ok(if is_well { ExitCode::SUCCESS } else { ExitCode::FAILURE })
 }

@@ -13,6 +13,7 @@ use api::authorization::NotCallers;
 use tokio::net::TcpListener;
 use tokio::signal;
 
+use local_explorer::live::LiveFaults;
 use local_http::front::{self, Front};
 use local_http::rate;
 use local_payments::LocalGateway;
@@ -22,7 +23,7 @@ use payments::{Capture, Gateway, Secret, Stripe};
 
 /// Serve the order API on this machine, until Ctrl-C.
 ///
-/// The API's description is at `/docs`. Recovery runs in the background.
+/// The console is at `/console`, the API's description at `/docs`. Recovery runs in the background.
 #[derive(Debug, clap::Args)]
 #[command(after_long_help = FILE_FORMS)]
 pub struct Args {
@@ -152,23 +153,29 @@ pub async fn run(args: Args) -> Result<(), ServeError> {
         Some(dir) => Options::in_dir(dir)?,
         None => Options::in_memory()?,
     };
-    let options =
-        Options { payments: Payments { capture: args.payments.setting(), layer, ..options.payments }, ..options };
+    let faults = Arc::new(LiveFaults::default());
+    let options = Options {
+        payments: Payments { capture: args.payments.setting(), layer, ..options.payments },
+        layers: vec![Arc::<LiveFaults>::clone(&faults)],
+        invocations: Some(Arc::<LiveFaults>::clone(&faults)),
+        ..options
+    };
     let stack = Stack::open(options)?;
+    faults.connect(stack.clone());
     seed.store(&aws_sdk_dynamodb::Client::new(&stack::config(&stack.services))).await?;
     let listener =
         TcpListener::bind(args.listen).await.map_err(|source| ServeError::Listen { address: args.listen, source })?;
     let address = listener.local_addr().unwrap_or(args.listen);
     let kept = args.data.map_or_else(|| "memory".to_owned(), |dir| dir.display().to_string());
     eprintln!("order-saga listens on http://{address} (data in {kept}; press Ctrl-C to stop)\n");
-    eprintln!("Open the address in a browser to read the API and try it, or place an order from here:\n");
+    eprintln!("Open the address in a browser to see the console, or place an order from here:\n");
     eprintln!(
         "  curl -i http://{address}/orders -H 'content-type: application/json' -H 'idempotency-key: my-first' \\\n    \
          -d '{{\"customerId\":\"demo123\",\"items\":[{{\"productId\":\"LAPTOP001\",\"quantity\":1,\"price\":1299.99}}],\
          \"totalAmount\":1299.99}}'\n"
     );
     let background = schedule::spawn(&stack);
-    let router = front::router(Front { stack, callers });
+    let router = front::router(Front { stack, callers, faults });
     let router = match args.requests_per_second {
         Some(requests_per_second) => rate::limited(router, requests_per_second),
         None => router,

@@ -12,7 +12,9 @@
 
 pub mod check;
 pub mod fault;
+pub mod invocation;
 pub mod kinds;
+pub mod live;
 pub mod payment;
 pub mod run;
 pub mod search;

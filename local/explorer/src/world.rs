@@ -7,16 +7,16 @@ use std::time::Duration;
 
 use api::{Answer, Caller};
 use aws_lambda_events::apigw::ApiGatewayProxyRequest;
-use engine::TaskError;
 use order::EpochMs;
 use tokio::sync::oneshot;
 use tokio::task::JoinHandle;
 
 use super::fault::{Fault, FaultKind, Point, PointNumber};
+use super::invocation::{Surroundings, strike};
 use super::kinds::OrderKind;
 use local_aws::BoxFuture;
 use local_stack::Stack;
-use local_stack::functions::{Invoked, lambda_error};
+use local_stack::functions::Invoked;
 use local_stack::lambda::{Functions, Invocation, InvocationLayer};
 
 /// How long an outage of a table lasts.
@@ -225,19 +225,6 @@ impl World {
         (opened, done)
     }
 
-    fn kill(&self, execution_arn: &str) {
-        let Some(stack) = self.stack() else { return };
-        for execution in stack.executions.all().iter().filter(|execution| execution.arn == execution_arn) {
-            execution.kill();
-        }
-    }
-
-    fn start_beside(&self, execution_arn: &str) {
-        if let Some(stack) = self.stack() {
-            stack.step_functions.repeat(execution_arn);
-        }
-    }
-
     fn stack(&self) -> Option<Arc<Stack>> {
         self.stack.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
@@ -251,51 +238,46 @@ impl World {
 impl InvocationLayer for World {
     fn around<'a>(&'a self, invocation: Invocation, functions: &'a Functions) -> BoxFuture<'a, Invoked> {
         Box::pin(async move {
-            let Invocation { function, payload, execution, state, attempt, .. } = invocation;
-            let point = Point::Invocation { state: state.to_string(), attempt };
+            let (execution, state) = (Arc::clone(&invocation.execution), Arc::clone(&invocation.state));
+            let point = Point::Invocation { state: state.to_string(), attempt: invocation.attempt };
             let planned = self.arrive(point).await;
-            let Some(fault) = self.strike(planned, (Arc::clone(&execution), state)) else {
-                return functions.invoke(&function, payload).await;
+            let Some(fault) = self.strike(planned, (execution, state)) else {
+                return functions.invoke(&invocation.function, invocation.payload).await;
             };
-            match fault.kind {
-                FaultKind::NotDelivered => Err(TaskError::new("Lambda.ServiceException", "not delivered")),
-                FaultKind::Throttled => Err(TaskError::new("Lambda.TooManyRequestsException", "throttled")),
-                FaultKind::CrashedBefore => Err(out_of_memory()),
-                FaultKind::CrashedAfter => {
-                    let _ = functions.invoke(&function, payload).await;
-                    Err(out_of_memory())
-                }
-                FaultKind::AnswerLost => {
-                    let _ = functions.invoke(&function, payload).await;
-                    Err(TaskError::new("Lambda.ClientExecutionTimeoutException", "the answer was lost"))
-                }
-                FaultKind::DeliveredTwice => {
-                    let first = functions.invoke(&function, payload.clone()).await;
-                    let _ = functions.invoke(&function, payload).await;
-                    first
-                }
-                FaultKind::Hung => {
-                    let (opened, landed) = self.hold(fault.lands.unwrap_or(super::fault::AT_THE_END));
-                    let _ = opened.await;
-                    let invoked = functions.invoke(&function, payload).await;
-                    let _ = landed.send(());
-                    invoked
-                }
-                FaultKind::ExecutionDies => {
-                    self.kill(&execution);
-                    std::future::pending().await
-                }
-                FaultKind::ExecutionTwice => {
-                    self.start_beside(&execution);
-                    functions.invoke(&function, payload).await
-                }
-                _ => functions.invoke(&function, payload).await,
-            }
+            let lands = fault.lands.unwrap_or(super::fault::AT_THE_END);
+            strike(fault.kind, invocation, functions, &Scheduled { world: self, lands }).await
         })
     }
 }
 
-fn out_of_memory() -> TaskError {
-    let cause = "The cause could not be determined because Lambda did not return an error type.";
-    TaskError { error: "Lambda.Unknown".to_owned(), ..lambda_error("Lambda.Unknown", cause) }
+/// A fault of the schedule, with the point at which it lands if it is late.
+#[derive(Debug)]
+struct Scheduled<'a> {
+    world: &'a World,
+    lands: PointNumber,
+}
+
+impl Surroundings for Scheduled<'_> {
+    fn hold<'a>(&'a self, landing: BoxFuture<'a, Invoked>) -> BoxFuture<'a, Invoked> {
+        Box::pin(async move {
+            let (opened, landed) = self.world.hold(self.lands);
+            let _ = opened.await;
+            let invoked = landing.await;
+            let _ = landed.send(());
+            invoked
+        })
+    }
+
+    fn kill(&self, execution_arn: &str) {
+        let Some(stack) = self.world.stack() else { return };
+        for execution in stack.executions.all().iter().filter(|execution| execution.arn == execution_arn) {
+            execution.kill();
+        }
+    }
+
+    fn start_beside(&self, execution_arn: &str) {
+        if let Some(stack) = self.world.stack() {
+            stack.step_functions.repeat(execution_arn);
+        }
+    }
 }

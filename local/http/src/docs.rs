@@ -27,11 +27,11 @@ const DEFAULT_SERVER: &str = "url: http://127.0.0.1:8080";
 /// from here sends its requests here, whatever the address is.
 static SERVED: LazyLock<String> = LazyLock::new(|| OPENAPI.replacen(DEFAULT_SERVER, "url: /", 1));
 
-/// What the page may load: files of its own origin, and the images that Swagger UI's stylesheet contains. It also may
-/// not be framed, submit forms or set a base URL.
+/// What the page may load: files of its own origin, and the images that Swagger UI's stylesheet contains. It may
+/// only be framed by the console, not submit forms or set a base URL.
 /// <https://www.w3.org/TR/CSP3/>
 pub const CONTENT_SECURITY_POLICY: &str = "default-src 'self'; img-src 'self' data:; object-src 'none'; \
-                                           base-uri 'none'; form-action 'none'; frame-ancestors 'none'";
+                                           base-uri 'none'; form-action 'none'; frame-ancestors 'self'";
 
 /// For a file whose path has a version: its content never changes.
 const IMMUTABLE: &str = "public, max-age=31536000, immutable";

@@ -8,16 +8,18 @@ use axum::Router;
 use axum::body::{Body, to_bytes};
 use axum::extract::rejection::PathRejection;
 use axum::extract::{Path, Request, State};
+use axum::middleware;
 use axum::response::{IntoResponse, Redirect, Response};
 use axum::routing::{MethodFilter, any, get, on, post};
 use http::{HeaderMap, HeaderName, Method, StatusCode, header};
 use local_aws::BoxFuture;
+use local_explorer::live::LiveFaults;
 use local_stack::Stack;
 use local_stack::gateway::{PathParameters, event, set_query};
 use recover_orders::{Command, Event};
 use uuid::Uuid;
 
-use crate::{docs, payments};
+use crate::{console, docs, inspect, origin, payments};
 
 /// The largest payload that API Gateway accepts: 10 MB.
 /// <https://docs.aws.amazon.com/apigateway/latest/developerguide/api-gateway-execution-service-limits-table.html>
@@ -37,9 +39,11 @@ pub struct Front {
     /// The clients by API key. A request without a key may do everything, because the stack runs on its user's own
     /// machine.
     pub callers: Arc<Callers>,
+    /// The faults that can be chosen, if they are among the stack's layers.
+    pub faults: Arc<LiveFaults>,
 }
 
-/// The order API, the [page](docs) that describes it, and `/_local/…` for anyone who operates the stack.
+/// The order API, the [page](docs) that describes it, the [console], and `/_local/…` for anyone who operates the stack.
 pub fn router(front: Front) -> Router {
     let mut router = Router::new();
     for (_, route, _) in declarations::routes() {
@@ -51,17 +55,25 @@ pub fn router(front: Front) -> Router {
         };
         router = router.route(resource, on(filter, to(resource)));
     }
-    router
-        .route("/", any(root))
-        .merge(docs::router())
+    let inspect = inspect::router(front.stack.clone(), Arc::clone(&front.faults));
+    let inspect = inspect.layer(middleware::from_fn(origin::only_own));
+    let local = Router::new()
         .route("/_local/audit", get(audit))
         .route("/_local/payments", post(payments::authorise))
         .route("/_local/payments/{paymentReference}", get(payments::show))
         .route("/_local/recover", post(recover))
         .route("/_local/recover/{orderId}", post(take_up))
+        .layer(middleware::from_fn(origin::only_own));
+    router
+        .layer(middleware::from_fn(origin::only_local_pages))
+        .route("/", any(root))
+        .merge(docs::router())
+        .merge(console::router())
+        .merge(local)
         .fallback(route_not_found)
         .method_not_allowed_fallback(|| async { respond(Problem::new(Kind::MethodNotAllowed).answer()) })
         .with_state(front)
+        .merge(inspect)
 }
 
 /// Passes a resource's requests to the function that declares its route.
@@ -73,15 +85,16 @@ fn to(resource: &'static str) -> impl Fn(State<Front>, RequestPath, Request) -> 
     }
 }
 
-/// Leads a browser that opens the address to the page. For any other method there is no such route, as in a deployment.
+/// Leads a browser that opens the address to the console. For any other method there is no such route, as in a deployment.
 async fn root(method: Method) -> Response {
     match method {
-        Method::GET | Method::HEAD => Redirect::temporary(docs::PAGE).into_response(),
+        Method::GET | Method::HEAD => Redirect::temporary(console::PAGE).into_response(),
         _ => route_not_found().await,
     }
 }
 
-async fn route_not_found() -> Response {
+/// The answer for a path that nothing has.
+pub async fn route_not_found() -> Response {
     respond(Problem::new(Kind::RouteNotFound).answer())
 }
 

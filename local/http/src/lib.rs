@@ -3,11 +3,17 @@
 //! | module | knows |
 //! |---|---|
 //! | [`front`] | the declared routes, and the stack's own paths |
+//! | [`console`] | the console's files |
+//! | [`inspect`] | what the console reads: executions, records, faults |
+//! | [`origin`] | which pages may call |
 //! | [`docs`] | the API's description, and the page that shows it and tries it |
 //! | [`payments`] | the checkout of the local payment provider |
 //! | [`rate`] | the optional rate limit |
 
+pub mod console;
 pub mod docs;
 pub mod front;
+pub mod inspect;
+pub mod origin;
 pub mod payments;
 pub mod rate;

@@ -1,12 +1,16 @@
 //! The task functions of one local stack, invoked as Step Functions invokes Lambda.
 
+use std::collections::VecDeque;
 use std::fmt;
-use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
+use clock::WallClock;
 use engine::{TaskError, TaskRequest, TaskRunner};
 use local_aws::BoxFuture;
+use order::EpochMs;
+use serde::Serialize;
 use serde_json::{Value, json};
 
 use crate::functions::{Invoked, TaskHandler, lambda_error};
@@ -73,18 +77,88 @@ impl Functions {
     }
 }
 
+/// How many late landings are kept: there are few, and each belongs to an execution that had a fault.
+const KEPT_LANDINGS: usize = 1000;
+
+/// An invocation that ended when its state no longer waited for it: the state had timed out, or its execution had
+/// died. No event of the execution shows it.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Landing {
+    /// The execution's ARN.
+    #[serde(skip)]
+    pub execution: Arc<str>,
+    /// The state that had invoked the function.
+    pub state: Arc<str>,
+    /// How many times the state had tried before.
+    pub attempt: u32,
+    /// The function.
+    pub function: String,
+    /// When it ended.
+    pub landed_ms: EpochMs,
+    /// The function's answer, if it had one.
+    pub output: Option<Value>,
+    /// The function's error, if it failed.
+    pub error: Option<String>,
+    /// What the error said.
+    pub cause: Option<String>,
+}
+
+/// The late landings, oldest first.
+#[derive(Debug, Clone, Default)]
+pub struct Landings(Arc<Mutex<VecDeque<Landing>>>);
+
+impl Landings {
+    /// Those of an execution.
+    pub fn of(&self, execution: &str) -> Vec<Landing> {
+        let landings = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        landings.iter().filter(|landing| &*landing.execution == execution).cloned().collect()
+    }
+
+    /// How many there are of an execution.
+    pub fn count(&self, execution: &str) -> usize {
+        let landings = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        landings.iter().filter(|landing| &*landing.execution == execution).count()
+    }
+
+    fn keep(&self, landing: Landing) {
+        let mut landings = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        if landings.len() >= KEPT_LANDINGS {
+            landings.pop_front();
+        }
+        landings.push_back(landing);
+    }
+}
+
+/// Set when a state stops waiting for its invocation.
+struct Waiting(Arc<AtomicBool>);
+
+impl Drop for Waiting {
+    fn drop(&mut self) {
+        self.0.store(true, Ordering::Release);
+    }
+}
+
 /// Lambda, as a state machine's Task states call it.
 #[derive(Debug)]
 pub struct Lambda {
     functions: Arc<Functions>,
     layer: Option<Arc<dyn InvocationLayer>>,
     invocations: AtomicU64,
+    landings: Landings,
+    clock: WallClock,
 }
 
 impl Lambda {
     /// Lambda with these functions, and optionally a layer in front of them.
-    pub fn new(functions: Functions, layer: Option<Arc<dyn InvocationLayer>>) -> Self {
-        Self { functions: Arc::new(functions), layer, invocations: AtomicU64::new(0) }
+    pub fn new(functions: Functions, layer: Option<Arc<dyn InvocationLayer>>, clock: WallClock) -> Self {
+        let (invocations, landings) = (AtomicU64::new(0), Landings::default());
+        Self { functions: Arc::new(functions), layer, invocations, landings, clock }
+    }
+
+    /// The late landings; they stay readable once Lambda is in use.
+    pub fn landings(&self) -> Landings {
+        self.landings.clone()
     }
 }
 
@@ -100,12 +174,26 @@ impl TaskRunner for Lambda {
             payload: task.arguments["Payload"].clone(),
         };
         let (functions, layer) = (Arc::clone(&self.functions), self.layer.clone());
+        let (landings, clock) = (self.landings.clone(), self.clock);
+        let is_abandoned = Arc::new(AtomicBool::new(false));
+        let _waiting = Waiting(Arc::clone(&is_abandoned));
         // A state that times out stops waiting; the function continues.
         let invoked = tokio::spawn(async move {
-            match layer {
+            let (function, state) = (invocation.function.clone(), Arc::clone(&invocation.state));
+            let (execution, attempt) = (Arc::clone(&invocation.execution), invocation.attempt);
+            let invoked = match layer {
                 Some(layer) => layer.around(invocation, &functions).await,
                 None => functions.invoke(&invocation.function, invocation.payload).await,
+            };
+            if is_abandoned.load(Ordering::Acquire) {
+                let (output, error, cause) = match invoked.clone() {
+                    Ok(output) => (Some(output), None, None),
+                    Err(TaskError { error, cause }) => (None, Some(error), Some(cause)),
+                };
+                let landed_ms = clock.now_ms();
+                landings.keep(Landing { execution, state, attempt, function, landed_ms, output, error, cause });
             }
+            invoked
         });
         let payload = match invoked.await {
             Ok(invoked) => invoked?,

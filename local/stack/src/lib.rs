@@ -7,11 +7,13 @@
 //! | [`lambda`] | the task functions, invoked as Step Functions invokes Lambda |
 //! | [`step_functions`] | the Step Functions API, with the engine behind it |
 //! | [`schedule`] | what AWS does on its own: the schedule, and polling queues |
+//! | [`samples`] | sample orders |
 //! | [`seed`] | the stock and the accounts of a new stack |
 
 pub mod functions;
 pub mod gateway;
 pub mod lambda;
+pub mod samples;
 pub mod schedule;
 pub mod seed;
 pub mod step_functions;
@@ -40,7 +42,7 @@ use statemachine::{DEFINITION, DefinitionError};
 use workflow::Workflow;
 
 use functions::{ApiHandler, PaymentProvider};
-use lambda::{Functions, InvocationLayer, Lambda, function_arn};
+use lambda::{Functions, InvocationLayer, Lambda, Landings, function_arn};
 use step_functions::{Executions, StepFunctions};
 
 /// The overflow queue's name on a local stack.
@@ -169,6 +171,8 @@ pub struct Stack {
     pub step_functions: Arc<StepFunctions<Lambda>>,
     /// The executions.
     pub executions: Executions,
+    /// The invocations that ended after their states had stopped waiting.
+    pub landings: Landings,
     /// The order records, read as the functions read them.
     pub orders: Orders,
     /// The state machine, to start sagas from outside.
@@ -203,7 +207,8 @@ impl Stack {
         let gateway_of_intake = payments.capture.map(|_| Arc::clone(&provider.gateway));
         let tasks = functions::tasks(&config(&services), &provider, clock);
         let engine_clock = TokioClock::starting_at(origin_ms);
-        let lambda = Lambda::new(Functions::new(tasks.clone()), invocations);
+        let lambda = Lambda::new(Functions::new(tasks.clone()), invocations, clock);
+        let landings = lambda.landings();
         let step_functions = StepFunctions::new(machine, lambda, engine_clock, random);
         let executions = step_functions.executions();
         let step_functions = Arc::new(step_functions);
@@ -228,6 +233,7 @@ impl Stack {
             store,
             step_functions,
             executions,
+            landings,
             orders: used.orders,
             workflow: used.workflow,
             clock,

@@ -16,8 +16,8 @@ use local_aws::{BoxFuture, Service, ServiceAnswer, WireError};
 /// The state machine's name on a local stack.
 pub const MACHINE_NAME: &str = "order-saga";
 
-/// How many executions are kept for inspection; more while the oldest of them still runs.
-const REMEMBERED_EXECUTIONS: usize = 1000;
+/// How many executions are kept for inspection; more while the oldest of them still runs. One takes some 40 KB.
+pub const KEPT_EXECUTIONS: usize = 10_000;
 
 /// How many asynchronous executions run at once; the others wait their turn. Lambda scales with the load and
 /// this machine does not: a thousand recovered executions at once would make each other time out.
@@ -31,6 +31,8 @@ pub fn machine_arn() -> String {
 /// One execution that was started.
 #[derive(Debug, Clone)]
 pub struct Execution {
+    /// Numbers the executions of one stack, from 1, in the order in which they are kept.
+    pub number: u64,
     /// Its ARN.
     pub arn: String,
     /// Its name: the order's id.
@@ -50,36 +52,65 @@ impl Execution {
         self.abort.abort();
     }
 
-    fn is_running(&self) -> bool {
+    /// Whether it still runs, or waits for its turn.
+    pub fn is_running(&self) -> bool {
         !self.abort.is_finished()
     }
 }
 
 /// The executions that were started last, oldest first.
 #[derive(Debug, Clone, Default)]
-pub struct Executions(Arc<Mutex<VecDeque<Execution>>>);
+pub struct Executions(Arc<Mutex<Kept>>);
+
+#[derive(Debug, Default)]
+struct Kept {
+    /// In the order of their numbers.
+    executions: VecDeque<Execution>,
+    started: u64,
+}
 
 impl Executions {
     /// All executions that are kept.
     pub fn all(&self) -> Vec<Execution> {
-        self.lock().iter().cloned().collect()
+        self.lock().executions.iter().cloned().collect()
+    }
+
+    /// How many are kept.
+    pub fn kept(&self) -> usize {
+        self.lock().executions.len()
+    }
+
+    /// Those with a lower number, newest first, and at most so many of them.
+    pub fn before(&self, number: u64, at_most: usize) -> Vec<Execution> {
+        let executions = &self.lock().executions;
+        let end = executions.partition_point(|execution| execution.number < number);
+        executions.range(end.saturating_sub(at_most)..end).rev().cloned().collect()
+    }
+
+    /// Those for which `is` holds, oldest first.
+    pub fn matching(&self, is: impl Fn(&Execution) -> bool) -> Vec<Execution> {
+        self.lock().executions.iter().filter(|execution| is(execution)).cloned().collect()
     }
 
     /// Whether an execution of this name is running.
     pub fn is_running(&self, name: &str) -> bool {
-        self.lock().iter().any(|execution| execution.name == name && execution.is_running())
+        self.lock().executions.iter().any(|execution| execution.name == name && execution.is_running())
     }
 
-    fn remember(&self, execution: Execution) {
-        let mut executions = self.lock();
-        if executions.len() >= REMEMBERED_EXECUTIONS && executions.front().is_some_and(|first| !first.is_running()) {
-            executions.pop_front();
+    fn remember(&self, mut execution: Execution) -> Execution {
+        let kept = &mut *self.lock();
+        if kept.executions.len() >= KEPT_EXECUTIONS && kept.executions.front().is_some_and(|first| !first.is_running())
+        {
+            kept.executions.pop_front();
         }
-        executions.push_back(execution);
+        kept.started += 1;
+        execution.number = kept.started;
+        kept.executions.push_back(execution.clone());
+        execution
     }
 
-    fn lock(&self) -> MutexGuard<'_, VecDeque<Execution>> {
-        // Every change to the list is a single call, so a poisoned lock still guards a complete list.
+    fn lock(&self) -> MutexGuard<'_, Kept> {
+        // A push is the last thing that a change does, so a poisoned lock still guards a complete list.
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
@@ -139,9 +170,15 @@ impl<R: TaskRunner + 'static> StepFunctions<R> {
                 sender.send_replace(Some(Arc::new(outcome)));
             }
         });
-        let execution = Execution { arn, name, input, history, outcome, abort: task.abort_handle() };
-        self.executions.remember(execution.clone());
-        execution
+        self.executions.remember(Execution {
+            number: 0,
+            arn,
+            name,
+            input,
+            history,
+            outcome,
+            abort: task.abort_handle(),
+        })
     }
 
     fn read(body: &[u8]) -> Result<(String, Value), WireError> {

@@ -1,0 +1,108 @@
+// The requests: to the order API, and to `/_local` of a stack on this machine.
+
+/**
+ * @typedef {{type?: string, title?: string, detail?: string, status?: number|string, errors?: {detail: string, pointer?: string, parameter?: string, header?: string}[]}} ProblemDocument
+ * @typedef {{status: number, body: any, headers: Headers}} Answer
+ */
+
+/** An answer that is a problem, or no answer. */
+export class RequestError extends Error {
+  /**
+   * @param {number} status 0 if there was no answer
+   * @param {ProblemDocument} problem
+   */
+  constructor(status, problem) {
+    super(problem.detail ?? problem.title ?? `HTTP ${status}`);
+    this.status = status;
+    this.problem = problem;
+  }
+}
+
+const KEY = "api-key";
+
+/** The API key that requests are sent with. It is kept until the tab is closed. */
+export function apiKey() {
+  return sessionStorage.getItem(KEY) ?? "";
+}
+
+/** @param {string} key */
+export function setApiKey(key) {
+  if (key) sessionStorage.setItem(KEY, key);
+  else sessionStorage.removeItem(KEY);
+}
+
+/**
+ * Sends a request.
+ *
+ * @param {string} method
+ * @param {string} path
+ * @param {{body?: unknown, headers?: Record<string, string>, accept?: number[], signal?: AbortSignal}} [options]
+ *   `accept` are the statuses besides 2xx that are answers and no problems
+ * @returns {Promise<Answer>}
+ */
+export async function send(method, path, { body, headers = {}, accept = [], signal } = {}) {
+  const key = path.startsWith("/_local/") ? "" : apiKey();
+  let response;
+  try {
+    response = await fetch(path, {
+      method,
+      signal,
+      headers: {
+        ...(body === undefined ? {} : { "content-type": "application/json" }),
+        ...(key ? { "x-api-key": key } : {}),
+        ...headers,
+      },
+      body: body === undefined ? undefined : JSON.stringify(body),
+    });
+  } catch (error) {
+    if (signal?.aborted) throw error;
+    throw new RequestError(0, { title: "No answer", detail: "The server cannot be reached. Is `order-saga serve` still running?" });
+  }
+  const text = await response.text();
+  let parsed;
+  try {
+    parsed = text ? JSON.parse(text) : undefined;
+  } catch {
+    parsed = undefined;
+  }
+  if (!response.ok && !accept.includes(response.status)) {
+    throw new RequestError(response.status, parsed ?? { title: `HTTP ${response.status}` });
+  }
+  return { status: response.status, body: parsed, headers: response.headers };
+}
+
+/** @param {string} path @param {AbortSignal} [signal] */
+export async function get(path, signal) {
+  return (await send("GET", path, { signal })).body;
+}
+
+/**
+ * A path's query, without empty parameters.
+ *
+ * @param {Record<string, string|number|undefined|null>} parameters
+ */
+export function query(parameters) {
+  const set = Object.entries(parameters).filter(([, value]) => value !== undefined && value !== null && value !== "");
+  const text = new URLSearchParams(set.map(([name, value]) => [name, String(value)])).toString();
+  return text ? `?${text}` : "";
+}
+
+/**
+ * The request as a command for a shell.
+ *
+ * @param {string} method
+ * @param {string} path
+ * @param {{body?: unknown, headers?: Record<string, string>}} [options]
+ */
+export function curl(method, path, { body, headers = {} } = {}) {
+  const quote = (/** @type {string} */ text) => `'${text.replaceAll("'", `'\\''`)}'`;
+  /** @type {Record<string, string>} */
+  const all = { ...(body === undefined ? {} : { "content-type": "application/json" }), ...headers };
+  if (apiKey() && !path.startsWith("/_local/")) all["x-api-key"] = "$API_KEY";
+  const parts = ["curl", "-s", ...(method === "GET" ? [] : ["-X", method]), quote(location.origin + path)];
+  for (const [name, value] of Object.entries(all)) {
+    parts.push("-H", value.startsWith("$") ? `"${name}: ${value}"` : quote(`${name}: ${value}`));
+  }
+  if (body !== undefined) parts.push("-d", quote(JSON.stringify(body)));
+  return parts.join(" ");
+}

@@ -1,0 +1,74 @@
+//! `order-saga trace`.
+
+use std::path::PathBuf;
+
+use anstream::print;
+use local_aws::{DynamoDb, StoreError};
+use local_http::inspect::trace;
+use local_stack::{Options, Stack, StackError};
+use order::OrderId;
+
+/// Show what happened to one order: its record, the audit's verdict, and the path of each of its executions.
+///
+/// Asks a running `order-saga serve`, which keeps the last executions in memory. With `--data` it reads the records of a
+/// stack that has stopped. Exits with 1 if there is no such order.
+#[derive(Debug, clap::Args)]
+pub struct Args {
+    /// The order's id.
+    #[arg(value_name = "ORDER_ID")]
+    pub order_id: OrderId,
+    /// The address of the running `order-saga serve`.
+    #[arg(long, value_name = "URL", default_value = "http://127.0.0.1:8080", conflicts_with = "data")]
+    pub url: String,
+    /// The data directory. `serve` must not be running on it.
+    #[arg(long, value_name = "DIR")]
+    pub data: Option<PathBuf>,
+}
+
+/// The order could not be shown.
+#[derive(Debug, thiserror::Error)]
+pub enum TraceError {
+    /// The data cannot be opened.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+    /// The stack could not be started.
+    #[error(transparent)]
+    Stack(#[from] StackError),
+    /// The running stack did not answer.
+    #[error("no order-saga serve answers at {url}; start it, or name its address with --url")]
+    NoAnswer {
+        /// The address.
+        url: String,
+        /// Why.
+        source: reqwest::Error,
+    },
+}
+
+/// Prints the order's story, and returns whether there is such an order.
+///
+/// # Errors
+/// [`TraceError`].
+pub async fn run(args: Args) -> Result<bool, TraceError> {
+    let story = match &args.data {
+        Some(dir) => {
+            let stack = Stack::open(Options::new(DynamoDb::open_existing(dir)?)?)?;
+            trace::story(&stack, &args.order_id).await
+        }
+        None => ask(&args).await.map_err(|source| TraceError::NoAnswer { url: args.url.clone(), source })?,
+    };
+    match &story {
+        Some(story) => print!("{story}"),
+        None => anstream::println!("there is no order {}", args.order_id),
+    }
+    Ok(story.is_some())
+}
+
+async fn ask(args: &Args) -> Result<Option<String>, reqwest::Error> {
+    let url = format!("{}/_local/orders/{}/trace", args.url.trim_end_matches('/'), args.order_id);
+    // The stack is on this machine, whatever proxy leads to others.
+    let answer = reqwest::Client::builder().no_proxy().build()?.get(url).send().await?;
+    if answer.status() == http::StatusCode::NOT_FOUND {
+        return Ok(None);
+    }
+    answer.error_for_status()?.text().await.map(Some)
+}

@@ -480,8 +480,9 @@ async fn an_api_key_is_valid_only_for_its_scopes() {
         assert_eq!(client.get(location).await.status, StatusCode::NOT_FOUND);
     }
     let nobody = with_key(&api.keyless, "nobody-has-this-key-000000").get(location).await;
-    assert_eq!(nobody.status, StatusCode::FORBIDDEN);
-    assert_eq!(nobody.problem()["type"], "urn:order-saga:problem:forbidden");
+    assert_eq!(nobody.status, StatusCode::UNAUTHORIZED);
+    assert_eq!(nobody.header("www-authenticate"), r#"Bearer realm="orders""#);
+    assert_eq!(nobody.problem()["type"], "urn:order-saga:problem:unauthorized");
 }
 
 #[tokio::test]

@@ -10,7 +10,7 @@ use http::header::LOCATION;
 use lambda_runtime::{LambdaEvent, service_fn};
 
 use crate::answer::Answer;
-use crate::authorization::{Caller, Callers};
+use crate::authorization::Caller;
 use crate::problem::{Kind, Problem};
 
 /// A request to one of a function's declared routes, by a caller who may send it.
@@ -46,19 +46,22 @@ pub fn not_handled(route: &str) -> Problem {
     Problem::new(Kind::RouteNotFound)
 }
 
-/// Answers a request through the handler. A request to an undeclared route is answered here, and so is a caller
-/// without the route's scopes.
+/// Answers a request through the handler. This is the one place that decides who may send it: a request to an undeclared
+/// route is answered here, and so is a caller without the scopes that the route declares.
 pub async fn answer<H: Handler>(
     handler: &H,
     function: &'static Function,
     event: ApiGatewayProxyRequest,
-    caller: &Caller,
     request_id: &str,
 ) -> Answer {
     let answered = async {
         let (route, declared) = find_route(function, &event)?;
+        let caller = Caller::of(&event)?;
         caller.require(declared.scopes.iter().map(String::as_str))?;
-        let request = Request { route, event, caller: caller.clone(), id: request_id.to_owned() };
+        if let Some(customer_id) = event.path_parameters.get("customerId") {
+            caller.require_customer(customer_id)?;
+        }
+        let request = Request { route, event, caller, id: request_id.to_owned() };
         handler.handle(request).await
     };
     answered.await.unwrap_or_else(|problem: Problem| problem.answer())
@@ -84,29 +87,19 @@ pub fn headers(request: &ApiGatewayProxyRequest) -> &HeaderMap {
     if request.multi_value_headers.is_empty() { &request.headers } else { &request.multi_value_headers }
 }
 
-/// Serves the handler of the function `name` to these callers, by API key id, until Lambda ends the process.
+/// Serves the handler of the function `name`, until Lambda ends the process.
 ///
 /// # Errors
 /// A missing declaration, and errors of the Lambda Runtime API.
-pub async fn serve<H: Handler>(name: &str, handler: H, callers: Callers) -> Result<(), lambda_runtime::Error> {
+pub async fn serve<H: Handler>(name: &str, handler: H) -> Result<(), lambda_runtime::Error> {
     let function = declarations::function(name).ok_or_else(|| format!("functions/{name}/function.json is missing"))?;
-    let (handler, callers) = (&handler, &callers);
+    let handler = &handler;
     lambda_runtime::run(service_fn(move |event: LambdaEvent<ApiGatewayProxyRequest>| async move {
         let base = base_path(&event.payload);
-        let api_key_id = event.payload.request_context.identity.api_key_id.clone();
-        let answer = match callers.caller(api_key_id.as_deref()) {
-            Ok(caller) => {
-                let left = event.context.deadline().duration_since(SystemTime::now()).unwrap_or_default();
-                // On the heap, because the future is large and would be moved around by the timeout.
-                let answer = Box::pin(answer(handler, function, event.payload, caller, &event.context.request_id));
-                within(left, answer).await
-            }
-            // API Gateway knows the key, so this function's settings must be incomplete.
-            Err(problem) => {
-                tracing::warn!(?api_key_id, "the request gets 403: its API key belongs to no client");
-                problem.answer()
-            }
-        };
+        let left = event.context.deadline().duration_since(SystemTime::now()).unwrap_or_default();
+        // On the heap, because the future is large and would be moved around by the timeout.
+        let answer = Box::pin(answer(handler, function, event.payload, &event.context.request_id));
+        let answer = within(left, answer).await;
         Ok::<_, lambda_runtime::Diagnostic>(ApiGatewayProxyResponse::from(located(answer, &base)))
     }))
     .await

@@ -55,7 +55,7 @@ pub fn read(request: &ApiGatewayProxyRequest, caller: &Caller, request_id: &str)
         Some(key) => key,
         None => request_id.parse().map_err(|_| Problem::new(Kind::Unavailable))?,
     };
-    caller.require_customer(&draft.customer_id)?;
+    caller.require_customer(draft.customer_id.as_str())?;
     let order_id = OrderId::derive(&caller.tenant, &key);
     // `parse` has already checked every rule, field by field.
     let order = Order::place(order_id, caller.tenant.clone(), draft)

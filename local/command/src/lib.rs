@@ -7,6 +7,7 @@ pub mod explore;
 pub mod lint;
 pub mod recover;
 pub mod serve;
+pub mod token;
 
 use std::process::ExitCode;
 
@@ -37,6 +38,7 @@ pub enum Command {
     Explore(explore::Args),
     Lint(lint::Args),
     Recover(recover::Args),
+    Token(token::Args),
 }
 
 /// Why a command could not do its work.
@@ -63,6 +65,9 @@ pub enum CommandError {
     /// See [`recover::RecoverError`].
     #[error(transparent)]
     Recover(#[from] recover::RecoverError),
+    /// See [`token::TokenError`].
+    #[error(transparent)]
+    Token(#[from] token::TokenError),
 }
 
 /// Runs the command: 0 if all is well, 1 if it found something broken.
@@ -81,6 +86,10 @@ pub async fn run(cli: Cli) -> Result<ExitCode, CommandError> {
         Command::Explore(args) => tokio::task::block_in_place(|| explore::run(&args))?,
         Command::Lint(args) => lint::run(&args).await?,
         Command::Recover(args) => recover::run(args).await?,
+        Command::Token(args) => {
+            token::run(&args).await?;
+            true
+        }
     };
     Ok(if is_well { ExitCode::SUCCESS } else { ExitCode::FAILURE })
 }

@@ -6,8 +6,10 @@
 //! | [`docs`] | the API's description, and the page that shows it and tries it |
 //! | [`payments`] | the checkout of the local payment provider |
 //! | [`rate`] | the optional rate limit |
+//! | [`tokens`] | the local token issuer |
 
 pub mod docs;
 pub mod front;
 pub mod payments;
 pub mod rate;
+pub mod tokens;

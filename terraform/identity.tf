@@ -187,7 +187,7 @@ resource "aws_cognito_resource_server" "this" {
 
 # A client that acts for itself.
 resource "aws_cognito_user_pool_client" "client" {
-  for_each = var.enable_user_pool ? local.clients : {}
+  for_each = { for name, client in local.clients : name => client if var.enable_user_pool }
 
   name                                 = each.key
   user_pool_id                         = aws_cognito_user_pool.this[0].id

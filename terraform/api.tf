@@ -34,15 +34,21 @@ locals {
     # A path or a method that no route has. AWS calls it a missing authentication token.
     MISSING_AUTHENTICATION_TOKEN = { status = 404, type = "route-not-found", title = "There is no such resource", retry = null }
     RESOURCE_NOT_FOUND           = { status = 404, type = "route-not-found", title = "There is no such resource", retry = null }
-    INVALID_API_KEY              = { status = 403, type = "forbidden", title = "The x-api-key header holds no key of this API", retry = null }
-    ACCESS_DENIED                = { status = 403, type = "forbidden", title = "The request is not allowed", retry = null }
-    WAF_FILTERED                 = { status = 403, type = "forbidden", title = "The request is not allowed", retry = null }
-    BAD_REQUEST_PARAMETERS       = { status = 400, type = "invalid-request", title = "A parameter is missing or invalid", retry = null }
-    BAD_REQUEST_BODY             = { status = 400, type = "malformed-body", title = "The request body cannot be read", retry = null }
-    REQUEST_TOO_LARGE            = { status = 413, type = "body-too-large", title = "The request body is larger than any order", retry = null }
-    UNSUPPORTED_MEDIA_TYPE       = { status = 415, type = "unsupported-media-type", title = "The request body has to be application/json", retry = null }
-    THROTTLED                    = { status = 429, type = "too-many-requests", title = "Too many requests at once; send it again with the same key", retry = 1 }
-    QUOTA_EXCEEDED               = { status = 429, type = "too-many-requests", title = "The client has used up its requests for today", retry = 3600 }
+    # No token and no key, or one that is not valid.
+    UNAUTHORIZED = { status = 401, type = "unauthorized", title = "The request needs a valid token or API key", retry = null }
+    # The authorizer could not say. Nothing was done.
+    AUTHORIZER_FAILURE             = { status = 503, type = "unavailable", title = "The caller cannot be identified at the moment; send it again with the same key", retry = 5 }
+    AUTHORIZER_CONFIGURATION_ERROR = { status = 503, type = "unavailable", title = "The caller cannot be identified at the moment; send it again with the same key", retry = 5 }
+    # The authorizer named a usage key that the usage plan does not have.
+    INVALID_API_KEY        = { status = 403, type = "forbidden", title = "The request is not allowed", retry = null }
+    ACCESS_DENIED          = { status = 403, type = "forbidden", title = "The request is not allowed", retry = null }
+    WAF_FILTERED           = { status = 403, type = "forbidden", title = "The request is not allowed", retry = null }
+    BAD_REQUEST_PARAMETERS = { status = 400, type = "invalid-request", title = "A parameter is missing or invalid", retry = null }
+    BAD_REQUEST_BODY       = { status = 400, type = "malformed-body", title = "The request body cannot be read", retry = null }
+    REQUEST_TOO_LARGE      = { status = 413, type = "body-too-large", title = "The request body is larger than any order", retry = null }
+    UNSUPPORTED_MEDIA_TYPE = { status = 415, type = "unsupported-media-type", title = "The request body has to be application/json", retry = null }
+    THROTTLED              = { status = 429, type = "too-many-requests", title = "Too many requests at once; send it again with the same key", retry = 1 }
+    QUOTA_EXCEEDED         = { status = 429, type = "too-many-requests", title = "The client has used up its requests for today", retry = 3600 }
     # The function may have done its work anyway. Or Lambda refused to run it, because its instances are all in use.
     INTEGRATION_TIMEOUT = { status = 504, type = "unavailable", title = "Whether the order was taken is unknown; send it again with the same key", retry = 5 }
     INTEGRATION_FAILURE = { status = 503, type = "unavailable", title = "Whether the order was taken is unknown; send it again with the same key", retry = 5 }
@@ -55,6 +61,8 @@ resource "aws_api_gateway_rest_api" "this" {
   name                         = local.name
   description                  = "Orders"
   disable_execute_api_endpoint = !var.enable_execute_api_endpoint
+  # The authorizer says under which key a request counts. A key in a header is only a credential, and only the authorizer's.
+  api_key_source = "AUTHORIZER"
 
   endpoint_configuration {
     types = ["REGIONAL"]
@@ -124,7 +132,8 @@ resource "aws_api_gateway_method" "this" {
   rest_api_id          = aws_api_gateway_rest_api.this.id
   resource_id          = local.resource_ids[each.value.path]
   http_method          = each.value.method
-  authorization        = "NONE"
+  authorization        = "CUSTOM"
+  authorizer_id        = aws_api_gateway_authorizer.this.id
   api_key_required     = true
   request_validator_id = aws_api_gateway_request_validator.parameters.id
 
@@ -171,6 +180,8 @@ resource "aws_api_gateway_gateway_response" "this" {
       "gatewayresponse.header.Cache-Control" = "'no-store'"
     },
     each.value.retry == null ? {} : { "gatewayresponse.header.Retry-After" = "'${each.value.retry}'" },
+    # https://www.rfc-editor.org/rfc/rfc6750#section-3
+    each.key != "UNAUTHORIZED" ? {} : { "gatewayresponse.header.WWW-Authenticate" = "'Bearer realm=\"orders\"'" },
   )
 
   response_templates = {
@@ -195,7 +206,9 @@ resource "aws_api_gateway_deployment" "this" {
       local.route_parts,
       local.gateway_problems,
       [for parts in values(local.route_parts) : "${lookup(local.function_arns, parts.function, "")}:${local.alias}"],
+      var.authorizer_cache_seconds,
       filesha256("${path.module}/api.tf"),
+      filesha256("${path.module}/identity.tf"),
     ]))
   }
 
@@ -229,7 +242,7 @@ resource "aws_api_gateway_stage" "this" {
   xray_tracing_enabled = true
 
   # Who asked for what, how it ended and how long it took. The route says what was asked for: the path itself contains
-  # the ids of customers. They are personal data, and so are addresses and bodies.
+  # the ids of customers. They are personal data, and so are addresses, subjects of tokens and bodies.
   access_log_settings {
     destination_arn = aws_cloudwatch_log_group.api.arn
     format = jsonencode({
@@ -238,11 +251,14 @@ resource "aws_api_gateway_stage" "this" {
       traceId            = "$context.xrayTraceId"
       requestTime        = "$context.requestTime"
       apiKeyId           = "$context.identity.apiKeyId"
+      tenant             = "$context.authorizer.tenant"
       method             = "$context.httpMethod"
       route              = "$context.resourcePath"
       status             = "$context.status"
       responseLength     = "$context.responseLength"
       latencyMs          = "$context.responseLatency"
+      authorizerMs       = "$context.authorizer.latency"
+      authorizerError    = "$context.authorizer.error"
       integrationMs      = "$context.integration.latency"
       integrationStatus  = "$context.integration.integrationStatus"
       integrationError   = "$context.integration.error"
@@ -294,14 +310,7 @@ resource "aws_api_gateway_method_settings" "waiting" {
   depends_on = [aws_api_gateway_method_settings.this]
 }
 
-# --- Clients --------------------------------------------------------------------------------------
-
-resource "aws_api_gateway_api_key" "client" {
-  for_each = var.api_clients
-
-  name        = "${local.name}-${each.key}"
-  description = "The client ${each.key} of ${local.name}"
-}
+# --- Limits ---------------------------------------------------------------------------------------
 
 resource "aws_api_gateway_usage_plan" "this" {
   name        = local.name
@@ -324,14 +333,6 @@ resource "aws_api_gateway_usage_plan" "this" {
       period = "DAY"
     }
   }
-}
-
-resource "aws_api_gateway_usage_plan_key" "client" {
-  for_each = var.api_clients
-
-  usage_plan_id = aws_api_gateway_usage_plan.this.id
-  key_id        = aws_api_gateway_api_key.client[each.key].id
-  key_type      = "API_KEY"
 }
 
 # --- Custom domain name ---------------------------------------------------------------------------

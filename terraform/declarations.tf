@@ -65,10 +65,11 @@ locals {
   # `live` functions are called by their alias; the others are called by the definition, by version.
   # `parts` says which of routes, receives and schedule a function of this kind may have.
   function_kinds = {
-    api    = { live = true, parts = ["routes"] }
-    record = { live = false, parts = [] }
-    step   = { live = false, parts = [] }
-    worker = { live = true, parts = ["receives", "schedule"] }
+    api        = { live = true, parts = ["routes"] }
+    authorizer = { live = true, parts = [] }
+    record     = { live = false, parts = [] }
+    step       = { live = false, parts = [] }
+    worker     = { live = true, parts = ["receives", "schedule"] }
   }
 
   # The placeholders in the definition.
@@ -182,6 +183,7 @@ locals {
       "statemachine/order-saga.asl.json names $${${placeholder}}, but no function of the kind record or step has that name."
     ],
     contains(keys(local.declarations), "recover-orders") ? [] : ["functions/recover-orders is missing. observability.tf watches its metrics."],
+    contains(keys(local.declarations), "authorize") ? [] : ["functions/authorize is missing. identity.tf has API Gateway call it."],
     [
       for what, paths in local.claims :
       "${join(" and ", paths)}: each declares ${what}, but only one of them may."

@@ -54,7 +54,9 @@ locals {
 
   # What a function may name in `uses.settings`. A setting that is null is not configured, and no function gets it.
   settings = {
+    operations_keys = tostring(var.enable_operations_keys)
     payment_capture = var.payment_secret_arn == null ? null : var.payment_capture
+    tokens          = local.tokens
   }
 
   # What a function may name in `uses.secrets`, and which secret that is; null if it is not configured. A person creates
@@ -77,22 +79,13 @@ locals {
 
   zip_dir = coalesce(var.function_zip_dir, "${path.module}/../target/lambda")
 
-  # The API's clients, as its functions know them: by key id, which is not secret. API Gateway makes sure that each
-  # request has one of these keys.
-  api_clients = jsonencode({
-    for name, client in var.api_clients : aws_api_gateway_api_key.client[name].id => merge(
-      { tenant = coalesce(client.tenant, name), scopes = client.scopes },
-      client.customer_id == null ? {} : { customer_id = client.customer_id },
-    )
-  })
-
   functions = {
     for name, declared in local.declarations : name => {
       description     = declared.description
       memory_mb       = declared.memory_mb
       timeout_seconds = declared.timeout_seconds
       environment = merge(
-        declared.kind == "api" ? { API_CLIENTS = local.api_clients } : {},
+        declared.kind == "authorizer" ? { API_CLIENTS = local.api_clients } : {},
         { for table in keys(declared.uses.tables) : "${upper(replace(table, "-", "_"))}_TABLE" => lookup(local.table_names, table, null) },
         { for queue in keys(declared.uses.queues) : "${upper(replace(queue, "-", "_"))}_QUEUE_URL" => lookup(local.queue_urls, queue, null) },
         length(declared.uses.workflow) > 0 ? { STATE_MACHINE_ARN = local.workflow_arn } : {},

@@ -298,14 +298,15 @@ locals {
     },
     {
       # A task function reports refusals as errors, so its errors do not ring an alarm. A function that serves the API, a
-      # schedule or a queue has an answer to everything, so an error means that it crashed.
+      # schedule or a queue has an answer to everything, so an error means that it crashed. The authorizer's 401 is an error,
+      # too; its crashes are 5xx answers of the API.
       for function in local.live_functions : "${function}-errors" => {
         runbook     = "function-errors"
         description = "${function} crashed or reached its time limit."
         namespace   = "AWS/Lambda", metric = "Errors", dimensions = { FunctionName = local.function_names[function] }
         statistic   = "Sum", comparison = "GreaterThanThreshold", threshold = 0
         seconds     = 60, periods = 5, datapoints = 2, missing = "notBreaching"
-      }
+      } if local.declarations[function].kind != "authorizer"
     },
     {
       # A task's refusals are errors too, so its crashes are counted in its log.
@@ -416,7 +417,8 @@ resource "aws_cloudwatch_log_metric_filter" "crashes" {
 
 locals {
   refused_statuses = {
-    "403" = "the x-api-key header has no key of this API, its client may not do this, or the firewall blocks them. Look for error and waf in the access log."
+    "401" = "no token and no key, or one that is not valid. A client's token has expired, the issuer has rotated its keys, or someone is guessing. Look for authorizerError in the access log, and for the reasons in the log of authorize."
+    "403" = "the caller may not do this, or the firewall blocks them. Look for error and waf in the access log."
     "429" = "a client sends more than its rate or its daily quota, or all of them send more than requests_per_second. Look for apiKeyId in the access log."
   }
 

@@ -3,9 +3,14 @@ output "alarm_topic_arn" {
   value       = aws_sns_topic.alarms.arn
 }
 
+output "api_key_ids" {
+  description = "The id of each client's API key. `aws apigateway get-api-key --include-value` shows the key itself to anyone whose role may read it."
+  value       = { for client, key in aws_api_gateway_api_key.client : client => key.id }
+}
+
 output "api_keys" {
-  description = "Each client's API key, for the x-api-key header."
-  value       = { for client, key in aws_api_gateway_api_key.client : client => key.value }
+  description = "Each client's API key, for the x-api-key header; null unless enable_api_key_output."
+  value       = var.enable_api_key_output ? { for client, key in aws_api_gateway_api_key.client : client => key.value } : null
   sensitive   = true
 }
 
@@ -52,4 +57,19 @@ output "state_machine_version_arn" {
 output "table_names" {
   description = "The tables' names."
   value       = { for table, resource in aws_dynamodb_table.this : table => resource.name }
+}
+
+output "token_url" {
+  description = "Where the user pool's clients get tokens; null without a user pool."
+  value       = var.enable_user_pool ? "https://${aws_cognito_user_pool_domain.this[0].domain}.auth.${var.region}.amazoncognito.com/oauth2/token" : null
+}
+
+output "user_pool_client_ids" {
+  description = "The user pool's id of each client. `aws cognito-idp describe-user-pool-client` shows its secret to anyone whose role may read it."
+  value       = { for client, resource in aws_cognito_user_pool_client.client : client => resource.id }
+}
+
+output "user_pool_id" {
+  description = "The user pool's id; null if there isn't one."
+  value       = one(aws_cognito_user_pool.this[*].id)
 }

@@ -36,15 +36,15 @@ variable "alarm_emails" {
 }
 
 variable "api_clients" {
-  description = "The clients of the API, by name. Each gets an API key. `scopes` says what it may do: `submit` (place, read and cancel orders), `read` (read orders, list a customer's) and `operations` (the shop's own staff: every tenant's orders, their hand-over, stock and accounts). `tenant` says whose orders it places and sees; the default is a tenant named after the client. Clients of one tenant share their orders and idempotency keys, and a renamed tenant sees none of its former orders. `customer_id` restricts it to one customer; give such a client its own tenant."
+  description = "The clients of the API, by name. Each gets an API key, unless it has the scope `operations` or authorizer_cache_seconds leaves only tokens; with a user pool, each gets a client id and a secret for tokens too. `scopes` says what it may do: `submit` (place, read and cancel orders), `read` (read orders, list a customer's) and `operations` (the shop's own staff: every tenant's orders, their hand-over, stock and accounts). `tenant` says whose orders it places and sees; the default is a tenant named after the client. Clients of one tenant share their orders and idempotency keys, and a renamed tenant sees none of its former orders. `customer_id` binds it to one customer, whose idempotency keys are then its own. `client_id` is its id at the token_issuer, if it gets tokens there."
   type = map(object({
     scopes      = set(string)
     tenant      = optional(string)
     customer_id = optional(string)
+    client_id   = optional(string)
   }))
   default = {
-    shop       = { scopes = ["submit", "read"] }
-    operations = { scopes = ["operations"] }
+    shop = { scopes = ["submit", "read"] }
   }
 
   validation {
@@ -67,10 +67,21 @@ variable "api_clients" {
     error_message = "A tenant and a customer_id must be 1 to 64 characters from A-Z, a-z, 0-9 and . _ - : @ +."
   }
 
-  # The functions get it in their environment, which holds 4 KB.
   validation {
-    condition     = length(jsonencode(var.api_clients)) <= 3000
-    error_message = "Too many clients for the functions' environment: their JSON must not be longer than 3,000 characters."
+    condition     = var.enable_operations_keys || var.enable_user_pool || alltrue([for client in values(var.api_clients) : client.client_id != null || !contains(client.scopes, "operations")])
+    error_message = "Operations need a token, not a key: use enable_user_pool, or token_issuer with the client's client_id. Outside production, enable_operations_keys allows keys."
+  }
+
+  validation {
+    condition     = alltrue([for client in values(var.api_clients) : client.client_id == null || var.token_issuer != null])
+    error_message = "client_id requires token_issuer, which knows the client by it."
+  }
+
+  # The authorizer gets it in its environment, which holds 4 KB: once by the digests of the keys, which have 64 characters,
+  # and with tokens once more by the clients' ids.
+  validation {
+    condition     = (var.enable_user_pool || var.token_issuer != null ? 2 : 1) * (length(jsonencode(var.api_clients)) + 90 * length(var.api_clients)) + 90 * length(var.token_tenants) <= 3000
+    error_message = "Too many clients and tenants for the authorizer's environment. Use an issuer of tokens whose claims name the tenant and the scopes."
   }
 }
 
@@ -82,6 +93,21 @@ variable "architecture" {
   validation {
     condition     = contains(["arm64", "x86_64"], var.architecture)
     error_message = "Must be arm64 or x86_64."
+  }
+}
+
+variable "authorizer_cache_seconds" {
+  description = "For how many seconds API Gateway keeps what the authorizer says about a token; 0 asks it about each request. With caching, API Gateway itself answers 401 to every request without an Authorization header, so it is for shops that have tokens only: no client gets a key. A token is accepted for up to this long after it has expired."
+  type        = number
+  default     = 0
+
+  validation {
+    condition     = var.authorizer_cache_seconds >= 0 && var.authorizer_cache_seconds <= 300 && floor(var.authorizer_cache_seconds) == var.authorizer_cache_seconds
+    error_message = "Must be a whole number from 0 to 300: longer, and expired tokens would go on being accepted."
+  }
+  validation {
+    condition     = var.authorizer_cache_seconds == 0 || var.enable_user_pool || var.token_issuer != null
+    error_message = "Caching leaves only tokens, so it requires enable_user_pool or token_issuer."
   }
 }
 
@@ -152,6 +178,17 @@ variable "enable_api_gateway_account" {
   default     = true
 }
 
+variable "enable_api_key_output" {
+  description = "Whether the output api_keys shows the clients' keys, for trying things out. They are in the state in any case."
+  type        = bool
+  default     = false
+
+  validation {
+    condition     = !(var.enable_api_key_output && var.environment == "production")
+    error_message = "Must be false in production: whoever reads the outputs would have every client's key."
+  }
+}
+
 variable "enable_customer_managed_key" {
   description = "Whether to encrypt everything at rest with a KMS key of this stack, which rotates each year, instead of keys that AWS owns. It costs a dollar a month, and a fee for each request that misses a cache."
   type        = bool
@@ -178,6 +215,28 @@ variable "enable_execute_api_endpoint" {
   validation {
     condition     = var.enable_execute_api_endpoint || var.domain_name != null
     error_message = "Without domain_name the API would have no address."
+  }
+}
+
+variable "enable_operations_keys" {
+  description = "Whether a client with an API key may have the scope operations. Otherwise operations need a token. Not allowed in production, because a key does not expire and names nobody."
+  type        = bool
+  default     = false
+
+  validation {
+    condition     = !(var.enable_operations_keys && var.environment == "production")
+    error_message = "Must be false in production, where operations need a token."
+  }
+}
+
+variable "enable_user_pool" {
+  description = "Whether to create a Cognito user pool that issues the API's tokens. Each of api_clients gets a client id and a secret there. Users are in the groups `tenant:NAME`, `scope:NAME` and `customer:ID`; a pool has at most 10,000 groups, so for more customers use an issuer of your own."
+  type        = bool
+  default     = false
+
+  validation {
+    condition     = !var.enable_user_pool || var.token_issuer == null
+    error_message = "Set enable_user_pool or token_issuer, not both: tokens have one issuer."
   }
 }
 
@@ -456,6 +515,106 @@ variable "tags" {
   description = "Additional tags for every resource."
   type        = map(string)
   default     = {}
+}
+
+variable "token_algorithms" {
+  description = "The algorithms with which the issuer signs tokens."
+  type        = list(string)
+  default     = ["RS256"]
+
+  validation {
+    condition     = length(var.token_algorithms) > 0 && length(setsubtract(var.token_algorithms, ["RS256", "RS384", "RS512", "PS256", "PS384", "PS512", "ES256", "ES384", "EdDSA"])) == 0
+    error_message = "Each must be the algorithm of a public key: RS256, RS384, RS512, PS256, PS384, PS512, ES256, ES384 or EdDSA."
+  }
+}
+
+variable "token_audiences" {
+  description = "Whom tokens must be for: one of these is in a token's `aud`, or is the `client_id` of a token without `aud`. The clients of the user pool are added by themselves."
+  type        = set(string)
+  default     = []
+
+  validation {
+    condition     = var.token_issuer == null || length(var.token_audiences) > 0
+    error_message = "token_issuer requires at least one audience: otherwise a token for any other service of the issuer would be accepted here."
+  }
+}
+
+variable "token_customer_claim" {
+  description = "The claim with the one customer that a token is for, and how its values begin. It has no effect with a user pool, which has groups."
+  type        = object({ name = string, prefix = optional(string, "") })
+  default     = { name = "customer_id" }
+}
+
+variable "token_customer_required" {
+  description = "Whether a person's token must name a customer, unless it has the scope operations. If not, a token without a customer acts for its whole tenant."
+  type        = bool
+  default     = true
+}
+
+variable "token_issuer" {
+  description = "The issuer of tokens, exactly as in their `iss`; null for no tokens, or for those of the user pool."
+  type        = string
+  default     = null
+
+  validation {
+    condition     = var.token_issuer == null || can(regex("^https://[^ ]+[^ /]$", var.token_issuer))
+    error_message = "Must be an https address without a slash at its end, as most issuers write it."
+  }
+}
+
+variable "token_jwks_url" {
+  description = "Where the issuer publishes its keys; null for `/.well-known/jwks.json` at the issuer. `/.well-known/openid-configuration` names it as `jwks_uri`."
+  type        = string
+  default     = null
+
+  validation {
+    condition     = var.token_jwks_url == null || can(regex("^https://[^ ]+$", var.token_jwks_url))
+    error_message = "Must be an https address: anyone who can change the keys can sign tokens."
+  }
+  validation {
+    condition     = var.token_jwks_url == null || var.token_issuer != null
+    error_message = "token_jwks_url requires token_issuer."
+  }
+}
+
+variable "token_scopes_claim" {
+  description = "The claim with what a token allows, and how its values begin: `orders/submit` with the prefix `orders/`. It has no effect with a user pool, which has groups."
+  type        = object({ name = string, prefix = optional(string, "") })
+  default     = { name = "scope", prefix = "orders/" }
+}
+
+variable "token_tenant_claim" {
+  description = "The claim with a token's tenant, and how its values begin. A token without a tenant is refused with 403. It has no effect with a user pool, which has groups."
+  type        = object({ name = string, prefix = optional(string, "") })
+  default     = { name = "tenant" }
+}
+
+variable "token_tenants" {
+  description = "The tenants that tokens may name, besides those of api_clients. Each has a usage key of its own. A token of another tenant is refused with 403."
+  type        = set(string)
+  default     = []
+
+  validation {
+    condition     = alltrue([for tenant in var.token_tenants : can(regex("^[A-Za-z0-9._:@+-]{1,64}$", tenant))])
+    error_message = "A tenant must be 1 to 64 characters from A-Z, a-z, 0-9 and . _ - : @ +."
+  }
+}
+
+variable "token_use" {
+  description = "What a token's `token_use` must be; null if the issuer does not set it. With a user pool it is `access`."
+  type        = string
+  default     = null
+}
+
+variable "user_pool_callback_urls" {
+  description = "Where the user pool leads people after they have signed in. Without any, only clients get tokens."
+  type        = set(string)
+  default     = []
+
+  validation {
+    condition     = alltrue([for url in var.user_pool_callback_urls : can(regex("^(https://|http://localhost)", url))])
+    error_message = "Each must be an https address, or http on localhost."
+  }
 }
 
 variable "waf_requests_per_five_minutes" {

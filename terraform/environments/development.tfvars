@@ -5,6 +5,14 @@ environment = "development"
 # Use your own account id. Without this line, Terraform asks AWS.
 account_id = "123456789012"
 
+# Keys are enough for trying things out.
+enable_operations_keys = true
+enable_api_key_output  = true
+api_clients = {
+  shop       = { scopes = ["submit", "read"] }
+  operations = { scopes = ["operations"] }
+}
+
 enable_deletion_protection = false
 recovery_period_days       = 1
 log_level                  = "DEBUG"

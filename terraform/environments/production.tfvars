@@ -21,6 +21,10 @@ api_clients = {
   wholesale  = { scopes = ["submit", "read"], customer_id = "acme-wholesale" }
   operations = { scopes = ["operations"] }
 }
+# Operations and customers have tokens of this pool. Each client above may get tokens there, too.
+enable_user_pool           = true
+token_tenants              = ["shop"]
+user_pool_callback_urls    = ["https://shop.example.com/signed-in"]
 client_requests_per_second = 200
 client_burst_requests      = 400
 

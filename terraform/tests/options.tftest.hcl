@@ -139,19 +139,3 @@ run "a_stack_without_extras" {
     error_message = "The options have to be applied."
   }
 }
-
-run "a_key_stands_for_its_client" {
-  variables {
-    api_clients = {
-      web  = { scopes = ["submit", "read"], tenant = "shop" }
-      acme = { scopes = ["read"], customer_id = "acme-wholesale" }
-    }
-  }
-  assert {
-    condition = alltrue([for function in ["intake", "query-orders"] : jsondecode(aws_lambda_function.this[function].environment[0].variables.API_CLIENTS) == {
-      (aws_api_gateway_api_key.client["web"].id)  = { tenant = "shop", scopes = ["read", "submit"] }
-      (aws_api_gateway_api_key.client["acme"].id) = { tenant = "acme", scopes = ["read"], customer_id = "acme-wholesale" }
-    }])
-    error_message = "The functions have to know each key's tenant, scopes and customer."
-  }
-}

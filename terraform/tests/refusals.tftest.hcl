@@ -254,3 +254,88 @@ run "returned_payments_can_be_counted" {
   }
   expect_failures = [var.payment_returns_per_hour]
 }
+
+run "production_s_operations_need_a_token" {
+  command = plan
+  variables {
+    enable_operations_keys = true
+  }
+  expect_failures = [var.enable_operations_keys]
+}
+
+run "operations_need_a_token" {
+  command = plan
+  variables {
+    api_clients = { operations = { scopes = ["operations"] } }
+  }
+  expect_failures = [var.api_clients]
+}
+
+run "production_s_keys_are_in_no_output" {
+  command = plan
+  variables {
+    enable_api_key_output = true
+  }
+  expect_failures = [var.enable_api_key_output]
+}
+
+run "tokens_have_one_issuer" {
+  command = plan
+  variables {
+    enable_user_pool = true
+    token_issuer     = "https://issuer.example.com"
+    token_audiences  = ["orders"]
+  }
+  expect_failures = [var.enable_user_pool]
+}
+
+run "an_issuer_s_tokens_for_others_are_not_accepted" {
+  command = plan
+  variables {
+    token_issuer = "https://issuer.example.com"
+  }
+  expect_failures = [var.token_audiences]
+}
+
+run "an_issuer_s_keys_come_over_tls" {
+  command = plan
+  variables {
+    token_issuer    = "https://issuer.example.com"
+    token_audiences = ["orders"]
+    token_jwks_url  = "http://issuer.example.com/keys"
+  }
+  expect_failures = [var.token_jwks_url]
+}
+
+run "tokens_are_signed_with_private_keys" {
+  command = plan
+  variables {
+    token_algorithms = ["RS256", "HS256"]
+  }
+  expect_failures = [var.token_algorithms]
+}
+
+run "caching_is_for_tokens" {
+  command = plan
+  variables {
+    authorizer_cache_seconds = 60
+  }
+  expect_failures = [var.authorizer_cache_seconds]
+}
+
+run "expired_tokens_are_not_accepted_for_long" {
+  command = plan
+  variables {
+    authorizer_cache_seconds = 3600
+    enable_user_pool         = true
+  }
+  expect_failures = [var.authorizer_cache_seconds]
+}
+
+run "a_client_id_is_an_issuer_s" {
+  command = plan
+  variables {
+    api_clients = { shop = { scopes = ["submit"], client_id = "shop-1" } }
+  }
+  expect_failures = [var.api_clients]
+}

@@ -30,3 +30,8 @@ variable "payment_gateway_url" {
   description = "The address of a server with Stripe's API on this machine."
   type        = string
 }
+
+variable "tokens" {
+  description = "The tokens that the authorizer accepts: tests/emulator/tokens.json, with the address of the issuer's keys on this machine."
+  type        = string
+}

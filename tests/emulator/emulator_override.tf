@@ -7,6 +7,9 @@ locals {
 
   # Its queues are on this machine.
   queue_urls = { for queue, resource in aws_sqs_queue.this : queue => resource.url }
+
+  # The issuer's keys are on this machine, without TLS. The emulator does not count requests by usage keys.
+  tokens = var.tokens
 }
 
 # It creates keys only from explicit values.

@@ -175,12 +175,13 @@ def load(stack):
 # --- The scenarios ----------------------------------------------------------------------------------
 
 
-def a_request_without_an_api_key_is_refused_as_a_problem_document(stack):
-    for headers in [{}, {"x-api-key": "nobody-has-this-key-000000"}]:
+def a_request_without_a_credential_is_refused_as_a_problem_document(stack):
+    for headers in [{}, {"x-api-key": "nobody-has-this-key-000000"}, {"authorization": "Bearer nonsense"}]:
         code, answered, problem = stack.request("GET", "/orders/00000000000000000000000000000000", headers=headers, key=False)
-        assert code == 403, (code, problem)
+        assert code == 401, (code, problem)
         assert answered["Content-Type"] == "application/problem+json", answered
-        assert problem["type"] == "urn:order-saga:problem:forbidden" and problem["status"] == 403, problem
+        assert answered["WWW-Authenticate"] == 'Bearer realm="orders"', answered
+        assert problem["type"] == "urn:order-saga:problem:unauthorized" and problem["status"] == 401, problem
 
 
 def the_deployed_workflow_calls_published_versions_only(stack):
@@ -289,7 +290,7 @@ def a_paid_order_is_handed_over(stack):
 
 
 SCENARIOS = [
-    a_request_without_an_api_key_is_refused_as_a_problem_document,
+    a_request_without_a_credential_is_refused_as_a_problem_document,
     the_deployed_workflow_calls_published_versions_only,
     recovery_finds_nothing_to_do_when_all_is_well,
     an_order_that_dynamodb_refuses_waits_in_the_overflow_queue,

@@ -72,6 +72,11 @@ impl Client {
         Self { base_path: base_path.to_owned(), ..self }
     }
 
+    /// The API's scheme, host and port.
+    pub fn origin(&self) -> &str {
+        &self.origin
+    }
+
     /// Adds a header to every request.
     #[must_use]
     pub fn with_header(mut self, name: HeaderName, value: &str) -> Self {

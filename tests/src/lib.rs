@@ -2,6 +2,7 @@
 
 pub mod client;
 pub mod faults;
+pub mod issuer;
 pub mod openapi;
 pub mod operations;
 pub mod orders;

@@ -193,7 +193,7 @@ pub async fn fulfil_order(stack: &Stack, order_id: &str) -> Reply {
 /// A client of this tenant, with these scopes.
 pub fn client(tenant: &str, scopes: &[Scope]) -> Caller {
     let tenant = tenant.parse().expect("tests use tenants that are valid");
-    Caller { tenant, scopes: scopes.iter().copied().collect(), customer_id: None }
+    Caller { tenant, scopes: scopes.iter().copied().collect(), ..Caller::of_an_open_api() }
 }
 
 /// Sends an event to intake. Like a function, it finishes even if nobody waits.

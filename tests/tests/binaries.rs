@@ -13,29 +13,66 @@ use declarations::{
 use engine::{EventKind, Random, StateMachine, TaskRequest, TaskRunner, TokioClock};
 use local_audit::{self as audit, Report};
 use local_aws::{Api, DynamoDb, Services, Sqs, create_missing, declared_queues, local_name, queue_url};
+use local_issuer::{SigningKey, jwks};
 use local_stack::functions::{Invoked, lambda_error};
 use local_stack::seed::Seed;
 use local_stack::step_functions::{Execution, Executions, StepFunctions, machine_arn};
 use local_stack::{config, fill};
 use order::Order;
 use serde_json::{Value, json};
+use sha2::{Digest, Sha256};
 use statemachine::DEFINITION;
 use system_tests::client::{LAPTOP, order_of};
+use system_tests::issuer::KeyServer;
 use system_tests::orders::order;
 use system_tests::runtime_api::{LambdaFunction, Request};
 
-/// The clients, by API key id.
-const CLIENTS: &str = r#"{"shop-id": {"tenant": "shop", "scopes": ["submit"]}, "market-id": {"tenant": "market", "scopes": ["submit"]},
-    "clerk-id": {"tenant": "shop", "scopes": ["operations"]}}"#;
+/// The clients, by API key.
+const CLIENTS: [(&str, &str, &str); 3] =
+    [("shop-key", "shop", "submit"), ("market-key", "market", "submit"), ("clerk-key", "shop", "operations")];
+
+/// The clients as the authorizer's settings have them: by the digests of their keys.
+fn clients() -> String {
+    let client = |(key, tenant, scope): &(&str, &str, &str)| {
+        let client = json!({ "tenant": tenant, "subject": key, "scopes": [scope] });
+        (hex::encode(Sha256::digest(key)), client)
+    };
+    Value::Object(CLIENTS.iter().map(client).collect()).to_string()
+}
+
+/// The context that the authorizer gives the requests of the client with this key.
+fn context(key: &str) -> Value {
+    let client = CLIENTS.iter().find(|(known, ..)| *known == key);
+    client.map_or(Value::Null, |(key, tenant, scope)| json!({ "tenant": tenant, "subject": key, "scopes": scope }))
+}
+
+/// The tokens that the authorizer accepts, of an issuer at this address.
+fn tokens(jwks_url: &str) -> String {
+    json!({
+        "issuer": "https://issuer.example.com", "jwks_url": jwks_url, "audiences": ["orders"], "algorithms": ["ES256"],
+        "claims": { "tenant": { "name": "tenant" }, "scopes": { "name": "scope" }, "customer_id": { "name": "customer" } },
+    })
+    .to_string()
+}
+
+fn setting_value(setting: &str) -> String {
+    match setting {
+        payments::settings::CAPTURE => "confirmation".to_owned(),
+        authorize::settings::OPERATIONS_KEYS => "true".to_owned(),
+        // Nothing listens there.
+        authorize::settings::TOKENS => tokens("http://127.0.0.1:1/"),
+        other => panic!("the setting {other} has no value here"),
+    }
+}
 
 /// Exactly the environment that a function's declaration requires.
 fn settings(function: &Function) -> Vec<(String, String)> {
     let tables = function.uses.tables.keys().map(|table| (table_variable(table), table.clone()));
     let queues = function.uses.queues.keys().map(|queue| (queue_variable(queue), queue_url(local_name(queue))));
     let workflow = (!function.uses.workflow.is_empty()).then(|| (WORKFLOW_VARIABLE.to_owned(), machine_arn()));
-    let callers = (function.kind == Kind::Api).then(|| (CALLERS_VARIABLE.to_owned(), CLIENTS.to_owned()));
+    let callers = (function.kind == Kind::Authorizer).then(|| (CALLERS_VARIABLE.to_owned(), clients()));
     let secrets = function.uses.secrets.iter().map(|secret| (secret_variable(secret), format!("arn:{secret}")));
-    let settings = function.uses.settings.iter().map(|setting| (setting_variable(setting), "confirmation".to_owned()));
+    let settings = function.uses.settings.iter().map(|setting| (setting_variable(setting), setting_value(setting)));
     tables.chain(queues).chain(workflow).chain(callers).chain(secrets).chain(settings).collect()
 }
 
@@ -111,14 +148,14 @@ impl System {
         }
     }
 
-    async fn place(&self, key_id: &str, key: &str, body: impl ToString) -> Answer {
-        let event = gateway_event("POST", "/orders", &Value::Null, key_id, key, Some(&body.to_string()));
+    async fn place(&self, client: &str, key: &str, body: impl ToString) -> Answer {
+        let event = gateway_event("POST", "/orders", &Value::Null, client, key, Some(&body.to_string()));
         Answer(self.intake.invoke(&event).await.unwrap())
     }
 
-    async fn read(&self, key_id: &str, order_id: &Value) -> Answer {
+    async fn read(&self, client: &str, order_id: &Value) -> Answer {
         let path = json!({ "orderId": order_id });
-        let event = gateway_event("GET", "/orders/{orderId}", &path, key_id, "-", None);
+        let event = gateway_event("GET", "/orders/{orderId}", &path, client, "-", None);
         Answer(self.query_orders.invoke(&event).await.unwrap())
     }
 
@@ -148,7 +185,7 @@ fn gateway_event(
     method: &str,
     resource: &str,
     path_parameters: &Value,
-    key_id: &str,
+    client: &str,
     key: &str,
     body: Option<&str>,
 ) -> Value {
@@ -201,8 +238,8 @@ fn gateway_event(
             "identity": {
                 "cognitoIdentityPoolId": null,
                 "accountId": null,
-                "apiKey": "a-secret-of-twenty-letters",
-                "apiKeyId": key_id,
+                "apiKey": null,
+                "apiKeyId": null,
                 "cognitoIdentityId": null,
                 "caller": null,
                 "sourceIp": "192.0.2.1",
@@ -216,6 +253,7 @@ fn gateway_event(
             },
             "domainName": "id.execute-api.us-east-1.amazonaws.com",
             "apiId": "id",
+            "authorizer": context(client),
         },
         "body": body,
         "isBase64Encoded": false,
@@ -257,7 +295,7 @@ fn aws_call(operation: &str) -> Request {
 async fn the_binaries_confirm_one_order_and_roll_another_one_back() {
     let system = System::start().await;
 
-    let confirmed = system.place("shop-id", "first", LAPTOP).await;
+    let confirmed = system.place("shop-key", "first", LAPTOP).await;
     assert_eq!(confirmed.status(), 201, "{confirmed:?}");
     let order = confirmed.body();
     assert_eq!(order["status"], "CONFIRMED");
@@ -265,32 +303,32 @@ async fn the_binaries_confirm_one_order_and_roll_another_one_back() {
     assert_eq!(confirmed.header("location"), format!("/prod/orders/{}", order["orderId"].as_str().unwrap()));
     assert_eq!(confirmed.header("idempotency-key"), "first");
     assert_eq!(task_errors(&system.last_execution()), [""; 0]);
-    let read = system.read("shop-id", &order["orderId"]).await;
+    let read = system.read("shop-key", &order["orderId"]).await;
     assert_eq!((read.status(), read.body()), (200, order.clone()));
     assert_eq!(read.header("etag"), confirmed.header("etag"));
 
-    let refused = system.place("shop-id", "second", order_of("LIMITED001", 2)).await;
+    let refused = system.place("shop-key", "second", order_of("LIMITED001", 2)).await;
     assert_eq!(refused.status(), 409, "{refused:?}");
     assert_eq!(refused.header("content-type"), "application/problem+json");
     assert_eq!((&refused.body()["status"], &refused.body()["reason"]), (&json!("CANCELLED"), &json!("OUT_OF_STOCK")));
     assert_eq!(refused.body()["detail"], "main has 1 of LIMITED001, and 2 were ordered");
     assert_eq!(task_errors(&system.last_execution()), ["OutOfStock"]);
-    assert_eq!(system.read("shop-id", &refused.body()["orderId"]).await.body()["reason"], "OUT_OF_STOCK");
+    assert_eq!(system.read("shop-key", &refused.body()["orderId"]).await.body()["reason"], "OUT_OF_STOCK");
 
-    assert_eq!(system.place("shop-id", "first", LAPTOP).await.0["body"], confirmed.0["body"]);
-    let conflict = system.place("shop-id", "first", order_of("MOUSE001", 1)).await;
+    assert_eq!(system.place("shop-key", "first", LAPTOP).await.0["body"], confirmed.0["body"]);
+    let conflict = system.place("shop-key", "first", order_of("MOUSE001", 1)).await;
     assert_eq!(conflict.status(), 422, "{conflict:?}");
     assert_eq!(conflict.body()["type"], "urn:order-saga:problem:idempotency-conflict");
     assert_eq!(task_errors(&system.last_execution()), ["IdempotencyConflict"]);
-    let other = system.place("market-id", "first", LAPTOP).await;
+    let other = system.place("market-key", "first", LAPTOP).await;
     assert_ne!(other.body()["orderId"], order["orderId"], "another tenant's key is another order");
-    assert_eq!(system.read("market-id", &order["orderId"]).await.status(), 404, "it cannot see that one");
-    assert_eq!(system.read("clerk-id", &order["orderId"]).await.status(), 200);
-    assert_eq!(system.place("clerk-id", "fourth", LAPTOP).await.status(), 403);
-    assert_eq!(system.place("nobody's-id", "fourth", LAPTOP).await.status(), 403);
-    let nonsense = system.place("shop-id", "third", "{}").await;
+    assert_eq!(system.read("market-key", &order["orderId"]).await.status(), 404, "it cannot see that one");
+    assert_eq!(system.read("clerk-key", &order["orderId"]).await.status(), 200);
+    assert_eq!(system.place("clerk-key", "fourth", LAPTOP).await.status(), 403);
+    assert_eq!(system.place("nobody's-key", "fourth", LAPTOP).await.status(), 403);
+    let nonsense = system.place("shop-key", "third", "{}").await;
     assert_eq!((nonsense.status(), nonsense.body()["errors"].as_array().unwrap().len()), (422, 3));
-    let absent = system.read("shop-id", &json!("00000000000000000000000000000000")).await;
+    let absent = system.read("shop-key", &json!("00000000000000000000000000000000")).await;
     assert_eq!((absent.status(), absent.header("content-type")), (404, "application/problem+json"));
 
     let report = system.audit();
@@ -367,26 +405,83 @@ async fn the_binaries_for_operations_answer_only_operations() {
     let article = json!({ "storeId": "main", "sku": "LAPTOP001" });
     let adjustments = "/stores/{storeId}/stock/{sku}/adjustments";
     let received = json!({ "difference": 5, "reason": "RECEIVED" }).to_string();
-    let receipt = |key_id| gateway_event("POST", adjustments, &article, key_id, "a1", Some(&received));
-    let adjusted = Answer(manage_stock.invoke(&receipt("clerk-id")).await.unwrap());
+    let receipt = |client| gateway_event("POST", adjustments, &article, client, "a1", Some(&received));
+    let adjusted = Answer(manage_stock.invoke(&receipt("clerk-key")).await.unwrap());
     assert_eq!((adjusted.status(), &adjusted.body()["stock"]["onHand"]), (201, &json!(105)), "{adjusted:?}");
-    assert_eq!(Answer(manage_stock.invoke(&receipt("shop-id")).await.unwrap()).status(), 403);
-    let read = gateway_event("GET", "/stores/{storeId}/stock/{sku}", &article, "clerk-id", "-", None);
+    assert_eq!(Answer(manage_stock.invoke(&receipt("shop-key")).await.unwrap()).status(), 403);
+    let read = gateway_event("GET", "/stores/{storeId}/stock/{sku}", &article, "clerk-key", "-", None);
     let read = Answer(manage_stock.invoke(&read).await.unwrap());
     assert_eq!((read.status(), &read.body()["onHand"]), (200, &json!(105)), "{read:?}");
 
     let customer = json!({ "customerId": "acme-wholesale" });
-    let account = |key_id| gateway_event("GET", "/accounts/{customerId}", &customer, key_id, "-", None);
-    let read = Answer(manage_accounts.invoke(&account("clerk-id")).await.unwrap());
+    let account = |client| gateway_event("GET", "/accounts/{customerId}", &customer, client, "-", None);
+    let read = Answer(manage_accounts.invoke(&account("clerk-key")).await.unwrap());
     assert_eq!((read.status(), &read.body()["creditLimit"]), (200, &json!(5000.0)), "{read:?}");
-    assert_eq!(Answer(manage_accounts.invoke(&account("shop-id")).await.unwrap()).status(), 403);
+    assert_eq!(Answer(manage_accounts.invoke(&account("shop-key")).await.unwrap()).status(), 403);
+}
+
+/// The question that API Gateway asks a REST API's authorizer of the type REQUEST, nulls included.
+/// <https://docs.aws.amazon.com/apigateway/latest/developerguide/api-gateway-lambda-authorizer-input.html>
+fn authorizer_event(header: &str, value: &str) -> Value {
+    let mut event = gateway_event("POST", "/orders", &Value::Null, "", "-", None);
+    event["type"] = "REQUEST".into();
+    event["methodArn"] = "arn:aws:execute-api:us-east-1:123456789012:id/prod/POST/orders".into();
+    event["headers"][header] = value.into();
+    event["multiValueHeaders"][header] = json!([value]);
+    for of_functions_only in ["body", "isBase64Encoded"] {
+        event.as_object_mut().unwrap().remove(of_functions_only);
+    }
+    event
+}
+
+#[tokio::test]
+async fn what_the_authorizer_says_about_a_caller_is_what_the_functions_read() {
+    let system = System::start().await;
+    let key = SigningKey::es256("k1");
+    let function = declarations::function("authorize").unwrap();
+    let mut settings = settings(function);
+    let server = KeyServer::start(jwks([&key])).await;
+    settings.retain(|(name, _)| *name != setting_variable(authorize::settings::TOKENS));
+    settings.push((setting_variable(authorize::settings::TOKENS), tokens(&server.url)));
+    let authorizer = start(function, &settings, &system.services).await;
+    let expires_s = WallClock::System.now_ms() / 1000 + 600;
+    let token = |scope: &str, expires_s: i64| {
+        let claims = json!({
+            "iss": "https://issuer.example.com", "aud": "orders", "sub": "alice", "exp": expires_s,
+            "tenant": "shop", "scope": scope, "customer": "demo123",
+        });
+        format!("Bearer {}", key.sign(&claims))
+    };
+
+    let place = async |context: &Value, key: &str| {
+        let mut event = gateway_event("POST", "/orders", &Value::Null, "", key, Some(LAPTOP));
+        event["requestContext"]["authorizer"] = context.clone();
+        event["requestContext"]["authorizer"]["principalId"] = "alice".into();
+        event["requestContext"]["authorizer"]["integrationLatency"] = 3.into();
+        Answer(system.intake.invoke(&event).await.unwrap())
+    };
+    let allowed = authorizer.invoke(&authorizer_event("Authorization", &token("submit", expires_s))).await.unwrap();
+    assert_eq!(allowed["policyDocument"]["Statement"][0]["Effect"], "Allow");
+    assert_eq!(place(&allowed["context"], "by-token").await.status(), 201, "{allowed}");
+    let reader = authorizer.invoke(&authorizer_event("Authorization", &token("read", expires_s))).await.unwrap();
+    assert_eq!(place(&reader["context"], "by-reader").await.status(), 403, "{reader}");
+    let by_key = authorizer.invoke(&authorizer_event("X-API-Key", "shop-key")).await.unwrap();
+    assert_eq!((&by_key["context"], &by_key["usageIdentifierKey"]), (&context("shop-key"), &json!("shop-key")));
+    assert_eq!(place(&by_key["context"], "by-key").await.status(), 201, "{by_key}");
+    for (header, value) in
+        [("X-API-Key", "nobody's"), ("Authorization", &token("submit", expires_s - 601)), ("X-Other", "")]
+    {
+        let error = authorizer.invoke(&authorizer_event(header, value)).await.unwrap_err();
+        assert_eq!(error.error_message, "Unauthorized", "{header}");
+    }
+    assert_eq!(place(&json!({}), "by-nobody").await.status(), 403);
 }
 
 #[tokio::test]
 async fn a_process_opens_its_connections_before_it_asks_for_work_and_serves_every_invocation() {
     let system = System::start().await;
-    assert_eq!(system.place("shop-id", "1", LAPTOP).await.status(), 201);
-    assert_eq!(system.place("shop-id", "2", LAPTOP).await.status(), 201);
+    assert_eq!(system.place("shop-key", "1", LAPTOP).await.status(), 201);
+    assert_eq!(system.place("shop-key", "2", LAPTOP).await.status(), 201);
 
     let invocation = |operation: &str| [Request::Next, aws_call(operation), Request::Response];
     let expected = |operations: &[&str]| {
@@ -431,7 +526,7 @@ async fn errors_arrive_under_the_names_that_the_definition_matches() {
     assert_eq!(error.error_type, "InvalidOrder", "{error:?}");
 
     // A compensation that runs first leaves a tombstone, and the action then loses to it.
-    assert_eq!(system.place("shop-id", "1", LAPTOP).await.status(), 201);
+    assert_eq!(system.place("shop-key", "1", LAPTOP).await.status(), 201);
     let input = match &system.last_execution().history.events()[0].kind {
         EventKind::ExecutionStarted { input } => Value::clone(input),
         other => panic!("unexpected action {other:?}"),
@@ -463,9 +558,12 @@ async fn a_function_that_lacks_a_setting_names_it() {
     for function in declarations::functions() {
         let (name, settings) = (&function.name, settings(function));
         assert!(!settings.is_empty(), "{name} needs nothing");
-        // Without this setting there is no payment provider, which only the payment step needs.
-        let is_needed =
-            |setting: &str| setting != setting_variable(payments::settings::CAPTURE) || function.kind == Kind::Step;
+        // Without the first there is no payment provider, which only the payment step needs. Without the second there are
+        // no tokens.
+        let is_needed = |setting: &str| {
+            (setting != setting_variable(payments::settings::CAPTURE) || function.kind == Kind::Step)
+                && setting != setting_variable(authorize::settings::TOKENS)
+        };
         for (missing, _) in settings.iter().filter(|(name, _)| is_needed(name)) {
             let others: Vec<_> = settings.iter().filter(|(other, _)| other != missing).cloned().collect();
             let (succeeded, requests, log) = start(function, &others, &services).await.ended().await;

@@ -9,18 +9,23 @@
 //! | `ORDER_API_BASE_PATH` | what stands before `/orders`, such as `/v1` |
 //! | `ORDER_API_HOST` | the `Host` header, if it is not that of the URL |
 //! | `ORDER_API_KEYS` | the API keys of the clients of `tests/emulator/clients.json`: JSON, by their names |
+//! | `ORDER_API_ISSUER` | the file from which the token issuer of `tests/emulator/tokens.json` serves its keys |
 
 #![allow(clippy::unwrap_used, reason = "a test may stop at what should not happen")]
 
-use std::path::Path;
+use std::ffi::OsStr;
+use std::path::{Path, PathBuf};
+use std::sync::{LazyLock, Once};
 use std::time::{Duration, Instant};
 use std::{env, fs};
 
-use http::header::{CONTENT_TYPE, ETAG, HOST, HeaderName, IF_MATCH, IF_NONE_MATCH, LOCATION};
+use http::header::{AUTHORIZATION, CONTENT_TYPE, ETAG, HOST, HeaderName, IF_MATCH, IF_NONE_MATCH, LOCATION};
 use http::{Method, StatusCode};
+use local_issuer::{SigningKey, jwks};
 use order_client::{Decimal, Decision, List, NewOrder};
 use serde_json::{Value, json};
 use system_tests::client::{Client, IDEMPOTENCY_KEY, Response, order_of};
+use system_tests::issuer::KeyServer;
 use system_tests::process::Serve;
 use tempfile::NamedTempFile;
 use tokio::task::JoinSet;
@@ -40,32 +45,77 @@ struct Api {
     client: Client,
     keyless: Client,
     keys: Value,
-    _serve: Option<(Serve, NamedTempFile)>,
+    issuer: Issuer,
+    _serve: Option<(Serve, [NamedTempFile; 2])>,
 }
+
+/// The issuer of tokens.
+enum Issuer {
+    Here(KeyServer),
+    InFile(PathBuf),
+}
+
+impl Issuer {
+    /// Publishes these keys; without any, it is down.
+    fn publish(&self, keys: &[&SigningKey]) {
+        let document = (!keys.is_empty()).then(|| jwks(keys.iter().copied()));
+        match (self, document) {
+            (Self::Here(server), document) => server.publish(document),
+            (Self::InFile(file), Some(document)) => fs::write(file, document.to_string()).unwrap(),
+            (Self::InFile(file), None) => fs::remove_file(file).unwrap(),
+        }
+    }
+}
+
+/// The issuer's key at the start, and the one that follows it.
+static SIGNING: LazyLock<[SigningKey; 2]> = LazyLock::new(|| [SigningKey::rs256("first"), SigningKey::rs256("second")]);
+
+/// All tests share the API that is deployed, so the first one publishes the key.
+static PUBLISHED: Once = Once::new();
 
 impl Api {
     async fn open() -> Self {
         let Ok(url) = env::var("ORDER_API_URL") else {
             let stock = Path::new(env!("CARGO_MANIFEST_DIR")).join("emulator/stock.json");
-            let clients = NamedTempFile::new().unwrap();
+            let [clients, tokens] = [(); 2].map(|()| NamedTempFile::new().unwrap());
             fs::write(&clients, CLIENTS).unwrap();
-            let files = ["--stock".as_ref(), stock.as_path(), "--clients".as_ref(), clients.path()];
+            let server = KeyServer::start(jwks([&SIGNING[0]])).await;
+            let mut settings: Value = serde_json::from_str(include_str!("../emulator/tokens.json")).unwrap();
+            settings["jwks_url"] = server.url.as_str().into();
+            fs::write(&tokens, settings.to_string()).unwrap();
+            let files: [&OsStr; 6] = [
+                "--stock".as_ref(),
+                stock.as_ref(),
+                "--clients".as_ref(),
+                clients.path().as_ref(),
+                "--tokens".as_ref(),
+                tokens.path().as_ref(),
+            ];
             let serve = Serve::start(files).await;
             let names: Value = serde_json::from_str(CLIENTS).unwrap();
             let keys = names.as_object().unwrap().keys().map(|name| (name.clone(), Value::from(name.as_str())));
-            return Self::with(serve.client(), keys.collect(), Some((serve, clients)));
+            let running = Some((serve, [clients, tokens]));
+            let client = running.as_ref().unwrap().0.client();
+            return Self::with(client, keys.collect(), Issuer::Here(server), running);
         };
         let mut client = Client::new(url).under(&env::var("ORDER_API_BASE_PATH").unwrap_or_default());
         if let Ok(host) = env::var("ORDER_API_HOST") {
             client = client.with_header(HOST, &host);
         }
         let keys = env::var("ORDER_API_KEYS").expect("an API that is deployed has keys");
-        Self::with(client, serde_json::from_str(&keys).unwrap(), None)
+        let issuer = PathBuf::from(env::var("ORDER_API_ISSUER").expect("an API that is deployed has an issuer"));
+        PUBLISHED.call_once(|| fs::write(&issuer, jwks([&SIGNING[0]]).to_string()).unwrap());
+        Self::with(client, serde_json::from_str(&keys).unwrap(), Issuer::InFile(issuer), None)
     }
 
-    fn with(keyless: Client, keys: Value, serve: Option<(Serve, NamedTempFile)>) -> Self {
+    fn with(keyless: Client, keys: Value, issuer: Issuer, serve: Option<(Serve, [NamedTempFile; 2])>) -> Self {
         let client = with_key(&keyless, keys["everything"].as_str().unwrap());
-        Self { client, keyless, keys, _serve: serve }
+        Self { client, keyless, keys, issuer, _serve: serve }
+    }
+
+    /// The bearer of a token.
+    fn bearer(&self, token: &str) -> Client {
+        self.keyless.clone().with_header(AUTHORIZATION, &format!("Bearer {token}"))
     }
 
     /// The client of this name.
@@ -480,8 +530,9 @@ async fn an_api_key_is_valid_only_for_its_scopes() {
         assert_eq!(client.get(location).await.status, StatusCode::NOT_FOUND);
     }
     let nobody = with_key(&api.keyless, "nobody-has-this-key-000000").get(location).await;
-    assert_eq!(nobody.status, StatusCode::FORBIDDEN);
-    assert_eq!(nobody.problem()["type"], "urn:order-saga:problem:forbidden");
+    assert_eq!(nobody.status, StatusCode::UNAUTHORIZED);
+    assert_eq!(nobody.header("www-authenticate"), r#"Bearer realm="orders""#);
+    assert_eq!(nobody.problem()["type"], "urn:order-saga:problem:unauthorized");
 }
 
 #[tokio::test]
@@ -550,4 +601,76 @@ async fn every_wrong_field_is_named_at_once() {
     pointers.sort_unstable();
     assert_eq!(pointers, ["#/customerId", "#/items/0/price", "#/items/0/quantity", "#/totalAmount", "#/x"]);
     assert!(problem["errors"].as_array().unwrap().iter().all(|error| !error["detail"].as_str().unwrap().is_empty()));
+}
+
+/// The claims of a customer's token, with one of them changed.
+fn claims(name: &str, value: impl Into<Value>) -> Value {
+    let now_s = clock::WallClock::System.now_ms() / 1000;
+    let mut claims = json!({
+        "iss": "https://issuer.example.com", "client_id": "orders", "sub": "alice", "token_use": "access",
+        "iat": now_s - 1, "nbf": now_s - 1, "exp": now_s + 600,
+        "cognito:groups": ["tenant:shop", "scope:submit", "scope:read", "customer:tokens"],
+    });
+    claims[name] = value.into();
+    claims
+}
+
+#[tokio::test]
+async fn a_token_is_as_good_as_it_is_valid() {
+    let api = Api::open().await;
+    let [first, second] = &*SIGNING;
+    let now_s = clock::WallClock::System.now_ms() / 1000;
+    let valid = claims("sub", "alice");
+    let list = "/customers/tokens/orders";
+    let read = async |token: &str| api.bearer(token).get(list).await;
+
+    // The customer and nobody else.
+    let alice = api.bearer(&first.sign(&valid));
+    let mut order = order_of("PLENTY", 1);
+    order["customerId"] = "tokens".into();
+    let placed = alice.place("by-token", &order).await;
+    assert_eq!(placed.status, StatusCode::CREATED, "{placed:?}");
+    let path = format!("/orders/{}", placed.json()["orderId"].as_str().unwrap());
+    assert_eq!(alice.get(&path).await.status, StatusCode::OK);
+    assert_eq!(alice.get(list).await.json()["orders"].as_array().unwrap().len(), 1);
+    let groups = json!(["tenant:shop", "scope:submit", "scope:read", "customer:other"]);
+    let other = api.bearer(&first.sign(&claims("cognito:groups", groups)));
+    assert_eq!(other.get(&path).await.status, StatusCode::NOT_FOUND);
+    assert_eq!(
+        other.send(other.request(Method::POST, &format!("{path}/cancel")), "").await.unwrap().status,
+        StatusCode::NOT_FOUND
+    );
+    assert_eq!(other.get(list).await.status, StatusCode::FORBIDDEN);
+    assert_eq!(alice.get("/orders?status=PENDING").await.status, StatusCode::FORBIDDEN);
+    let by_key = api.of("shop").place("by-token", &order).await;
+    assert_ne!(by_key.json()["orderId"], placed.json()["orderId"], "a customer's keys are its own");
+
+    for (fault, token) in [
+        ("wrong key", SigningKey::rs256("first").sign(&valid)),
+        ("alg=none", first.forge_none(&valid)),
+        ("HS256 with the public key", first.forge_hs256(&valid)),
+        ("expired", first.sign(&claims("exp", now_s - 1))),
+        ("not valid yet", first.sign(&claims("nbf", now_s + 300))),
+        ("wrong audience", first.sign(&claims("client_id", "elsewhere"))),
+        ("wrong use", first.sign(&claims("token_use", "id"))),
+        ("wrong issuer", first.sign(&claims("iss", "https://evil.example.com"))),
+    ] {
+        let refused = read(&token).await;
+        assert_eq!(refused.status, StatusCode::UNAUTHORIZED, "{fault}");
+        assert_eq!(refused.header("www-authenticate"), r#"Bearer realm="orders""#, "{fault}");
+        assert_eq!(refused.problem()["type"], "urn:order-saga:problem:unauthorized", "{fault}");
+    }
+    for nobody in [json!(["scope:read", "customer:tokens"]), json!(["tenant:shop", "scope:read"])] {
+        let refused = read(&first.sign(&claims("cognito:groups", nobody))).await;
+        assert_eq!(refused.status, StatusCode::FORBIDDEN);
+        assert_eq!(refused.problem()["type"], "urn:order-saga:problem:forbidden");
+    }
+
+    // The issuer rotates its keys, and then it is down.
+    api.issuer.publish(&[first, second]);
+    assert_eq!(read(&second.sign(&valid)).await.status, StatusCode::OK);
+    assert_eq!(read(&SigningKey::rs256("third").sign(&valid)).await.status, StatusCode::UNAUTHORIZED);
+    api.issuer.publish(&[]);
+    assert_eq!(read(&second.sign(&valid)).await.status, StatusCode::OK);
+    api.issuer.publish(&[first, second]);
 }

@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 
 const ROOT: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/..");
 
-const DOCUMENTS: [&str; 9] = [
+const DOCUMENTS: [&str; 10] = [
     "README.md",
     "ARCHITECTURE.md",
     "CHANGELOG.md",
@@ -13,6 +13,7 @@ const DOCUMENTS: [&str; 9] = [
     "SECURITY.md",
     "crates/engine/README.md",
     "docs/runbook.md",
+    "docs/threat-model.md",
     "examples/README.md",
     "terraform/README.md",
 ];
@@ -48,6 +49,7 @@ fn everything_is_where_the_readme_says() {
         ("Where is stock reserved and released?", "fn give_back("),
         ("Where is the orders table read and written?", "pub async fn read("),
         ("Where is a function's policy written?", "\"operations\""),
+        ("Where is a token checked?", "pub async fn verify("),
         ("Where is a route declared?", "\"GET /orders/{orderId}\""),
         ("Where is a lost answer injected?", "FaultKind::StoreAnswerLost =>"),
         ("Where is an alarm defined?", "resource \"aws_cloudwatch_metric_alarm\""),

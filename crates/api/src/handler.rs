@@ -12,7 +12,7 @@ use order::{CorrelationId, OrderId};
 use tracing::Instrument;
 
 use crate::answer::Answer;
-use crate::authorization::{Caller, Callers};
+use crate::authorization::Caller;
 use crate::correlation::{CORRELATION_ID, correlation_id};
 use crate::problem::{Kind, Problem};
 
@@ -51,13 +51,12 @@ pub fn not_handled(route: &str) -> Problem {
     Problem::new(Kind::RouteNotFound)
 }
 
-/// Answers a request through the handler. A request to an undeclared route is answered here, and so is a caller
-/// without the route's scopes.
+/// Answers a request through the handler. This is the one place that decides who may send it: a request to an undeclared
+/// route is answered here, and so is a caller without the scopes that the route declares.
 pub async fn answer<H: Handler>(
     handler: &H,
     function: &'static Function,
     event: ApiGatewayProxyRequest,
-    caller: &Caller,
     request_id: &str,
 ) -> Answer {
     let correlation_id = correlation_id(headers(&event), request_id);
@@ -68,8 +67,12 @@ pub async fn answer<H: Handler>(
     let header = correlation_id.clone();
     let answered = async {
         let (route, declared) = find_route(function, &event)?;
+        let caller = Caller::of(&event)?;
         caller.require(declared.scopes.iter().map(String::as_str))?;
-        let request = Request { route, event, caller: caller.clone(), id: request_id.to_owned(), correlation_id };
+        if let Some(customer_id) = event.path_parameters.get("customerId") {
+            caller.require_customer(customer_id)?;
+        }
+        let request = Request { route, event, caller, id: request_id.to_owned(), correlation_id };
         handler.handle(request).await
     };
     let answer = answered.instrument(span).await.unwrap_or_else(|problem: Problem| problem.answer());
@@ -99,30 +102,20 @@ pub fn headers(request: &ApiGatewayProxyRequest) -> &HeaderMap {
     if request.multi_value_headers.is_empty() { &request.headers } else { &request.multi_value_headers }
 }
 
-/// Serves the handler of the function `name` to these callers, by API key id, until Lambda ends the process.
+/// Serves the handler of the function `name`, until Lambda ends the process.
 ///
 /// # Errors
 /// A missing declaration, and errors of the Lambda Runtime API.
-pub async fn serve<H: Handler>(name: &str, handler: H, callers: Callers) -> Result<(), lambda_runtime::Error> {
+pub async fn serve<H: Handler>(name: &str, handler: H) -> Result<(), lambda_runtime::Error> {
     let function = declarations::function(name).ok_or_else(|| format!("functions/{name}/function.json is missing"))?;
-    let (handler, callers) = (&handler, &callers);
+    let handler = &handler;
     let serving = service_fn(move |event: LambdaEvent<ApiGatewayProxyRequest>| async move {
         let span = logging::invocation(&event.context);
         let base = base_path(&event.payload);
-        let api_key_id = event.payload.request_context.identity.api_key_id.clone();
-        let answer = match callers.caller(api_key_id.as_deref()) {
-            Ok(caller) => {
-                let left = event.context.deadline().duration_since(SystemTime::now()).unwrap_or_default();
-                // On the heap, because the future is large and would be moved around by the timeout.
-                let answer = Box::pin(answer(handler, function, event.payload, caller, &event.context.request_id));
-                within(left, answer).instrument(span).await
-            }
-            // API Gateway knows the key, so this function's settings must be incomplete.
-            Err(problem) => {
-                tracing::warn!(parent: &span, api_key_id, "the request gets 403: its API key belongs to no client");
-                problem.answer()
-            }
-        };
+        let left = event.context.deadline().duration_since(SystemTime::now()).unwrap_or_default();
+        // On the heap, because the future is large and would be moved around by the timeout.
+        let answer = Box::pin(answer(handler, function, event.payload, &event.context.request_id));
+        let answer = within(left, answer).instrument(span).await;
         Ok::<_, lambda_runtime::Diagnostic>(ApiGatewayProxyResponse::from(located(answer, &base)))
     });
     // Without the runtime's own span, whose fields have other names than our lines.

@@ -27,6 +27,8 @@ pub enum Kind {
     BodyTooLarge,
     /// The key was used for different content.
     IdempotencyConflict,
+    /// Nobody knows who sent the request: it has no valid token or API key.
+    Unauthorized,
     /// The client may not do this.
     Forbidden,
     /// There is no such order.
@@ -75,6 +77,7 @@ impl Kind {
             Self::UnsupportedMediaType => "unsupported-media-type",
             Self::BodyTooLarge => "body-too-large",
             Self::IdempotencyConflict => "idempotency-conflict",
+            Self::Unauthorized => "unauthorized",
             Self::Forbidden => "forbidden",
             Self::OrderNotFound => "order-not-found",
             Self::OrderNotConfirmed => "order-not-confirmed",
@@ -105,6 +108,7 @@ impl Kind {
             Self::UnsupportedMediaType => "The request body has to be application/json",
             Self::BodyTooLarge => "The request body is larger than any order",
             Self::IdempotencyConflict => "The idempotency key was used for another request before",
+            Self::Unauthorized => "The request needs a valid token or API key",
             Self::Forbidden => "The request is not allowed",
             Self::OrderNotFound => "There is no such order",
             Self::OrderNotConfirmed => "The order is not confirmed yet",
@@ -134,6 +138,7 @@ impl Kind {
             Self::InvalidOrder | Self::InvalidContent | Self::IdempotencyConflict => StatusCode::UNPROCESSABLE_ENTITY,
             Self::UnsupportedMediaType => StatusCode::UNSUPPORTED_MEDIA_TYPE,
             Self::BodyTooLarge => StatusCode::PAYLOAD_TOO_LARGE,
+            Self::Unauthorized => StatusCode::UNAUTHORIZED,
             Self::Forbidden => StatusCode::FORBIDDEN,
             Self::OrderNotFound | Self::StockNotFound | Self::AccountNotFound | Self::RouteNotFound => {
                 StatusCode::NOT_FOUND
@@ -237,6 +242,10 @@ impl Problem {
             Document { uri: uri(kind.name()), title: kind.title(), status: kind.status().as_u16(), problem: self };
         let answer = Answer::json(kind.status(), &document).with(header::CONTENT_TYPE, PROBLEM_JSON);
         match kind {
+            // https://www.rfc-editor.org/rfc/rfc6750#section-3
+            Kind::Unauthorized => {
+                answer.with(header::WWW_AUTHENTICATE, HeaderValue::from_static(r#"Bearer realm="orders""#))
+            }
             // The same as API Gateway's.
             Kind::TooManyRequests => answer.with(header::RETRY_AFTER, HeaderValue::from_static("1")),
             Kind::Unavailable | Kind::StoreUnavailable => {

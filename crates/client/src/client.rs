@@ -15,12 +15,14 @@ use crate::list::{List, Page, Walk};
 use crate::order::{NewOrder, Order, Status};
 use crate::problem::Problem;
 use crate::retry::{Failed, Retries};
+use crate::token::{Token, Tokens};
 use crate::transport::Transport;
 
 /// A client for one API. It is cheap to clone, and clones share their connections.
 #[derive(Debug, Clone)]
 pub struct Client {
     transport: Transport,
+    tokens: Option<Tokens>,
     retries: Retries,
 }
 
@@ -86,7 +88,7 @@ impl Client {
     /// # Errors
     /// [`Error::BadUrl`], [`Error::Certificates`]
     pub fn new(base_url: &str) -> Result<Self, Error> {
-        Ok(Self { transport: Transport::new(base_url)?, retries: Retries::default() })
+        Ok(Self { transport: Transport::new(base_url)?, tokens: None, retries: Retries::default() })
     }
 
     /// Sends this API key with every request.
@@ -95,6 +97,30 @@ impl Client {
     /// [`Error::BadHeader`]
     pub fn with_api_key(self, key: &str) -> Result<Self, Error> {
         self.with_header("x-api-key", key)
+    }
+
+    /// Sends a token with every request. `source` is asked for one at first, shortly before it expires, and when the API
+    /// answers 401; clones of the client share it. If it fails, that counts as a failed attempt.
+    ///
+    /// ```no_run
+    /// # async fn ask() -> Result<(String, u64), std::io::Error> { unimplemented!() }
+    /// # fn main() -> Result<(), order_client::Error> {
+    /// use order_client::{Client, Token};
+    ///
+    /// let client = Client::new("https://api.example.com/v1")?.with_tokens(async || {
+    ///     let (text, seconds) = ask().await?;
+    ///     Ok(Token { text, expires_in: std::time::Duration::from_secs(seconds) })
+    /// });
+    /// # Ok(())
+    /// # }
+    /// ```
+    #[must_use]
+    pub fn with_tokens<F, T>(self, source: F) -> Self
+    where
+        F: Fn() -> T + Send + Sync + 'static,
+        T: Future<Output = Result<Token, Box<dyn std::error::Error + Send + Sync>>> + Send + 'static,
+    {
+        Self { tokens: Some(Tokens::new(source)), ..self }
     }
 
     /// Sends this header with every request.
@@ -181,7 +207,7 @@ impl Client {
     }
 
     /// Hands over a confirmed order and waits until its stock is off the books. Returns the order as last seen:
-    /// `FULFILLED`, or `FULFILLING` if that took too long. The API key must belong to the shop's operations.
+    /// `FULFILLED`, or `FULFILLING` if that took too long. The caller must be of the shop's operations.
     ///
     /// # Idempotency
     /// Handing over an order again changes nothing and returns it.
@@ -327,12 +353,26 @@ impl Client {
 
     async fn attempt(&self, request: &Request, deadline: Instant) -> Result<Answer, Failed> {
         let timeout = self.retries.attempt_timeout.min(left(deadline));
-        self.transport.send(request, timeout).await?.settled()
+        let Some(tokens) = &self.tokens else { return self.transport.send(request, timeout).await?.settled() };
+        let token = tokens.header(None).await?;
+        let answer = self.transport.send(&with_token(request, &token), timeout).await?;
+        if answer.status != StatusCode::UNAUTHORIZED {
+            return answer.settled();
+        }
+        // The token was withdrawn, or the clocks differ. If a new one is refused, too, then something else is wrong.
+        let token = tokens.header(Some(&token)).await?;
+        self.transport.send(&with_token(request, &token), timeout).await?.settled()
     }
 
     fn deadline(&self) -> Instant {
         Instant::now() + self.retries.total
     }
+}
+
+fn with_token(request: &Request, token: &HeaderValue) -> Request {
+    let mut request = request.try_clone().expect("a body in memory can be sent again");
+    request.headers_mut().insert(header::AUTHORIZATION, token.clone());
+    request
 }
 
 impl Read {

@@ -73,6 +73,9 @@ pub enum Lost {
     /// The connection could not be opened, or it broke.
     #[error("the connection failed")]
     Connection(#[source] Box<dyn std::error::Error + Send + Sync>),
+    /// The source of tokens gave none.
+    #[error("could not get a token")]
+    Token(#[source] Box<dyn std::error::Error + Send + Sync>),
     /// There was no answer in time.
     #[error("no answer in time")]
     TimedOut,

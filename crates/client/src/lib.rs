@@ -24,6 +24,9 @@
 //! **Waiting.** A 202 means that the order is accepted but not decided. [`Client::place`] then polls `Location`,
 //! with `If-None-Match`, until the order is decided or the time is up.
 //!
+//! **Tokens.** [`Client::with_tokens`] takes a source of tokens. The client renews a token before it expires, and once more
+//! if the API answers 401.
+//!
 //! **Money** is a [`Decimal`], read from the digits of the JSON number. No amount is ever a float.
 //!
 //! The crate needs a Tokio runtime and nothing else from this repository.
@@ -36,6 +39,7 @@ mod list;
 mod order;
 mod problem;
 mod retry;
+mod token;
 mod transport;
 
 pub use client::{Client, Decision, Placed, Read};
@@ -45,3 +49,4 @@ pub use order::{Item, Moment, NewOrder, Order, PaymentTerms, Reason, Shortage, S
 pub use problem::{Problem, ProblemKind, Violation};
 pub use retry::Retries;
 pub use rust_decimal::Decimal;
+pub use token::Token;

@@ -127,7 +127,9 @@ kinds! {
     BodyTooLarge = "body-too-large",
     /// The key was used for another order.
     IdempotencyConflict = "idempotency-conflict",
-    /// The request has no API key, or its key is not allowed to do this.
+    /// The request has no valid token or API key.
+    Unauthorized = "unauthorized",
+    /// The token or the key does not allow this.
     Forbidden = "forbidden",
     /// The order does not exist.
     OrderNotFound = "order-not-found",

@@ -4,9 +4,11 @@
 
 mod server;
 
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::{Duration, Instant};
 
-use order_client::{Client, Decision, Error, List, Lost, NewOrder, ProblemKind, Reason, Retries, Status};
+use order_client::{Client, Decision, Error, List, Lost, NewOrder, ProblemKind, Reason, Retries, Status, Token};
 use server::{Server, Step, answer, order, page, problem};
 
 const ID: &str = "0123456789abcdef0123456789abcdef";
@@ -80,6 +82,7 @@ async fn nothing_is_tried_again_before_retry_after() {
 async fn what_is_refused_is_not_tried_again() {
     for (status, kind) in [
         (400, ProblemKind::MalformedBody),
+        (401, ProblemKind::Unauthorized),
         (403, ProblemKind::Forbidden),
         (404, ProblemKind::RouteNotFound),
         (413, ProblemKind::BodyTooLarge),
@@ -256,4 +259,75 @@ async fn a_walk_goes_from_page_to_page_and_on_after_a_failure() {
     let lines: Vec<_> = server.seen().into_iter().map(|request| request.line).collect();
     let get = |query: &str| format!("GET /v1/customers/a%20b/orders?limit=2{query} HTTP/1.1");
     assert_eq!(lines, [get(""), get("&cursor=c-1"), get("&cursor=c+2"), get("&cursor=c+2")]);
+}
+
+/// A client with tokens that are numbered and valid for this long.
+fn with_numbered_tokens(server: &Server, expires_in: Duration) -> (Client, Arc<AtomicU32>) {
+    let asked = Arc::new(AtomicU32::new(0));
+    let count = Arc::clone(&asked);
+    let client = client(server).with_tokens(move || {
+        let number = count.fetch_add(1, Ordering::Relaxed) + 1;
+        async move { Ok(Token { text: format!("token-{number}"), expires_in }) }
+    });
+    (client, asked)
+}
+
+fn authorizations(server: &Server) -> Vec<String> {
+    server.seen().iter().map(|request| request.header("authorization").to_owned()).collect()
+}
+
+#[tokio::test]
+async fn a_token_is_kept_until_it_is_about_to_expire() {
+    let read = || answer(200, "etag: \"1\"", &order("CONFIRMED"));
+    let server = Server::start([read(), read(), read()]).await;
+    let (client, asked) = with_numbered_tokens(&server, Duration::from_mins(10));
+    for _ in 0..2 {
+        client.clone().read(ID).await.unwrap();
+    }
+    assert_eq!(authorizations(&server), ["Bearer token-1", "Bearer token-1"]);
+    assert_eq!(asked.load(Ordering::Relaxed), 1, "clones share the token");
+
+    let server = Server::start([read(), read()]).await;
+    let (client, _) = with_numbered_tokens(&server, Duration::ZERO);
+    for _ in 0..2 {
+        client.read(ID).await.unwrap();
+    }
+    assert_eq!(authorizations(&server), ["Bearer token-1", "Bearer token-2"]);
+    assert!(!format!("{client:?}").contains("token-"));
+}
+
+#[tokio::test]
+async fn after_a_401_there_is_one_new_token_and_no_more() {
+    let expired = || answer(401, "www-authenticate: Bearer", &problem("unauthorized"));
+    let server = Server::start([expired(), answer(201, "", &order("CONFIRMED"))]).await;
+    let (client, _) = with_numbered_tokens(&server, Duration::from_mins(10));
+    assert_eq!(client.place(&laptop()).await.unwrap().attempts, 1);
+    assert_eq!(authorizations(&server), ["Bearer token-1", "Bearer token-2"]);
+    let keys: Vec<String> = server.seen().iter().map(|request| request.header("idempotency-key").to_owned()).collect();
+    assert_eq!(keys[0], keys[1]);
+
+    let server = Server::start([expired(), expired()]).await;
+    let (client, asked) = with_numbered_tokens(&server, Duration::from_mins(10));
+    let refused = client.read(ID).await.unwrap_err();
+    assert!(matches!(refused, Error::Refused { status: 401, .. }), "{refused:?}");
+    assert_eq!(asked.load(Ordering::Relaxed), 2);
+}
+
+#[tokio::test]
+async fn a_source_that_fails_is_asked_again() {
+    let server = Server::start([answer(201, "", &order("CONFIRMED"))]).await;
+    let asked = AtomicU32::new(0);
+    let client = client(&server).with_tokens(move || {
+        let is_down = asked.fetch_add(1, Ordering::Relaxed) == 0;
+        async move {
+            if is_down {
+                return Err("the issuer is down".into());
+            }
+            Ok(Token { text: "token".to_owned(), expires_in: Duration::from_mins(10) })
+        }
+    });
+    assert_eq!(client.place(&laptop()).await.unwrap().attempts, 2);
+    let nobody = client.with_tokens(async || Err("the issuer is down".into()));
+    let gave_up = nobody.read(ID).await.unwrap_err();
+    assert!(matches!(gave_up, Error::GaveUp { last: Lost::Token(_), .. }), "{gave_up:?}");
 }

@@ -52,8 +52,10 @@ pub enum Kind {
     Record,
     /// The state machine, for a step of the saga.
     Step,
-    /// API Gateway.
+    /// API Gateway, to answer requests.
     Api,
+    /// API Gateway, to find out who sends a request.
+    Authorizer,
     /// A schedule, a queue or an operator.
     Worker,
 }

@@ -137,6 +137,20 @@ impl OrderId {
         Self(derive(b"order-id/1\0", tenant, key))
     }
 
+    /// The id for this key of a caller who is bound to one customer. It is in a domain of its own: no other customer of the
+    /// tenant, and no caller for the whole tenant, can take a customer's keys. The credential is no part of it, so the same
+    /// customer by token and by key, or by a new key, has the same orders.
+    pub fn derive_for_customer(tenant: &Tenant, customer_id: &CustomerId, key: &IdempotencyKey) -> Self {
+        let mut hash = Sha256::new();
+        hash.update(b"customer-order-id/1\0");
+        // Each length first, so no two triples feed the hash the same bytes.
+        for part in [tenant.as_str(), customer_id.as_str(), key.as_str()] {
+            hash.update((part.len() as u64).to_be_bytes());
+            hash.update(part.as_bytes());
+        }
+        Self(digits(hash))
+    }
+
     /// The text.
     pub fn as_str(&self) -> &str {
         &self.0
@@ -207,6 +221,10 @@ fn derive(kind: &[u8], tenant: &Tenant, key: &IdempotencyKey) -> String {
     hash.update((tenant.as_str().len() as u64).to_be_bytes());
     hash.update(tenant.as_str().as_bytes());
     hash.update(key.as_str().as_bytes());
+    digits(hash)
+}
+
+fn digits(hash: Sha256) -> String {
     let mut digits = hex::encode(hash.finalize());
     digits.truncate(HEX_DIGITS);
     digits
@@ -235,6 +253,29 @@ mod tests {
         let id = OrderId::derive(&"shop".parse().unwrap(), &key("k1"));
         assert_eq!(id.as_str(), "74a0c24ed6fd821c61343dd41f99084a");
         assert_eq!(id.shard(), &id.as_str()[31..]);
+        let of_customer = OrderId::derive_for_customer(&"shop".parse().unwrap(), &"acme".parse().unwrap(), &key("k1"));
+        assert_eq!(of_customer.as_str(), "f06fed1bbf4ec386ea24d9645efc3ad0");
+    }
+
+    #[test]
+    fn a_customers_keys_are_its_own() {
+        let shop: Tenant = "shop".parse().unwrap();
+        let derive = |tenant: &str, customer: &str, text: &str| {
+            OrderId::derive_for_customer(&tenant.parse().unwrap(), &customer.parse().unwrap(), &key(text))
+        };
+        assert_eq!(derive("shop", "acme", "k1"), derive("shop", "acme", "k1"));
+        for other in [
+            derive("shop", "bcme", "k1"),
+            derive("shop", "acme", "k2"),
+            derive("market", "acme", "k1"),
+            derive("shopa", "cme", "k1"),
+            derive("shop", "acmek", "1"),
+            OrderId::derive(&shop, &key("k1")),
+            // What a caller for the whole tenant would have to send to meet a customer's id.
+            OrderId::derive(&shop, &key("acmek1")),
+        ] {
+            assert_ne!(derive("shop", "acme", "k1"), other);
+        }
     }
 
     #[test]

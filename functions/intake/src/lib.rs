@@ -124,10 +124,14 @@ impl Handler for Intake {
 
 impl Intake {
     async fn submit(&self, request: &Request) -> Result<Answer, Problem> {
-        let Placement { order, key, mode } = request::read(request)?;
+        let Placement { order, former, key, mode } = request::read(request)?;
         if order.payment_terms == PaymentTerms::Authorized && self.payments.is_none() {
             return Err(request::no_payments());
         }
+        let order = match former {
+            Some(former) if self.is_on_record(&former).await? => former,
+            _ => order,
+        };
         // The request's path does not name the order, as other requests' paths do.
         Span::current().record("order_id", order.order_id().as_str());
         let answer = match mode {
@@ -136,6 +140,30 @@ impl Intake {
         };
         // Also on 503: a client that sent no key needs this one to retry.
         Ok(answer.with(IDEMPOTENCY_KEY, key.as_str()))
+    }
+}
+
+impl Intake {
+    /// Whether this very order of this customer is on record. Callers who are bound to one customer had the ids of their
+    /// whole tenant once, and an order that they placed then must not be placed again under its new id.
+    ///
+    /// This is for the transition, and can go with `Placement::former` 30 days after every function derives the new ids:
+    /// nobody repeats a request for so long.
+    ///
+    /// # Cost
+    /// A read unit, or half of one if there is no such record.
+    ///
+    /// # Errors
+    /// The problem to answer with, if the record cannot be read: the order might be placed twice.
+    async fn is_on_record(&self, order: &Order) -> Result<bool, Problem> {
+        let record = self.orders.read(order.order_id()).await.map_err(|error| {
+            tracing::warn!(order_id = %order.order_id(), reason = chain(&error), "could not look for the order under its former id; answering 503");
+            Problem::new(Kind::Unavailable).about(order.order_id())
+        })?;
+        let is_same = |record: &OrderRecord| {
+            record.order.customer_id == order.customer_id && record.order.fingerprint() == order.fingerprint()
+        };
+        Ok(record.as_ref().is_some_and(is_same))
     }
 }
 

@@ -2,11 +2,10 @@
 
 use std::sync::Arc;
 
-use api::Callers;
 use aws_sdk_dynamodb::Client;
 use aws_types::SdkConfig;
 use clock::WallClock;
-use declarations::{CALLERS_VARIABLE, WORKFLOW_VARIABLE, queue_variable, table_variable};
+use declarations::{WORKFLOW_VARIABLE, queue_variable, table_variable};
 use intake::Intake;
 use orders::Orders;
 use payments::{Desk, Stripe, settings};
@@ -17,7 +16,6 @@ use workflow::Workflow;
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> Result<(), lambda_runtime::Error> {
     logging::init(env!("CARGO_PKG_NAME"));
-    let callers: Callers = aws::setting(CALLERS_VARIABLE)?.parse()?;
     let config = aws::config().await;
     let table = aws::setting(&table_variable(orders::table::TABLE))?;
     let workflow = Workflow::new(&config, aws::setting(WORKFLOW_VARIABLE)?);
@@ -25,7 +23,7 @@ async fn main() -> Result<(), lambda_runtime::Error> {
     let (client, ()) = tokio::join!(aws::dynamodb(&config, &table, Orders::absent_key()), workflow.warm_up());
     let payments = desk(&config, &client)?;
     let intake = Intake::new(Orders::new(client, table), workflow, overflow, payments, WallClock::System);
-    api::serve(env!("CARGO_PKG_NAME"), intake, callers).await
+    api::serve(env!("CARGO_PKG_NAME"), intake).await
 }
 
 /// The payments, if there is a payment provider. Only a hand-over asks it, so its connection is opened then.

@@ -11,6 +11,8 @@ use order::{IdempotencyKey, Order, OrderId, Violation};
 pub struct Placement {
     /// The order.
     pub order: Order,
+    /// The same order under the id that it would have had before customers had ids of their own, if it may have one.
+    pub former: Option<Order>,
     /// The key that its id follows from: the client's, or a generated one.
     pub key: IdempotencyKey,
     /// When the client wants its answer.
@@ -51,20 +53,33 @@ pub fn read(request: &Request) -> Result<Placement, Problem> {
         let rule = "must be the same as the Idempotency-Key header, if both are sent";
         return Err(invalid(vec![Violation::at("/clientRequestId", rule)]));
     }
-    let key = match header_key.or(client_request_id) {
+    let own_key = header_key.or(client_request_id);
+    // Nobody has sent a key before that is generated now.
+    let may_be_former = own_key.is_some() && caller.customer_id.is_some();
+    let key = match own_key {
         Some(key) => key,
         None => request_id.parse().map_err(|_| Problem::new(Kind::Unavailable))?,
     };
-    caller.require_customer(&draft.customer_id)?;
-    let order_id = OrderId::derive(&caller.tenant, &key);
+    caller.require_customer(draft.customer_id.as_str())?;
     // `parse` has already checked every rule, field by field.
-    let order = Order::place(order_id, caller.tenant.clone(), draft)
-        .map_err(|rule| invalid(vec![Violation::at("", rule.to_string())]))?;
-    let order = match correlation_id {
-        Some(correlation_id) => order.correlated(correlation_id.clone()),
-        None => order,
+    let place = |order_id, draft| {
+        let placed = Order::place(order_id, caller.tenant.clone(), draft)
+            .map_err(|rule| invalid(vec![Violation::at("", rule.to_string())]))?;
+        Ok(match correlation_id {
+            Some(correlation_id) => placed.correlated(correlation_id.clone()),
+            None => placed,
+        })
     };
-    Ok(Placement { order, key, mode: mode(headers) })
+    let in_tenant = OrderId::derive(&caller.tenant, &key);
+    let (order_id, former) = match &caller.customer_id {
+        None => (in_tenant, None),
+        Some(customer_id) => {
+            let former = may_be_former.then(|| place(in_tenant, draft.clone())).transpose()?;
+            (OrderId::derive_for_customer(&caller.tenant, customer_id, &key), former)
+        }
+    };
+    let order = place(order_id, draft)?;
+    Ok(Placement { order, former, key, mode: mode(headers) })
 }
 
 /// The problem of an order with an authorised payment at a shop without a payment provider.

@@ -1,7 +1,6 @@
 //! The `manage-accounts` Lambda function.
 
-use api::Callers;
-use declarations::{CALLERS_VARIABLE, table_variable};
+use declarations::table_variable;
 use journal::{Journal, absent_key};
 use manage_accounts::ManageAccounts;
 use saga::aws;
@@ -9,8 +8,7 @@ use saga::aws;
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> Result<(), lambda_runtime::Error> {
     logging::init(env!("CARGO_PKG_NAME"));
-    let callers: Callers = aws::setting(CALLERS_VARIABLE)?.parse()?;
     let table = aws::setting(&table_variable(journal::table::TABLE))?;
     let client = aws::dynamodb(&aws::config().await, &table, absent_key()).await;
-    api::serve(env!("CARGO_PKG_NAME"), ManageAccounts::new(Journal::new(client, table)), callers).await
+    api::serve(env!("CARGO_PKG_NAME"), ManageAccounts::new(Journal::new(client, table))).await
 }

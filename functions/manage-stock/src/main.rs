@@ -1,8 +1,7 @@
 //! The `manage-stock` Lambda function.
 
-use api::Callers;
 use clock::WallClock;
-use declarations::{CALLERS_VARIABLE, table_variable};
+use declarations::table_variable;
 use inventory::{Stocks, absent_key};
 use manage_stock::ManageStock;
 use saga::aws;
@@ -10,9 +9,8 @@ use saga::aws;
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> Result<(), lambda_runtime::Error> {
     logging::init(env!("CARGO_PKG_NAME"));
-    let callers: Callers = aws::setting(CALLERS_VARIABLE)?.parse()?;
     let table = aws::setting(&table_variable(inventory::table::TABLE))?;
     let client = aws::dynamodb(&aws::config().await, &table, absent_key()).await;
     let stock = ManageStock::new(Stocks::new(client, table), WallClock::System);
-    api::serve(env!("CARGO_PKG_NAME"), stock, callers).await
+    api::serve(env!("CARGO_PKG_NAME"), stock).await
 }

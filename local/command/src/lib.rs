@@ -7,6 +7,7 @@ pub mod explore;
 pub mod lint;
 pub mod recover;
 pub mod serve;
+pub mod token;
 pub mod trace;
 
 use std::process::ExitCode;
@@ -52,6 +53,7 @@ pub enum Command {
     Lint(lint::Args),
     Recover(recover::Args),
     Trace(trace::Args),
+    Token(token::Args),
 }
 
 /// Why a command could not do its work.
@@ -81,6 +83,9 @@ pub enum CommandError {
     /// See [`trace::TraceError`].
     #[error(transparent)]
     Trace(#[from] trace::TraceError),
+    /// See [`token::TokenError`].
+    #[error(transparent)]
+    Token(#[from] token::TokenError),
 }
 
 /// Runs the command: 0 if all is well, 1 if it found something broken.
@@ -100,6 +105,10 @@ pub async fn run(cli: Cli) -> Result<ExitCode, CommandError> {
         Command::Lint(args) => lint::run(&args).await?,
         Command::Recover(args) => recover::run(args).await?,
         Command::Trace(args) => trace::run(args).await?,
+        Command::Token(args) => {
+            token::run(&args).await?;
+            true
+        }
     };
     Ok(if is_well { ExitCode::SUCCESS } else { ExitCode::FAILURE })
 }

@@ -10,12 +10,16 @@ use std::{fs, io};
 use anstream::eprintln;
 use api::Callers;
 use api::authorization::NotCallers;
+use authorize::Authorizer;
+use authorize::settings::{SettingsError, TokenSettings};
+use clock::WallClock;
 use tokio::net::TcpListener;
 use tokio::signal;
 
 use local_explorer::live::LiveFaults;
 use local_http::front::{self, Front};
 use local_http::rate;
+use local_http::tokens::LocalIssuer;
 use local_payments::LocalGateway;
 use local_stack::seed::{Seed, SeedError};
 use local_stack::{self as stack, Options, PaymentLayer, Payments, Stack, StackError, schedule};
@@ -40,10 +44,15 @@ pub struct Args {
     /// Answer at most N requests per second, and reject the rest with 429. Without it, there is no limit.
     #[arg(long, value_name = "N")]
     pub requests_per_second: Option<NonZeroU32>,
-    /// The clients that may call the API, as JSON. Without it, there are three, with the API keys
-    /// `shop-key`, `wholesale-key` and `operations-key`. A request without a key may do everything.
+    /// The clients that may call the API with a key, as JSON. Without it, there are three, with the API
+    /// keys `shop-key`, `wholesale-key` and `operations-key`. A request without a key and without a token
+    /// may do everything.
     #[arg(long, value_name = "FILE")]
     pub clients: Option<PathBuf>,
+    /// Accept the tokens of another issuer, with these settings as JSON. Without it, the tokens of
+    /// `order-saga token` are accepted.
+    #[arg(long, value_name = "FILE")]
+    pub tokens: Option<PathBuf>,
     /// When authorised payments are captured.
     #[arg(long, value_name = "WHEN", default_value = "confirmation")]
     pub payments: CapturedAt,
@@ -95,7 +104,13 @@ const FILE_FORMS: &str = r#"The stock file:
    "accounts": [{"customerId": "acme-wholesale", "creditLimit": 5000.00, "currency": "USD", "onHold": false}]}
 
 The clients file, by API key. Scopes are submit, read and operations; a client without customer_id may use any customer:
-  {"wholesale-key": {"tenant": "wholesale", "scopes": ["submit", "read"], "customer_id": "acme-wholesale"}}"#;
+  {"wholesale-key": {"tenant": "wholesale", "scopes": ["submit", "read"], "customer_id": "acme-wholesale"}}
+
+The tokens file names the issuer and the claims that count. Tokens without the customer's claim act for their whole tenant:
+  {"issuer": "https://issuer.example.com", "jwks_url": "https://issuer.example.com/jwks.json",
+   "audiences": ["orders"], "algorithms": ["RS256"],
+   "claims": {"tenant": {"name": "tenant"}, "scopes": {"name": "scope", "prefix": "orders/"},
+              "customer_id": {"name": "customer_id"}}}"#;
 
 /// The API could not be served.
 #[derive(Debug, thiserror::Error)]
@@ -106,14 +121,19 @@ pub enum ServeError {
     /// The stock could not be loaded.
     #[error(transparent)]
     Seed(#[from] SeedError),
-    /// The clients' file cannot be read.
-    #[error("cannot read the clients file {}", .path.display())]
-    ClientsFile {
+    /// The clients' or the tokens' file cannot be read.
+    #[error("cannot read the {what} file {}", .path.display())]
+    File {
+        /// Which one.
+        what: &'static str,
         /// The file.
         path: PathBuf,
         /// Why.
         source: io::Error,
     },
+    /// The tokens' file is not valid.
+    #[error("the tokens file does not have the format that `order-saga serve --help` shows")]
+    Tokens(#[source] SettingsError),
     /// The clients' file has the wrong format.
     #[error("the clients file does not have the format that `order-saga serve --help` shows")]
     Clients(#[source] NotCallers),
@@ -147,7 +167,8 @@ pub async fn run(args: Args) -> Result<(), ServeError> {
         Some(path) => Seed::read(path)?,
         None => Seed::sample()?,
     };
-    let callers = Arc::new(callers(args.clients.as_deref())?);
+    let authorizer = Authorizer::new(callers(args.clients.as_deref())?, true);
+    let tokens = args.tokens.as_deref().map(tokens).transpose()?;
     let layer = args.stripe.as_deref().map(stripe).transpose()?;
     let options = match &args.data {
         Some(dir) => Options::in_dir(dir)?,
@@ -175,11 +196,22 @@ pub async fn run(args: Args) -> Result<(), ServeError> {
          \"totalAmount\":1299.99}}'\n"
     );
     let background = schedule::spawn(&stack);
-    let router = front::router(Front { stack, callers, faults });
+    // Listening everywhere, it can be reached at the loopback address.
+    let own = if address.ip().is_unspecified() { SocketAddr::from(([127, 0, 0, 1], address.port())) } else { address };
+    let issuer = tokens.is_none().then(|| LocalIssuer::at(&format!("http://{own}")));
+    let tokens = tokens.or_else(|| issuer.as_ref().map(LocalIssuer::settings));
+    let authorizer = match tokens {
+        Some(tokens) => authorizer.with_tokens(tokens).map_err(ServeError::Tokens)?,
+        None => authorizer,
+    };
+    let authorizer = Arc::new(authorizer);
+    let router = front::router(Front { stack, authorizer: Arc::clone(&authorizer), issuer, faults });
     let router = match args.requests_per_second {
         Some(requests_per_second) => rate::limited(router, requests_per_second),
         None => router,
     };
+    // The keys may be this server's own, so they are read once it answers.
+    tokio::spawn(async move { authorizer.warm_up(WallClock::System.now_ms()).await });
     let served = axum::serve(listener, router).with_graceful_shutdown(stop());
     tokio::select! {
         served = served => served.map_err(ServeError::Http)?,
@@ -197,12 +229,18 @@ fn stripe(url: &str) -> Result<Arc<dyn PaymentLayer>, ServeError> {
 
 fn callers(path: Option<&Path>) -> Result<Callers, ServeError> {
     let text = match path {
-        Some(path) => {
-            &fs::read_to_string(path).map_err(|source| ServeError::ClientsFile { path: path.to_owned(), source })?
-        }
+        Some(path) => &read("clients", path)?,
         None => SAMPLE_CLIENTS,
     };
-    text.parse().map_err(ServeError::Clients)
+    Callers::by_key(text).map_err(ServeError::Clients)
+}
+
+fn tokens(path: &Path) -> Result<TokenSettings, ServeError> {
+    TokenSettings::read(&read("tokens", path)?).map_err(ServeError::Tokens)
+}
+
+fn read(what: &'static str, path: &Path) -> Result<String, ServeError> {
+    fs::read_to_string(path).map_err(|source| ServeError::File { what, path: path.to_owned(), source })
 }
 
 /// How long requests in flight may take once the server stops: as long as API Gateway waits for an answer.

@@ -2,7 +2,8 @@
 
 use std::sync::Arc;
 
-use api::{Answer, Caller, Callers, Kind, Problem};
+use api::{Answer, Caller, Kind, Problem};
+use authorize::{API_KEY, Authorizer, Refusal};
 use aws_lambda_events::apigw::ApiGatewayProxyResponse;
 use axum::Router;
 use axum::body::{Body, to_bytes};
@@ -11,7 +12,7 @@ use axum::extract::{Path, Request, State};
 use axum::middleware;
 use axum::response::{IntoResponse, Redirect, Response};
 use axum::routing::{MethodFilter, any, get, on, post};
-use http::{HeaderMap, HeaderName, Method, StatusCode, header};
+use http::{HeaderMap, Method, StatusCode, header};
 use local_aws::BoxFuture;
 use local_explorer::live::LiveFaults;
 use local_stack::Stack;
@@ -19,26 +20,26 @@ use local_stack::gateway::{PathParameters, event, set_query};
 use recover_orders::{Command, Event};
 use uuid::Uuid;
 
+use crate::tokens::{self, LocalIssuer};
 use crate::{console, docs, inspect, origin, payments};
 
 /// The largest payload that API Gateway accepts: 10 MB.
 /// <https://docs.aws.amazon.com/apigateway/latest/developerguide/api-gateway-execution-service-limits-table.html>
 const MAX_PAYLOAD_BYTES: usize = 10 * 1000 * 1000;
 
-/// The header with the client's API key.
-const API_KEY: HeaderName = HeaderName::from_static("x-api-key");
-
 /// The path parameters of a request, unless they are not UTF-8.
 type RequestPath = Result<Path<PathParameters>, PathRejection>;
 
-/// The system behind the front, and its clients.
+/// The system behind the front, and who finds out who calls it.
 #[derive(Debug, Clone)]
 pub struct Front {
     /// The system.
     pub stack: Stack,
-    /// The clients by API key. A request without a key may do everything, because the stack runs on its user's own
-    /// machine.
-    pub callers: Arc<Callers>,
+    /// Finds out who sends a request, as deployed. A request without a token and without a key is not shown to it, and may
+    /// do everything, because the stack runs on its user's own machine.
+    pub authorizer: Arc<Authorizer>,
+    /// The issuer of tokens; `None` if another one's are accepted.
+    pub issuer: Option<LocalIssuer>,
     /// The faults that can be chosen, if they are among the stack's layers.
     pub faults: Arc<LiveFaults>,
 }
@@ -59,6 +60,8 @@ pub fn router(front: Front) -> Router {
     let inspect = inspect.layer(middleware::from_fn(origin::only_own));
     let local = Router::new()
         .route("/_local/audit", get(audit))
+        .route("/_local/token", post(tokens::issue))
+        .route(tokens::JWKS, get(tokens::keys))
         .route("/_local/payments", post(payments::authorise))
         .route("/_local/payments/{paymentReference}", get(payments::show))
         .route("/_local/recover", post(recover))
@@ -128,7 +131,7 @@ async fn take_up(State(Front { stack, .. }): State<Front>, path: RequestPath) ->
 
 async fn call(front: Front, resource: &str, path_parameters: PathParameters, request: Request) -> Response {
     let (parts, body) = request.into_parts();
-    let caller = match caller(&front, &parts.headers) {
+    let caller = match caller(&front, &parts.headers).await {
         Ok(caller) => caller,
         Err(problem) => return respond(problem.answer()),
     };
@@ -150,15 +153,23 @@ async fn call(front: Front, resource: &str, path_parameters: PathParameters, req
     }
 }
 
-/// The client that sent a request with these headers.
+/// Who sent a request with these headers.
 ///
 /// # Errors
-/// The problem to answer with, if no client has the key.
-fn caller(front: &Front, headers: &HeaderMap) -> Result<Caller, Problem> {
-    match headers.get(API_KEY) {
-        None => Ok(Caller::of_an_open_api()),
-        Some(api_key) => front.callers.caller(api_key.to_str().ok()).cloned(),
+/// The problem to answer with, as API Gateway does for the authorizer's refusals.
+async fn caller(front: &Front, headers: &HeaderMap) -> Result<Caller, Problem> {
+    if !headers.contains_key(header::AUTHORIZATION) && !headers.contains_key(API_KEY) {
+        return Ok(Caller::of_an_open_api());
     }
+    let identified = front.authorizer.identify(headers, front.stack.clock.now_ms()).await;
+    identified.map(|identity| identity.caller).map_err(|refusal| {
+        tracing::info!(reason = %refusal, "the request is refused");
+        Problem::new(match refusal {
+            Refusal::Unauthorized(_) => Kind::Unauthorized,
+            Refusal::Forbidden(_) => Kind::Forbidden,
+            Refusal::Unavailable(_) => Kind::Unavailable,
+        })
+    })
 }
 
 const INTERNAL_ERROR: &str = r#"{"message": "Internal server error"}"#;

@@ -9,6 +9,7 @@
 //! | [`docs`] | the API's description, and the page that shows it and tries it |
 //! | [`payments`] | the checkout of the local payment provider |
 //! | [`rate`] | the optional rate limit |
+//! | [`tokens`] | the local token issuer |
 
 pub mod console;
 pub mod docs;
@@ -17,3 +18,4 @@ pub mod inspect;
 pub mod origin;
 pub mod payments;
 pub mod rate;
+pub mod tokens;

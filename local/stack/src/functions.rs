@@ -6,7 +6,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 use std::sync::{Arc, LazyLock};
 
-use api::{Answer, Caller, Handler};
+use api::{Answer, Handler};
 use aws_lambda_events::apigw::ApiGatewayProxyRequest;
 use aws_sdk_dynamodb::Client;
 use aws_types::SdkConfig;
@@ -178,7 +178,7 @@ impl fmt::Debug for TaskHandler {
     }
 }
 
-type Respond = dyn Fn(ApiGatewayProxyRequest, Caller, String) -> BoxFuture<'static, Answer> + Send + Sync;
+type Respond = dyn Fn(ApiGatewayProxyRequest, String) -> BoxFuture<'static, Answer> + Send + Sync;
 
 /// Which function writes a log line: the process runs them all.
 fn service(name: &str) -> Span {
@@ -199,8 +199,8 @@ impl ApiHandler {
     }
 
     /// Answers a request.
-    pub fn answer(&self, event: ApiGatewayProxyRequest, caller: Caller, id: String) -> BoxFuture<'static, Answer> {
-        Box::pin((self.respond)(event, caller, id).instrument(service(self.name)))
+    pub fn answer(&self, event: ApiGatewayProxyRequest, id: String) -> BoxFuture<'static, Answer> {
+        Box::pin((self.respond)(event, id).instrument(service(self.name)))
     }
 }
 
@@ -284,9 +284,9 @@ fn invoke<T: Task>(task: T) -> Arc<Invoke> {
 fn api<H: Handler>(name: &'static str, handler: H) -> ApiHandler {
     let function = declarations::function(name).unwrap_or_else(|| panic!("functions/{name}/function.json is missing"));
     let handler = Arc::new(handler);
-    let respond = move |event, caller: Caller, id: String| -> BoxFuture<'static, Answer> {
+    let respond = move |event, id: String| -> BoxFuture<'static, Answer> {
         let handler = Arc::clone(&handler);
-        Box::pin(async move { api::handler::answer(&*handler, function, event, &caller, &id).await })
+        Box::pin(async move { api::handler::answer(&*handler, function, event, &id).await })
     };
     ApiHandler { name, respond: Arc::new(respond) }
 }
@@ -302,7 +302,9 @@ pub fn problems(tasks: &[TaskHandler], apis: &[ApiHandler]) -> Vec<String> {
     let mut problems = declarations::problems();
     let handled: BTreeSet<&str> =
         tasks.iter().map(TaskHandler::name).chain(apis.iter().map(ApiHandler::name)).collect();
-    for function in declarations::functions().iter().filter(|function| function.kind != Kind::Worker) {
+    for function in
+        declarations::functions().iter().filter(|function| !matches!(function.kind, Kind::Authorizer | Kind::Worker))
+    {
         if !handled.contains(function.name.as_str()) {
             let place = "local/stack/src/functions.rs";
             problems.push(format!("{place}: has no handler for {}, which functions/ declares", function.name));

@@ -14,14 +14,15 @@ use crate::Stack;
 pub type PathParameters = HashMap<String, String>;
 
 impl Stack {
-    /// Sends the request to the function that declares its route.
-    pub async fn answer(&self, event: ApiGatewayProxyRequest, caller: &Caller, request_id: &str) -> Answer {
+    /// Sends the request of this caller to the function that declares its route.
+    pub async fn answer(&self, mut event: ApiGatewayProxyRequest, caller: &Caller, request_id: &str) -> Answer {
+        event.request_context.authorizer.fields = caller.context().into_iter().collect();
         let resource = event.resource.as_deref().unwrap_or_default();
         let route = format!("{} {resource}", event.http_method);
         let declared = declarations::routes().find(|(_, name, _)| *name == route);
         let handler = declared.and_then(|(function, ..)| self.apis.iter().find(|api| api.name() == function.name));
         match handler {
-            Some(handler) => handler.answer(event, caller.clone(), request_id.to_owned()).await,
+            Some(handler) => handler.answer(event, request_id.to_owned()).await,
             None => Problem::new(Kind::RouteNotFound).answer(),
         }
     }

@@ -21,6 +21,13 @@ mock_resource "aws_cloudwatch_log_group" {
   }
 }
 
+mock_resource "aws_cognito_user_pool" {
+  defaults = {
+    endpoint = "cognito-idp.us-east-1.amazonaws.com/us-east-1_a1b2c3d4e"
+    id       = "us-east-1_a1b2c3d4e"
+  }
+}
+
 mock_resource "aws_dynamodb_table" {
   defaults = {
     arn = "arn:aws:dynamodb:us-east-1:123456789012:table/mock"

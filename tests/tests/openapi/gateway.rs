@@ -10,7 +10,10 @@ use crate::{Described, array, described_by, operation, operations, texts};
 
 /// API Gateway's own answers to a request for any operation. Its other answers are for requests that match no
 /// operation, or break a rule that no operation has.
-const OF_GATEWAY: [&str; 7] = [
+const OF_GATEWAY: [&str; 10] = [
+    "UNAUTHORIZED",
+    "AUTHORIZER_FAILURE",
+    "AUTHORIZER_CONFIGURATION_ERROR",
     "INVALID_API_KEY",
     "ACCESS_DENIED",
     "WAF_FILTERED",
@@ -32,14 +35,24 @@ fn parameters(api: &Value, of: &str, place: &str) -> BTreeSet<String> {
 /// The scopes that the description names for an operation; any one of them is enough.
 fn scopes(api: &Value, of: &str) -> BTreeSet<String> {
     let alternatives: Vec<&Value> = array(&operation(api, of)["security"]).collect();
-    assert!(alternatives.contains(&&json!({})), "{of}: the local stack takes requests without a key");
-    let keys = alternatives.into_iter().filter(|alternative| **alternative != json!({}));
-    let scopes = keys.map(|key| {
-        let scopes = texts(&key["apiKey"]);
-        assert_eq!((key.as_object().unwrap().len(), scopes.len()), (1, 1), "{of}: {key} is one scope of a key");
-        scopes
-    });
-    scopes.flatten().collect()
+    assert!(alternatives.contains(&&json!({})), "{of}: the local stack takes requests without a credential");
+    let of_scheme = |scheme: &str| -> BTreeSet<String> {
+        let all = alternatives.iter().filter(|alternative| alternative.get(scheme).is_some());
+        let scopes = all.map(|alternative| {
+            let scopes = texts(&alternative[scheme]);
+            assert_eq!(
+                (alternative.as_object().unwrap().len(), scopes.len()),
+                (1, 1),
+                "{of}: {alternative} is one scope"
+            );
+            scopes
+        });
+        scopes.flatten().collect()
+    };
+    let (by_token, by_key) = (of_scheme("bearer"), of_scheme("apiKey"));
+    assert_eq!(by_token, by_key, "{of}: tokens and keys have the same scopes");
+    assert_eq!(alternatives.len(), 1 + by_token.len() + by_key.len(), "{of} has another scheme");
+    by_token
 }
 
 #[test]

@@ -12,7 +12,8 @@ use std::num::NonZeroU32;
 use std::sync::Arc;
 use std::time::Duration;
 
-use api::{Answer, Caller, problem};
+use api::{Answer, Caller, Callers, problem};
+use authorize::Authorizer;
 use http::{HeaderMap, Method, StatusCode, header};
 use local_aws::{Api, WireError};
 use local_http::front::{self, Front};
@@ -464,18 +465,57 @@ async fn every_answer_is_described_and_every_description_comes_true() {
     faults.strike(Calls::to(Api::Sqs), Fault::Refuse(WireError::internal(Api::Sqs)));
     assert_eq!(answers.place(&shop, &laptop("lost")).await, 503);
 
-    let of_handlers = described(&answers.api).into_iter().filter(|(_, status, _)| *status != 429);
+    // The others come from what stands in front of the handlers.
+    let of_handlers = described(&answers.api).into_iter().filter(|(_, status, _)| ![401, 429].contains(status));
     assert_eq!(answers.produced, of_handlers.collect());
+}
+
+/// The shop behind HTTP, as `serve` has it.
+async fn served(shop: &Shop, limit: Option<NonZeroU32>) -> client::Client {
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let client = client::Client::new(format!("http://{}", listener.local_addr().unwrap()));
+    let authorizer = Arc::new(Authorizer::new(Callers::default(), true));
+    let router = front::router(Front { stack: shop.stack.clone(), authorizer, issuer: None, faults: Arc::default() });
+    let router = match limit {
+        Some(limit) => rate::limited(router, limit),
+        None => router,
+    };
+    tokio::spawn(axum::serve(listener, router).into_future());
+    client
+}
+
+/// The answer as it was sent, without the server's own headers.
+fn as_sent(answer: &client::Response) -> Answer {
+    let mut headers = answer.headers.clone();
+    for name in [header::CONTENT_LENGTH, header::DATE] {
+        headers.remove(name);
+    }
+    Answer { status: answer.status, headers, body: String::from_utf8(answer.body.to_vec()).unwrap() }
+}
+
+#[tokio::test]
+async fn every_operation_is_refused_as_it_is_described_without_a_valid_credential() {
+    let shop = shop().open().await;
+    let client = served(&shop, None).await;
+    let mut answers =
+        Answers { api: description().unwrap(), produced: BTreeSet::new(), client: Caller::of_an_open_api() };
+    let all: BTreeSet<Described> =
+        described(&answers.api).into_iter().filter(|(_, status, _)| *status == 401).collect();
+    assert_eq!(all.len(), operations(&answers.api).count());
+    for (operation, ..) in &all {
+        let (method, path) = operation.split_once(' ').unwrap();
+        for (name, value) in [("authorization", "Bearer e30.e30."), ("x-api-key", "nobody's")] {
+            let request = client.request(method.parse().unwrap(), &path.replace(['{', '}'], "")).header(name, value);
+            answers.check(operation, &as_sent(&client.send(request, "").await.unwrap()));
+        }
+    }
+    assert_eq!(answers.produced, all);
 }
 
 #[tokio::test]
 async fn every_operation_is_refused_as_it_is_described_when_there_are_too_many_requests() {
     let shop = shop().open().await;
-    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
-    let client = client::Client::new(format!("http://{}", listener.local_addr().unwrap()));
-    let front = Front { stack: shop.stack.clone(), callers: Arc::default(), faults: Arc::default() };
-    let router = rate::limited(front::router(front), NonZeroU32::MIN);
-    let server = tokio::spawn(axum::serve(listener, router).into_future());
+    let client = served(&shop, Some(NonZeroU32::MIN)).await;
     let mut answers =
         Answers { api: description().unwrap(), produced: BTreeSet::new(), client: Caller::of_an_open_api() };
     let all = described(&answers.api).into_iter().filter(|(_, status, _)| *status == 429);
@@ -490,15 +530,8 @@ async fn every_operation_is_refused_as_it_is_described_when_there_are_too_many_r
                 break answer;
             }
         };
-        let mut headers = refused.headers.clone();
-        // The server's own answers.
-        for name in [header::CONTENT_LENGTH, header::DATE] {
-            headers.remove(name);
-        }
-        let body = String::from_utf8(refused.body.to_vec()).unwrap();
-        answers.check(operation, &Answer { status: refused.status, headers, body });
+        answers.check(operation, &as_sent(&refused));
     }
     assert_eq!(answers.produced, all);
     assert_eq!(client.get("/_local/audit").await.status, StatusCode::OK, "the operator of the stack is not limited");
-    server.abort();
 }

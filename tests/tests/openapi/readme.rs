@@ -10,7 +10,7 @@ const README: &str = include_str!("../../../README.md");
 
 /// The statuses that any operation can answer with. 504 is API Gateway's timeout; the text below the table explains
 /// the others.
-const OF_ALL: [u16; 3] = [403, 429, 504];
+const OF_ALL: [u16; 4] = [401, 403, 429, 504];
 
 /// The rows of the table: the operations that each is about, and the statuses that it names.
 fn rows() -> Vec<(Vec<String>, BTreeSet<u16>)> {

@@ -39,7 +39,7 @@ impl Write for Written {
 
 impl Written {
     /// Writes this thread's log lines from now on.
-    fn from_now_on(&self) -> DefaultGuard {
+    fn capture(&self) -> DefaultGuard {
         let writer = self.clone();
         let lines = logging::json(None, move || writer.clone()).with_filter(logging::levels(LevelFilter::DEBUG));
         tracing::subscriber::set_default(tracing_subscriber::registry().with(lines))
@@ -68,7 +68,7 @@ async fn an_order_s_lines_have_its_correlation_id() {
     let faults = Faults::none();
     let shop = shop().behind(&faults).open().await;
     let written = Written::default();
-    let _guard = written.from_now_on();
+    let _guard = written.capture();
     faults.strike(Calls::to(Api::DynamoDb).table("inventory"), Fault::Refuse(WireError::internal(Api::DynamoDb)));
     let reply = personal_order().place_order(&shop).await;
     assert_eq!(reply.headers["x-correlation-id"], NAME);
@@ -92,7 +92,7 @@ async fn an_order_s_lines_have_its_correlation_id() {
 async fn an_order_that_is_rolled_back_keeps_its_correlation_id() {
     let shop = shop().with_stock("LAPTOP001", 0).open().await;
     let written = Written::default();
-    let _guard = written.from_now_on();
+    let _guard = written.capture();
     assert_eq!(personal_order().place_order(&shop).await.outcome(), (409, "CANCELLED", "OUT_OF_STOCK"));
     let lines = written.lines();
     assert!(lines.iter().all(|line| line["correlation_id"] == NAME), "{lines:#?}");
@@ -105,7 +105,7 @@ async fn a_queued_order_keeps_its_correlation_id() {
     let faults = Faults::none();
     let shop = shop().behind(&faults).open().await;
     let written = Written::default();
-    let _guard = written.from_now_on();
+    let _guard = written.capture();
     faults.strike(Calls::to(Api::DynamoDb), Fault::Refuse(WireError::internal(Api::DynamoDb)));
     assert_eq!(personal_order().place_order(&shop).await.outcome(), (202, "PENDING", ""));
     faults.heal();

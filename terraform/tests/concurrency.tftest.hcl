@@ -22,6 +22,7 @@ run "a_quota_is_divided_between_those_who_wait_and_those_who_work" {
       post-accounting   = 111
       capture-payment   = 111
       recover-orders    = 7
+      authorize         = -1
       query-orders      = -1
       manage-stock      = -1
       manage-accounts   = -1

@@ -111,6 +111,11 @@ CASES = [
         "a minute of cold starts", {"Latency": [400, 400, 6000, 400, 400]},
     ),
     Case(
+        "api-401",
+        "tokens of an issuer that nobody can read any more", {"Count": [1000, 1000, 1000], "Status401": [900, 900, 900]},
+        "a client that renews its token a second late", {"Count": [1000, 1000, 1000], "Status401": [0, 40, 0]},
+    ),
+    Case(
         "api-403",
         "a wrong key in a tenth of the requests", {"Count": [1000, 1000, 1000], "Status403": [100, 100, 100]},
         "somebody who tries keys in a quiet hour", {"Count": [20, 20, 20], "Status403": [19, 19, 19]},

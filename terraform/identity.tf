@@ -195,8 +195,9 @@ resource "aws_cognito_user_pool_client" "client" {
   allowed_oauth_flows_user_pool_client = true
   allowed_oauth_flows                  = ["client_credentials"]
   allowed_oauth_scopes                 = ["${aws_cognito_resource_server.this[0].identifier}/call"]
-  explicit_auth_flows                  = []
-  access_token_validity                = 15
+  # Nobody may sign in through it: a person's token would stand for the client.
+  explicit_auth_flows   = ["ALLOW_REFRESH_TOKEN_AUTH"]
+  access_token_validity = 15
 
   token_validity_units {
     access_token = "minutes"

@@ -8,7 +8,7 @@
 //! | `ORDER_API_URL` | scheme, host and port |
 //! | `ORDER_API_BASE_PATH` | what stands before `/orders`, such as `/v1` |
 //! | `ORDER_API_HOST` | the `Host` header, if it is not that of the URL |
-//! | `ORDER_API_KEYS` | the API keys of the clients of `tests/emulator/clients.json`: JSON, by their names |
+//! | `ORDER_API_KEYS` | the API keys of the clients of `tests/emulator/clients.json`: JSON, by their names; `{}` where there are tokens only |
 //! | `ORDER_API_ISSUER` | the file from which the token issuer of `tests/emulator/tokens.json` serves its keys |
 
 #![allow(clippy::unwrap_used, reason = "a test may stop at what should not happen")]
@@ -109,7 +109,8 @@ impl Api {
     }
 
     fn with(keyless: Client, keys: Value, issuer: Issuer, serve: Option<(Serve, [NamedTempFile; 2])>) -> Self {
-        let client = with_key(&keyless, keys["everything"].as_str().unwrap());
+        // Where the authorizer's answers are cached, there are tokens only.
+        let client = keys["everything"].as_str().map_or_else(|| keyless.clone(), |key| with_key(&keyless, key));
         Self { client, keyless, keys, issuer, _serve: serve }
     }
 
@@ -632,7 +633,8 @@ async fn a_token_is_as_good_as_it_is_valid() {
     assert_eq!(placed.status, StatusCode::CREATED, "{placed:?}");
     let path = format!("/orders/{}", placed.json()["orderId"].as_str().unwrap());
     assert_eq!(alice.get(&path).await.status, StatusCode::OK);
-    assert_eq!(alice.get(list).await.json()["orders"].as_array().unwrap().len(), 1);
+    let listed = alice.get(list).await.json();
+    assert!(listed["orders"].as_array().unwrap().iter().any(|order| order["orderId"] == placed.json()["orderId"]));
     let groups = json!(["tenant:shop", "scope:submit", "scope:read", "customer:other"]);
     let other = api.bearer(&first.sign(&claims("cognito:groups", groups)));
     assert_eq!(other.get(&path).await.status, StatusCode::NOT_FOUND);
@@ -642,8 +644,10 @@ async fn a_token_is_as_good_as_it_is_valid() {
     );
     assert_eq!(other.get(list).await.status, StatusCode::FORBIDDEN);
     assert_eq!(alice.get("/orders?status=PENDING").await.status, StatusCode::FORBIDDEN);
-    let by_key = api.of("shop").place("by-token", &order).await;
-    assert_ne!(by_key.json()["orderId"], placed.json()["orderId"], "a customer's keys are its own");
+    if api.keys["shop"].is_string() {
+        let by_key = api.of("shop").place("by-token", &order).await;
+        assert_ne!(by_key.json()["orderId"], placed.json()["orderId"], "a customer's keys are its own");
+    }
 
     for (fault, token) in [
         ("wrong key", SigningKey::rs256("first").sign(&valid)),

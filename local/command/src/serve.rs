@@ -14,6 +14,7 @@ use tokio::net::TcpListener;
 use tokio::signal;
 
 use local_explorer::live::LiveFaults;
+use local_http::deployment::Deployment;
 use local_http::front::{self, Front};
 use local_http::rate;
 use local_payments::LocalGateway;
@@ -51,6 +52,9 @@ pub struct Args {
     /// variable `STRIPE_KEY`. Use a test key.
     #[arg(long, value_name = "URL")]
     pub stripe: Option<String>,
+    /// Let the console's operations act on the deployment whose API is at this address. Enter its key in the console.
+    #[arg(long, value_name = "URL")]
+    pub api: Option<String>,
 }
 
 /// When authorised payments are captured.
@@ -123,6 +127,9 @@ pub enum ServeError {
     /// Stripe's API cannot be used.
     #[error(transparent)]
     Stripe(#[from] payments::stripe::SetUpError),
+    /// The deployment cannot be reached.
+    #[error("cannot set TLS up for the deployment's API")]
+    Api(#[source] reqwest::Error),
     /// The address cannot be listened on.
     #[error("cannot listen on {address}; choose another address with --listen")]
     Listen {
@@ -174,8 +181,10 @@ pub async fn run(args: Args) -> Result<(), ServeError> {
          -d '{{\"customerId\":\"demo123\",\"items\":[{{\"productId\":\"LAPTOP001\",\"quantity\":1,\"price\":1299.99}}],\
          \"totalAmount\":1299.99}}'\n"
     );
+    let deployment = args.api.map(|url| Deployment::new(url.trim_end_matches('/').to_owned()));
+    let deployment = deployment.transpose().map_err(ServeError::Api)?;
     let background = schedule::spawn(&stack);
-    let router = front::router(Front { stack, callers, faults });
+    let router = front::router(Front { stack, callers, faults, deployment });
     let router = match args.requests_per_second {
         Some(requests_per_second) => rate::limited(router, requests_per_second),
         None => router,

@@ -19,14 +19,15 @@ use local_stack::gateway::{PathParameters, event, set_query};
 use recover_orders::{Command, Event};
 use uuid::Uuid;
 
-use crate::{console, docs, inspect, origin, payments};
+use crate::deployment::Deployment;
+use crate::{console, deployment, docs, inspect, origin, payments};
 
 /// The largest payload that API Gateway accepts: 10 MB.
 /// <https://docs.aws.amazon.com/apigateway/latest/developerguide/api-gateway-execution-service-limits-table.html>
-const MAX_PAYLOAD_BYTES: usize = 10 * 1000 * 1000;
+pub const MAX_PAYLOAD_BYTES: usize = 10 * 1000 * 1000;
 
 /// The header with the client's API key.
-const API_KEY: HeaderName = HeaderName::from_static("x-api-key");
+pub const API_KEY: HeaderName = HeaderName::from_static("x-api-key");
 
 /// The path parameters of a request, unless they are not UTF-8.
 type RequestPath = Result<Path<PathParameters>, PathRejection>;
@@ -41,6 +42,8 @@ pub struct Front {
     pub callers: Arc<Callers>,
     /// The faults that can be chosen, if they are among the stack's layers.
     pub faults: Arc<LiveFaults>,
+    /// The deployment that the console's operations act on, if it is not this machine.
+    pub deployment: Option<Deployment>,
 }
 
 /// The order API, the [page](docs) that describes it, the [console], and `/_local/…` for anyone who operates the stack.
@@ -56,6 +59,7 @@ pub fn router(front: Front) -> Router {
         router = router.route(resource, on(filter, to(resource)));
     }
     let inspect = inspect::router(front.stack.clone(), Arc::clone(&front.faults));
+    let deployment = deployment::router(front.deployment.clone());
     let inspect = inspect.layer(middleware::from_fn(origin::only_own));
     let local = Router::new()
         .route("/_local/audit", get(audit))
@@ -74,6 +78,7 @@ pub fn router(front: Front) -> Router {
         .method_not_allowed_fallback(|| async { respond(Problem::new(Kind::MethodNotAllowed).answer()) })
         .with_state(front)
         .merge(inspect)
+        .merge(deployment)
 }
 
 /// Passes a resource's requests to the function that declares its route.

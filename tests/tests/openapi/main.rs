@@ -473,7 +473,7 @@ async fn every_operation_is_refused_as_it_is_described_when_there_are_too_many_r
     let shop = shop().open().await;
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let client = client::Client::new(format!("http://{}", listener.local_addr().unwrap()));
-    let front = Front { stack: shop.stack.clone(), callers: Arc::default(), faults: Arc::default() };
+    let front = Front { stack: shop.stack.clone(), callers: Arc::default(), faults: Arc::default(), deployment: None };
     let router = rate::limited(front::router(front), NonZeroU32::MIN);
     let server = tokio::spawn(axum::serve(listener, router).into_future());
     let mut answers =

@@ -21,14 +21,13 @@ use crate::origin;
 const PREFIX: &str = "/_api";
 
 /// The headers of a request that mean something to the API. All others are about this connection or this browser.
-const ASKED: [HeaderName; 7] = [
+const ASKED: [HeaderName; 6] = [
     header::CONTENT_TYPE,
     header::IF_MATCH,
     header::IF_NONE_MATCH,
     HeaderName::from_static("prefer"),
     HeaderName::from_static("idempotency-key"),
     API_KEY,
-    header::AUTHORIZATION,
 ];
 
 /// The headers of an answer that mean something to the console.

@@ -4,8 +4,7 @@ import { curl, query, send } from "../api.js";
 import { counted, money, spaced, time } from "../format.js";
 import { Badge, Copy, Field, Head, Problem, html, style, useData, useState, useTitle } from "../elements.js";
 import { Graph } from "../graph/graph.js";
-import { tasksOf } from "../graph/machine.js";
-import { machineFrom } from "./execution.js";
+import { machineOf, tasksOf } from "../graph/machine.js";
 
 style("/console/styles/try.css");
 
@@ -33,7 +32,7 @@ export default function TryIt({ parameters }) {
   useTitle("Try it");
   const definition = useData("/_local/definition").data;
   const faults = useData("/_local/faults", LIVE_MS);
-  const machine = definition && machineFrom(definition);
+  const machine = definition && machineOf(definition);
   const [results, setResults] = useState(/** @type {any[]} */ ([]));
   const [working, setWorking] = useState("");
   const [error, setError] = useState(/** @type {any} */ (null));

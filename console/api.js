@@ -31,20 +31,36 @@ export function setApiKey(key) {
   else sessionStorage.removeItem(KEY);
 }
 
+let deployment = "";
+/** @type {Promise<string>|undefined} */
+let asked;
+
+/** The address of the deployment that operations act on; empty for this machine. */
+export function operated() {
+  asked ??= fetch("/_local/deployment")
+    .then((answer) => (answer.ok ? answer.json() : { url: null }))
+    .then(({ url }) => (deployment = url ?? ""))
+    .catch(() => "");
+  return asked;
+}
+
 /**
  * Sends a request.
  *
  * @param {string} method
  * @param {string} path
- * @param {{body?: unknown, headers?: Record<string, string>, accept?: number[], signal?: AbortSignal}} [options]
- *   `accept` are the statuses besides 2xx that are answers and no problems
+ * @param {{body?: unknown, headers?: Record<string, string>, accept?: number[], signal?: AbortSignal, isHere?: boolean}} [options]
+ *   `accept` are the statuses besides 2xx that are answers and no problems; `isHere` is a request to this machine's API
+ *   even if operations act on a deployment
  * @returns {Promise<Answer>}
  */
-export async function send(method, path, { body, headers = {}, accept = [], signal } = {}) {
-  const key = path.startsWith("/_local/") ? "" : apiKey();
+export async function send(method, path, { body, headers = {}, accept = [], signal, isHere = false } = {}) {
+  const isLocal = isHere || path.startsWith("/_local/");
+  const key = isLocal ? "" : apiKey();
+  const prefix = !isLocal && (await operated()) ? "/_api" : "";
   let response;
   try {
-    response = await fetch(path, {
+    response = await fetch(prefix + path, {
       method,
       signal,
       headers: {
@@ -56,7 +72,7 @@ export async function send(method, path, { body, headers = {}, accept = [], sign
     });
   } catch (error) {
     if (signal?.aborted) throw error;
-    throw new RequestError(0, { title: "No answer", detail: "The server cannot be reached. Is `order-saga serve` still running?" });
+    throw new RequestError(0, { title: "No answer", detail: "The server cannot be reached. Is order-saga serve still running?" });
   }
   const text = await response.text();
   let parsed;
@@ -99,7 +115,8 @@ export function curl(method, path, { body, headers = {} } = {}) {
   /** @type {Record<string, string>} */
   const all = { ...(body === undefined ? {} : { "content-type": "application/json" }), ...headers };
   if (apiKey() && !path.startsWith("/_local/")) all["x-api-key"] = "$API_KEY";
-  const parts = ["curl", "-s", ...(method === "GET" ? [] : ["-X", method]), quote(location.origin + path)];
+  const origin = path.startsWith("/_local/") ? location.origin : deployment || location.origin;
+  const parts = ["curl", "-s", ...(method === "GET" ? [] : ["-X", method]), quote(origin + path)];
   for (const [name, value] of Object.entries(all)) {
     parts.push("-H", value.startsWith("$") ? `"${name}: ${value}"` : quote(`${name}: ${value}`));
   }

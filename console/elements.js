@@ -129,11 +129,14 @@ const TONES = /** @type {Record<string, string>} */ ({
   CANCELLED: "undone", CANCELLING: "undone",
 });
 
-const STATUS_WORDS = /** @type {Record<string, string>} */ ({ ABORTED: "Died", FAILED: "Unfinished" });
+/** A status in words. A failed execution of a saga has only left its order open. @param {string} status */
+export function statusWords(status) {
+  return { ABORTED: "Died", FAILED: "Unfinished" }[/** @type {"FAILED"} */ (status)] ?? words(status);
+}
 
 /** @param {{status: string, label?: string}} props */
 export function Badge({ status, label }) {
-  return html`<span class=${`badge ${TONES[status] ?? ""}`}>${label ?? STATUS_WORDS[status] ?? words(status)}</span>`;
+  return html`<span class=${`badge ${TONES[status] ?? ""}`}>${label ?? statusWords(status)}</span>`;
 }
 
 /** A problem in words. @param {{error: RequestError|null, retry?: () => void}} props */
@@ -159,7 +162,7 @@ export function Empty({ title, children }) {
   return html`<div class="empty"><p><strong>${title}</strong></p>${children}</div>`;
 }
 
-/** @param {{title: string, about?: any, children?: any}} props */
+/** @param {{title: any, about?: any, children?: any}} props */
 export function Head({ title, about, children }) {
   return html`<header class="head"><div><h1 tabIndex=${-1}>${title}</h1>${about && html`<p class="about">${about}</p>`}</div>${children && html`<div class="actions">${children}</div>`}</header>`;
 }

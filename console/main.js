@@ -1,7 +1,7 @@
 // The frame around every view, and which view an address shows.
 
 import { render } from "preact";
-import { apiKey, setApiKey } from "./api.js";
+import { apiKey, operated, setApiKey } from "./api.js";
 import { Empty, html, navigate, useAddress, useEffect, useRef, useState } from "./elements.js";
 
 /**
@@ -28,6 +28,9 @@ const NAVIGATION = /** @type {[string, [string, string][]][]} */ ([
   ["Operations", [["Orders", "/console/orders"], ["Pick list", "/console/picklist"], ["Stock", "/console/stock"], ["Accounts", "/console/accounts"]]],
   ["Reference", [["API", "/console/api"]]],
 ]);
+
+/** The views of this machine, which need no deployment. */
+const LOCAL = NAVIGATION[0][1].map(([, address]) => address);
 
 /** @param {string} path */
 function find(path) {
@@ -74,7 +77,7 @@ function App() {
       <button type="button" class="menu" aria-expanded=${isOpen} aria-controls="navigation" onClick=${() => setIsOpen(!isOpen)}>Menu</button>
       <nav id="navigation" class=${isOpen ? "open" : ""} aria-label="Console">
         ${NAVIGATION.map(([title, links]) => html`<section><h2>${title}</h2><ul>${links.map(([label, href]) => html`<li><a href=${href} aria-current=${isCurrent(path, href) ? "page" : undefined}>${label}</a></li>`)}</ul></section>`)}
-        <${Key} />
+        <${Key} isOperating=${!LOCAL.some((address) => isCurrent(path, address))} />
       </nav>
     </header>
     <main id="main" ref=${main} tabIndex=${-1}>
@@ -88,8 +91,12 @@ function isCurrent(path, href) {
   return path === href || path.startsWith(`${href}/`);
 }
 
-/** Which client the requests are sent as. */
-function Key() {
+/** Which client the requests are sent as, and where. @param {{isOperating: boolean}} props */
+function Key({ isOperating }) {
+  const [url, setUrl] = useState("");
+  useEffect(() => {
+    if (isOperating) operated().then(setUrl);
+  }, [isOperating]);
   const [key, setKey] = useState(apiKey());
   const change = (/** @type {Event} */ event) => {
     const { value } = /** @type {HTMLInputElement} */ (event.target);
@@ -97,7 +104,8 @@ function Key() {
     setApiKey(value.trim());
   };
   return html`<section class="key"><h2><label for="api-key">API key</label></h2>
-    <input id="api-key" type="password" autocomplete="off" value=${key} onInput=${change} placeholder="none: may do everything" /></section>`;
+    <input id="api-key" type="password" autocomplete="off" value=${key} onInput=${change} placeholder=${url ? "the deployment's key" : "none: may do everything"} />
+    ${url && html`<p class="quiet">Operations act on ${new URL(url).host}</p>`}</section>`;
 }
 
 // Links within the console change the view without loading the page again.

@@ -6,13 +6,23 @@
  * @typedef {{start: string, states: State[], transitions: Transition[]}} Machine
  */
 
-/** @param {any} definition @returns {Machine} */
+/** @type {WeakMap<object, Machine>} */
+const known = new WeakMap();
+
+/** The machine of a definition. The same definition is always the same machine. @param {any} definition @returns {Machine} */
 export function machineOf(definition) {
+  const machine = known.get(definition) ?? read(definition);
+  known.set(definition, machine);
+  return machine;
+}
+
+/** @param {any} definition @returns {Machine} */
+function read(definition) {
   const states = [];
   /** @type {Map<string, Transition>} */
   const transitions = new Map();
   for (const [name, state] of Object.entries(/** @type {Record<string, any>} */ (definition.States))) {
-    states.push({ name, type: state.Type, comment: state.Comment ?? "", branches: (state.Branches ?? []).map(machineOf) });
+    states.push({ name, type: state.Type, comment: state.Comment ?? "", branches: (state.Branches ?? []).map(read) });
     const lead = (/** @type {string|undefined} */ to, /** @type {Transition["kind"]} */ kind) => {
       if (to && !transitions.has(`${name}>${to}`)) transitions.set(`${name}>${to}`, { from: name, to, kind });
     };

@@ -19,19 +19,6 @@ const MAY_LAND_MS = 60_000;
 
 const TABS = /** @type {const} */ ([["graph", "Graph"], ["events", "Event history"], ["records", "Records"], ["data", "Input and output"]]);
 
-/** @type {WeakMap<any, import("../graph/machine.js").Machine>} */
-const machines = new WeakMap();
-
-/** @param {any} definition */
-export function machineFrom(definition) {
-  let machine = machines.get(definition);
-  if (!machine) {
-    machine = machineOf(definition);
-    machines.set(definition, machine);
-  }
-  return machine;
-}
-
 /** @param {{id: string, parameters: URLSearchParams}} props */
 export default function Execution({ id, parameters }) {
   useTitle(`Execution ${short(id)}`);
@@ -44,7 +31,7 @@ export default function Execution({ id, parameters }) {
   const story = useData(execution ? `/_local/orders/${execution.orderId}` : null, mayChange ? 2 * LIVE_MS : undefined).data;
   if (first.error) return html`<${Head} title="Execution" /><${Problem} error=${first.error} /><p><a href="/console">See all executions</a></p>`;
   if (!execution || !definition) return html`<p class="boot">Reading the execution…</p>`;
-  const machine = machineFrom(definition);
+  const machine = machineOf(definition);
   const path = pathOf(execution);
   const tab = parameters.get("tab") ?? "graph";
   const selected = parameters.get("state") ?? remarkable(path);

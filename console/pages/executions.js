@@ -2,13 +2,12 @@
 
 import { curl, query } from "../api.js";
 import { count, duration, short, spaced, words } from "../format.js";
-import { Badge, Copy, Empty, Field, Head, Problem, Time, html, setParameters, useData, useTitle } from "../elements.js";
+import { Badge, Copy, Empty, Field, Head, Problem, Time, html, setParameters, statusWords, useData, useTitle } from "../elements.js";
 
 /** How often the first page is read again. */
 const LIVE_MS = 1500;
 
 const STATUSES = ["RUNNING", "SUCCEEDED", "FAILED", "TIMED_OUT", "ABORTED"];
-const STATUS_WORDS = /** @type {Record<string, string>} */ ({ FAILED: "Unfinished", ABORTED: "Died" });
 
 /** States that are worth a filter: those that say what became of the order. */
 const STATES = ["CancelOrder", "RollBack", "HandOver", "ParkOrder", "OrderConfirmed", "OrderCancelled", "OrderFulfilled", "OrderRefused", "OrderUnfinished", "CapturePayment"];
@@ -50,7 +49,7 @@ function Filters({ filter, isFiltered }) {
       <option value="">${any}</option>${values.map((value) => html`<option value=${value} selected=${value === filter[name]}>${text(value)}</option>`)}
     </select><//>`;
   return html`<form class="filters" onSubmit=${(/** @type {Event} */ event) => event.preventDefault()} role="search" aria-label="Executions">
-    ${select("status", "Status", "Any", STATUSES, (status) => STATUS_WORDS[status] ?? words(status))}
+    ${select("status", "Status", "Any", STATUSES, statusWords)}
     ${select("state", "Went through", "Any state", STATES, spaced)}
     ${select("reason", "Reason", "Any", REASONS, words)}
     <${Field} label="Order"><input value=${filter.orderId} onChange=${set("orderId")} placeholder="id or its beginning" spellcheck=${false} /><//>

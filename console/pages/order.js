@@ -1,8 +1,8 @@
 // One order: what happened to it, its journal, and on this machine its executions and records.
 
-import { curl, send } from "../api.js";
+import { curl, operated, send } from "../api.js";
 import { money, short, words } from "../format.js";
-import { Badge, Copy, Head, Id, Problem, Time, html, useData, useState, useTitle } from "../elements.js";
+import { Badge, Copy, Head, Id, Problem, Time, html, useData, useEffect, useState, useTitle } from "../elements.js";
 import { Records, Verdict, WorkIndex } from "../execution/records.js";
 import { Siblings } from "../execution/siblings.js";
 
@@ -14,7 +14,12 @@ export default function Order({ id, parameters }) {
   useTitle(`Order ${short(id)}`);
   const { data: order, error, reload } = useData(`/orders/${id}`, LIVE_MS);
   const journal = useData(order ? `/orders/${id}/journal` : null, LIVE_MS).data;
-  const story = useData(`/_local/orders/${id}`, LIVE_MS).data;
+  // The executions and records of a deployment are not on this machine.
+  const [isHere, setIsHere] = useState(false);
+  useEffect(() => {
+    operated().then((url) => setIsHere(!url));
+  }, []);
+  const story = useData(isHere ? `/_local/orders/${id}` : null, LIVE_MS).data;
   const tab = parameters.get("tab") ?? "story";
   const record = story?.records.find((/** @type {any} */ one) => one.kind === "order")?.item;
   if (!order && !error) return html`<p class="boot">Reading the order…</p>`;

@@ -4,8 +4,7 @@ import { curl, query, send } from "../api.js";
 import { counted, money, spaced, time } from "../format.js";
 import { Badge, Copy, Field, Head, Problem, html, style, useData, useState, useTitle } from "../elements.js";
 import { Graph } from "../graph/graph.js";
-import { tasksOf } from "../graph/machine.js";
-import { machineFrom } from "./execution.js";
+import { machineOf, tasksOf } from "../graph/machine.js";
 
 style("/console/styles/try.css");
 
@@ -33,7 +32,7 @@ export default function TryIt({ parameters }) {
   useTitle("Try it");
   const definition = useData("/_local/definition").data;
   const faults = useData("/_local/faults", LIVE_MS);
-  const machine = definition && machineFrom(definition);
+  const machine = definition && machineOf(definition);
   const [results, setResults] = useState(/** @type {any[]} */ ([]));
   const [working, setWorking] = useState("");
   const [error, setError] = useState(/** @type {any} */ (null));
@@ -73,7 +72,7 @@ async function place(body, { key, card }) {
     const payment = (await send("POST", "/_local/payments", { body: { amount: body.totalAmount, currency: body.currency ?? "USD", card } })).body;
     order = { ...body, paymentTerms: "AUTHORIZED", paymentReference: payment.paymentReference };
   }
-  const answer = await send("POST", "/orders", { body: order, headers: { "idempotency-key": key }, accept: [409, 503] });
+  const answer = await send("POST", "/orders", { body: order, headers: { "idempotency-key": key }, accept: [409, 503], isHere: true });
   return { httpStatus: answer.status, orderId: answer.body?.orderId, status: answer.body?.status, reason: answer.body?.reason, detail: answer.body?.detail ?? answer.body?.title, at: Date.now() };
 }
 
@@ -194,7 +193,7 @@ function Stack({ faults, run }) {
   const recover = () => run("recovery", async () => {
     // What is due first, as the schedule does; then what would have to wait for its time.
     await send("POST", "/_local/recover");
-    const pages = ["PENDING", "CANCELLING", "FULFILLING"].map((status) => send("GET", `/orders${query({ status, limit: 100 })}`));
+    const pages = ["PENDING", "CANCELLING", "FULFILLING"].map((status) => send("GET", `/orders${query({ status, limit: 100 })}`, { isHere: true }));
     const orders = (await Promise.all(pages)).flatMap(({ body }) => body.orders);
     for (const { orderId } of orders) await send("POST", `/_local/recover/${orderId}`);
     setReport(orders.length);

@@ -443,6 +443,23 @@ async fn executions_are_listed_newest_first_and_shown_with_their_events() {
     assert_eq!(client.get("/_local/executions/none").await.status, StatusCode::NOT_FOUND);
 }
 
+#[tokio::test]
+async fn operations_act_on_another_deployment() {
+    let (deployment, there) = serve().await;
+    let url = format!("http://{}", deployment.address());
+    let serve = Serve::start(["--api", &url]).await;
+    let here = serve.client();
+    assert_eq!(here.get("/_local/deployment").await.json(), json!({ "url": url }));
+    let placing = here.request(Method::POST, "/_api/orders").header(CONTENT_TYPE, "application/json");
+    let placed = here.send(placing.header("idempotency-key", "k-1"), LAPTOP).await.unwrap();
+    assert_eq!(placed.status, StatusCode::CREATED, "{placed:?}");
+    assert_eq!(there.get(placed.header(LOCATION)).await.json(), placed.json());
+    assert_eq!(here.get(placed.header(LOCATION)).await.status, StatusCode::NOT_FOUND);
+    let refused = here.request(Method::GET, "/_api/orders?status=PENDING").header("x-api-key", "no-such-key");
+    assert_eq!(here.send(refused, "").await.unwrap().status, StatusCode::FORBIDDEN);
+    assert_eq!(there.get("/_api/orders").await.status, StatusCode::NOT_FOUND);
+}
+
 /// The addresses that a page names in `href` and `src`.
 fn references(page: &str) -> Vec<&str> {
     let rests = ["href=\"", "src=\""].into_iter().flat_map(|attribute| page.split(attribute).skip(1));

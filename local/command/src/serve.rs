@@ -17,6 +17,7 @@ use tokio::net::TcpListener;
 use tokio::signal;
 
 use local_explorer::live::LiveFaults;
+use local_http::deployment::Deployment;
 use local_http::front::{self, Front};
 use local_http::rate;
 use local_http::tokens::LocalIssuer;
@@ -60,6 +61,9 @@ pub struct Args {
     /// variable `STRIPE_KEY`. Use a test key.
     #[arg(long, value_name = "URL")]
     pub stripe: Option<String>,
+    /// Let the console's operations act on the deployment whose API is at this address. Enter its key in the console.
+    #[arg(long, value_name = "URL")]
+    pub api: Option<String>,
 }
 
 /// When authorised payments are captured.
@@ -143,6 +147,9 @@ pub enum ServeError {
     /// Stripe's API cannot be used.
     #[error(transparent)]
     Stripe(#[from] payments::stripe::SetUpError),
+    /// The deployment cannot be reached.
+    #[error("cannot set TLS up for the deployment's API")]
+    Api(#[source] reqwest::Error),
     /// The address cannot be listened on.
     #[error("cannot listen on {address}; choose another address with --listen")]
     Listen {
@@ -195,6 +202,8 @@ pub async fn run(args: Args) -> Result<(), ServeError> {
          -d '{{\"customerId\":\"demo123\",\"items\":[{{\"productId\":\"LAPTOP001\",\"quantity\":1,\"price\":1299.99}}],\
          \"totalAmount\":1299.99}}'\n"
     );
+    let deployment = args.api.map(|url| Deployment::new(url.trim_end_matches('/').to_owned()));
+    let deployment = deployment.transpose().map_err(ServeError::Api)?;
     let background = schedule::spawn(&stack);
     // Listening everywhere, it can be reached at the loopback address.
     let own = if address.ip().is_unspecified() { SocketAddr::from(([127, 0, 0, 1], address.port())) } else { address };
@@ -205,7 +214,7 @@ pub async fn run(args: Args) -> Result<(), ServeError> {
         None => authorizer,
     };
     let authorizer = Arc::new(authorizer);
-    let router = front::router(Front { stack, authorizer: Arc::clone(&authorizer), issuer, faults });
+    let router = front::router(Front { stack, authorizer: Arc::clone(&authorizer), issuer, faults, deployment });
     let router = match args.requests_per_second {
         Some(requests_per_second) => rate::limited(router, requests_per_second),
         None => router,

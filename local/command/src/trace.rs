@@ -65,8 +65,9 @@ pub async fn run(args: Args) -> Result<bool, TraceError> {
 
 async fn ask(args: &Args) -> Result<Option<String>, reqwest::Error> {
     let url = format!("{}/_local/orders/{}/trace", args.url.trim_end_matches('/'), args.order_id);
-    // The stack is on this machine, whatever proxy leads to others.
-    let answer = reqwest::Client::builder().no_proxy().build()?.get(url).send().await?;
+    // The stack is on this machine, whatever proxy leads to others, and needs no certificate.
+    let client = reqwest::Client::builder().no_proxy().tls_certs_only([]).build()?;
+    let answer = client.get(url).send().await?;
     if answer.status() == http::StatusCode::NOT_FOUND {
         return Ok(None);
     }

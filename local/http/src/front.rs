@@ -20,12 +20,13 @@ use local_stack::gateway::{PathParameters, event, set_query};
 use recover_orders::{Command, Event};
 use uuid::Uuid;
 
+use crate::deployment::Deployment;
 use crate::tokens::{self, LocalIssuer};
-use crate::{console, docs, inspect, origin, payments};
+use crate::{console, deployment, docs, inspect, origin, payments};
 
 /// The largest payload that API Gateway accepts: 10 MB.
 /// <https://docs.aws.amazon.com/apigateway/latest/developerguide/api-gateway-execution-service-limits-table.html>
-const MAX_PAYLOAD_BYTES: usize = 10 * 1000 * 1000;
+pub const MAX_PAYLOAD_BYTES: usize = 10 * 1000 * 1000;
 
 /// The path parameters of a request, unless they are not UTF-8.
 type RequestPath = Result<Path<PathParameters>, PathRejection>;
@@ -42,6 +43,8 @@ pub struct Front {
     pub issuer: Option<LocalIssuer>,
     /// The faults that can be chosen, if they are among the stack's layers.
     pub faults: Arc<LiveFaults>,
+    /// The deployment that the console's operations act on, if it is not this machine.
+    pub deployment: Option<Deployment>,
 }
 
 /// The order API, the [page](docs) that describes it, the [console], and `/_local/…` for anyone who operates the stack.
@@ -57,6 +60,7 @@ pub fn router(front: Front) -> Router {
         router = router.route(resource, on(filter, to(resource)));
     }
     let inspect = inspect::router(front.stack.clone(), Arc::clone(&front.faults));
+    let deployment = deployment::router(front.deployment.clone());
     let inspect = inspect.layer(middleware::from_fn(origin::only_own));
     let local = Router::new()
         .route("/_local/audit", get(audit))
@@ -77,6 +81,7 @@ pub fn router(front: Front) -> Router {
         .method_not_allowed_fallback(|| async { respond(Problem::new(Kind::MethodNotAllowed).answer()) })
         .with_state(front)
         .merge(inspect)
+        .merge(deployment)
 }
 
 /// Passes a resource's requests to the function that declares its route.

@@ -16,6 +16,9 @@ use crate::{console, docs};
 /// The paths for anyone who operates the stack.
 const OPERATION: &str = "/_local/";
 
+/// The paths of another deployment, which has limits of its own.
+const DEPLOYMENT: &str = "/_api/";
+
 /// Limits the API to so many requests per second, and rejects the excess with 429. As at a stage of API Gateway, the
 /// requests of a whole second may come at once.
 ///
@@ -27,7 +30,12 @@ pub fn limited(router: Router, requests_per_second: NonZeroU32) -> Router {
 
 async fn limit(State(limiter): State<Arc<DefaultDirectRateLimiter>>, request: Request, next: Next) -> Response {
     let path = request.uri().path();
-    if path.starts_with(OPERATION) || docs::has(path) || console::has(path) || limiter.check().is_ok() {
+    if path.starts_with(OPERATION)
+        || path.starts_with(DEPLOYMENT)
+        || docs::has(path)
+        || console::has(path)
+        || limiter.check().is_ok()
+    {
         next.run(request).await
     } else {
         respond(Problem::new(Kind::TooManyRequests).answer())

@@ -475,7 +475,13 @@ async fn served(shop: &Shop, limit: Option<NonZeroU32>) -> client::Client {
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let client = client::Client::new(format!("http://{}", listener.local_addr().unwrap()));
     let authorizer = Arc::new(Authorizer::new(Callers::default(), true));
-    let router = front::router(Front { stack: shop.stack.clone(), authorizer, issuer: None, faults: Arc::default() });
+    let router = front::router(Front {
+        stack: shop.stack.clone(),
+        authorizer,
+        issuer: None,
+        faults: Arc::default(),
+        deployment: None,
+    });
     let router = match limit {
         Some(limit) => rate::limited(router, limit),
         None => router,

@@ -67,11 +67,11 @@ impl Issuer {
     }
 }
 
+/// Whether the first key is in the file from which a deployed API's issuer serves it.
+static PUBLISHED: Once = Once::new();
+
 /// The issuer's key at the start, and the one that follows it.
 static SIGNING: LazyLock<[SigningKey; 2]> = LazyLock::new(|| [SigningKey::rs256("first"), SigningKey::rs256("second")]);
-
-/// All tests share the API that is deployed, so the first one publishes the key.
-static PUBLISHED: Once = Once::new();
 
 impl Api {
     async fn open() -> Self {
@@ -104,6 +104,7 @@ impl Api {
         }
         let keys = env::var("ORDER_API_KEYS").expect("an API that is deployed has keys");
         let issuer = PathBuf::from(env::var("ORDER_API_ISSUER").expect("an API that is deployed has an issuer"));
+        // All tests share the API, so the first one publishes the key.
         PUBLISHED.call_once(|| fs::write(&issuer, jwks([&SIGNING[0]]).to_string()).unwrap());
         Self::with(client, serde_json::from_str(&keys).unwrap(), Issuer::InFile(issuer), None)
     }

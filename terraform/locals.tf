@@ -55,6 +55,7 @@ locals {
   # What a function may name in `uses.settings`. A setting that is null is not configured, and no function gets it.
   settings = {
     payment_capture = var.payment_secret_arn == null ? null : var.payment_capture
+    stock_spreading = var.stock_spreading
   }
 
   # What a function may name in `uses.secrets`, and which secret that is; null if it is not configured. A person creates

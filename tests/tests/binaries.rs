@@ -35,7 +35,8 @@ fn settings(function: &Function) -> Vec<(String, String)> {
     let workflow = (!function.uses.workflow.is_empty()).then(|| (WORKFLOW_VARIABLE.to_owned(), machine_arn()));
     let callers = (function.kind == Kind::Api).then(|| (CALLERS_VARIABLE.to_owned(), CLIENTS.to_owned()));
     let secrets = function.uses.secrets.iter().map(|secret| (secret_variable(secret), format!("arn:{secret}")));
-    let settings = function.uses.settings.iter().map(|setting| (setting_variable(setting), "confirmation".to_owned()));
+    let value = |setting: &str| if setting == inventory::settings::SPREADING { "automatic" } else { "confirmation" };
+    let settings = function.uses.settings.iter().map(|name| (setting_variable(name), value(name).to_owned()));
     tables.chain(queues).chain(workflow).chain(callers).chain(secrets).chain(settings).collect()
 }
 
@@ -450,8 +451,12 @@ async fn errors_arrive_under_the_names_that_the_definition_matches() {
     }
 
     // A table that does not answer is a transient error, not a crash.
-    let deaf =
-        LambdaFunction::start("reserve-inventory", &[("INVENTORY_TABLE", "none")], system.services.clone()).await;
+    let deaf = LambdaFunction::start(
+        "reserve-inventory",
+        &[("INVENTORY_TABLE", "none"), ("STOCK_SPREADING", "manual")],
+        system.services.clone(),
+    )
+    .await;
     let error = deaf.invoke(&json!({ "action": "reserve", "order": input["order"] })).await.unwrap_err();
     assert_eq!(error.error_type, "Unavailable", "{error:?}");
     assert!(system.audit().holds);

@@ -94,7 +94,7 @@ fn weaken(update: &mut Value, part: &str, values: &[&str]) {
     }
 }
 
-/// A shop whose ten laptops are spread over four shards: two each, and two on the root.
+/// A shop whose ten laptops are spread over four shards: three, three, two and two.
 async fn spread_shop(mutant: &Mutant, before: &Arc<Before>) -> Shop {
     let shop = shop().behind(&Arc::new(Maybe(mutant.clone()))).behind(before).open().await;
     spread(&shop, 4).await;
@@ -183,9 +183,9 @@ impl Layer for RefusesOnASum {
     fn around<'a>(&'a self, call: Call, next: Next<'a>) -> BoxFuture<'a, Outcome> {
         Box::pin(async move {
             let values = &call.body["ExpressionAttributeValues"];
-            let merges =
+            let is_of_merge =
                 call.operation == "UpdateItem" && (values[":closing"].is_object() || values[":shut"].is_object());
-            if merges {
+            if is_of_merge {
                 let merged = json!({ "era": { "N": "1" }, "phase": { "S": "MERGED" }, "available": { "N": "0" },
                     "reserved": { "N": "0" } });
                 return Ok(ServiceAnswer::ok(&json!({ "Attributes": merged })));
@@ -200,12 +200,12 @@ impl Layer for RefusesOnASum {
 
 #[tokio::test(start_paused = true)]
 async fn refusing_only_on_a_whole_root_is_needed() {
-    // The shards are merged after the root was read: it had two then, and the shards have nothing now.
+    // The shards are merged after the root was read: it had nothing, and now it has everything.
     assert_needed(RefusesOnASum::default(), async |mutant| {
         let before = Before::new(reads_shards);
         let shop = spread_shop(&mutant, &before).await;
         before.does(merge(stocks(&shop)));
-        broken(&shop, laptops("k1", 3)).await
+        broken(&shop, laptops("k1", 4)).await
     })
     .await;
 }
@@ -223,11 +223,14 @@ async fn growing_a_shard_only_together_with_an_open_root_is_needed() {
     });
     // The shards are merged after the order decided to refill one.
     assert_needed(grows, async |mutant| {
-        let refills = |call: &Call| call.body.to_string().contains(":taken");
+        let refills =
+            |call: &Call| call.body.to_string().contains(":taken") && !call.body.to_string().contains(":next");
         let before = Before::new(refills);
-        let shop = shop().behind(&Arc::new(Maybe(mutant))).behind(&before).open().await;
-        // Sixteen shards get nothing each, so they are empty.
-        spread(&shop, 16).await;
+        let stocked = shop().with_stock("LAPTOP001", 0);
+        let shop = stocked.behind(&Arc::new(Maybe(mutant))).behind(&before).open().await;
+        spread(&shop, 4).await;
+        let received = json!({ "difference": 10, "reason": "RECEIVED" });
+        post(&format!("{LAPTOP}/adjustments"), &received).under("a1").send(&shop).await;
         before.does(merge(stocks(&shop)));
         broken(&shop, laptops("k1", 2)).await
     })
@@ -237,9 +240,11 @@ async fn growing_a_shard_only_together_with_an_open_root_is_needed() {
 #[tokio::test(start_paused = true)]
 async fn a_new_era_for_each_spread_is_needed() {
     let reuses = Rewrites(|call| {
-        let values = &mut call.body["ExpressionAttributeValues"];
-        if values[":next"].is_object() && values[":era"].is_object() {
-            values[":next"] = values[":era"].clone();
+        for update in updates(call) {
+            let values = &mut update["ExpressionAttributeValues"];
+            if values[":next"].is_object() && values[":era"].is_object() {
+                values[":next"] = values[":era"].clone();
+            }
         }
     });
     assert_needed(reuses, async |mutant| {

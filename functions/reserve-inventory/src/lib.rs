@@ -12,6 +12,7 @@ mod pools;
 
 use aws_sdk_dynamodb::Client;
 use aws_sdk_dynamodb::types::{CancellationReason, TransactWriteItem};
+use inventory::pool::read::RootsRead;
 use inventory::pool::seen::Seen;
 use inventory::pool::writes::Writes;
 use inventory::pool::{Shard, State};
@@ -82,13 +83,18 @@ impl ReserveInventory {
     }
 
     /// Refuses an order for lines that are short on whole roots, as far as they still are: the roots are read together
-    /// with the fence.
-    async fn check(&self, order: &Order, lines: &[usize]) -> Result<Option<StockRefusal>, Unavailable> {
+    /// with the fence. While others write a root, the order waits and reads again: if it wrote instead, it would keep
+    /// others from reading.
+    async fn check(&self, order: &Order, lines: &[usize], tries: &mut Tries) -> Result<Checked, Unavailable> {
         let lines: Vec<&OrderLine> = lines.iter().filter_map(|line| order.lines.get(*line)).collect();
         let skus: Vec<&Sku> = lines.iter().map(|line| &line.sku).collect();
-        let stocks = &self.pools.stocks;
-        let Some(roots) = stocks.roots_without_fence(order.order_id(), &order.store_id, &skus).await? else {
-            return Ok(None);
+        let roots = loop {
+            match self.pools.stocks.roots_without_fence(order.order_id(), &order.store_id, &skus).await? {
+                RootsRead::Read(roots) => break roots,
+                RootsRead::Fenced => return Ok(Checked::Changed),
+                RootsRead::Conflict if tries.again().await => {}
+                RootsRead::Conflict => return Ok(Checked::Undecided),
+            }
         };
         let mut short = Vec::new();
         for (line, root) in lines.into_iter().zip(roots) {
@@ -101,7 +107,7 @@ impl ReserveInventory {
                 Some(_) => self.pools.seen.forget(&order.store_id, &line.sku),
             }
         }
-        Ok(refused(order, &short))
+        Ok(refused(order, &short).map_or(Checked::Changed, Checked::Refused))
     }
 
     /// Each article's writes, and how much of it is on its root.
@@ -118,6 +124,16 @@ impl ReserveInventory {
     fn writes<'a>(&'a self, held: &'a Reservation, line: &'a ReservedLine) -> Writes<'a> {
         Writes { table: &self.table, store_id: &held.store_id, sku: &line.sku }
     }
+}
+
+/// What roots say that were read together with the fence.
+enum Checked {
+    /// The order is refused.
+    Refused(StockRefusal),
+    /// The fence or the stock is not as it was: the order tries again.
+    Changed,
+    /// The tries are used up.
+    Undecided,
 }
 
 impl Step for ReserveInventory {
@@ -153,7 +169,13 @@ impl Step for ReserveInventory {
         let is_short = |line: &OrderLine| self.pools.seen.is_short(&order.store_id, &line.sku, line.quantity);
         let lines: Vec<usize> =
             order.lines.iter().enumerate().filter(|(_, line)| is_short(line)).map(|(at, _)| at).collect();
-        if lines.is_empty() { Ok(None) } else { self.check(order, &lines).await }
+        if lines.is_empty() {
+            return Ok(None);
+        }
+        match self.check(order, &lines, &mut Tries::of(order.order_id().as_str())).await? {
+            Checked::Refused(refusal) => Ok(Some(refusal)),
+            Checked::Changed | Checked::Undecided => Ok(None),
+        }
     }
 
     fn apply(&self, order: &Order, plan: &Plan, _now_ms: EpochMs) -> Vec<TransactWriteItem> {
@@ -196,7 +218,11 @@ impl Step for ReserveInventory {
         }
         Ok(match self.pools.after(order, plan, reasons, tries, now_ms).await? {
             Then::Try(plan) => Next::With(plan),
-            Then::Check(lines) => self.check(order, &lines).await?.map_or(Next::Again, Next::Refused),
+            Then::Check(lines) => match self.check(order, &lines, tries).await? {
+                Checked::Refused(refusal) => Next::Refused(refusal),
+                Checked::Changed => Next::Again,
+                Checked::Undecided => Next::Undecided,
+            },
             Then::Undecided => Next::Undecided,
         })
     }

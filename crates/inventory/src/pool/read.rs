@@ -9,6 +9,17 @@ use super::{Pool, Root, SHARD, Shard, State, shard_key};
 use crate::stock::Stocks;
 use crate::table::{Stock, reservation_key, stock_key};
 
+/// Roots that were to be read together with an order's fence.
+#[derive(Debug)]
+pub enum RootsRead {
+    /// There is no fence, and these are the roots; `None` for an article that the store does not keep.
+    Read(Vec<Option<Root>>),
+    /// The order has a fence, which decides.
+    Fenced,
+    /// Another transaction is writing one of the items.
+    Conflict,
+}
+
 impl Stocks {
     /// An article's root, strongly consistent; `None` if the store does not keep the article.
     ///
@@ -58,8 +69,7 @@ impl Stocks {
         Ok(stock)
     }
 
-    /// The roots of these articles, if the order has no fence, all as of one moment. `None` if it has one, or if other
-    /// transactions are writing any of them.
+    /// The roots of these articles, if the order has no fence, all as of one moment.
     ///
     /// # Cost
     /// Two read units for the fence and for each article.
@@ -71,7 +81,7 @@ impl Stocks {
         order_id: &OrderId,
         store_id: &StoreId,
         skus: &[&Sku],
-    ) -> Result<Option<Vec<Option<Root>>>, Unavailable> {
+    ) -> Result<RootsRead, Unavailable> {
         const ATTEMPTED: &str = "read the stock together with the fence";
         let keys = std::iter::once(reservation_key(order_id)).chain(skus.iter().map(|sku| stock_key(store_id, sku)));
         let gets = keys.map(|key| {
@@ -82,17 +92,17 @@ impl Stocks {
         let answer = match read {
             Ok(answer) => answer,
             Err(error) => match error.as_service_error() {
-                Some(TransactGetItemsError::TransactionCanceledException(_)) => return Ok(None),
+                Some(TransactGetItemsError::TransactionCanceledException(_)) => return Ok(RootsRead::Conflict),
                 _ => return Err(Unavailable::call(ATTEMPTED, error)),
             },
         };
         let mut items = answer.responses.unwrap_or_default().into_iter().map(|response| response.item);
         if items.next().flatten().is_some_and(|fence| !fence.is_empty()) {
-            return Ok(None);
+            return Ok(RootsRead::Fenced);
         }
         let found = |item: Option<Item>| item.filter(|item| !item.is_empty());
         let roots = items.map(|item| found(item).map(|item| root_of(item, ATTEMPTED)).transpose());
-        roots.collect::<Result<Vec<_>, _>>().map(Some)
+        roots.collect::<Result<Vec<_>, _>>().map(RootsRead::Read)
     }
 }
 

@@ -1,12 +1,12 @@
 //! Opening a pool, and filling its shards.
 
-use aws_sdk_dynamodb::operation::update_item::UpdateItemError;
+use aws_sdk_dynamodb::types::{TransactWriteItem, Update};
 use order::{EpochMs, Sku, StoreId};
 use saga::Unavailable;
 use saga::conflict::Tries;
 use saga::transaction::cancellation_reasons;
 
-use super::writes::{Writes, number, text};
+use super::writes::{Writes, number, text, write};
 use super::{MAX_SHARDS, Pool, Root, RootPhase, State};
 use crate::stock::Stocks;
 use crate::table::stock_key;
@@ -14,55 +14,68 @@ use crate::table::stock_key;
 /// The most shards that one transaction fills: it takes
 /// [100 actions](https://docs.aws.amazon.com/amazondynamodb/latest/APIReference/API_TransactWriteItems.html), and one
 /// is for the root.
-const MAX_FILLED: usize = 99;
+const MAX_FILLED: u16 = 99;
 
 impl Stocks {
     /// Opens a pool of this many shards, at most [`MAX_SHARDS`], and fills them. `None` if the root is no longer as it
     /// was read, or is part of another transaction.
     ///
+    /// The first shards are filled in the transaction that opens the pool. If they were filled afterwards, every order
+    /// would go to the root for a refill, and keep the filling away from it.
+    ///
     /// # Idempotency
-    /// The era follows from the root that was read, so a repetition finds it used. The shards are filled with what is
-    /// there; an order that finds one empty refills it, so that it does not matter how far the filling came.
+    /// The era follows from the root that was read, so a repetition finds it used.
     ///
     /// # Cost
-    /// One write unit, and two for each shard and for each 99 shards.
+    /// Two write units for each shard, and for each 99 shards. A try that conflicts costs as much.
     ///
     /// # Errors
     /// [`Unavailable`].
     pub async fn spread(&self, root: &Root, shards: u16, now_ms: EpochMs) -> Result<Option<Pool>, Unavailable> {
-        const ATTEMPTED: &str = "spread the stock";
         let pool = Pool { shards: shards.clamp(1, MAX_SHARDS), era: root.era + 1 };
-        let update = self
-            .client
-            .update_item()
+        let first = pool.shards.min(MAX_FILLED);
+        let (taken, puts) = self.puts(root, pool, 0, first);
+        let open = self.open(root, pool, taken, now_ms);
+        let all = std::iter::once(open).chain(puts).collect();
+        if let Err(error) = self.client.transact_write_items().set_transact_items(Some(all)).send().await {
+            return cancellation_reasons("spread the stock", error).map(|_| None);
+        }
+        self.fill(root, pool, first).await?;
+        Ok(Some(pool))
+    }
+
+    fn open(&self, root: &Root, pool: Pool, taken: i64, now_ms: EpochMs) -> TransactWriteItem {
+        let update = Update::builder()
             .table_name(&self.table)
             .set_key(Some(stock_key(&root.store_id, &root.sku)))
-            .update_expression("SET phase = :open, shards = :shards, era = :next, spread_ms = :now")
+            .update_expression(
+                "SET phase = :open, shards = :shards, era = :next, spread_ms = :now, available = available - :taken",
+            )
             .expression_attribute_values(":open", text(RootPhase::Open.into()))
             .expression_attribute_values(":shards", number(pool.shards))
             .expression_attribute_values(":next", number(pool.era))
-            .expression_attribute_values(":now", number(now_ms));
+            .expression_attribute_values(":now", number(now_ms))
+            .expression_attribute_values(":taken", number(taken));
         // Each spread has an era of its own: shards that were merged in an era cannot be opened in it again.
-        let update = if root.era == 0 {
-            update.condition_expression("attribute_exists(available) AND attribute_not_exists(era)")
+        write(if root.era == 0 {
+            update.condition_expression("available >= :taken AND attribute_not_exists(era)")
         } else {
             update
-                .condition_expression("attribute_not_exists(phase) AND era = :era")
+                .condition_expression("available >= :taken AND attribute_not_exists(phase) AND era = :era")
                 .expression_attribute_values(":era", number(root.era))
-        };
-        match update.send().await {
-            Ok(_) => {
-                self.fill(root, pool).await?;
-                Ok(Some(pool))
-            }
-            Err(error) => match error.as_service_error() {
-                Some(
-                    UpdateItemError::ConditionalCheckFailedException(_)
-                    | UpdateItemError::TransactionConflictException(_),
-                ) => Ok(None),
-                _ => Err(Unavailable::call(ATTEMPTED, error)),
-            },
-        }
+        })
+    }
+
+    /// The writes that give the shards from `first` to `end` their equal parts of what the root has for them and those
+    /// after them, and how much that is. A shard without any is left for a refill.
+    fn puts(&self, root: &Root, pool: Pool, first: u16, end: u16) -> (i64, Vec<TransactWriteItem>) {
+        let writes = Writes { table: &self.table, store_id: &root.store_id, sku: &root.sku };
+        let left = i64::from(pool.shards - first);
+        let part = |shard: u16| root.available / left + i64::from(i64::from(shard - first) < root.available % left);
+        let parts = (first..end).map(|shard| (shard, part(shard))).filter(|(_, part)| *part > 0);
+        let parts: Vec<(u16, i64)> = parts.collect();
+        let puts = parts.iter().map(|(shard, part)| writes.put(pool, *shard, *part, 0)).collect();
+        (parts.iter().map(|(_, part)| part).sum(), puts)
     }
 
     /// Gives an article this many shards, or makes it whole if that is one. Returns whether the store keeps the article.
@@ -105,29 +118,24 @@ impl Stocks {
         }
     }
 
-    /// Moves the root's stock to the shards in equal parts. Whatever stops it, orders refill what they need.
-    async fn fill(&self, root: &Root, pool: Pool) -> Result<(), Unavailable> {
-        const ATTEMPTED: &str = "fill the stock's shards";
+    /// Fills the shards from `first` on. Whatever stops it, orders refill what they need.
+    async fn fill(&self, root: &Root, pool: Pool, first: u16) -> Result<(), Unavailable> {
         let Root { store_id, sku, .. } = root;
         let writes = Writes { table: &self.table, store_id, sku };
-        let shards: Vec<u16> = (0..pool.shards).collect();
         let mut tries = Tries::of(&format!("{store_id}#{sku}"));
-        let mut left = shards.chunks(MAX_FILLED);
-        let mut next = left.next();
-        while let Some(shards) = next {
-            // Orders take from the root no longer, so this reads what there is to move.
+        let mut first = first;
+        while first < pool.shards {
             let Some(root) = self.root(store_id, sku).await? else { return Ok(()) };
-            let share = root.available / (i64::from(pool.shards) - i64::from(shards[0]));
-            if share == 0 {
+            let end = pool.shards.min(first + MAX_FILLED);
+            let (taken, puts) = self.puts(&root, pool, first, end);
+            if taken == 0 {
                 return Ok(());
             }
-            let taken = share * i64::try_from(shards.len()).unwrap_or_default();
-            let take = std::iter::once(writes.take(pool, taken));
-            let all = take.chain(shards.iter().map(|shard| writes.put(pool, *shard, share, 0))).collect();
+            let all = std::iter::once(writes.take(pool, taken)).chain(puts).collect();
             match self.client.transact_write_items().set_transact_items(Some(all)).send().await {
-                Ok(_) => next = left.next(),
+                Ok(_) => first = end,
                 Err(error) => {
-                    cancellation_reasons(ATTEMPTED, error)?;
+                    cancellation_reasons("fill the stock's shards", error)?;
                     if !tries.again().await {
                         return Ok(());
                     }

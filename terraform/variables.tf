@@ -374,6 +374,17 @@ variable "overflow_maximum_concurrency" {
   }
 }
 
+variable "stock_spreading" {
+  description = "When the stock of a hot article is spread over shards: `automatic`, also by the orders that meet each other there, or `manual`, only with `PUT /stores/{storeId}/stock/{sku}/spread`. Set it to automatic once no execution of a release without shards runs any more, and back to manual before you merge all stock to go back to such a release."
+  type        = string
+  default     = "manual"
+
+  validation {
+    condition     = contains(["automatic", "manual"], var.stock_spreading)
+    error_message = "Must be automatic or manual."
+  }
+}
+
 variable "payment_capture" {
   description = "When an authorised payment is captured: at `confirmation`, before the order is confirmed, or at `fulfilment`, when the goods are handed over. An order keeps the setting that it was placed with. It has no effect without payment_secret_arn."
   type        = string

@@ -182,6 +182,14 @@ run "the_clients_fit_in_a_function_s_environment" {
   expect_failures = [var.api_clients]
 }
 
+run "stock_is_spread_in_one_of_two_ways" {
+  command = plan
+  variables {
+    stock_spreading = "always"
+  }
+  expect_failures = [var.stock_spreading]
+}
+
 run "a_payment_is_captured_at_one_of_two_moments" {
   command = plan
   variables {

@@ -107,6 +107,9 @@ impl Ask {
             ["stores", store, "stock", sku, "adjustments"] => {
                 ("/stores/{storeId}/stock/{sku}/adjustments", vec![("storeId", store), ("sku", sku)])
             }
+            ["stores", store, "stock", sku, "spread"] => {
+                ("/stores/{storeId}/stock/{sku}/spread", vec![("storeId", store), ("sku", sku)])
+            }
             ["orders", order_id, "payment"] => ("/orders/{orderId}/payment", vec![("orderId", order_id)]),
             ["accounts", customer] => ("/accounts/{customerId}", vec![("customerId", customer)]),
             ["accounts", customer, "terms"] => ("/accounts/{customerId}/terms", vec![("customerId", customer)]),

@@ -29,7 +29,7 @@ pub const OPENED_MS: i64 = 1_800_000_000_000;
 pub struct ShopBuilder {
     stock: BTreeMap<&'static str, i64>,
     layers: Vec<Arc<dyn Layer>>,
-    transactions_take: Option<Duration>,
+    transactions_take: Option<[Duration; 2]>,
     invocations: Option<Arc<dyn InvocationLayer>>,
     payments: Payments,
     random: Random,
@@ -67,7 +67,13 @@ impl ShopBuilder {
     /// Makes transactions take this long, so that they conflict.
     #[must_use]
     pub fn where_transactions_take(self, window: Duration) -> Self {
-        Self { transactions_take: Some(window), ..self }
+        self.where_transactions_take_between(window, window)
+    }
+
+    /// Makes each transaction take some time between these, so that they conflict.
+    #[must_use]
+    pub fn where_transactions_take_between(self, shortest: Duration, longest: Duration) -> Self {
+        Self { transactions_take: Some([shortest, longest]), ..self }
     }
 
     /// The layer in front of the task functions.
@@ -94,8 +100,8 @@ impl ShopBuilder {
     pub async fn open(self) -> Shop {
         let store = DynamoDb::in_memory().expect("a store in memory can be opened");
         let mut layers = self.layers;
-        if let Some(window) = self.transactions_take {
-            layers.push(Arc::new(ConflictingTransactions::new(store.clone(), window)));
+        if let Some([shortest, longest]) = self.transactions_take {
+            layers.push(Arc::new(ConflictingTransactions::between(store.clone(), shortest, longest)));
         }
         let options = Options {
             origin_ms: OPENED_MS,

@@ -113,6 +113,8 @@ def called_actions(function, zip_path):
     for service, operation in called_operations(zip_path):
         if operation == "TransactWriteItems":
             actions |= transaction_actions(function)
+        elif operation == "TransactGetItems":
+            actions.add(f"{service}:GetItem")
         else:
             actions.add(f"{service}:{operation}")
     return actions

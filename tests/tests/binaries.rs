@@ -58,6 +58,7 @@ fn tokens(jwks_url: &str) -> String {
 fn setting_value(setting: &str) -> String {
     match setting {
         payments::settings::CAPTURE => "confirmation".to_owned(),
+        inventory::settings::SPREADING => "automatic".to_owned(),
         authorize::settings::OPERATIONS_KEYS => "true".to_owned(),
         // Nothing listens there.
         authorize::settings::TOKENS => tokens("http://127.0.0.1:1/"),
@@ -545,8 +546,12 @@ async fn errors_arrive_under_the_names_that_the_definition_matches() {
     }
 
     // A table that does not answer is a transient error, not a crash.
-    let deaf =
-        LambdaFunction::start("reserve-inventory", &[("INVENTORY_TABLE", "none")], system.services.clone()).await;
+    let deaf = LambdaFunction::start(
+        "reserve-inventory",
+        &[("INVENTORY_TABLE", "none"), ("STOCK_SPREADING", "manual")],
+        system.services.clone(),
+    )
+    .await;
     let error = deaf.invoke(&json!({ "action": "reserve", "order": input["order"] })).await.unwrap_err();
     assert_eq!(error.error_type, "Unavailable", "{error:?}");
     assert!(system.audit().holds);

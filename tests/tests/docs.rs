@@ -46,7 +46,8 @@ fn everything_is_where_the_readme_says() {
     let (_, section) = readme.split_once("## Where things are").unwrap();
     for (question, found) in [
         ("Where is an order validated?", "pub fn parse("),
-        ("Where is stock reserved and released?", "fn give_back("),
+        ("Where is stock reserved and released?", "writes.give_back("),
+        ("Where is the stock of a hot article spread?", "Only a whole root says"),
         ("Where is the orders table read and written?", "pub async fn read("),
         ("Where is a function's policy written?", "\"operations\""),
         ("Where is a token checked?", "pub async fn verify("),

@@ -14,7 +14,9 @@ use saga::transaction::{cancellation_reasons, is_failed_condition, is_undecided,
 use saga::{Item, Unavailable};
 use serde::{Deserialize, Serialize};
 
-use crate::stock::{MAX_ON_HAND, Stocks, stock_of};
+use crate::pool::State;
+use crate::pool::read::root_of;
+use crate::stock::{MAX_ON_HAND, Stocks};
 use crate::table::{Stock, key, stock_key};
 
 const ATTEMPTED: &str = "adjust the stock";
@@ -86,7 +88,8 @@ impl Stocks {
     ///
     /// # Cost
     /// Four write units, because it is a transaction, and one for the index if the article is new. A try
-    /// that conflicts with another transaction costs as much, and a read unit.
+    /// that conflicts with another transaction costs as much, and a read unit. If more is taken away than the root of
+    /// a [pool](crate::pool) has left, the pool is merged first.
     ///
     /// # Errors
     /// [`AdjustError`].
@@ -103,14 +106,21 @@ impl Stocks {
             let transaction = self.client.transact_write_items().set_transact_items(Some(writes.clone()));
             let Err(error) = transaction.send().await else { return Ok(record) };
             match read_reasons(adjustment, &cancellation_reasons(ATTEMPTED, error)?) {
-                // No workflow retries this, so it is retried here. That is safe: the record shows whether
-                // an earlier try succeeded.
-                error @ Err(AdjustError::Unavailable(Unavailable::Cancelled { .. })) => {
-                    if !tries.again().await {
-                        return error;
+                Ok(Answer::Made(record)) => return Ok(record),
+                Ok(Answer::Spread) => {
+                    self.merged(&adjustment.store_id, &adjustment.sku, id.as_str()).await?;
+                    if !tries.at_once() {
+                        return Err(Unavailable::Contended { attempted: ATTEMPTED }.into());
                     }
                 }
-                read => return read,
+                // No workflow retries this, so it is retried here. That is safe: the record shows whether
+                // an earlier try succeeded.
+                Err(error @ AdjustError::Unavailable(Unavailable::Cancelled { .. })) => {
+                    if !tries.again().await {
+                        return Err(error);
+                    }
+                }
+                Err(error) => return Err(error),
             }
             // The other transaction may have been this very adjustment, sent twice at once.
             if let Some(made) = self.made(id).await? {
@@ -181,12 +191,20 @@ pub fn adjustment_key(id: &AdjustmentId) -> Item {
     key(format!("ADJUSTMENT#{id}"))
 }
 
+/// What a cancelled transaction says.
+enum Answer {
+    /// The adjustment was made before.
+    Made(AdjustmentRecord),
+    /// The root of a pool has too little left, which says nothing about the article: it must be merged.
+    Spread,
+}
+
 /// Reads why an adjustment's transaction was cancelled: its record first, because it may show that this
 /// very adjustment was made before; then the reasons that decide nothing; the stock last.
-fn read_reasons(adjustment: &Adjustment, reasons: &[CancellationReason]) -> Result<AdjustmentRecord, AdjustError> {
+fn read_reasons(adjustment: &Adjustment, reasons: &[CancellationReason]) -> Result<Answer, AdjustError> {
     if let Some(reason) = reasons.first().filter(|reason| is_failed_condition(reason)) {
         let item = reason.item().ok_or(Unavailable::Contended { attempted: ATTEMPTED })?.clone();
-        return same(record_of(item)?, adjustment);
+        return same(record_of(item)?, adjustment).map(Answer::Made);
     }
     if !reasons.iter().any(is_undecided)
         && let Some(reason) = reasons.get(1).filter(|reason| is_failed_condition(reason))
@@ -194,8 +212,14 @@ fn read_reasons(adjustment: &Adjustment, reasons: &[CancellationReason]) -> Resu
         return Err(match reason.item().filter(|item| !item.is_empty()) {
             None => AdjustError::UnknownSku,
             Some(item) => {
-                let stock = stock_of(item.clone(), ATTEMPTED)?;
-                if stock.available > MAX_ON_HAND { AdjustError::TooMuch(stock) } else { AdjustError::Reserved(stock) }
+                let root = root_of(item.clone(), ATTEMPTED)?;
+                if root.available > MAX_ON_HAND {
+                    AdjustError::TooMuch(root.stock())
+                } else if root.state() == State::Whole {
+                    AdjustError::Reserved(root.stock())
+                } else {
+                    return Ok(Answer::Spread);
+                }
             }
         });
     }

@@ -6,7 +6,8 @@ use aws_sdk_dynamodb::types::AttributeValue;
 use order::{Sku, StoreId};
 use saga::{Item, Unavailable, batch};
 
-use crate::stock::{Stocks, stock_of};
+use crate::pool::read::root_of;
+use crate::stock::Stocks;
 use crate::table::{Stock, stock_key};
 
 /// The index of stock by store. It holds only keys, which never change: an order that moves stock does
@@ -38,7 +39,7 @@ impl Stocks {
     /// consistent.
     ///
     /// # Cost
-    /// For each of up to five rounds, half a read unit per 4 KiB of keys and one read unit per article.
+    /// For each of up to five rounds, half a read unit per 4 KiB of keys and one read unit per article and shard.
     ///
     /// # Errors
     /// [`Unavailable`].
@@ -99,11 +100,12 @@ impl Stocks {
         const ATTEMPTED: &str = "read the listed stock";
         let keys = skus.iter().map(|sku| stock_key(store_id, sku)).collect();
         let items = batch::read_all(&self.client, &self.table, keys, ATTEMPTED).await?;
-        let stock = items.into_iter().map(|item| {
-            let stock = stock_of(item, ATTEMPTED)?;
-            Ok((stock.sku.clone(), stock))
-        });
-        stock.collect()
+        let mut stock = BTreeMap::new();
+        for item in items {
+            let article = self.sum(root_of(item, ATTEMPTED)?).await?;
+            stock.insert(article.sku.clone(), article);
+        }
+        Ok(stock)
     }
 }
 

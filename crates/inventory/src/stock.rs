@@ -10,6 +10,8 @@ use aws_sdk_dynamodb::types::{AttributeValue, ReturnValuesOnConditionCheckFailur
 use order::{Sku, StoreId};
 use saga::{Item, Unavailable};
 
+use crate::pool::State;
+use crate::pool::read::root_of;
 use crate::table::{Stock, stock_key};
 
 /// The most that stock can be set to or adjusted by, and the most that may be available before more is
@@ -40,19 +42,21 @@ impl Stocks {
         Self { client, table: table.into() }
     }
 
-    /// An article's stock, strongly consistent; `None` if the store does not keep it.
+    /// An article's stock, strongly consistent; `None` if the store does not keep it. The shards of a [pool] are read
+    /// one after the other: while orders move stock, the sum may count a piece twice or not at all.
+    ///
+    /// [pool]: crate::pool
     ///
     /// # Cost
-    /// One read unit.
+    /// One read unit, and one for each shard.
     ///
     /// # Errors
     /// [`Unavailable`].
     pub async fn read(&self, store_id: &StoreId, sku: &Sku) -> Result<Option<Stock>, Unavailable> {
-        const ATTEMPTED: &str = "read the stock";
-        let key = stock_key(store_id, sku);
-        let get = self.client.get_item().table_name(&self.table).set_key(Some(key)).consistent_read(true);
-        let answer = get.send().await.map_err(|error| Unavailable::call(ATTEMPTED, error))?;
-        answer.item.map(|item| stock_of(item, ATTEMPTED)).transpose()
+        match self.root(store_id, sku).await? {
+            None => Ok(None),
+            Some(root) => self.sum(root).await.map(Some),
+        }
     }
 
     /// Adds an article that the store did not keep, with this much on hand.
@@ -89,7 +93,7 @@ impl Stocks {
         }
     }
 
-    /// Sets what is on hand, if the stock is unchanged since it was `read`.
+    /// Sets what is on hand, if the stock is whole and unchanged since it was `read`.
     ///
     /// # Idempotency
     /// A retry after a lost answer is [`Setting::Done`]. Nothing is written if there is that much on hand
@@ -117,8 +121,9 @@ impl Stocks {
             .set_key(Some(stock_key(&read.store_id, &read.sku)))
             .update_expression("SET available = :set")
             // The new number is computed from what was read. Without the condition it would overwrite
-            // an order's or a delivery's change since then.
-            .condition_expression("available = :available AND reserved = :reserved")
+            // an order's or a delivery's change since then. The root of a pool may have the same numbers as before it
+            // was spread, and is not all there is.
+            .condition_expression("available = :available AND reserved = :reserved AND attribute_not_exists(phase)")
             .expression_attribute_values(":set", number(set.available))
             .expression_attribute_values(":available", number(read.available))
             .expression_attribute_values(":reserved", number(read.reserved))
@@ -137,9 +142,7 @@ impl Stocks {
 /// answer was lost. The same number on hand is not enough: a hand-over can lead to that number too.
 fn found(old: Option<&Item>, wanted: Stock, attempted: &'static str) -> Result<Setting, Unavailable> {
     let Some(old) = old.filter(|item| !item.is_empty()) else { return Ok(Setting::Changed) };
-    Ok(if stock_of(old.clone(), attempted)? == wanted { Setting::Done(wanted) } else { Setting::Changed })
-}
-
-pub(crate) fn stock_of(item: Item, attempted: &'static str) -> Result<Stock, Unavailable> {
-    serde_dynamo::from_item(item).map_err(|source| Unavailable::Unreadable { attempted, source })
+    let root = root_of(old.clone(), attempted)?;
+    let is_as_wanted = root.state() == State::Whole && root.stock() == wanted;
+    Ok(if is_as_wanted { Setting::Done(wanted) } else { Setting::Changed })
 }

@@ -2,7 +2,8 @@
 //!
 //! | item | key `pk` | attributes |
 //! |---|---|---|
-//! | stock | `STOCK#<store>#<sku>` | `store_id`, `sku`, `available`, `reserved`; on hand is their sum |
+//! | stock | `STOCK#<store>#<sku>` | a [`Root`](crate::pool::Root): `store_id`, `sku`, `available`, `reserved`; on hand is their sum |
+//! | shard of a [pool](crate::pool) | `SHARD#<number>#<store>#<sku>` | a [`Shard`](crate::pool::Shard) |
 //! | reservation | `ORDER#<order id>` | a fence whose effect is a [`Reservation`] |
 //! | adjustment | `ADJUSTMENT#<adjustment id>` | an [`AdjustmentRecord`](crate::adjustment::AdjustmentRecord) |
 //!
@@ -24,6 +25,41 @@ pub struct Reservation {
     pub store_id: StoreId,
     /// How much of each article.
     pub lines: Vec<ReservedLine>,
+    /// What it took from shards of [pools](crate::pool); the rest is on the stock items. The lines are what the order
+    /// holds, whatever the places.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub places: Vec<Place>,
+}
+
+/// What an order took from one shard.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Place {
+    /// The index of the line.
+    pub line: usize,
+    /// The shard of the line's article.
+    pub shard: u16,
+    /// The era of the pool. Once that is merged, the stock is on the stock item.
+    pub era: u32,
+    /// How many.
+    pub quantity: u32,
+}
+
+impl Reservation {
+    /// Whether both hold the same, wherever.
+    pub fn holds_same(&self, other: &Self) -> bool {
+        (&self.store_id, &self.lines) == (&other.store_id, &other.lines)
+    }
+
+    /// The places of a line.
+    pub fn places_of(&self, line: usize) -> impl Iterator<Item = &Place> {
+        self.places.iter().filter(move |place| place.line == line)
+    }
+
+    /// How many of a line are on the stock item.
+    pub fn on_root(&self, line: usize) -> u32 {
+        let elsewhere: u32 = self.places_of(line).map(|place| place.quantity).sum();
+        self.lines.get(line).map_or(0, |held| held.quantity.saturating_sub(elsewhere))
+    }
 }
 
 /// How much of one article an order holds.
@@ -38,11 +74,11 @@ pub struct ReservedLine {
 impl From<&Order> for Reservation {
     fn from(order: &Order) -> Self {
         let line = |line: &OrderLine| ReservedLine { sku: line.sku.clone(), quantity: line.quantity };
-        Self { store_id: order.store_id.clone(), lines: order.lines.iter().map(line).collect() }
+        Self { store_id: order.store_id.clone(), lines: order.lines.iter().map(line).collect(), places: Vec::new() }
     }
 }
 
-/// Stock of one article in one store, as stored without its key.
+/// Stock of one article in one store.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Stock {
     /// The store.

@@ -13,8 +13,12 @@ use tokio::time::Instant;
 
 use crate::transaction::is_failed_condition;
 
-/// The most tries, the first one included.
+/// The most tries that follow a delay, the first one included.
 const MAX_TRIES: u32 = 8;
+
+/// The most tries that follow no delay, because they write something else than the try before. Each costs as much as
+/// a write, so a plan that never comes right must end.
+const MAX_AT_ONCE: u32 = 24;
 
 /// The longest delay before the second try; the limit doubles with each further try.
 const FIRST_DELAY: Duration = Duration::from_millis(25);
@@ -43,6 +47,7 @@ pub fn is_conflict(reasons: &[CancellationReason]) -> bool {
 pub struct Tries {
     started: Instant,
     made: u32,
+    at_once: u32,
     slept: Duration,
     /// Spreads the delays of conflicting writers. A hash and not a random number, so that runs are repeatable.
     spread: u64,
@@ -51,7 +56,7 @@ pub struct Tries {
 impl Tries {
     /// The first try of a write on behalf of `id`.
     pub fn of(id: &str) -> Self {
-        Self { started: Instant::now(), made: 1, slept: Duration::ZERO, spread: hash(id) }
+        Self { started: Instant::now(), made: 1, at_once: 0, slept: Duration::ZERO, spread: hash(id) }
     }
 
     /// Waits before the next try. `false` if a limit is reached.
@@ -64,6 +69,21 @@ impl Tries {
         self.made += 1;
         self.slept += delay;
         true
+    }
+
+    /// Begins a further try without a delay, for another write than the one that failed. `false` if a limit is
+    /// reached.
+    pub fn at_once(&mut self) -> bool {
+        if self.at_once >= MAX_AT_ONCE || self.started.elapsed() > LAST_START {
+            return false;
+        }
+        self.at_once += 1;
+        true
+    }
+
+    /// How many tries were made, the current one included.
+    pub fn made(&self) -> u32 {
+        self.made + self.at_once
     }
 
     /// Between zero and this try's longest delay:
@@ -99,8 +119,16 @@ mod tests {
     #[tokio::test(start_paused = true)]
     async fn a_slow_store_leaves_no_time_for_another_try() {
         let mut tries = Tries::of("a");
-        tokio::time::sleep(LAST_START).await;
+        tokio::time::sleep(LAST_START + Duration::from_millis(1)).await;
         assert!(!tries.again().await);
+        assert!(!tries.at_once());
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn tries_without_a_delay_end_too() {
+        let mut tries = Tries::of("a");
+        while tries.at_once() {}
+        assert_eq!(tries.made(), 1 + MAX_AT_ONCE);
     }
 
     #[test]

@@ -26,8 +26,8 @@ use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 
 use crate::conflict::{Tries, is_conflict};
-use crate::step::{Item, Step};
-use crate::transaction::{cancellation_reasons, is_failed_condition, is_undecided, undecided};
+use crate::step::{Item, Next, Step, failed};
+use crate::transaction::{cancellation_reasons, is_failed_condition, undecided};
 use crate::unavailable::Unavailable;
 
 /// How long a fence that nothing depends on is kept: longer than the retention and redrive of all queues
@@ -153,16 +153,36 @@ impl Fences {
         prepared: &S::Prepared,
         now_ms: EpochMs,
     ) -> Result<Receipt, ActionError<S::Refusal>> {
-        let (order_id, effect) = (order.order_id(), step.effect(order));
-        let fence = self.applied_fence(step, order_id, &effect, now_ms)?;
-        let writes = step.apply(order, prepared, now_ms);
-        if writes.is_empty() {
-            return self.put_alone(order_id, fence, &effect, now_ms).await;
+        if let Some(refusal) = step.refuse_unwritten(order).await? {
+            return Err(ActionError::Refused(refusal));
         }
-        let all: Vec<_> = std::iter::once(TransactWriteItem::builder().put(fence).build()).chain(writes).collect();
-        match self.transact(order_id, all, APPLY).await? {
-            None => Ok(Receipt::new(now_ms, Effect::Applied)),
-            Some(reasons) => read_reasons(step, order, &effect, &reasons),
+        let order_id = order.order_id();
+        let is_same = |effect: &S::Effect| step.is_effect_of(effect, order);
+        let mut other = None;
+        let mut tries = Tries::of(order_id.as_str());
+        loop {
+            let prepared = other.as_ref().unwrap_or(prepared);
+            let effect = step.recorded(order, prepared);
+            let fence = self.applied_fence(step, order_id, &effect, now_ms)?;
+            let writes = step.apply(order, prepared, now_ms);
+            if writes.is_empty() {
+                return self.put_alone(order_id, fence, is_same, now_ms).await;
+            }
+            let all = std::iter::once(TransactWriteItem::builder().put(fence).build()).chain(writes).collect();
+            let Some(reasons) = self.transact_once(all, APPLY).await? else {
+                return Ok(Receipt::new(now_ms, Effect::Applied));
+            };
+            // The fence first, because it may show that this very action succeeded before: stock that looks short
+            // because this order already holds it is not a refusal.
+            if let Some(fence) = reasons.first().filter(|reason| is_failed_condition(reason)) {
+                return answer_from_fence(fence.item(), is_same);
+            }
+            match step.after_cancellation(order, prepared, &reasons, &mut tries, now_ms).await? {
+                Next::Again => {}
+                Next::With(prepared) => other = Some(prepared),
+                Next::Refused(refusal) => return Err(ActionError::Refused(refusal)),
+                Next::Undecided => return Err(undecided(APPLY, &reasons).into()),
+            }
         }
     }
 
@@ -176,12 +196,21 @@ impl Fences {
     ) -> Result<Option<Vec<CancellationReason>>, Unavailable> {
         let mut tries = Tries::of(order_id.as_str());
         loop {
-            let transaction = self.client.transact_write_items().set_transact_items(Some(writes.clone()));
-            let Err(error) = transaction.send().await else { return Ok(None) };
-            let reasons = cancellation_reasons(attempted, error)?;
+            let Some(reasons) = self.transact_once(writes.clone(), attempted).await? else { return Ok(None) };
             if !is_conflict(&reasons) || !tries.again().await {
                 return Ok(Some(reasons));
             }
+        }
+    }
+
+    async fn transact_once(
+        &self,
+        writes: Vec<TransactWriteItem>,
+        attempted: &'static str,
+    ) -> Result<Option<Vec<CancellationReason>>, Unavailable> {
+        match self.client.transact_write_items().set_transact_items(Some(writes)).send().await {
+            Ok(_) => Ok(None),
+            Err(error) => cancellation_reasons(attempted, error).map(Some),
         }
     }
 
@@ -205,7 +234,7 @@ impl Fences {
                     return Ok(Receipt::new(cancelled_ms.unwrap_or(now_ms), effect));
                 }
                 Some(Fence { state: FenceState::Applied, effect: Some(effect), .. }) => {
-                    self.undo(step, order_id, &effect, now_ms).await?
+                    self.undo(step, order_id, effect, now_ms).await?
                 }
                 Some(Fence { state: FenceState::Intended | FenceState::Cancelling, .. }) => {
                     return Err(Unavailable::Contended { attempted: CANCEL }.into());
@@ -245,7 +274,8 @@ impl Fences {
                 }
                 Some(Fence { state: FenceState::Applied, effect: Some(effect), .. }) => {
                     let fence = self.consumed_update(step.fence_key(order_id), now_ms);
-                    self.leave_applied(order_id, fence, step.consume(order_id, &effect, now_ms), CONSUME).await?
+                    let consume = |effect: &S::Effect| step.consume(order_id, effect, now_ms);
+                    self.leave_applied(step, order_id, fence, effect, consume, CONSUME).await?
                 }
                 Some(Fence { .. }) | None => return Err(ConsumeError::NotApplied),
             };
@@ -299,16 +329,18 @@ impl Fences {
         &self,
         order_id: &OrderId,
         put: Put,
-        effect: &E,
+        is_same: impl Fn(&E) -> bool,
         now_ms: EpochMs,
     ) -> Result<Receipt, ActionError<R>>
     where
-        E: DeserializeOwned + PartialEq,
+        E: DeserializeOwned,
     {
         match self.put(order_id, put).await {
             Ok(()) => Ok(Receipt::new(now_ms, Effect::Applied)),
             Err(error) => match error.as_service_error() {
-                Some(PutItemError::ConditionalCheckFailedException(failed)) => answer_from_fence(failed.item(), effect),
+                Some(PutItemError::ConditionalCheckFailedException(failed)) => {
+                    answer_from_fence(failed.item(), is_same)
+                }
                 _ => Err(Unavailable::call(APPLY, error).into()),
             },
         }
@@ -392,28 +424,35 @@ impl Fences {
         &self,
         step: &S,
         order_id: &OrderId,
-        effect: &S::Effect,
+        effect: S::Effect,
         now_ms: EpochMs,
     ) -> Result<Option<Receipt>, Unavailable> {
         let fence = self.cancelled_update::<S>(step.fence_key(order_id), now_ms);
-        let won = self.leave_applied(order_id, fence, step.undo(order_id, effect, now_ms), CANCEL).await?;
+        let undo = |effect: &S::Effect| step.undo(order_id, effect, now_ms);
+        let won = self.leave_applied(step, order_id, fence, effect, undo, CANCEL).await?;
         Ok(won.then_some(Receipt::new(now_ms, Effect::Undone)))
     }
 
     /// Moves a fence on from `APPLIED`, together with these writes. `false` if somebody else was
     /// first.
-    async fn leave_applied(
+    async fn leave_applied<S: Step>(
         &self,
+        step: &S,
         order_id: &OrderId,
         fence: Update,
-        writes: Vec<TransactWriteItem>,
+        mut effect: S::Effect,
+        writes: impl Fn(&S::Effect) -> Vec<TransactWriteItem>,
         attempted: &'static str,
     ) -> Result<bool, Unavailable> {
-        let all = std::iter::once(TransactWriteItem::builder().update(fence).build()).chain(writes).collect();
-        match self.transact(order_id, all, attempted).await? {
-            None => Ok(true),
-            Some(reasons) if reasons.first().is_some_and(is_failed_condition) => Ok(false),
-            Some(reasons) => Err(undecided(attempted, &reasons)),
+        loop {
+            let fence = TransactWriteItem::builder().update(fence.clone()).build();
+            let all = std::iter::once(fence).chain(writes(&effect)).collect();
+            let Some(reasons) = self.transact(order_id, all, attempted).await? else { return Ok(true) };
+            if reasons.first().is_some_and(is_failed_condition) {
+                return Ok(false);
+            }
+            let moved = step.moved(&effect, &failed(&reasons));
+            effect = moved.ok_or_else(|| undecided(attempted, &reasons))?;
         }
     }
 
@@ -465,44 +504,17 @@ pub(crate) fn expires_at(now_ms: EpochMs) -> i64 {
     now_ms / 1000 + FENCE_RETENTION_S
 }
 
-/// Reads why an action's transaction was cancelled. The order matters: the fence first, because it may
-/// show that this very action succeeded before; then the reasons that decide nothing; a refusal last.
-/// Stock that looks short because this order already holds it is not a refusal.
-fn read_reasons<S: Step>(
-    step: &S,
-    order: &Order,
-    effect: &S::Effect,
-    reasons: &[CancellationReason],
-) -> Result<Receipt, ActionError<S::Refusal>> {
-    if let Some(fence) = reasons.first().filter(|reason| is_failed_condition(reason)) {
-        return answer_from_fence(fence.item(), effect);
-    }
-    if !reasons.iter().any(is_undecided) {
-        let failed: Vec<_> = reasons
-            .iter()
-            .skip(1)
-            .enumerate()
-            .filter(|(_, reason)| is_failed_condition(reason))
-            .map(|(index, reason)| (index, reason.item()))
-            .collect();
-        if let Some(refusal) = step.refusal(order, &failed) {
-            return Err(ActionError::Refused(refusal));
-        }
-    }
-    Err(undecided(APPLY, reasons).into())
-}
-
 /// The result of an action whose fence already exists.
-fn answer_from_fence<E, R>(item: Option<&Item>, effect: &E) -> Result<Receipt, ActionError<R>>
-where
-    E: DeserializeOwned + PartialEq,
-{
+fn answer_from_fence<E: DeserializeOwned, R>(
+    item: Option<&Item>,
+    is_same: impl Fn(&E) -> bool,
+) -> Result<Receipt, ActionError<R>> {
     let item = item.ok_or(Unavailable::Contended { attempted: APPLY })?.clone();
     let fence: Fence<E> =
         serde_dynamo::from_item(item).map_err(|source| Unavailable::Unreadable { attempted: APPLY, source })?;
     match fence {
         Fence { state: FenceState::Cancelled, .. } => Err(ActionError::Cancelled),
-        Fence { effect: Some(applied), applied_ms: Some(at_ms), .. } if applied == *effect => {
+        Fence { effect: Some(applied), applied_ms: Some(at_ms), .. } if is_same(&applied) => {
             Ok(Receipt::new(at_ms, Effect::Applied))
         }
         Fence { .. } => Err(ActionError::OtherContent),

@@ -33,6 +33,6 @@ pub use external::{ExternalFunction, ExternalStep};
 pub use fence::{ActionError, CancelError, ConsumeError, Fences};
 pub use function::{StepError, StepFunction, StepInput};
 pub use serve::{serve_external_step, serve_step};
-pub use step::{Item, Refusal, Step};
+pub use step::{Item, Next, Refusal, Step};
 pub use task::{NamedError, Task, TaskFailure};
 pub use unavailable::Unavailable;

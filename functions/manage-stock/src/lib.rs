@@ -5,12 +5,14 @@
 //! | `list` | `GET /stores/{storeId}/stock` |
 //! | `set` | `GET` and `PUT /stores/{storeId}/stock/{sku}` |
 //! | `adjust` | `POST /stores/{storeId}/stock/{sku}/adjustments` |
+//! | `spread` | `PUT /stores/{storeId}/stock/{sku}/spread` |
 //!
 //! The crate [`inventory`] knows the table's items, and which writes are safe while orders change them.
 
 mod adjust;
 mod list;
 mod set;
+mod spread;
 
 use api::handler::not_handled;
 use api::{Answer, Handler, Kind, Parameters, Problem, Request, StockView};
@@ -40,6 +42,7 @@ impl Handler for ManageStock {
             "GET /stores/{storeId}/stock/{sku}" => self.read(&request).await,
             "PUT /stores/{storeId}/stock/{sku}" => self.set(&request).await,
             "POST /stores/{storeId}/stock/{sku}/adjustments" => self.adjust(&request).await,
+            "PUT /stores/{storeId}/stock/{sku}/spread" => self.spread(&request).await,
             route => Err(not_handled(route)),
         }
     }

@@ -3,6 +3,7 @@
 
 use api::{Answer, Kind, Parameters, Precondition, Problem, Request, StockView, body};
 use http::{StatusCode, header};
+use inventory::pool::Root;
 use inventory::stock::{MAX_ON_HAND, Setting};
 use order::validation::Fields;
 use order::{Sku, StoreId};
@@ -24,7 +25,7 @@ struct Wanted {
 
 impl ManageStock {
     /// # Cost
-    /// One read unit, also for 304 and 404.
+    /// One read unit, also for 304 and 404, and one for each shard.
     pub(crate) async fn read(&self, request: &Request) -> Result<Answer, Problem> {
         let mut parameters = Parameters::of(&request.event);
         let article = article(&mut parameters);
@@ -41,11 +42,13 @@ impl ManageStock {
     /// is what the first attempt set, or what orders have changed since.
     ///
     /// # Cost
-    /// One read unit, and one write unit, or two for a new article.
+    /// One read unit, and one write unit, or two for a new article; and a merge, if the stock is spread.
     pub(crate) async fn set(&self, request: &Request) -> Result<Answer, Problem> {
         let wanted = read(request)?;
         for _ in 0..MAX_LOOKS {
-            let stock = self.stocks.read(&wanted.store_id, &wanted.sku).await.map_err(|error| unavailable(&error))?;
+            // Stock is counted as a whole, so a pool is merged first.
+            let root = self.stocks.merged(&wanted.store_id, &wanted.sku, &request.id).await;
+            let stock = root.map_err(|error| unavailable(&error))?.map(Root::stock);
             let (status, setting) = match (stock, &wanted.precondition) {
                 (None, Precondition::Present(_)) => return Err(Problem::new(Kind::StockNotFound)),
                 (None, Precondition::Absent) => {

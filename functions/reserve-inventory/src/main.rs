@@ -4,5 +4,6 @@ use reserve_inventory::ReserveInventory;
 
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> Result<(), lambda_runtime::Error> {
-    saga::serve_step(env!("CARGO_PKG_NAME"), |_client, table| ReserveInventory::new(table)).await
+    let spreading = inventory::settings::spreading()?;
+    saga::serve_step(env!("CARGO_PKG_NAME"), |client, table| ReserveInventory::new(client, table, spreading)).await
 }

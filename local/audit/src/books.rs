@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 
 use aws_sdk_dynamodb::types::AttributeValue;
+use inventory::pool::{Root, SHARD, Shard};
 use inventory::{AdjustmentRecord, Reservation, Stock};
 use journal::table::RECEIVABLES;
 use journal::{Account, Entry, Reversal, Settlement};
@@ -45,8 +46,12 @@ pub struct Books {
     pub fences: BTreeMap<String, BTreeMap<OrderId, StoredFence>>,
     /// The inventory step's fences.
     pub reservations: BTreeMap<OrderId, Fence<Reservation>>,
-    /// The stock.
+    /// The stock of each article, that of its shards included.
     pub stock: BTreeMap<(StoreId, Sku), Stock>,
+    /// The articles' stock items.
+    pub roots: BTreeMap<(StoreId, Sku), Root>,
+    /// The shards of the articles that are or were spread, by number.
+    pub shards: BTreeMap<(StoreId, Sku), BTreeMap<u16, Shard>>,
     /// The adjustments of the stock, by key.
     pub adjustments: BTreeMap<String, AdjustmentRecord>,
     /// The accounting step's fences.
@@ -128,8 +133,14 @@ impl Books {
         let pk = text(&item, "pk");
         let read = match pk.split_once('#') {
             Some(("ORDER", order_id)) => insert(&mut self.reservations, order_id.parse().ok(), item),
-            Some(("STOCK", _)) => read::<Stock>(item).map(|stock| {
-                self.stock.insert((stock.store_id.clone(), stock.sku.clone()), stock);
+            Some(("STOCK", _)) => read::<Root>(item).map(|root| {
+                let article = (root.store_id.clone(), root.sku.clone());
+                self.add_stock(&article, root.available, root.reserved);
+                self.roots.insert(article, root);
+            }),
+            Some((SHARD, place)) => shard(place).zip(read::<Shard>(item)).map(|((number, article), shard)| {
+                self.add_stock(&article, shard.available, shard.reserved);
+                self.shards.entry(article).or_default().insert(number, shard);
             }),
             Some(("ADJUSTMENT", id)) => insert(&mut self.adjustments, Some(id.to_owned()), item),
             _ if seeded_mark().get("pk").is_some_and(|mark| mark.as_s().ok() == Some(&pk)) => Some(()),
@@ -138,6 +149,14 @@ impl Books {
         if read.is_none() {
             self.unreadable.push(format!("inventory item {pk}"));
         }
+    }
+
+    fn add_stock(&mut self, article: &(StoreId, Sku), available: i64, reserved: i64) {
+        let (store_id, sku) = article.clone();
+        let none = Stock { store_id, sku, available: 0, reserved: 0 };
+        let stock = self.stock.entry(article.clone()).or_insert(none);
+        stock.available += available;
+        stock.reserved += reserved;
     }
 
     /// Adds a message of a queue.
@@ -209,14 +228,23 @@ impl Books {
         net
     }
 
-    /// How much stock open reservations hold.
-    pub fn held(&self) -> BTreeMap<(StoreId, Sku), i64> {
-        let mut held = BTreeMap::new();
+    /// How much stock open reservations hold, by article, and there by shard; `None` is the root. What was taken from a
+    /// shard is on the root once the shard was merged in that era.
+    pub fn held(&self) -> BTreeMap<(StoreId, Sku), BTreeMap<Option<u16>, i64>> {
+        let mut held: BTreeMap<_, BTreeMap<Option<u16>, i64>> = BTreeMap::new();
         let open = self.reservations.values().filter(|fence| fence.state == FenceState::Applied);
         for reservation in open.filter_map(|fence| fence.effect.as_ref()) {
-            for line in &reservation.lines {
-                let key = (reservation.store_id.clone(), line.sku.clone());
-                *held.entry(key).or_default() += i64::from(line.quantity);
+            for (at, line) in reservation.lines.iter().enumerate() {
+                let article = (reservation.store_id.clone(), line.sku.clone());
+                let shards = self.shards.get(&article);
+                let held = held.entry(article).or_default();
+                *held.entry(None).or_default() += i64::from(reservation.on_root(at));
+                for place in reservation.places_of(at) {
+                    let shard = shards.and_then(|shards| shards.get(&place.shard));
+                    let is_on_root = shard.is_some_and(|shard| shard.is_merged(place.era));
+                    let place_now = (!is_on_root).then_some(place.shard);
+                    *held.entry(place_now).or_default() += i64::from(place.quantity);
+                }
             }
         }
         held
@@ -247,6 +275,13 @@ impl Books {
 fn insert<K: Ord, T: DeserializeOwned>(map: &mut BTreeMap<K, T>, key: Option<K>, item: Item) -> Option<()> {
     map.insert(key?, read(item)?);
     Some(())
+}
+
+/// The number and the article in a shard's key, without its first part.
+fn shard(place: &str) -> Option<(u16, (StoreId, Sku))> {
+    let (number, article) = place.split_once('#')?;
+    let (store_id, sku) = article.split_once('#')?;
+    Some((number.parse().ok()?, (store_id.parse().ok()?, sku.parse().ok()?)))
 }
 
 fn read<T: DeserializeOwned>(item: Item) -> Option<T> {

@@ -7,8 +7,11 @@ mod books;
 mod payments;
 mod report;
 
+use std::collections::BTreeMap;
+
 use declarations::{Function, Step};
 use inventory::AdjustmentRecord;
+use inventory::pool::{Root, Shard, State};
 use local_aws::{DynamoDb, MESSAGES_TABLE, SnapshotError};
 use local_stack::functions;
 use order::{Effect, OrderRecord, Reason, Status, StepReceipts};
@@ -139,7 +142,8 @@ fn check_fences(at: &str, record: &OrderRecord, books: &Books, report: &mut Repo
         let effect = fence.and_then(|fence| fence.effect.as_ref());
         // A tombstone has no effect. A fence in a wrong state is found above, whatever its effect.
         let must_have = matches!(state, Some(FenceState::Applied | FenceState::Consumed)) || effect.is_some();
-        if is_right && must_have && effect != functions::effect(&function.name, &record.order).as_ref() {
+        let is_its = effect.is_some_and(|effect| functions::is_effect(&function.name, &record.order, effect));
+        if is_right && must_have && !is_its {
             report.find(Invariant::I2, at, format!("has a fence of {} with another order's effect", function.name));
         }
         if is_right && !missing.is_empty() {
@@ -195,26 +199,58 @@ fn check_orphans(books: &Books, report: &mut Report) {
     }
 }
 
-/// I3: `reserved` is what open reservations hold, and nothing is sold that is not there.
+/// I3: `reserved` is what open reservations hold, on the root and on each shard, and nothing is sold that is not
+/// there.
 fn check_stock(books: &Books, report: &mut Report) {
     let held = books.held();
-    for (key, stock) in &books.stock {
-        let at = format!("stock of {} in {}", key.1, key.0);
-        let open = held.get(key).copied().unwrap_or_default();
-        if stock.reserved != open {
-            report.find(
-                Invariant::I3,
-                &at,
-                format!("has {} reserved, but open reservations hold {open}", stock.reserved),
-            );
+    for (article, root) in &books.roots {
+        let at = format!("stock of {} in {}", article.1, article.0);
+        let here = [(None, root.available, root.reserved)].into_iter();
+        let shards = books.shards.get(article).into_iter().flatten();
+        let places = here.chain(shards.map(|(number, shard)| (Some(*number), shard.available, shard.reserved)));
+        for (place, available, reserved) in places {
+            let open = held.get(article).and_then(|held| held.get(&place)).copied().unwrap_or_default();
+            let at = place.map_or_else(|| at.clone(), |number| format!("shard {number} of the {at}"));
+            if reserved != open {
+                let what = format!("has {reserved} reserved, but open reservations hold {open}");
+                report.find(Invariant::I3, &at, what);
+            }
+            if available < 0 {
+                report.find(Invariant::I3, &at, format!("has {available} available"));
+            }
         }
-        if stock.available < 0 {
-            report.find(Invariant::I3, &at, format!("has {} available", stock.available));
+        check_pool(&at, root, books.shards.get(article), report);
+    }
+    for (article, held) in &held {
+        for (place, quantity) in held.iter().filter(|(_, quantity)| **quantity > 0) {
+            let exists = match place {
+                None => books.roots.contains_key(article),
+                Some(number) => books.shards.get(article).is_some_and(|shards| shards.contains_key(number)),
+            };
+            if !exists {
+                let at = format!("stock of {} in {}", article.1, article.0);
+                report.find(Invariant::I3, &at, format!("does not exist, but open reservations hold {quantity}"));
+            }
         }
     }
-    for (key, quantity) in held.iter().filter(|(key, _)| !books.stock.contains_key(*key)) {
-        let at = format!("stock of {} in {}", key.1, key.0);
-        report.find(Invariant::I3, &at, format!("does not exist, but open reservations hold {quantity}"));
+}
+
+/// I3 of pools: only the shards of an open or closing pool have stock, so a whole root is all there is.
+fn check_pool(at: &str, root: &Root, shards: Option<&BTreeMap<u16, Shard>>, report: &mut Report) {
+    let pool = match root.state() {
+        State::Whole => None,
+        State::Open(pool) | State::Closing(pool) => Some(pool),
+    };
+    for (number, shard) in shards.into_iter().flatten() {
+        let is_in_pool = pool.is_some_and(|pool| *number < pool.shards && shard.era == pool.era);
+        if !is_in_pool && (shard.available, shard.reserved) != (0, 0) {
+            let what =
+                format!("has {} available and {} reserved, but its pool is over", shard.available, shard.reserved);
+            report.find(Invariant::I3, &format!("shard {number} of the {at}"), what);
+        }
+        if shard.era > root.era {
+            report.find(Invariant::I3, &format!("shard {number} of the {at}"), "is of an era that has not begun");
+        }
     }
 }
 

@@ -24,7 +24,8 @@ use super::wire_error::{CancellationReason, WireError};
 #[derive(Debug)]
 pub struct ConflictingTransactions {
     store: DynamoDb,
-    window: Duration,
+    shortest: Duration,
+    longest: Duration,
     claimed: Arc<Mutex<HashSet<ItemKey>>>,
     key_attributes: Mutex<HashMap<String, Vec<String>>>,
 }
@@ -35,7 +36,18 @@ type ItemKey = (String, Vec<String>);
 impl ConflictingTransactions {
     /// Transactions take `window` on tokio's clock. `store` provides the tables' keys.
     pub fn new(store: DynamoDb, window: Duration) -> Self {
-        Self { store, window, claimed: Arc::default(), key_attributes: Mutex::default() }
+        Self::between(store, window, window)
+    }
+
+    /// Each transaction takes some time from `shortest` to `longest`, always the same in the same run.
+    pub fn between(store: DynamoDb, shortest: Duration, longest: Duration) -> Self {
+        Self { store, shortest, longest, claimed: Arc::default(), key_attributes: Mutex::default() }
+    }
+
+    /// Spread evenly over the calls' numbers.
+    fn window(&self, call: &Call) -> Duration {
+        let share = u32::try_from(call.number.wrapping_mul(7919) % 1001).unwrap_or_default();
+        self.shortest + self.longest.saturating_sub(self.shortest) * share / 1000
     }
 
     async fn write_transaction(&self, call: Call, next: Next<'_>) -> Outcome {
@@ -45,7 +57,7 @@ impl ConflictingTransactions {
             Ok(claim) => claim,
             Err(conflicts) => return self.cancel(&call, &actions, &conflicts, next).await,
         };
-        tokio::time::sleep(self.window).await;
+        tokio::time::sleep(self.window(&call)).await;
         let outcome = next.apply(&call).await;
         drop(claim);
         outcome

@@ -16,6 +16,7 @@ use declarations::{Function, Kind};
 use engine::TaskError;
 use intake::Intake;
 use inventory::Stocks;
+use inventory::settings::Spreading;
 use journal::Journal;
 use lambda_runtime::Diagnostic;
 use local_aws::{BoxFuture, queue_url};
@@ -31,6 +32,7 @@ use queue::Queue;
 use reserve_inventory::ReserveInventory;
 use saga::task::{InvalidInput, read_input};
 use saga::{ExternalFunction, ExternalStep, Item, Step, StepFunction, Task};
+use serde::Deserialize;
 use serde_json::{Value, json};
 use strum::VariantNames;
 use tracing::{Instrument, Span};
@@ -43,10 +45,11 @@ use crate::step_functions::machine_arn;
 #[must_use]
 pub fn tasks(config: &SdkConfig, payments: &PaymentProvider, clock: WallClock) -> Vec<TaskHandler> {
     let client = || Client::new(config);
+    let reserve = ReserveInventory::new(client(), inventory::table::TABLE, Spreading::Automatic);
     let capture = CapturePayment::new(Arc::clone(&payments.gateway), payments.capture, journal::table::TABLE);
     vec![
         record("persist-order", PersistOrder::new(Orders::new(client(), orders::table::TABLE), clock)),
-        step("reserve-inventory", ReserveInventory::new(inventory::table::TABLE), client(), clock),
+        step("reserve-inventory", reserve, client(), clock),
         step("post-accounting", PostAccounting::new(client(), journal::table::TABLE), client(), clock),
         external_step("capture-payment", capture, client(), clock),
     ]
@@ -116,7 +119,7 @@ impl Services {
 type Invoke = dyn Fn(Value) -> BoxFuture<'static, Invoked> + Send + Sync;
 type Check = dyn Fn(&Value) -> Result<(), PayloadError> + Send + Sync;
 type FenceKey = dyn Fn(&OrderId) -> Item + Send + Sync;
-type Effect = dyn Fn(&Order) -> Value + Send + Sync;
+type IsEffect = dyn Fn(&Order, &Value) -> bool + Send + Sync;
 
 /// Why a function would not take a payload.
 #[derive(Debug, thiserror::Error)]
@@ -144,7 +147,7 @@ pub struct TaskHandler {
 #[derive(Clone)]
 struct StepFacts {
     fence_key: Arc<FenceKey>,
-    effect: Arc<Effect>,
+    is_effect: Arc<IsEffect>,
 }
 
 impl TaskHandler {
@@ -166,9 +169,9 @@ impl TaskHandler {
         (self.check_payload)(payload)
     }
 
-    /// For a step: the effect that an order asks of it, as its fence stores it.
-    pub fn effect(&self, order: &Order) -> Option<Value> {
-        self.step.as_ref().map(|step| (step.effect)(order))
+    /// For a step: whether an effect, as its fence stores it, is what the order asks of it.
+    pub fn is_effect(&self, order: &Order, effect: &Value) -> bool {
+        self.step.as_ref().is_some_and(|step| (step.is_effect)(order, effect))
     }
 }
 
@@ -232,7 +235,9 @@ where
     let (keys, effects) = (step.clone(), step.clone());
     let facts = StepFacts {
         fence_key: Arc::new(move |order_id| keys.fence_key(order_id)),
-        effect: Arc::new(move |order| json!(effects.effect(order))),
+        is_effect: Arc::new(move |order, effect| {
+            S::Effect::deserialize(effect).is_ok_and(|effect| effects.is_effect_of(&effect, order))
+        }),
     };
     TaskHandler {
         name,
@@ -252,7 +257,7 @@ where
     let (keys, effects) = (step.clone(), step.clone());
     let facts = StepFacts {
         fence_key: Arc::new(move |order_id| keys.fence_key(order_id)),
-        effect: Arc::new(move |order| json!(effects.effect(order))),
+        is_effect: Arc::new(move |order, effect| json!(effects.effect(order)) == *effect),
     };
     TaskHandler {
         name,
@@ -376,8 +381,7 @@ impl Gateway for NoGateway {
     }
 }
 
-/// The effect that an order asks of a step, as the step's fence stores it; nothing for a function that is not
-/// a step.
-pub fn effect(step: &str, order: &Order) -> Option<Value> {
-    unconnected().iter().find(|task| task.name() == step)?.effect(order)
+/// Whether an effect, as a step's fence stores it, is what the order asks of the step.
+pub fn is_effect(step: &str, order: &Order, effect: &Value) -> bool {
+    unconnected().iter().any(|task| task.name() == step && task.is_effect(order, effect))
 }

@@ -234,6 +234,7 @@ impl Answers {
         self.ask(shop, set_stock(5).if_match("*")).await;
         self.ask(shop, set_terms(false).if_match("*")).await;
         self.ask(shop, adjust(1, "everything")).await;
+        self.ask(shop, spread(1)).await;
         self.ask(shop, replace(order_id, "pi_1")).await;
     }
 
@@ -268,6 +269,13 @@ impl Answers {
         self.bodies(shop, || adjust(1, "a4")).await;
         let keyless = json!({ "difference": 1, "reason": "COUNTED" });
         self.ask(shop, operations::post(&format!("{LAPTOP}/adjustments"), &keyless)).await;
+        // Spread.
+        self.ask(shop, spread(4)).await;
+        self.ask(shop, spread(1)).await;
+        self.ask(shop, spread(0)).await;
+        self.ask(shop, operations::put("/stores/main/stock/ü/spread", &json!({ "shards": 4 }))).await;
+        self.ask(shop, operations::put("/stores/nowhere/stock/LAPTOP001/spread", &json!({ "shards": 4 }))).await;
+        self.bodies(shop, || spread(4)).await;
     }
 
     /// The answers about accounts and the journal, except those to unauthorised and failing requests.
@@ -334,6 +342,11 @@ impl Answers {
 }
 
 const LAPTOP: &str = "/stores/main/stock/LAPTOP001";
+/// Spreads the laptops.
+fn spread(shards: u16) -> Ask {
+    operations::put(&format!("{LAPTOP}/spread"), &json!({ "shards": shards }))
+}
+
 const NOTHING: &str = "/stores/main/stock/NOTHING";
 const ACCOUNT: &str = "/accounts/acme";
 const TERMS: &str = "/accounts/acme/terms";

@@ -1,0 +1,57 @@
+//! `PUT /stores/{storeId}/stock/{sku}/spread`: spreads an article's stock over shards, or merges it again.
+
+use api::{Answer, Kind, Parameters, Problem, Request, body};
+use http::StatusCode;
+use inventory::pool::MAX_SHARDS;
+use order::validation::Fields;
+use order::{Sku, StoreId};
+use serde::Serialize;
+use serde_json::value::RawValue;
+
+use crate::{ManageStock, article, unavailable};
+
+/// How an article's stock is spread, as clients see it.
+#[derive(Debug, Serialize)]
+#[serde(rename_all = "camelCase")]
+struct SpreadView {
+    store_id: StoreId,
+    sku: Sku,
+    /// 1 for an article that is not spread.
+    shards: u16,
+}
+
+impl ManageStock {
+    /// # Idempotency
+    /// A repetition finds as many shards as it asks for, or continues where the first request stopped.
+    ///
+    /// # Cost
+    /// What [`Stocks::set_shards`](inventory::Stocks::set_shards) costs.
+    pub(crate) async fn spread(&self, request: &Request) -> Result<Answer, Problem> {
+        let SpreadView { store_id, sku, shards } = read(request)?;
+        let now_ms = self.clock.now_ms();
+        let set = self.stocks.set_shards(&store_id, &sku, shards, &request.id, now_ms).await;
+        if !set.map_err(|error| unavailable(&error).detail("send the request again; it continues"))? {
+            return Err(Problem::new(Kind::StockNotFound));
+        }
+        Ok(Answer::json(StatusCode::OK, &SpreadView { store_id, sku, shards }))
+    }
+}
+
+fn read(request: &Request) -> Result<SpreadView, Problem> {
+    let headers = request.headers();
+    let text = body::text(&request.event, headers)?;
+    let raw: &RawValue = serde_json::from_str(&text).map_err(|error| body::malformed(&error))?;
+    let mut parameters = Parameters::of(&request.event);
+    let article = article(&mut parameters);
+    let mut violations = parameters.violations();
+    let shards = Fields::read(raw, "", &mut violations).and_then(|mut fields| {
+        let shards = fields.take_required("shards");
+        let shards = shards.and_then(|raw| fields.whole("shards", raw, 1..=i64::from(MAX_SHARDS)));
+        fields.refuse_unknown("how to spread the stock");
+        shards.and_then(|shards| u16::try_from(shards).ok())
+    });
+    match (article, shards) {
+        (Some((store_id, sku)), Some(shards)) if violations.is_empty() => Ok(SpreadView { store_id, sku, shards }),
+        _ => Err(Problem::of(violations)),
+    }
+}

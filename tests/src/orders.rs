@@ -147,8 +147,9 @@ impl OrderBuilder {
     /// The order as the saga knows it.
     pub fn placed(&self) -> Order {
         let parsed = order::request::parse(&self.body().to_string()).expect("tests build orders that are valid");
-        Order::place(self.order_id(), Caller::of_an_open_api().tenant, parsed.draft)
-            .expect("a parsed order keeps every rule")
+        let order = Order::place(self.order_id(), Caller::of_an_open_api().tenant, parsed.draft);
+        let correlation_id = REQUEST_ID.parse().expect("a request's id is a correlation id");
+        order.expect("a parsed order keeps every rule").correlated(correlation_id)
     }
 
     /// Its id.

@@ -456,7 +456,7 @@ async fn operations_act_on_another_deployment() {
     assert_eq!(there.get(placed.header(LOCATION)).await.json(), placed.json());
     assert_eq!(here.get(placed.header(LOCATION)).await.status, StatusCode::NOT_FOUND);
     let refused = here.request(Method::GET, "/_api/orders?status=PENDING").header("x-api-key", "no-such-key");
-    assert_eq!(here.send(refused, "").await.unwrap().status, StatusCode::FORBIDDEN);
+    assert_eq!(here.send(refused, "").await.unwrap().status, StatusCode::UNAUTHORIZED);
     assert_eq!(there.get("/_api/orders").await.status, StatusCode::NOT_FOUND);
 }
 

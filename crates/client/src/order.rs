@@ -183,6 +183,9 @@ pub struct Order {
     /// Σ quantity × price, with all decimals of the currency.
     #[serde(with = "amount")]
     pub total_amount: Decimal,
+    /// The `X-Correlation-Id` of the request that placed it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub correlation_id: Option<String>,
     /// When it was placed.
     #[serde(with = "time::serde::rfc3339")]
     pub created_at: OffsetDateTime,

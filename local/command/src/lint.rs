@@ -245,9 +245,9 @@ mod tests {
         insta::assert_snapshot!(text(&definition).await, @r#"
         lint found 4 faults
           line 148: state "JoinSaga", Default: there is no state "OrderUnfinish" in this scope
-          line 629: state "FollowDecision", Default: there is no state "OrderUnfinish" in this scope
-          line 889: state "CheckRollBack", Default: there is no state "OrderUnfinish" in this scope
-          line 1140: state "CheckHandOver", Default: there is no state "OrderUnfinish" in this scope
+          line 634: state "FollowDecision", Default: there is no state "OrderUnfinish" in this scope
+          line 897: state "CheckRollBack", Default: there is no state "OrderUnfinish" in this scope
+          line 1151: state "CheckHandOver", Default: there is no state "OrderUnfinish" in this scope
         "#);
     }
 

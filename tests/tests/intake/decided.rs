@@ -35,7 +35,7 @@ async fn a_confirmed_order_is_created() {
     assert_eq!(reply.outcome(), (201, "CONFIRMED", ""));
     assert_location(&reply, "k1");
     // It is the hash of the bytes below: it changes with them, and with nothing else.
-    assert_eq!(reply.header("etag"), Some("\"a7549bd572cc9faf00415bf3523cabc9\""));
+    assert_eq!(reply.header("etag"), Some("\"962c8df1a1e628daf72bdcee03ba3a37\""));
     assert_eq!(reply.header("idempotent-replayed"), None);
     assert_eq!(reply.header("idempotency-key"), Some("k1"));
     assert_eq!(reply.header("content-type"), Some("application/json"));
@@ -55,6 +55,7 @@ async fn a_confirmed_order_is_created() {
         }
       ],
       "totalAmount": 10.0,
+      "correlationId": "6f1ed002-ab5e-4b8c-a9a7-1d3a2e0c5f77",
       "createdAt": "2027-01-15T08:00:00Z",
       "updatedAt": "2027-01-15T08:00:00Z",
       "timeline": [
@@ -118,6 +119,7 @@ async fn an_order_that_was_rolled_back_is_a_conflict_with_its_reason() {
           }
         ],
         "totalAmount": 110.0,
+        "correlationId": "6f1ed002-ab5e-4b8c-a9a7-1d3a2e0c5f77",
         "createdAt": "2027-01-15T08:00:00Z",
         "updatedAt": "2027-01-15T08:00:00Z",
         "timeline": [

@@ -72,6 +72,7 @@ async fn at_the_deadline_an_absent_record_is_written_and_due_at_once() {
         }
       ],
       "totalAmount": 10.0,
+      "correlationId": "6f1ed002-ab5e-4b8c-a9a7-1d3a2e0c5f77",
       "createdAt": "2027-01-15T08:00:20Z",
       "updatedAt": "2027-01-15T08:00:20Z",
       "timeline": [

@@ -50,7 +50,9 @@ impl Written {
         for personal in PERSONAL {
             assert!(!text.contains(personal), "{personal} is in {text}");
         }
-        text.lines().map(|line| serde_json::from_str(line).unwrap()).collect()
+        // The SDK complains about the connector of this process, which has no connections.
+        let ours = text.lines().filter(|line| !line.contains("unable to mark the connection for closure"));
+        ours.map(|line| serde_json::from_str(line).unwrap()).collect()
     }
 }
 

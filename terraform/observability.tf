@@ -574,8 +574,8 @@ resource "aws_cloudwatch_query_definition" "this" {
     "one order in the functions" = {
       log_groups = [for group in values(aws_cloudwatch_log_group.function) : group.name]
       query      = <<-EOT
-        fields @timestamp, @log, level, fields.message as message
-        | filter @message like "PUT THE ORDER'S ID HERE"
+        fields @timestamp, service, level, message, state, attempt, reason
+        | filter order_id = "PUT THE ORDER'S ID HERE" or correlation_id = "OR THE CLIENT'S X-CORRELATION-ID HERE"
         | sort @timestamp asc
         | limit 500
       EOT

@@ -61,9 +61,18 @@ export function reason(cause) {
   if (!cause) return "";
   try {
     const message = JSON.parse(cause).errorMessage;
-    return message ? `: ${message}` : "";
+    return message ? `: ${words(message)}` : "";
   } catch {
     return `: ${cause.replace(/\.$/, "")}`;
+  }
+}
+
+/** A refusal's message without the data that it carries for the order's record. @param {string} message */
+function words(message) {
+  try {
+    return JSON.parse(message).message ?? message;
+  } catch {
+    return message;
   }
 }
 

@@ -32,7 +32,9 @@ def before_call(ctx, case, kwargs):
         make_payable(case.body)
         make_sum(case.body)
     if case.operation.path.endswith("/terms") and isinstance(case.body, dict):
-        case.body["creditLimit"] = as_number(exact(case.body["creditLimit"], case.body.get("currency", "USD")))
+        # An account keeps its currency, so all requests agree on one.
+        case.body["currency"] = "USD"
+        case.body["creditLimit"] = as_number(exact(case.body["creditLimit"], "USD"))
     if case.operation.path.endswith("/adjustments") and isinstance(case.body, dict):
         # Stock has an upper limit, and earlier requests have added to it, so steps are small.
         difference = int(case.body["difference"])

@@ -182,7 +182,7 @@ locals {
       for placeholder in setsubtract(local.placeholders, keys(local.task_functions)) :
       "statemachine/order-saga.asl.json names $${${placeholder}}, but no function of the kind record or step has that name."
     ],
-    contains(keys(local.declarations), "recover-orders") ? [] : ["functions/recover-orders is missing. observability.tf watches its metrics."],
+    contains(keys(local.declarations), "recover-orders") ? [] : ["functions/recover-orders is missing. alarms.tf watches its metrics."],
     contains(keys(local.declarations), "authorize") ? [] : ["functions/authorize is missing. identity.tf has API Gateway call it."],
     [
       for what, paths in local.claims :

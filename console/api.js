@@ -20,7 +20,7 @@ export class RequestError extends Error {
 
 const KEY = "api-key";
 
-/** The API key that requests are sent with. It is kept until the tab is closed. */
+/** The token or API key that requests are sent with. It is kept until the tab is closed. */
 export function apiKey() {
   return sessionStorage.getItem(KEY) ?? "";
 }
@@ -29,6 +29,21 @@ export function apiKey() {
 export function setApiKey(key) {
   if (key) sessionStorage.setItem(KEY, key);
   else sessionStorage.removeItem(KEY);
+}
+
+/** A token is a JWT: three parts, separated by dots. @param {string} credential */
+const isToken = (credential) => /^[\w-]+\.[\w-]+\.[\w-]+$/.test(credential);
+
+/** @param {string} credential @returns {Record<string, string>} */
+function credentialHeader(credential) {
+  if (!credential) return {};
+  return isToken(credential) ? { authorization: `Bearer ${credential}` } : { "x-api-key": credential };
+}
+
+/** The same header for a command, which names a variable: a copied command must not have the secret. @param {string} credential @returns {Record<string, string>} */
+function placeholder(credential) {
+  if (!credential) return {};
+  return isToken(credential) ? { authorization: "Bearer $TOKEN" } : { "x-api-key": "$API_KEY" };
 }
 
 let deployment = "";
@@ -65,7 +80,7 @@ export async function send(method, path, { body, headers = {}, accept = [], sign
       signal,
       headers: {
         ...(body === undefined ? {} : { "content-type": "application/json" }),
-        ...(key ? { "x-api-key": key } : {}),
+        ...credentialHeader(key),
         ...headers,
       },
       body: body === undefined ? undefined : JSON.stringify(body),
@@ -113,12 +128,12 @@ export function query(parameters) {
 export function curl(method, path, { body, headers = {} } = {}) {
   const quote = (/** @type {string} */ text) => `'${text.replaceAll("'", `'\\''`)}'`;
   /** @type {Record<string, string>} */
-  const all = { ...(body === undefined ? {} : { "content-type": "application/json" }), ...headers };
-  if (apiKey() && !path.startsWith("/_local/")) all["x-api-key"] = "$API_KEY";
+  const secret = path.startsWith("/_local/") ? {} : placeholder(apiKey());
+  const all = { ...(body === undefined ? {} : { "content-type": "application/json" }), ...headers, ...secret };
   const origin = path.startsWith("/_local/") ? location.origin : deployment || location.origin;
   const parts = ["curl", "-s", ...(method === "GET" ? [] : ["-X", method]), quote(origin + path)];
   for (const [name, value] of Object.entries(all)) {
-    parts.push("-H", value.startsWith("$") ? `"${name}: ${value}"` : quote(`${name}: ${value}`));
+    parts.push("-H", Object.hasOwn(secret, name) ? `"${name}: ${value}"` : quote(`${name}: ${value}`));
   }
   if (body !== undefined) parts.push("-d", quote(JSON.stringify(body)));
   return parts.join(" ");

@@ -103,8 +103,8 @@ function Key({ isOperating }) {
     setKey(value);
     setApiKey(value.trim());
   };
-  return html`<section class="key"><h2><label for="api-key">API key</label></h2>
-    <input id="api-key" type="password" autocomplete="off" value=${key} onInput=${change} placeholder=${url ? "the deployment's key" : "none: may do everything"} />
+  return html`<section class="key"><h2><label for="api-key">Token or API key</label></h2>
+    <input id="api-key" type="password" autocomplete="off" value=${key} onInput=${change} placeholder=${url ? "the deployment's" : "none: may do everything"} />
     ${url && html`<p class="quiet">Operations act on ${new URL(url).host}</p>`}</section>`;
 }
 

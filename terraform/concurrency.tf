@@ -10,8 +10,9 @@
 #   - each function that works for the queues or a schedule gets as many as its queue's batches, and 2: one for the
 #     schedule, and one for an operator;
 #   - half of the rest is the cap on the functions that wait, shared among them: 446 of 1,000;
-#   - the other half belongs to the functions of the workflow's states, shared among them: 111 each of 1,000. An order
-#     holds an instance of them for some 15 ms, so that is enough for thousands of orders a second.
+#   - the other half belongs to the functions of the workflow's states and to the authorizer, shared among them: 89 each of
+#     1,000. A call takes some 15 ms, so that is enough for thousands of orders a second. The authorizer answers before
+#     every request, and queries that wait for a stalled table must not take its instances.
 # https://docs.aws.amazon.com/lambda/latest/dg/configuration-concurrency.html
 
 locals {
@@ -20,6 +21,8 @@ locals {
   # By what they do, as they declare it.
   waiting_functions = [for name, declared in local.declarations : name if contains(declared.uses.workflow, "StartSyncExecution")]
   state_functions   = values(local.task_functions)
+  authorizers       = [for name, declared in local.declarations : name if declared.kind == "authorizer"]
+  quick_functions   = concat(local.state_functions, local.authorizers)
   worker_functions  = [for name, declared in local.declarations : name if declared.kind == "worker"]
 
   worker_concurrency = var.overflow_maximum_concurrency + 2
@@ -27,11 +30,11 @@ locals {
 
   # With less, a function's share would be too small to be of use. Then nothing is reserved, and the rate of orders is
   # limited instead.
-  least_concurrency    = local.unreserved_concurrency + local.worker_concurrency * length(local.worker_functions) + 20 * (length(local.state_functions) + length(local.waiting_functions))
+  least_concurrency    = local.unreserved_concurrency + local.worker_concurrency * length(local.worker_functions) + 20 * (length(local.quick_functions) + length(local.waiting_functions))
   reserves_concurrency = var.account_concurrency >= local.least_concurrency
 
   waiting_concurrency = floor(local.shared_concurrency / 2 / max(1, length(local.waiting_functions)))
-  state_concurrency   = floor(local.shared_concurrency / 2 / max(1, length(local.state_functions)))
+  quick_concurrency   = floor(local.shared_concurrency / 2 / max(1, length(local.quick_functions)))
 
   # How many instances each function may have; -1 for a function that shares what is not reserved.
   reserved_concurrency = {
@@ -39,7 +42,7 @@ locals {
       var.function_reserved_concurrency, name,
       !local.reserves_concurrency ? -1 :
       contains(local.waiting_functions, name) ? local.waiting_concurrency :
-      contains(local.state_functions, name) ? local.state_concurrency :
+      contains(local.quick_functions, name) ? local.quick_concurrency :
       contains(local.worker_functions, name) ? local.worker_concurrency :
       -1
     )

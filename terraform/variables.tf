@@ -10,7 +10,7 @@ variable "account_id" {
 }
 
 variable "account_concurrency" {
-  description = "How many instances of functions may run at once in the account and region: Lambda's quota, which is 10 in a new account and can be raised to 1,000 and more. From about 200 on, part of it is reserved for the workflow's steps and for recovery, and intake is capped, so that a stall cannot starve them; below, the rate of orders is limited instead."
+  description = "How many instances of functions may run at once in the account and region: Lambda's quota, which is 10 in a new account and can be raised to 1,000 and more. From about 200 on, part of it is reserved for the workflow's steps, the authorizer and recovery, and intake is capped, so that a stall cannot starve them; below, the rate of orders is limited instead."
   type        = number
   default     = 10
 

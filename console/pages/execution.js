@@ -13,7 +13,7 @@ import { StateDetails } from "../execution/state.js";
 import { Timeline } from "../execution/timeline.js";
 import { sentencesOf, whyStarted } from "../execution/sentences.js";
 
-/** How often an execution is read again while it runs, and for how long after: an invocation may land late. */
+/** The delays between reads of an execution that runs, and for how long it is read after that: an invocation may land late. */
 const LIVE_MS = 700;
 const MAY_LAND_MS = 60_000;
 

@@ -4,7 +4,7 @@ import { curl, query } from "../api.js";
 import { count, duration, short, spaced, words } from "../format.js";
 import { Badge, Copy, Empty, Field, Head, Problem, Time, html, setParameters, statusWords, useData, useTitle } from "../elements.js";
 
-/** How often the first page is read again. */
+/** The delay before the first page is read again. */
 const LIVE_MS = 1500;
 
 const STATUSES = ["RUNNING", "SUCCEEDED", "FAILED", "TIMED_OUT", "ABORTED"];

@@ -6,7 +6,7 @@ import { Badge, Copy, Head, Id, Problem, Time, html, useData, useEffect, useStat
 import { Records, Verdict, WorkIndex } from "../execution/records.js";
 import { Siblings } from "../execution/siblings.js";
 
-/** How often an order is read again. */
+/** The delay before an order is read again. */
 const LIVE_MS = 2000;
 
 /** @param {{id: string, parameters: URLSearchParams}} props */

@@ -8,7 +8,7 @@ import { machineOf, tasksOf } from "../graph/machine.js";
 
 style("/console/styles/try.css");
 
-/** How often the faults are read again, because executions use them up. */
+/** The delay before the faults are read again, because executions use them up. */
 const LIVE_MS = 1500;
 
 /** How many orders are placed at once, so that a hundred do not wait for each other's connection. */

@@ -17,17 +17,17 @@ run "a_quota_is_divided_between_those_who_wait_and_those_who_work" {
   assert {
     condition = { for name, function in aws_lambda_function.this : name => function.reserved_concurrent_executions } == {
       intake            = 446
-      persist-order     = 111
-      reserve-inventory = 111
-      post-accounting   = 111
-      capture-payment   = 111
+      persist-order     = 89
+      reserve-inventory = 89
+      post-accounting   = 89
+      capture-payment   = 89
       recover-orders    = 7
-      authorize         = -1
+      authorize         = 89
       query-orders      = -1
       manage-stock      = -1
       manage-accounts   = -1
     }
-    error_message = "Intake has to be capped, and the steps and recovery need instances that nobody else can take."
+    error_message = "Intake has to be capped, and the steps, the authorizer and recovery need instances that nobody else can take."
   }
   assert {
     condition     = sum([for function in aws_lambda_function.this : max(0, function.reserved_concurrent_executions)]) <= 900
@@ -55,7 +55,7 @@ run "a_function_can_be_stopped" {
     function_reserved_concurrency = { intake = 0 }
   }
   assert {
-    condition     = aws_lambda_function.this["intake"].reserved_concurrent_executions == 0 && aws_lambda_function.this["persist-order"].reserved_concurrent_executions == 111
+    condition     = aws_lambda_function.this["intake"].reserved_concurrent_executions == 0 && aws_lambda_function.this["persist-order"].reserved_concurrent_executions == 89
     error_message = "An entry of function_reserved_concurrency has to replace what follows from the quota, and nothing else."
   }
 }

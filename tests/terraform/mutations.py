@@ -295,7 +295,8 @@ SAFETY = [
     plan("a quiet hour's wrong keys", "api-403 rings for this: somebody who tries keys", "alarms.tf", "IF(requests > 100, ", "IF(requests > 10, "),
     # Who may run how many instances.
     concurrency("an intake without a cap", "Intake has to be capped", "concurrency.tf", "contains(local.waiting_functions, name) ? local.waiting_concurrency :", "contains(local.waiting_functions, name) ? -1 :"),
-    concurrency("steps that intake can starve", "Intake has to be capped", "concurrency.tf", "contains(local.state_functions, name) ? local.state_concurrency :", ""),
+    concurrency("steps that intake can starve", "Intake has to be capped", "concurrency.tf", "contains(local.quick_functions, name) ? local.quick_concurrency :", ""),
+    concurrency("an authorizer that queries can starve", "Intake has to be capped", "concurrency.tf", "quick_functions   = concat(local.state_functions, local.authorizers)", "quick_functions   = local.state_functions"),
     concurrency("a recovery that intake can starve", "Intake has to be capped", "concurrency.tf", "contains(local.worker_functions, name) ? local.worker_concurrency :", ""),
     concurrency("more reserved than AWS lends", "AWS keeps 100 instances unreserved", "concurrency.tf", "unreserved_concurrency = 100", "unreserved_concurrency = 10"),
     concurrency("orders that no instance is left for", "have to be refused before them", "concurrency.tf", "order_burst = min(var.requests_per_second, local.reserves_concurrency ? local.waiting_concurrency", "order_burst = min(var.requests_per_second, local.reserves_concurrency ? 5000"),

@@ -7,7 +7,8 @@ use std::net::TcpListener;
 use std::time::{Duration, Instant};
 
 use http::header::{
-    ALLOW, CACHE_CONTROL, CONTENT_SECURITY_POLICY, CONTENT_TYPE, DATE, ETAG, HOST, IF_NONE_MATCH, LOCATION, ORIGIN,
+    ALLOW, AUTHORIZATION, CACHE_CONTROL, CONTENT_SECURITY_POLICY, CONTENT_TYPE, DATE, ETAG, HOST, IF_NONE_MATCH,
+    LOCATION, ORIGIN,
 };
 use http::{HeaderValue, Method, StatusCode};
 use serde_json::{Value, json};
@@ -457,6 +458,15 @@ async fn operations_act_on_another_deployment() {
     assert_eq!(here.get(placed.header(LOCATION)).await.status, StatusCode::NOT_FOUND);
     let refused = here.request(Method::GET, "/_api/orders?status=PENDING").header("x-api-key", "no-such-key");
     assert_eq!(here.send(refused, "").await.unwrap().status, StatusCode::UNAUTHORIZED);
+    // Operations of a deployment need a token, so it has to get there.
+    let forged = here.request(Method::GET, "/_api/orders?status=PENDING").header(AUTHORIZATION, "Bearer a.b.c");
+    assert_eq!(here.send(forged, "").await.unwrap().status, StatusCode::UNAUTHORIZED);
+    let asked = there.request(Method::POST, "/_local/token").header(CONTENT_TYPE, "application/json");
+    let token =
+        there.send(asked, r#"{"scopes":["operations"]}"#).await.unwrap().json()["token"].as_str().unwrap().to_owned();
+    let listed =
+        here.request(Method::GET, "/_api/orders?status=PENDING").header(AUTHORIZATION, format!("Bearer {token}"));
+    assert_eq!(here.send(listed, "").await.unwrap().status, StatusCode::OK);
     assert_eq!(there.get("/_api/orders").await.status, StatusCode::NOT_FOUND);
 }
 

@@ -84,6 +84,20 @@ struct Context {
 #[error("a caller that is bound to one customer cannot have the scope operations")]
 pub struct BoundOperations;
 
+/// A context that does not say who the caller is.
+#[derive(Debug, thiserror::Error)]
+enum NotACaller {
+    /// It lacks a field, or has a wrong one.
+    #[error("read the context: {0}")]
+    Form(#[from] serde_json::Error),
+    /// It has a scope that does not exist.
+    #[error("the context has an unknown scope")]
+    Scope(#[source] strum::ParseError),
+    /// It contradicts itself.
+    #[error(transparent)]
+    Bound(#[from] BoundOperations),
+}
+
 impl Caller {
     /// The caller of an API without credentials: it may do everything.
     pub fn of_an_open_api() -> Self {
@@ -124,19 +138,18 @@ impl Caller {
     /// one. 403, so that such an API is closed and not open.
     pub fn of(event: &ApiGatewayProxyRequest) -> Result<Self, Problem> {
         let context = event.request_context.authorizer.fields.clone().into_iter().collect();
-        Self::from_context(Value::Object(context)).map_err(|reason| {
-            tracing::error!(reason, "the request gets 403: its context does not say who sent it");
+        Self::from_context(Value::Object(context)).map_err(|error| {
+            tracing::error!(reason = %error, "the request gets 403: its context does not say who sent it");
             forbidden("the request does not say who sent it")
         })
     }
 
-    fn from_context(context: Value) -> Result<Self, String> {
-        let context: Context = serde_json::from_value(context).map_err(|error| error.to_string())?;
+    fn from_context(context: Value) -> Result<Self, NotACaller> {
+        let context: Context = serde_json::from_value(context)?;
         let Context { tenant, subject, scopes, customer_id } = context;
         let scopes: Result<_, _> = scopes.split_whitespace().map(Scope::from_str).collect();
-        let scopes = scopes.map_err(|_| "it has an unknown scope".to_owned())?;
-        let caller = Self { tenant, subject, scopes, customer_id };
-        caller.check().map_err(|error| error.to_string())?;
+        let caller = Self { tenant, subject, scopes: scopes.map_err(NotACaller::Scope)?, customer_id };
+        caller.check()?;
         Ok(caller)
     }
 
@@ -304,7 +317,7 @@ mod tests {
             r#"{"tenant": "a", "scopes": []}"#,
         ] {
             let caller = caller(text);
-            assert_eq!(Caller::from_context(Value::Object(caller.context())), Ok(caller));
+            assert_eq!(Caller::from_context(Value::Object(caller.context())).unwrap(), caller);
         }
         for context in [
             serde_json::json!({}),

@@ -103,7 +103,7 @@ impl Client {
     /// answers 401; clones of the client share it. If it fails, that counts as a failed attempt.
     ///
     /// ```no_run
-    /// # async fn ask() -> Result<(String, u64), std::io::Error> { unimplemented!() }
+    /// # async fn ask() -> Result<(String, u64), std::io::Error> { Ok(("a.b.c".to_owned(), 600)) }
     /// # fn main() -> Result<(), order_client::Error> {
     /// use order_client::{Client, Token};
     ///

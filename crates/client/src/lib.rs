@@ -24,8 +24,8 @@
 //! **Waiting.** A 202 means that the order is accepted but not decided. [`Client::place`] then polls `Location`,
 //! with `If-None-Match`, until the order is decided or the time is up.
 //!
-//! **Tokens.** [`Client::with_tokens`] takes a source of tokens. The client renews a token before it expires, and once more
-//! if the API answers 401.
+//! **Tokens.** [`Client::with_tokens`] takes a source of tokens. The client renews a token before it expires, and also when
+//! the API answers 401.
 //!
 //! **Money** is a [`Decimal`], read from the digits of the JSON number. No amount is ever a float.
 //!

@@ -1,7 +1,7 @@
 //! The deployment that the console's operations act on, in place of this machine.
 //!
 //! Its API allows no page of another origin, so the console's requests go through here: `/_api/…` is passed on as it is,
-//! with the key that the reader has entered.
+//! with the token or key that the reader has entered.
 
 use std::sync::Arc;
 
@@ -22,23 +22,26 @@ use crate::origin;
 const PREFIX: &str = "/_api";
 
 /// The headers of a request that mean something to the API. All others are about this connection or this browser.
-const ASKED: [HeaderName; 6] = [
+const ASKED: [HeaderName; 8] = [
+    header::AUTHORIZATION,
     header::CONTENT_TYPE,
     header::IF_MATCH,
     header::IF_NONE_MATCH,
     HeaderName::from_static("prefer"),
     HeaderName::from_static("idempotency-key"),
+    HeaderName::from_static("x-correlation-id"),
     API_KEY,
 ];
 
 /// The headers of an answer that mean something to the console.
-const ANSWERED: [HeaderName; 6] = [
+const ANSWERED: [HeaderName; 7] = [
     header::CONTENT_TYPE,
     header::CACHE_CONTROL,
     header::ETAG,
     header::LOCATION,
     header::RETRY_AFTER,
     HeaderName::from_static("idempotent-replayed"),
+    HeaderName::from_static("x-correlation-id"),
 ];
 
 /// A deployment's API.

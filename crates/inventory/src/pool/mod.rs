@@ -61,7 +61,7 @@ pub struct Pool {
 /// What the root says about its pool.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum State {
-    /// There is none: the root has all the stock.
+    /// No pool: the root has all the stock.
     Whole,
     /// Orders take from its shards.
     Open(Pool),

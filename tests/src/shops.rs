@@ -33,6 +33,7 @@ pub struct ShopBuilder {
     invocations: Option<Arc<dyn InvocationLayer>>,
     payments: Payments,
     random: Random,
+    restored: Option<(DynamoDb, i64)>,
 }
 
 /// A shop with ten each of `LAPTOP001` and `MOUSE001` in `main`, and three customers with a credit limit of 100 each:
@@ -46,6 +47,7 @@ pub fn shop() -> ShopBuilder {
         payments: Payments::default(),
         // Retries wait as long as they can, so a test does not pass by luck.
         random: Random::fixed(1.0),
+        restored: None,
     }
 }
 
@@ -90,6 +92,12 @@ impl ShopBuilder {
         self
     }
 
+    /// On what another shop left, at this time.
+    #[must_use]
+    pub fn on(self, store: DynamoDb, opened_ms: i64) -> Self {
+        Self { restored: Some((store, opened_ms)), ..self }
+    }
+
     /// The source of the retries' jitter.
     #[must_use]
     pub fn with_random(self, random: Random) -> Self {
@@ -98,13 +106,15 @@ impl ShopBuilder {
 
     /// Opens the shop.
     pub async fn open(self) -> Shop {
-        let store = DynamoDb::in_memory().expect("a store in memory can be opened");
+        let is_new = self.restored.is_none();
+        let empty = || (DynamoDb::in_memory().expect("a store in memory can be opened"), OPENED_MS);
+        let (store, origin_ms) = self.restored.unwrap_or_else(empty);
         let mut layers = self.layers;
         if let Some([shortest, longest]) = self.transactions_take {
             layers.push(Arc::new(ConflictingTransactions::between(store.clone(), shortest, longest)));
         }
         let options = Options {
-            origin_ms: OPENED_MS,
+            origin_ms,
             random: self.random,
             layers,
             invocations: self.invocations,
@@ -114,8 +124,9 @@ impl ShopBuilder {
         let stack = Stack::open(options).expect("the shipped stack can be opened");
         let unhindered = config(&Services::new().with(Api::DynamoDb, Arc::new(store)));
         let client = Client::new(&unhindered);
-        let seed = seed(&self.stock);
-        seed.store(&client).await.expect("new tables can be seeded");
+        if is_new {
+            seed(&self.stock).store(&client).await.expect("new tables can be seeded");
+        }
         let functions = Functions::new(tasks(&config(&stack.services), &stack.provider, stack.clock));
         Shop { stack, functions: Arc::new(functions), client, on_hand: self.stock }
     }

@@ -29,6 +29,11 @@ from stripe import KEY, Stripe  # noqa: E402
 
 SECRET = "payment-provider"
 PATIENCE_S = 60
+
+# What the scenarios send, and what must be in no log line.
+PERSONAL = ["jane.doe.4711", "elm-street-county"]
+SECRETS = ["key-that-nobody-has-1234567890", "eyJhbGciOiJub25lIn0.eyJzdWIiOiJqYW5lIn0.c2lnbmF0dXJl"]
+
 ENDPOINT = os.environ["AWS_ENDPOINT_URL"]
 
 
@@ -97,9 +102,10 @@ class Stack:
         except urllib.error.HTTPError as answer:
             return answer.code, answer.headers, json.loads(answer.read())
 
-    def place(self, key, **fields):
+    def place(self, key, named=None, **fields):
+        headers = {"Idempotency-Key": key, **({"X-Correlation-Id": named} if named else {})}
         body = {"customerId": "demo123", "items": [{"productId": "PLENTY", "quantity": 1, "price": 10}], "totalAmount": 10}
-        return self.request("POST", "/orders", {**body, **fields}, {"Idempotency-Key": key})
+        return self.request("POST", "/orders", {**body, **fields}, headers)
 
     def status(self, order_id):
         code, _, order = self.request("GET", f"/orders/{order_id}")
@@ -114,6 +120,20 @@ class Stack:
         payload = json.loads(answer["Payload"].read())
         assert answer["StatusCode"] == 200 and "FunctionError" not in answer, payload
         return payload
+
+    def take_up(self, order_id):
+        """Retries an order as an operator does, by the runbook."""
+        command = json.dumps({"action": "take_up", "order_id": order_id}).encode()
+        answer = client("lambda").invoke(FunctionName=self.function("recover-orders"), Qualifier="live", Payload=command)
+        taken = json.loads(answer["Payload"].read())
+        assert taken == "started", taken
+
+    def log_lines(self):
+        """Every line of every log group."""
+        pages = client("logs").get_paginator("filter_log_events")
+        groups = [group["logGroupName"] for group in client("logs").describe_log_groups()["logGroups"]]
+        assert len(groups) > len(self.outputs["function_names"]), groups
+        return [event["message"] for group in groups for page in pages.paginate(logGroupName=group) for event in page["events"]]
 
     def role(self, function):
         """The name of a function's role."""
@@ -218,10 +238,7 @@ def an_order_whose_step_stays_unreachable_is_kept_and_restarted_by_an_operator(s
         assert (code, order["status"]) == (202, "PENDING"), (code, order)
         assert stack.status(order["orderId"]) == "PENDING", "a store that is down cancels nobody's order"
     # The schedule would wait five minutes, until no execution can be alive. An operator need not wait.
-    command = json.dumps({"action": "take_up", "order_id": order["orderId"]}).encode()
-    answer = client("lambda").invoke(FunctionName=stack.function("recover-orders"), Qualifier="live", Payload=command)
-    taken = json.loads(answer["Payload"].read())
-    assert taken == "started", taken
+    stack.take_up(order["orderId"])
     eventually("CONFIRMED", lambda: stack.status(order["orderId"]))
 
 
@@ -289,6 +306,33 @@ def a_paid_order_is_handed_over(stack):
     assert (code, handed_over["status"]) == (200, "FULFILLED"), (code, handed_over)
 
 
+def an_order_is_found_in_the_logs_of_all_functions_by_its_correlation_id_alone(stack):
+    name = f"basket-{uuid.uuid4()}"
+    with stack.refuse_dynamodb("reserve-inventory"):
+        _, headers, order = stack.place(f"followed-{uuid.uuid4()}", named=name, customerId=PERSONAL[0], countyId=PERSONAL[1])
+        assert headers["X-Correlation-Id"] == name, headers
+    stack.take_up(order["orderId"])
+    eventually("CONFIRMED", lambda: stack.status(order["orderId"]))
+    lines = [json.loads(line) for line in stack.log_lines() if name in line]
+    assert all(line["correlation_id"] == name and line["order_id"] == order["orderId"] for line in lines), lines
+    assert {line["service"] for line in lines} == {"intake", "persist-order", "reserve-inventory", "post-accounting"}, lines
+    # A task's line says where in the workflow it ran, in both executions.
+    executions = {line["execution"] for line in lines if "execution" in line}
+    assert len(executions) == 2 and all(order["orderId"] in execution for execution in executions), executions
+
+
+def no_log_line_names_a_person_or_has_a_secret(stack):
+    """Runs last, on the lines of all scenarios."""
+    stack.place(f"wrong-{uuid.uuid4()}", customerId=f"{PERSONAL[0]}?", comment=PERSONAL[1])
+    for headers in [{"x-api-key": SECRETS[0]}, {"authorization": f"Bearer {SECRETS[1]}"}]:
+        stack.request("GET", f"/customers/{PERSONAL[0]}/orders", headers=headers, key=False)
+    lines = stack.log_lines()
+    assert any("order_id" in line for line in lines), "there are no lines to look at"
+    for secret in [*PERSONAL, *SECRETS, "demo123", KEY, *stack.outputs["api_keys"].values()]:
+        found = [line for line in lines if secret in line]
+        assert not found, f"{len(found)} lines have what must be in none, the first one: {found[0]}"
+
+
 SCENARIOS = [
     a_request_without_a_credential_is_refused_as_a_problem_document,
     the_deployed_workflow_calls_published_versions_only,
@@ -301,6 +345,8 @@ SCENARIOS = [
     a_payment_is_captured_with_the_key_from_the_secret_and_refunded_when_the_order_is_cancelled,
     a_payment_of_another_amount_refuses_the_order,
     a_paid_order_is_handed_over,
+    an_order_is_found_in_the_logs_of_all_functions_by_its_correlation_id_alone,
+    no_log_line_names_a_person_or_has_a_secret,
 ]
 
 

@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""Runs the emulator, with two differences from AWS removed.
+"""Runs the emulator, with three differences from AWS removed.
 
 Express executions may be started under the same name any number of times; each is a separate execution.
 https://docs.aws.amazon.com/step-functions/latest/apireference/API_StartExecution.html
@@ -8,12 +8,16 @@ The saga relies on that. The emulator treats names as unique, as they are for St
 With `api_key_source` AUTHORIZER, the authorizer says under which key a request counts, and no header is needed for that.
 https://docs.aws.amazon.com/apigateway/latest/developerguide/api-gateway-api-key-source.html
 The emulator still demands a key in a header, also of a request with a token. The plan's tests check the usage keys.
+
+Lambda tells a function the log level of its `LoggingConfig`.
+https://docs.aws.amazon.com/lambda/latest/dg/monitoring-cloudwatchlogs-log-level.html
+The emulator does not.
 """
 
 import uuid
 
 from ministack.app import main
-from ministack.services import apigateway_v1, stepfunctions
+from ministack.services import apigateway_v1, lambda_svc, stepfunctions
 
 start_execution = stepfunctions._start_execution
 
@@ -37,6 +41,17 @@ def check_api_key_in_header(method, api_id, stage, headers):
 
 
 apigateway_v1._check_api_key = check_api_key_in_header
+
+acquire_worker = lambda_svc.acquire_worker
+
+
+def acquire_worker_with_log_level(function, config, *rest, **named):
+    level = config.get("LoggingConfig", {}).get("ApplicationLogLevel", "INFO")
+    variables = {**config.get("Environment", {}).get("Variables", {}), "AWS_LAMBDA_LOG_LEVEL": level}
+    return acquire_worker(function, {**config, "Environment": {"Variables": variables}}, *rest, **named)
+
+
+lambda_svc.acquire_worker = acquire_worker_with_log_level
 
 if __name__ == "__main__":
     main()

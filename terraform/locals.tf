@@ -56,6 +56,7 @@ locals {
   settings = {
     operations_keys = tostring(var.enable_operations_keys)
     payment_capture = var.payment_secret_arn == null ? null : var.payment_capture
+    price_list      = var.enforce_price_list ? "enforced" : null
     stock_spreading = var.stock_spreading
     tokens          = local.tokens
   }

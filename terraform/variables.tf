@@ -374,6 +374,12 @@ variable "overflow_maximum_concurrency" {
   }
 }
 
+variable "enforce_price_list" {
+  description = "Whether intake refuses orders whose prices are not those of the price list (`PUT /stores/{storeId}/prices/{sku}`). Without it, a client states the prices of its order. Enter the prices first: an article without one cannot be ordered."
+  type        = bool
+  default     = false
+}
+
 variable "stock_spreading" {
   description = "When the stock of a hot article is spread over shards: `automatic`, also by the orders that meet each other there, or `manual`, only with `PUT /stores/{storeId}/stock/{sku}/spread`. Set it to automatic once no execution of a release without shards runs any more, and back to manual before you merge all stock to go back to such a release."
   type        = string

@@ -447,4 +447,8 @@ run "safe_by_default" {
     condition     = length([for alarm in aws_cloudwatch_metric_alarm.this : alarm if alarm.namespace == "OrderSaga" && can(regex("^Payment", alarm.metric_name))]) == 0
     error_message = "Without a payment provider, alarms on payments must cost nothing."
   }
+  assert {
+    condition     = alltrue([for function in aws_lambda_function.this : !contains(keys(function.environment[0].variables), "PRICE_LIST")])
+    error_message = "A price list that nobody asked for would refuse every order."
+  }
 }

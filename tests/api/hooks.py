@@ -35,6 +35,8 @@ def before_call(ctx, case, kwargs):
         # An account keeps its currency, so all requests agree on one.
         case.body["currency"] = "USD"
         case.body["creditLimit"] = as_number(exact(case.body["creditLimit"], "USD"))
+    if "/prices/" in case.operation.path and isinstance(case.body, dict):
+        case.body["price"] = as_number(exact(case.body["price"], case.body["currency"]))
     if case.operation.path.endswith("/adjustments") and isinstance(case.body, dict):
         # Stock has an upper limit, and earlier requests have added to it, so steps are small.
         difference = int(case.body["difference"])

@@ -46,7 +46,9 @@ impl Calls {
 fn touches(call: &Call, table: &str) -> bool {
     let actions = call.body["TransactItems"].as_array().into_iter().flatten();
     let mut actions = actions.filter_map(|item| item.as_object()?.values().next());
-    call.body["TableName"] == table || actions.any(|action| action["TableName"] == table)
+    call.body["RequestItems"].get(table).is_some()
+        || call.body["TableName"] == table
+        || actions.any(|action| action["TableName"] == table)
 }
 
 /// What happens to a call.

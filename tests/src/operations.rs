@@ -110,6 +110,9 @@ impl Ask {
             ["stores", store, "stock", sku, "spread"] => {
                 ("/stores/{storeId}/stock/{sku}/spread", vec![("storeId", store), ("sku", sku)])
             }
+            ["stores", store, "prices", sku] => {
+                ("/stores/{storeId}/prices/{sku}", vec![("storeId", store), ("sku", sku)])
+            }
             ["orders", order_id, "payment"] => ("/orders/{orderId}/payment", vec![("orderId", order_id)]),
             ["accounts", customer] => ("/accounts/{customerId}", vec![("customerId", customer)]),
             ["accounts", customer, "terms"] => ("/accounts/{customerId}/terms", vec![("customerId", customer)]),

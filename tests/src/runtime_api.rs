@@ -4,9 +4,10 @@
 //! <https://docs.aws.amazon.com/lambda/latest/dg/runtimes-api.html>
 
 use std::fmt;
+use std::path::Path as FilePath;
 use std::process::Stdio;
 use std::sync::{Arc, Mutex, PoisonError};
-use std::time::{Duration, SystemTime, UNIX_EPOCH};
+use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use axum::Router;
 use axum::body::Bytes;
@@ -63,6 +64,7 @@ pub struct LambdaFunction {
     invocations: mpsc::Sender<Invocation>,
     requests: Requests,
     child: Child,
+    spawned: Instant,
     log: Log,
     /// What it writes to stdout: its metrics.
     metrics: tokio::sync::Mutex<Lines<BufReader<ChildStdout>>>,
@@ -77,6 +79,11 @@ impl LambdaFunction {
     /// Starts the executable of this name in the environment that Lambda sets, with AWS's APIs at `services`.
     /// <https://docs.aws.amazon.com/lambda/latest/dg/configuration-envvars.html#configuration-envvars-runtime>
     pub async fn start(name: &str, settings: Settings<'_>, services: Services) -> Self {
+        Self::start_file(executable(name), name, settings, services).await
+    }
+
+    /// Starts this file in the same way.
+    pub async fn start_file(file: &FilePath, name: &str, settings: Settings<'_>, services: Services) -> Self {
         let requests = Requests::default();
         let mut servers = JoinSet::new();
         let aws = listen(&mut servers, endpoint(services.with_layer(Arc::new(requests.clone())))).await;
@@ -89,7 +96,7 @@ impl LambdaFunction {
         };
         let runtime = listen(&mut servers, runtime.router()).await;
         let aws = format!("http://{aws}");
-        let mut command = Command::new(executable(name));
+        let mut command = Command::new(file);
         command
             .env_clear()
             .envs([
@@ -119,11 +126,12 @@ impl LambdaFunction {
             .stdout(Stdio::piped())
             .stderr(Stdio::piped())
             .kill_on_drop(true);
+        let spawned = Instant::now();
         let mut child = command.spawn().expect("the function can be run");
         let (log, _) = Log::of(child.stderr.take().expect("stderr is piped"), "");
         let stdout = child.stdout.take().expect("stdout is piped");
         let metrics = tokio::sync::Mutex::new(BufReader::new(stdout).lines());
-        Self { name: name.to_owned(), invocations, requests, child, log, metrics, _servers: servers }
+        Self { name: name.to_owned(), invocations, requests, child, spawned, log, metrics, _servers: servers }
     }
 
     /// The next line that it writes to stdout, in CloudWatch's embedded metric format.
@@ -161,6 +169,22 @@ impl LambdaFunction {
             panic!("{} did not answer {payload}; its log: {}", self.name, self.log.text());
         };
         answer
+    }
+
+    /// When its process was started.
+    pub fn spawned(&self) -> Instant {
+        self.spawned
+    }
+
+    /// The most memory that it has used, in KiB, as Linux counts it.
+    ///
+    /// # Errors
+    /// If this is no Linux.
+    pub fn peak_memory_kib(&self) -> std::io::Result<u64> {
+        let id = self.child.id().unwrap_or_default();
+        let status = std::fs::read_to_string(format!("/proc/{id}/status"))?;
+        let peak = status.lines().find_map(|line| line.strip_prefix("VmHWM:")?.split_whitespace().next()?.parse().ok());
+        peak.ok_or(std::io::ErrorKind::InvalidData.into())
     }
 
     /// Its requests so far.

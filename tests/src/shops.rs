@@ -33,6 +33,7 @@ pub struct ShopBuilder {
     invocations: Option<Arc<dyn InvocationLayer>>,
     payments: Payments,
     random: Random,
+    price_list: bool,
     restored: Option<(DynamoDb, i64)>,
 }
 
@@ -47,6 +48,7 @@ pub fn shop() -> ShopBuilder {
         payments: Payments::default(),
         // Retries wait as long as they can, so a test does not pass by luck.
         random: Random::fixed(1.0),
+        price_list: false,
         restored: None,
     }
 }
@@ -92,6 +94,12 @@ impl ShopBuilder {
         self
     }
 
+    /// Orders are compared with the price list.
+    #[must_use]
+    pub fn with_price_list(self) -> Self {
+        Self { price_list: true, ..self }
+    }
+
     /// On what another shop left, at this time.
     #[must_use]
     pub fn on(self, store: DynamoDb, opened_ms: i64) -> Self {
@@ -119,6 +127,7 @@ impl ShopBuilder {
             layers,
             invocations: self.invocations,
             payments: self.payments,
+            price_list: self.price_list,
             ..Options::new(store.clone()).expect("the shipped definition can be loaded")
         };
         let stack = Stack::open(options).expect("the shipped stack can be opened");

@@ -209,6 +209,7 @@ SAFETY = [
     plan("a secret's key for other secrets", "allow kms:Decrypt by function capture-payment with kms:ViaService secretsmanager.us-east-1.amazonaws.com, kms:EncryptionContext:SecretARN arn:aws:secretsmanager:us-east-1:123456789012:secret:another-", "iam.tf", '          ArnLike      = { "kms:EncryptionContext:SecretARN" = local.secrets[secret].resource }\n', ""),
     plan("a secret's key for every caller", "allow kms:Decrypt by function capture-payment with kms:EncryptionContext:SecretARN", "iam.tf", '          StringEquals = { "kms:ViaService" = "secretsmanager.${var.region}.amazonaws.com" }\n', ""),
     plan("a secret that its reader cannot decrypt", "refuse kms:Decrypt by function capture-payment with kms:ViaService secretsmanager", "iam.tf", 'for use in local.function_secret_key_uses[each.key] : {', "for use in [] : {"),
+    test("a price list that nobody asked for", "would refuse every order", "locals.tf", 'var.enforce_price_list ? "enforced" : null', '"enforced"'),
     test("a payment provider that nobody configured", "no function must believe that there is one", "locals.tf", "payment_capture = var.payment_secret_arn == null ? null : var.payment_capture", "payment_capture = var.payment_capture"),
     Mutation("an intake that knows no payment provider", "payments", "unless it knows that there is a payment provider", drop(INTAKE, "uses", "settings")),
     payments("a setting that reaches nobody", "Exactly the functions that declare the setting", "locals.tf", 'upper(replace(setting, "-", "_")) => local', 'setting => local'),

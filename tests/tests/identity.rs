@@ -16,6 +16,7 @@ use local_stack::gateway::{self, PathParameters};
 use serde_json::{Value, json};
 use system_tests::client::{Client, order_of};
 use system_tests::issuer::KeyServer;
+use system_tests::operations::put;
 use system_tests::process::{self, Serve};
 use system_tests::shops::{OPENED_MS, Shop, shop};
 use tempfile::NamedTempFile;
@@ -43,6 +44,8 @@ impl Api {
     async fn open() -> Self {
         let tally = Arc::new(Tally::new());
         let shop = shop().with_stock("PLENTY", 1_000_000).behind(&tally).open().await;
+        let price = json!({ "currency": "USD", "price": 1 });
+        put("/stores/main/prices/PLENTY", &price).if_absent().send(&shop).await;
         let key = SigningKey::es256("k1");
         let server = KeyServer::start(jwks([&key])).await;
         let settings = TokenSettings::read(&settings(&server.url).to_string()).unwrap();

@@ -47,6 +47,8 @@ pub enum Kind {
     PaymentNotAccepted,
     /// The store does not keep the article.
     StockNotFound,
+    /// The article has no price in the store.
+    PriceNotFound,
     /// The customer has no account.
     AccountNotFound,
     /// The stock would be less than open orders hold.
@@ -87,6 +89,7 @@ impl Kind {
             Self::PaymentNotLost => "payment-not-lost",
             Self::PaymentNotAccepted => "payment-not-accepted",
             Self::StockNotFound => "stock-not-found",
+            Self::PriceNotFound => "price-not-found",
             Self::AccountNotFound => "account-not-found",
             Self::StockReserved => "stock-reserved",
             Self::PreconditionRequired => "precondition-required",
@@ -120,6 +123,7 @@ impl Kind {
             Self::PaymentNotLost => "The order's payment is not lost, so it cannot be replaced",
             Self::PaymentNotAccepted => "The other payment cannot take the place of the order's payment",
             Self::StockNotFound => "The store does not keep the article",
+            Self::PriceNotFound => "The article has no price in the store",
             Self::AccountNotFound => "The customer has no account",
             Self::StockReserved => "Open orders hold more than would be left",
             Self::PreconditionRequired => "The request needs If-Match with the ETag that was read, or If-None-Match: *",
@@ -140,9 +144,11 @@ impl Kind {
             Self::BodyTooLarge => StatusCode::PAYLOAD_TOO_LARGE,
             Self::Unauthorized => StatusCode::UNAUTHORIZED,
             Self::Forbidden => StatusCode::FORBIDDEN,
-            Self::OrderNotFound | Self::StockNotFound | Self::AccountNotFound | Self::RouteNotFound => {
-                StatusCode::NOT_FOUND
-            }
+            Self::OrderNotFound
+            | Self::StockNotFound
+            | Self::PriceNotFound
+            | Self::AccountNotFound
+            | Self::RouteNotFound => StatusCode::NOT_FOUND,
             Self::OrderNotConfirmed
             | Self::OrderCancelled
             | Self::OrderFulfilled

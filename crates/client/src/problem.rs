@@ -149,6 +149,8 @@ kinds! {
     StockNotFound = "stock-not-found",
     /// The customer has no account.
     AccountNotFound = "account-not-found",
+    /// The article has no price in the store.
+    PriceNotFound = "price-not-found",
     /// The stock would be less than what orders have reserved.
     StockReserved = "stock-reserved",
     /// The request must say which version it changes.

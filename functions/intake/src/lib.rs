@@ -11,6 +11,8 @@
 //!    [written now](orders::on_record).
 //! 4. If DynamoDB does not answer, the order goes into the overflow [`queue`].
 //!
+//! [`prices`] compares an order with the price list before that, if the deployment wants it.
+//!
 //! [`cancel`] is the customer's cancellation, and [`fulfil`] the store's hand-over. [`finish`] waits
 //! for either. [`payment`] replaces a payment that is lost.
 
@@ -18,8 +20,10 @@ pub mod cancel;
 pub mod finish;
 pub mod fulfil;
 pub mod payment;
+pub mod prices;
 pub mod request;
 
+use ::prices::Prices;
 use api::handler::not_handled;
 use api::idempotency::{IDEMPOTENCY_KEY, IDEMPOTENT_REPLAYED};
 use api::{Answer, Handler, Kind, Problem, Request};
@@ -43,13 +47,22 @@ pub struct Intake {
     overflow: Queue,
     /// The payments, if there is a payment provider.
     payments: Option<Desk>,
+    /// The price list, if orders are compared with it.
+    prices: Option<Prices>,
     clock: WallClock,
 }
 
 impl Intake {
     /// A handler on these services.
-    pub fn new(orders: Orders, workflow: Workflow, overflow: Queue, payments: Option<Desk>, clock: WallClock) -> Self {
-        Self { orders, workflow, overflow, payments, clock }
+    pub fn new(
+        orders: Orders,
+        workflow: Workflow,
+        overflow: Queue,
+        payments: Option<Desk>,
+        prices: Option<Prices>,
+        clock: WallClock,
+    ) -> Self {
+        Self { orders, workflow, overflow, payments, prices, clock }
     }
 
     /// Starts the saga and waits for it.
@@ -128,12 +141,16 @@ impl Intake {
         if order.payment_terms == PaymentTerms::Authorized && self.payments.is_none() {
             return Err(request::no_payments());
         }
+        // Callers who are bound to one customer had the ids of their whole tenant once, and an order that they placed then
+        // must not be placed again under its new id. This is for the transition, and can go with `Placement::former` 30 days
+        // after every function derives the new ids: nobody repeats a request for so long.
         let order = match former {
             Some(former) if self.is_on_record(&former).await? => former,
             _ => order,
         };
         // The request's path does not name the order, as other requests' paths do.
         Span::current().record("order_id", order.order_id().as_str());
+        self.check_prices(&order).await?;
         let answer = match mode {
             Mode::Wait => self.place(&order).await,
             Mode::RespondAsync => self.accept(&order).await,
@@ -144,20 +161,17 @@ impl Intake {
 }
 
 impl Intake {
-    /// Whether this very order of this customer is on record. Callers who are bound to one customer had the ids of their
-    /// whole tenant once, and an order that they placed then must not be placed again under its new id.
-    ///
-    /// This is for the transition, and can go with `Placement::former` 30 days after every function derives the new ids:
-    /// nobody repeats a request for so long.
+    /// Whether this very order of this customer is on record.
     ///
     /// # Cost
     /// A read unit, or half of one if there is no such record.
     ///
     /// # Errors
-    /// The problem to answer with, if the record cannot be read: the order might be placed twice.
+    /// The problem to answer with, if the record cannot be read: the order might be placed twice, or refused although it
+    /// was placed.
     async fn is_on_record(&self, order: &Order) -> Result<bool, Problem> {
         let record = self.orders.read(order.order_id()).await.map_err(|error| {
-            tracing::warn!(order_id = %order.order_id(), reason = chain(&error), "could not look for the order under its former id; answering 503");
+            tracing::warn!(order_id = %order.order_id(), reason = chain(&error), "could not look for the order; answering 503");
             Problem::new(Kind::Unavailable).about(order.order_id())
         })?;
         let is_same = |record: &OrderRecord| {

@@ -9,6 +9,7 @@ use declarations::{WORKFLOW_VARIABLE, queue_variable, table_variable};
 use intake::Intake;
 use orders::Orders;
 use payments::{Desk, Stripe, settings};
+use prices::Prices;
 use queue::Queue;
 use saga::aws;
 use workflow::Workflow;
@@ -22,7 +23,8 @@ async fn main() -> Result<(), lambda_runtime::Error> {
     let overflow = Queue::new(aws_sdk_sqs::Client::new(&config), aws::setting(&queue_variable("overflow"))?);
     let (client, ()) = tokio::join!(aws::dynamodb(&config, &table, Orders::absent_key()), workflow.warm_up());
     let payments = desk(&config, &client)?;
-    let intake = Intake::new(Orders::new(client, table), workflow, overflow, payments, WallClock::System);
+    let prices = prices(&client)?;
+    let intake = Intake::new(Orders::new(client, table), workflow, overflow, payments, prices, WallClock::System);
     api::serve(env!("CARGO_PKG_NAME"), intake).await
 }
 
@@ -34,4 +36,12 @@ fn desk(config: &SdkConfig, client: &Client) -> Result<Option<Desk>, lambda_runt
     let stripe = Stripe::from_environment(config)?;
     let table = aws::setting(&table_variable(payments::table::TABLE))?;
     Ok(Some(Desk::new(client.clone(), table, Arc::new(stripe))))
+}
+
+/// The price list, if orders are compared with it.
+fn prices(client: &Client) -> Result<Option<Prices>, lambda_runtime::Error> {
+    if !prices::settings::is_enforced()? {
+        return Ok(None);
+    }
+    Ok(Some(Prices::new(client.clone(), aws::setting(&table_variable(prices::table::TABLE))?)))
 }

@@ -88,7 +88,8 @@ pub fn no_payments() -> Problem {
     invalid(vec![Violation::at("/paymentTerms", rule)])
 }
 
-fn invalid(violations: Vec<Violation>) -> Problem {
+/// The problem of an order that breaks rules.
+pub(crate) fn invalid(violations: Vec<Violation>) -> Problem {
     Problem::new(Kind::InvalidOrder).errors(violations)
 }
 

@@ -1,4 +1,4 @@
-//! The stock, for operations.
+//! The stock and the price list, for operations.
 //!
 //! | module | request |
 //! |---|---|
@@ -6,11 +6,14 @@
 //! | `set` | `GET` and `PUT /stores/{storeId}/stock/{sku}` |
 //! | `adjust` | `POST /stores/{storeId}/stock/{sku}/adjustments` |
 //! | `spread` | `PUT /stores/{storeId}/stock/{sku}/spread` |
+//! | `price` | `GET` and `PUT /stores/{storeId}/prices/{sku}` |
 //!
-//! The crate [`inventory`] knows the table's items, and which writes are safe while orders change them.
+//! The crate [`inventory`] knows the stock's items, and which writes are safe while orders change them. The crate [`prices`]
+//! knows those of the price list.
 
 mod adjust;
 mod list;
+mod price;
 mod set;
 mod spread;
 
@@ -19,19 +22,21 @@ use api::{Answer, Handler, Kind, Parameters, Problem, Request, StockView};
 use clock::WallClock;
 use inventory::{Stock, Stocks};
 use order::{Sku, StoreId};
+use prices::Prices;
 use saga::{Unavailable, task::chain};
 
 /// The function's handler.
 #[derive(Debug, Clone)]
 pub struct ManageStock {
     stocks: Stocks,
+    prices: Prices,
     clock: WallClock,
 }
 
 impl ManageStock {
-    /// A handler on the given stock.
-    pub fn new(stocks: Stocks, clock: WallClock) -> Self {
-        Self { stocks, clock }
+    /// A handler on the given stock and prices.
+    pub fn new(stocks: Stocks, prices: Prices, clock: WallClock) -> Self {
+        Self { stocks, prices, clock }
     }
 }
 
@@ -43,6 +48,8 @@ impl Handler for ManageStock {
             "PUT /stores/{storeId}/stock/{sku}" => self.set(&request).await,
             "POST /stores/{storeId}/stock/{sku}/adjustments" => self.adjust(&request).await,
             "PUT /stores/{storeId}/stock/{sku}/spread" => self.spread(&request).await,
+            "GET /stores/{storeId}/prices/{sku}" => self.price(&request).await,
+            "PUT /stores/{storeId}/prices/{sku}" => self.set_price(&request).await,
             route => Err(not_handled(route)),
         }
     }

@@ -61,6 +61,9 @@ pub struct Args {
     /// variable `STRIPE_KEY`. Use a test key.
     #[arg(long, value_name = "URL")]
     pub stripe: Option<String>,
+    /// Reject orders whose prices are not those of the price list, as `enforce_price_list` does on AWS.
+    #[arg(long)]
+    pub price_list: bool,
     /// Let the console's operations act on the deployment whose API is at this address. Enter its key in the console.
     #[arg(long, value_name = "URL")]
     pub api: Option<String>,
@@ -184,6 +187,7 @@ pub async fn run(args: Args) -> Result<(), ServeError> {
     let faults = Arc::new(LiveFaults::default());
     let options = Options {
         payments: Payments { capture: args.payments.setting(), layer, ..options.payments },
+        price_list: args.price_list,
         layers: vec![Arc::<LiveFaults>::clone(&faults)],
         invocations: Some(Arc::<LiveFaults>::clone(&faults)),
         ..options

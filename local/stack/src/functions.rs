@@ -27,6 +27,7 @@ use orders::Orders;
 use payments::{Capture, Desk, Gateway, GatewayError, Payment};
 use persist_order::{Input, PersistError, PersistOrder};
 use post_accounting::PostAccounting;
+use prices::Prices;
 use query_orders::QueryOrders;
 use queue::Queue;
 use reserve_inventory::ReserveInventory;
@@ -67,11 +68,12 @@ pub struct PaymentProvider {
 /// The functions that API Gateway calls.
 #[must_use]
 pub fn apis(services: &Services) -> Vec<ApiHandler> {
-    let Services { orders, stocks, journal, workflow, overflow, payments, clock } = services;
+    let Services { orders, stocks, prices, journal, workflow, overflow, payments, clock, .. } = services;
+    let list = services.price_list.then(|| prices.clone());
     vec![
-        api("intake", Intake::new(orders.clone(), workflow.clone(), overflow.clone(), payments.clone(), *clock)),
+        api("intake", Intake::new(orders.clone(), workflow.clone(), overflow.clone(), payments.clone(), list, *clock)),
         api("query-orders", QueryOrders::new(orders.clone())),
-        api("manage-stock", ManageStock::new(stocks.clone(), *clock)),
+        api("manage-stock", ManageStock::new(stocks.clone(), prices.clone(), *clock)),
         api("manage-accounts", ManageAccounts::new(journal.clone())),
     ]
 }
@@ -83,6 +85,10 @@ pub struct Services {
     pub orders: Orders,
     /// The inventory table.
     pub stocks: Stocks,
+    /// The prices table.
+    pub prices: Prices,
+    /// Whether orders are compared with the price list.
+    pub price_list: bool,
     /// The journal table.
     pub journal: Journal,
     /// The state machine.
@@ -101,12 +107,14 @@ pub type Invoked = Result<Value, TaskError>;
 impl Services {
     /// The services that these clients call.
     #[must_use]
-    pub fn new(config: &SdkConfig, gateway: Option<Arc<dyn Gateway>>, clock: WallClock) -> Self {
+    pub fn new(config: &SdkConfig, gateway: Option<Arc<dyn Gateway>>, price_list: bool, clock: WallClock) -> Self {
         let client = Client::new(config);
         let payments = gateway.map(|gateway| Desk::new(client.clone(), payments::table::TABLE, gateway));
         Self {
             orders: Orders::new(client.clone(), orders::table::TABLE),
             stocks: Stocks::new(client.clone(), inventory::table::TABLE),
+            prices: Prices::new(client.clone(), prices::table::TABLE),
+            price_list,
             journal: Journal::new(client, journal::table::TABLE),
             workflow: Workflow::new(config, machine_arn()),
             overflow: Queue::new(aws_sdk_sqs::Client::new(config), queue_url(OVERFLOW_QUEUE)),

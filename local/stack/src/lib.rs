@@ -88,6 +88,8 @@ pub struct Options {
     pub invocations: Option<Arc<dyn InvocationLayer>>,
     /// The payment provider.
     pub payments: Payments,
+    /// Whether orders are compared with the price list.
+    pub price_list: bool,
 }
 
 /// The payment provider of a stack.
@@ -132,6 +134,7 @@ impl Options {
             layers: Vec::new(),
             invocations: None,
             payments: Payments::default(),
+            price_list: false,
         }
     }
 
@@ -189,7 +192,7 @@ impl Stack {
     /// # Errors
     /// [`StackError`].
     pub fn open(options: Options) -> Result<Self, StackError> {
-        let Options { store, machine, origin_ms, random, layers, invocations, payments } = options;
+        let Options { store, machine, origin_ms, random, layers, invocations, payments, price_list } = options;
         create_missing(&store)?;
         let clock = WallClock::starting_at(origin_ms);
         let queues = Sqs::open(store.clone(), clock, declared_queues())?;
@@ -215,7 +218,7 @@ impl Stack {
         let services = services.with(Api::StepFunctions, Arc::<StepFunctions<Lambda>>::clone(&step_functions));
 
         let config = config(&services);
-        let used = functions::Services::new(&config, gateway_of_intake, clock);
+        let used = functions::Services::new(&config, gateway_of_intake, price_list, clock);
         let apis = functions::apis(&used);
         let problems = functions::problems(&tasks, &apis);
         if !problems.is_empty() {
@@ -255,7 +258,7 @@ pub fn policy() -> Policy {
 /// change.
 pub fn problems() -> Vec<String> {
     let config = config(&Services::new());
-    let apis = functions::apis(&functions::Services::new(&config, None, WallClock::System));
+    let apis = functions::apis(&functions::Services::new(&config, None, false, WallClock::System));
     functions::problems(functions::unconnected(), &apis)
 }
 

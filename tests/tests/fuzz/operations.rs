@@ -1,4 +1,4 @@
-//! Adjusting stock, setting stock, and setting an account's terms, with bodies derived from real ones.
+//! Adjusting stock, setting stock, prices and an account's terms, with bodies derived from real ones.
 
 use api::idempotency::IDEMPOTENCY_KEY;
 use api::{Answer, Caller};
@@ -70,6 +70,22 @@ const SETTING: Operation = Operation {
     looks: 0,
 };
 
+const PRICE: Operation = Operation {
+    method: Method::PUT,
+    resource: "/stores/{storeId}/prices/{sku}",
+    paths: ARTICLES,
+    bodies: &[
+        r#"{"currency":"USD","price":12.99}"#,
+        r#"{ "price" : 1.3e1, "currency" : "EUR" }"#,
+        r#"{"currency":"JPY","price":0.5}"#,
+        r#"{"currency":"USD","price":-1}"#,
+        r#"{"price":1}"#,
+        r#"{"currency":"USD","price":1,"quantity":1}"#,
+        "12.99",
+    ],
+    looks: 0,
+};
+
 const TERMS: Operation = Operation {
     method: Method::PUT,
     resource: "/accounts/{customerId}/terms",
@@ -111,6 +127,13 @@ impl Operation {
     fn is_answered_and_refused_without_a_trace(&self, number: u32) {
         let world = World::open();
         world.run(order("held").of("LAPTOP001", 3).place_order(&world.shop));
+        if self.method == Method::PUT {
+            // Something to set.
+            let mut headers = usual_headers("created");
+            headers.remove(header::IF_MATCH);
+            headers.insert(header::IF_NONE_MATCH, HeaderValue::from_static("*"));
+            world.run(self.ask(&world, self.paths[0], headers, self.bodies[0].as_bytes()));
+        }
         let unchanged = self.bodies.iter().enumerate().map(|(at, body)| {
             let headers = usual_headers(&format!("unchanged-{at}"));
             world.run(self.ask(&world, self.paths[0], headers, body.as_bytes())).status.is_success()
@@ -196,4 +219,9 @@ fn every_setting_of_stock_is_answered_and_a_refused_one_changes_nothing() {
 #[test]
 fn every_setting_of_terms_is_answered_and_a_refused_one_changes_nothing() {
     TERMS.is_answered_and_refused_without_a_trace(1_000);
+}
+
+#[test]
+fn every_setting_of_a_price_is_answered_and_a_refused_one_changes_nothing() {
+    PRICE.is_answered_and_refused_without_a_trace(1_000);
 }

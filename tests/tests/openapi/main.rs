@@ -228,10 +228,11 @@ impl Answers {
 
     /// A request for each operation on stock, accounts and the journal.
     async fn ask_everything(&mut self, shop: &Shop, order_id: &str) {
-        for path in [LAPTOP, "/stores/main/stock", ACCOUNT, TERMS, &format!("/orders/{order_id}/journal")] {
+        for path in [LAPTOP, "/stores/main/stock", PRICE, ACCOUNT, TERMS, &format!("/orders/{order_id}/journal")] {
             self.ask(shop, operations::get(path)).await;
         }
         self.ask(shop, set_stock(5).if_match("*")).await;
+        self.ask(shop, set_price(2).if_match("*")).await;
         self.ask(shop, set_terms(false).if_match("*")).await;
         self.ask(shop, adjust(1, "everything")).await;
         self.ask(shop, spread(1)).await;
@@ -276,6 +277,23 @@ impl Answers {
         self.ask(shop, operations::put("/stores/main/stock/ü/spread", &json!({ "shards": 4 }))).await;
         self.ask(shop, operations::put("/stores/nowhere/stock/LAPTOP001/spread", &json!({ "shards": 4 }))).await;
         self.bodies(shop, || spread(4)).await;
+    }
+
+    /// The answers about prices, except those to unauthorised and failing requests.
+    async fn prices(&mut self, shop: &Shop) {
+        self.ask(shop, operations::get(PRICE)).await;
+        self.ask(shop, set_price(1).if_match("*")).await;
+        self.ask(shop, set_price(1).if_absent()).await;
+        let read = self.ask(shop, operations::get(PRICE)).await;
+        let etag = read.headers[header::ETAG].to_str().unwrap().to_owned();
+        self.ask(shop, operations::get(PRICE).with(header::IF_NONE_MATCH, &etag)).await;
+        self.ask(shop, set_price(2).if_match("\"stale\"")).await;
+        self.ask(shop, set_price(2)).await;
+        self.ask(shop, set_price(2).if_match(&etag)).await;
+        let nowhere = "/stores/main/prices/ü";
+        self.ask(shop, operations::get(nowhere)).await;
+        self.ask(shop, operations::put(nowhere, &json!({ "currency": "USD", "price": 1 })).if_absent()).await;
+        self.bodies(shop, || set_price(2).if_match("*")).await;
     }
 
     /// The answers about accounts and the journal, except those to unauthorised and failing requests.
@@ -348,11 +366,16 @@ fn spread(shards: u16) -> Ask {
 }
 
 const NOTHING: &str = "/stores/main/stock/NOTHING";
+const PRICE: &str = "/stores/main/prices/LAPTOP001";
 const ACCOUNT: &str = "/accounts/acme";
 const TERMS: &str = "/accounts/acme/terms";
 
 fn set_stock(on_hand: i64) -> Ask {
     operations::put(LAPTOP, &json!({ "onHand": on_hand }))
+}
+
+fn set_price(price: i64) -> Ask {
+    operations::put(PRICE, &json!({ "currency": "USD", "price": price }))
 }
 
 fn adjust(difference: i64, key: &str) -> Ask {
@@ -456,6 +479,7 @@ async fn every_answer_is_described_and_every_description_comes_true() {
     // Stock, accounts and the journal.
     Box::pin(answers.ask_everything(&shop, &id("k1"))).await;
     Box::pin(answers.stock(&shop)).await;
+    Box::pin(answers.prices(&shop)).await;
     Box::pin(answers.accounts(&shop)).await;
     Box::pin(answers.payments()).await;
     // Unauthorised.

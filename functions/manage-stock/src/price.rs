@@ -1,0 +1,117 @@
+//! `GET /stores/{storeId}/prices/{sku}`, and `PUT`, which sets an article's price in the store if it has not changed
+//! since it was read.
+
+use api::{Amount, Answer, Kind, Parameters, Precondition, Problem, Request, Time, body};
+use http::{StatusCode, header};
+use order::validation::{Fields, Presence};
+use order::{Currency, Sku, StoreId};
+use prices::{Price, SettingPrice};
+use saga::{Unavailable, task::chain};
+use serde::Serialize;
+use serde_json::value::RawValue;
+
+use crate::{ManageStock, article};
+
+/// Maximum number of attempts while the price changes between reading and setting it. With an `ETag`, the second attempt
+/// finds another version and stops. The limit is for `If-Match: *`, which allows any version.
+const MAX_LOOKS: u32 = 3;
+
+/// A price as clients see it.
+#[derive(Debug, Serialize)]
+#[serde(rename_all = "camelCase")]
+struct PriceView {
+    store_id: StoreId,
+    sku: Sku,
+    currency: Currency,
+    price: Amount,
+    set_at: Time,
+}
+
+impl From<Price> for PriceView {
+    fn from(price: Price) -> Self {
+        let Price { store_id, sku, currency, price_minor, set_ms } = price;
+        Self { store_id, sku, currency, price: Amount { currency, amount_minor: price_minor }, set_at: Time(set_ms) }
+    }
+}
+
+/// What a request sets.
+struct Wanted {
+    store_id: StoreId,
+    sku: Sku,
+    currency: Currency,
+    price_minor: i64,
+    precondition: Precondition,
+}
+
+impl ManageStock {
+    /// # Cost
+    /// One read unit, also for 304 and 404.
+    pub(crate) async fn price(&self, request: &Request) -> Result<Answer, Problem> {
+        let mut parameters = Parameters::of(&request.event);
+        let article = article(&mut parameters);
+        let violations = parameters.violations();
+        let article = article.filter(|_| violations.is_empty());
+        let (store_id, sku) = article.ok_or_else(|| Problem::of(violations))?;
+        let price = self.prices.read(&store_id, &sku).await.map_err(|error| unavailable(&error))?;
+        let price = price.ok_or_else(|| Problem::new(Kind::PriceNotFound))?;
+        Ok(Answer::resource(&PriceView::from(price), request.headers()))
+    }
+
+    /// # Idempotency
+    /// A price that is already as requested is answered as set, even if `If-Match` names another version, so a request
+    /// whose answer was lost can be sent again. With `If-None-Match: *` a second attempt gets 412.
+    ///
+    /// # Cost
+    /// One read unit and one write unit.
+    pub(crate) async fn set_price(&self, request: &Request) -> Result<Answer, Problem> {
+        let Wanted { store_id, sku, currency, price_minor, precondition } = read(request)?;
+        for _ in 0..MAX_LOOKS {
+            let set = self.prices.read(&store_id, &sku).await.map_err(|error| unavailable(&error))?;
+            let status = match (&set, &precondition) {
+                (None, Precondition::Present(_)) => return Err(Problem::new(Kind::PriceNotFound)),
+                (None, Precondition::Absent) => StatusCode::CREATED,
+                (Some(_), Precondition::Absent) => return Err(Problem::new(Kind::PreconditionFailed)),
+                (Some(set), Precondition::Present(_)) => {
+                    let is_set = (set.currency, set.price_minor) == (currency, price_minor);
+                    if !is_set && !precondition.holds(Some(&api::version(&PriceView::from(set.clone())))) {
+                        return Err(Problem::new(Kind::PreconditionFailed));
+                    }
+                    StatusCode::OK
+                }
+            };
+            let set_ms = self.clock.now_ms();
+            let price = Price { store_id: store_id.clone(), sku: sku.clone(), currency, price_minor, set_ms };
+            let setting = self.prices.set(set.as_ref(), price).await.map_err(|error| unavailable(&error))?;
+            if let SettingPrice::Done(price) = setting {
+                let view = PriceView::from(price);
+                return Ok(Answer::json(status, &view).with(header::ETAG, api::version(&view)));
+            }
+        }
+        Err(Problem::new(Kind::StoreUnavailable).detail("the price keeps changing"))
+    }
+}
+
+fn unavailable(error: &Unavailable) -> Problem {
+    tracing::warn!(reason = chain(error), "could not reach the price list; answering 503");
+    Problem::new(Kind::StoreUnavailable)
+}
+
+fn read(request: &Request) -> Result<Wanted, Problem> {
+    let headers = request.headers();
+    let text = body::text(&request.event, headers)?;
+    let raw: &RawValue = serde_json::from_str(&text).map_err(|error| body::malformed(&error))?;
+    let mut parameters = Parameters::of(&request.event);
+    let article = article(&mut parameters);
+    let mut violations = parameters.violations();
+    let price = Fields::read(raw, "", &mut violations).and_then(|mut fields| {
+        let currency = fields.text::<Currency>("currency", Presence::Required);
+        let raw = fields.take_required("price");
+        let price = currency.zip(raw).and_then(|(currency, raw)| fields.amount("price", raw, currency));
+        fields.refuse_unknown("a price");
+        currency.zip(price)
+    });
+    let (Some((store_id, sku)), Some((currency, price_minor)), true) = (article, price, violations.is_empty()) else {
+        return Err(Problem::of(violations));
+    };
+    Ok(Wanted { store_id, sku, currency, price_minor, precondition: Precondition::of(headers)? })
+}

@@ -5,6 +5,7 @@
     scenarios.py secret                    stores the payment provider's key, and prints the secret's ARN
     scenarios.py load TF_OUTPUTS.json      stores tests/emulator/stock.json
     scenarios.py run TF_OUTPUTS.json       the scenarios
+    scenarios.py calls TF_OUTPUTS.json F   how many times the function F was invoked, by its log
     scenarios.py forget                    deletes the payment provider's key
 
 The emulator is at AWS_ENDPOINT_URL, and a server with Stripe's API at STRIPE_URL. It enforces the policies of the functions' roles. So a missing permission
@@ -128,12 +129,17 @@ class Stack:
         taken = json.loads(answer["Payload"].read())
         assert taken == "started", taken
 
-    def log_lines(self):
-        """Every line of every log group."""
+    def log_lines(self, groups=None):
+        """Every line of these log groups, or of all."""
         pages = client("logs").get_paginator("filter_log_events")
-        groups = [group["logGroupName"] for group in client("logs").describe_log_groups()["logGroups"]]
-        assert len(groups) > len(self.outputs["function_names"]), groups
+        if groups is None:
+            groups = [group["logGroupName"] for group in client("logs").describe_log_groups()["logGroups"]]
+            assert len(groups) > len(self.outputs["function_names"]), groups
         return [event["message"] for group in groups for page in pages.paginate(logGroupName=group) for event in page["events"]]
+
+    def calls(self, function):
+        """How many times a function was invoked."""
+        return sum(line.startswith("START ") for line in self.log_lines([f"/aws/lambda/{self.function(function)}"]))
 
     def role(self, function):
         """The name of a function's role."""
@@ -372,6 +378,8 @@ def main():
             print(client("secretsmanager").create_secret(Name=SECRET, SecretString=KEY)["ARN"])
         case ["forget"]:
             client("secretsmanager").delete_secret(SecretId=SECRET, ForceDeleteWithoutRecovery=True)
+        case ["calls", outputs, function]:
+            print(Stack(outputs).calls(function))
         case ["load", outputs]:
             load(Stack(outputs))
         case ["run", outputs]:

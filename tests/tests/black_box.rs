@@ -679,3 +679,13 @@ async fn a_token_is_as_good_as_it_is_valid() {
     assert_eq!(read(&second.sign(&valid)).await.status, StatusCode::OK);
     api.issuer.publish(&[first, second]);
 }
+
+/// `.ci/emulator` counts how many times the authorizer is called for these, with and without a cache.
+#[tokio::test]
+async fn the_same_token_lets_its_bearer_in_twenty_times() {
+    let api = Api::open().await;
+    let alice = api.bearer(&SIGNING[0].sign(&claims("sub", "alice")));
+    for _ in 0..20 {
+        assert_eq!(alice.get("/customers/tokens/orders").await.status, StatusCode::OK);
+    }
+}

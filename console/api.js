@@ -31,6 +31,14 @@ export function setApiKey(key) {
   else sessionStorage.removeItem(KEY);
 }
 
+/** Told when the API no longer takes the token. @type {() => void} */
+let onRefused = () => {};
+
+/** @param {() => void} listener */
+export function whenRefused(listener) {
+  onRefused = listener;
+}
+
 /** A token is a JWT: three parts, separated by dots. @param {string} credential */
 const isToken = (credential) => /^[\w-]+\.[\w-]+\.[\w-]+$/.test(credential);
 
@@ -46,12 +54,30 @@ function placeholder(credential) {
   return isToken(credential) ? { authorization: "Bearer $TOKEN" } : { "x-api-key": "$API_KEY" };
 }
 
+/** @typedef {{authorize: string, token: string, logout: string, clientId: string, scope: string}} Issuer */
+
+const hosting = /** @type {HTMLMetaElement|null} */ (document.querySelector('meta[name="sign-in"]'));
+
+/**
+ * Where to sign in; null on a local stack, where anybody may open the console. If there is an issuer, the pages are hosted at
+ * the API's own address, and nothing is on this machine.
+ *
+ * @type {Issuer|null}
+ */
+export const issuer = hosting && JSON.parse(hosting.content);
+
 let deployment = "";
+
+/** Whether there is a `/_local` of a stack on this machine, which operations act on. */
+export async function isOwnStack() {
+  return !issuer && !(await operated());
+}
 /** @type {Promise<string>|undefined} */
 let asked;
 
 /** The address of the deployment that operations act on; empty for this machine. */
 export function operated() {
+  if (issuer) return Promise.resolve("");
   asked ??= fetch("/_local/deployment")
     .then((answer) => (answer.ok ? answer.json() : { url: null }))
     .then(({ url }) => (deployment = url ?? ""))
@@ -87,7 +113,7 @@ export async function send(method, path, { body, headers = {}, accept = [], sign
     });
   } catch (error) {
     if (signal?.aborted) throw error;
-    throw new RequestError(0, { title: "No answer", detail: "The server cannot be reached. Is order-saga serve still running?" });
+    throw new RequestError(0, { title: "No answer", detail: issuer ? "The API cannot be reached. Check the connection." : "The server cannot be reached. Is order-saga serve still running?" });
   }
   const text = await response.text();
   let parsed;
@@ -96,6 +122,7 @@ export async function send(method, path, { body, headers = {}, accept = [], sign
   } catch {
     parsed = undefined;
   }
+  if (response.status === 401 && issuer) onRefused();
   if (!response.ok && !accept.includes(response.status)) {
     throw new RequestError(response.status, parsed ?? { title: `HTTP ${response.status}` });
   }

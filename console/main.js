@@ -1,7 +1,7 @@
 // The frame around every view, and which view an address shows.
 
 import { render } from "preact";
-import { apiKey, operated, setApiKey } from "./api.js";
+import { apiKey, issuer, operated, setApiKey, whenRefused } from "./api.js";
 import { Empty, html, navigate, useAddress, useEffect, useRef, useState } from "./elements.js";
 
 /**
@@ -32,6 +32,9 @@ const NAVIGATION = /** @type {[string, [string, string][]][]} */ ([
 /** The views of this machine, which need no deployment. */
 const LOCAL = NAVIGATION[0][1].map(([, address]) => address);
 
+/** What a hosted console shows: it has no stack of its own to look at. */
+const hosted = () => NAVIGATION.filter(([title]) => title === "Operations");
+
 /** @param {string} path */
 function find(path) {
   const parts = path.replace(/\/$/, "").split("/");
@@ -45,9 +48,25 @@ function find(path) {
   return null;
 }
 
-function App() {
-  const { path, parameters } = useAddress();
-  const found = find(path);
+/** @typedef {typeof import("./sign-in.js")} Session */
+
+/** @param {{session: Session|null, failure: string}} props `session` is that of a hosted console */
+function App({ session, failure }) {
+  const { path: address, parameters } = useAddress();
+  const isHosted = session !== null;
+  const path = isHosted && address.replace(/\/$/, "") === "/console" ? "/console/orders" : address;
+  const navigation = isHosted ? hosted() : NAVIGATION;
+  const isThere = !isHosted || navigation.some(([, links]) => links.some(([, href]) => isCurrent(path, href)));
+  const found = isThere ? find(path) : null;
+  const [isSignedIn, setIsSignedIn] = useState(!session || session.holder(apiKey()).isCurrent);
+  const [why, setWhy] = useState(failure);
+  useEffect(() => {
+    whenRefused(() => {
+      setApiKey("");
+      setIsSignedIn(false);
+      setWhy("Your sign-in has ended. Sign in again to go on here.");
+    });
+  }, []);
   const [shown, setShown] = useState(/** @type {{pattern: string, View: any}|null} */ (null));
   const [isOpen, setIsOpen] = useState(false);
   const main = useRef(/** @type {HTMLElement|null} */ (null));
@@ -76,12 +95,12 @@ function App() {
       <a class="brand" href="/console"><svg viewBox="0 0 32 32" width="24" height="24" aria-hidden="true"><rect width="32" height="32" rx="7" /><path d="M9 10h9a5 5 0 0 1 0 10h-6m4-4-4 4 4 4" /><circle cx="9" cy="10" r="2.2" /></svg><span>order-saga</span></a>
       <button type="button" class="menu" aria-expanded=${isOpen} aria-controls="navigation" onClick=${() => setIsOpen(!isOpen)}>Menu</button>
       <nav id="navigation" class=${isOpen ? "open" : ""} aria-label="Console">
-        ${NAVIGATION.map(([title, links]) => html`<section><h2>${title}</h2><ul>${links.map(([label, href]) => html`<li><a href=${href} aria-current=${isCurrent(path, href) ? "page" : undefined}>${label}</a></li>`)}</ul></section>`)}
-        <${Key} isOperating=${!LOCAL.some((address) => isCurrent(path, address))} />
+        ${navigation.map(([title, links]) => html`<section><h2>${title}</h2><ul>${links.map(([label, href]) => html`<li><a href=${href} aria-current=${isCurrent(path, href) ? "page" : undefined}>${label}</a></li>`)}</ul></section>`)}
+        ${session ? isSignedIn && html`<${SignedIn} session=${session} />` : html`<${Key} isOperating=${!LOCAL.some((local) => isCurrent(path, local))} />`}
       </nav>
     </header>
     <main id="main" ref=${main} tabIndex=${-1}>
-      ${isReady ? html`<${shown.View} ...${found.props} parameters=${parameters} key=${path} />` : found ? html`<p class="boot">Loading…</p>` : html`<${Empty} title="There is no such page."><p><a href="/console">See the executions</a></p><//>`}
+      ${!isSignedIn ? html`<${SignIn} session=${session} why=${why} />` : isReady ? html`<${shown.View} ...${found.props} parameters=${parameters} key=${path} />` : found ? html`<p class="boot">Loading…</p>` : html`<${Empty} title="There is no such page."><p><a href="/console">See the ${isHosted ? "orders" : "executions"}</a></p><//>`}
     </main>`;
 }
 
@@ -89,6 +108,19 @@ function App() {
 function isCurrent(path, href) {
   if (href === "/console") return path === href || path.startsWith("/console/executions");
   return path === href || path.startsWith(`${href}/`);
+}
+
+/** @param {{session: Session, why: string}} props */
+function SignIn({ session, why }) {
+  return html`<header class="head"><h1>Orders, stock and accounts</h1></header>
+    ${why && html`<p role="alert" class="problem">${why}</p>`}
+    <p>This is for the shop's staff. Sign in to see it.</p>
+    <p><button type="button" class="primary" onClick=${session.signIn}>Sign in</button></p>`;
+}
+
+/** Who is signed in. @param {{session: Session}} props */
+function SignedIn({ session }) {
+  return html`<section class="key"><h2>Signed in</h2><p class="quiet">${session.holder(apiKey()).name}</p><button type="button" class="small" onClick=${session.signOut}>Sign out</button></section>`;
 }
 
 /** Which client the requests are sent as, and where. @param {{isOperating: boolean}} props */
@@ -119,6 +151,9 @@ addEventListener("click", (event) => {
 
 const root = document.getElementById("app");
 if (root) {
+  // Only a hosted console needs it.
+  const session = issuer ? await import("./sign-in.js") : null;
+  const failure = (await session?.complete()) ?? "";
   root.textContent = "";
-  render(html`<${App} />`, root);
+  render(html`<${App} session=${session} failure=${failure} />`, root);
 }

@@ -40,7 +40,7 @@ locals {
   tokens = !local.takes_tokens ? null : jsonencode({
     issuer     = local.token_issuer
     jwks_url   = coalesce(var.token_jwks_url, "${local.token_issuer}/.well-known/jwks.json")
-    audiences  = setunion(var.token_audiences, keys(local.token_clients), aws_cognito_user_pool_client.app[*].id)
+    audiences  = setunion(var.token_audiences, keys(local.token_clients), aws_cognito_user_pool_client.app[*].id, aws_cognito_user_pool_client.console[*].id)
     algorithms = var.token_algorithms
     token_use  = var.enable_user_pool ? "access" : var.token_use
     claims     = local.token_claims

@@ -19,6 +19,16 @@ output "api_url" {
   value       = var.domain_name == null ? aws_api_gateway_stage.this.invoke_url : "https://${var.domain_name}"
 }
 
+output "console_domain_target" {
+  description = "Where the name console_domain_name has to lead: CloudFront's address of the console; null without a console."
+  value       = one(aws_cloudfront_distribution.console[*].domain_name)
+}
+
+output "console_url" {
+  description = "The console's address; null without enable_console."
+  value       = local.console_url
+}
+
 output "dashboard_url" {
   description = "The dashboard in the console; null if there isn't one."
   value       = var.enable_dashboard ? "https://${var.region}.console.aws.amazon.com/cloudwatch/home?region=${var.region}#dashboards/dashboard/${local.global_name}" : null
@@ -47,6 +57,11 @@ output "queue_urls" {
 output "state_machine_arn" {
   description = "The state machine's ARN."
   value       = aws_sfn_state_machine.this.arn
+}
+
+output "state_machine_log_group" {
+  description = "The log group with every event of the workflow's executions, for `order-saga trace ORDER_ID --aws`."
+  value       = aws_cloudwatch_log_group.state_machine.name
 }
 
 output "state_machine_version_arn" {

@@ -144,6 +144,34 @@ variable "client_requests_per_second" {
   }
 }
 
+variable "console_certificate_arn" {
+  description = "The ACM certificate of console_domain_name. CloudFront takes certificates of us-east-1 only."
+  type        = string
+  default     = null
+
+  validation {
+    condition     = (var.console_certificate_arn == null) == (var.console_domain_name == null)
+    error_message = "console_certificate_arn and console_domain_name belong together."
+  }
+}
+
+variable "console_domain_name" {
+  description = "The console's own domain name, for example `console.example.com`. Let the name lead to the distribution's address. Without it, the console is at an address of CloudFront's, whose certificate also serves old versions of TLS."
+  type        = string
+  default     = null
+}
+
+variable "console_price_class" {
+  description = "From which of CloudFront's locations the console is served: `PriceClass_100` is North America and Europe, `PriceClass_All` is everywhere."
+  type        = string
+  default     = "PriceClass_100"
+
+  validation {
+    condition     = contains(["PriceClass_100", "PriceClass_200", "PriceClass_All"], var.console_price_class)
+    error_message = "Must be PriceClass_100, PriceClass_200 or PriceClass_All."
+  }
+}
+
 variable "domain_certificate_arn" {
   description = "The ARN of the ACM certificate of `domain_name`, in the same region. Required with `domain_name`."
   type        = string
@@ -186,6 +214,17 @@ variable "enable_api_key_output" {
   validation {
     condition     = !(var.enable_api_key_output && var.environment == "production")
     error_message = "Must be false in production: whoever reads the outputs would have every client's key."
+  }
+}
+
+variable "enable_console" {
+  description = "Whether to host the console's pages for the shop's staff, with sign-in at the user pool; requires enable_user_pool. A user needs the groups `scope:operations` and `tenant:NAME`."
+  type        = bool
+  default     = false
+
+  validation {
+    condition     = !var.enable_console || var.enable_user_pool
+    error_message = "enable_console requires enable_user_pool, where people sign in."
   }
 }
 

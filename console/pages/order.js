@@ -1,6 +1,6 @@
 // One order: what happened to it, its journal, and on this machine its executions and records.
 
-import { curl, operated, send } from "../api.js";
+import { curl, isOwnStack, send } from "../api.js";
 import { money, short, words } from "../format.js";
 import { Badge, Copy, Head, Id, Problem, Time, html, useData, useEffect, useState, useTitle } from "../elements.js";
 import { Records, Verdict, WorkIndex } from "../execution/records.js";
@@ -17,7 +17,7 @@ export default function Order({ id, parameters }) {
   // The executions and records of a deployment are not on this machine.
   const [isHere, setIsHere] = useState(false);
   useEffect(() => {
-    operated().then((url) => setIsHere(!url));
+    isOwnStack().then(setIsHere);
   }, []);
   const story = useData(isHere ? `/_local/orders/${id}` : null, LIVE_MS).data;
   const tab = parameters.get("tab") ?? "story";

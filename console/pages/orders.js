@@ -1,6 +1,6 @@
 // Orders by status, customer, store or county.
 
-import { curl, query } from "../api.js";
+import { curl, issuer, query } from "../api.js";
 import { Copy, Empty, Field, Head, Problem, html, navigate, setParameters, useData, useState, useTitle } from "../elements.js";
 import { OrderRows, Pages } from "./order-rows.js";
 
@@ -29,8 +29,8 @@ export default function Orders({ parameters }) {
     <//>
     <${Search} by=${by} of=${of} label=${label} key=${`${by} ${of}`} />
     <${Problem} error=${error} retry=${reload} />
-    ${!of && html`<${Empty} title=${`Whose orders? Enter a ${label.toLowerCase()}.`}><p>The demo's customers are <a href="/console/orders?by=customer&of=demo123">demo123</a> and <a href="/console/orders?by=customer&of=acme-wholesale">acme-wholesale</a>.</p><//>`}
-    ${of && data?.orders?.length === 0 && html`<${Empty} title=${by === "status" ? "No order is open like that." : "There are no orders here."}><p>${by === "status" ? "That is good: every order is decided." : html`<a href="/console/try">Place an order</a> to see it here.`}</p><//>`}
+    ${!of && html`<${Empty} title=${`Whose orders? Enter a ${label.toLowerCase()}.`}><p hidden=${Boolean(issuer)}>The demo's customers are <a href="/console/orders?by=customer&of=demo123">demo123</a> and <a href="/console/orders?by=customer&of=acme-wholesale">acme-wholesale</a>.</p><//>`}
+    ${of && data?.orders?.length === 0 && html`<${Empty} title=${by === "status" ? "No order is open like that." : "There are no orders here."}><p>${by === "status" ? "That is good: every order is decided." : issuer ? "The first order will be here." : html`<a href="/console/try">Place an order</a> to see it here.`}</p><//>`}
     ${of && data?.orders?.length > 0 && html`<${OrderRows} orders=${data.orders} label="Orders" />`}
     ${of && data && html`<${Pages} address="/console/orders" cursor=${cursor} next=${data.nextCursor} parameters=${{ by, of }} />`}`;
 }

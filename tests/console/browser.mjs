@@ -22,9 +22,10 @@ export async function launch() {
  *
  * @param {any} browser
  * @param {string} url
- * @param {{width?: number, height?: number, scheme?: string}} [options]
+ * @param {{width?: number, height?: number, scheme?: string, refusals?: number[]}} [options] `refusals` are the statuses that
+ *   the API is expected to answer with
  */
-export async function open(browser, url, { width = 1440, height = 900, scheme = "light" } = {}) {
+export async function open(browser, url, { width = 1440, height = 900, scheme = "light", refusals = [] } = {}) {
   const context = await browser.newContext({ viewport: { width, height }, colorScheme: scheme, reducedMotion: "reduce" });
   const page = await context.newPage();
   page.setDefaultTimeout(30_000);
@@ -32,7 +33,8 @@ export async function open(browser, url, { width = 1440, height = 900, scheme = 
   page.on("console", (message) => {
     // An order that is refused is answered with 409, and Chromium reports each such answer.
     const isRefusal = message.text().includes("status of 409") && message.location().url === `${url}/orders`;
-    if (message.type() === "error" && !isRefusal) wrong.push(`console: ${message.text()}`);
+    const isExpected = refusals.some((status) => message.text().includes(`status of ${status}`));
+    if (message.type() === "error" && !isRefusal && !isExpected) wrong.push(`console: ${message.text()}`);
   });
   page.on("pageerror", (error) => wrong.push(`page: ${error.stack}`));
   page.on("request", (request) => {

@@ -1,13 +1,14 @@
 // The console in a browser, as its users see it. `.ci/console` runs it on a new stack.
 
 import assert from "node:assert/strict";
+import { createHash } from "node:crypto";
 import { readFileSync } from "node:fs";
 import { after, before, test } from "node:test";
 import { axe, launch, open, picture } from "./browser.mjs";
 import { client, eventually, fill } from "./stack.mjs";
 
 const { URL_OF_STACK: url } = process.env;
-const { get } = client(url);
+const { get, post } = client(url);
 
 /** What the first view may take: so that it is there at once, over a tunnel too. */
 const MAX_BYTES = 200_000;
@@ -137,6 +138,78 @@ test("ten questions are answered within three clicks", async () => {
     const answered = await eventually(async () => answer.test(await page.locator("main").innerText()), 10_000).catch(() => false);
     assert.ok(answered, `${question} ${answer}\n${await page.locator("main").innerText()}`);
   }
+  await close();
+});
+
+/** An issuer in place of a user pool: it knows the code that it gave, and the challenge that it gave it for. */
+async function issue(page, claims) {
+  const issuer = { challenge: "", codes: 0 };
+  const signIn = JSON.stringify({ authorize: `${url}/oauth2/authorize`, token: `${url}/oauth2/token`, logout: `${url}/logout`, clientId: "console", scope: "openid orders/call" });
+  // As the deployment's page: it says where to sign in.
+  await page.route(({ pathname }) => /^\/console(\/[^.]*)?$/.test(pathname), async (route) => {
+    const response = await route.fetch();
+    const body = (await response.text()).replace('<meta name="description"', `<meta name="sign-in" content="${signIn.replaceAll('"', "&quot;")}">\n<meta name="description"`);
+    route.fulfill({ response, body });
+  });
+  await page.route("**/oauth2/authorize?*", (route) => {
+    const asked = new URL(route.request().url()).searchParams;
+    assert.equal(asked.get("response_type"), "code");
+    assert.equal(asked.get("client_id"), "console");
+    assert.equal(asked.get("code_challenge_method"), "S256");
+    assert.equal(asked.get("redirect_uri"), `${url}/console`);
+    issuer.challenge = asked.get("code_challenge");
+    const back = `${url}/console?code=the-code&state=${asked.get("state")}`;
+    route.fulfill({ contentType: "text/html", body: `<!doctype html><html lang="en"><meta http-equiv="refresh" content="0;url=${back.replace("&", "&amp;")}"><title>Sign in</title>` });
+  });
+  await page.route("**/oauth2/token", async (route) => {
+    const form = new URLSearchParams(route.request().postData());
+    assert.equal(form.get("code"), "the-code");
+    assert.equal(createHash("sha256").update(form.get("code_verifier")).digest("base64url"), issuer.challenge);
+    issuer.codes++;
+    const { token } = await post("/_local/token", claims);
+    route.fulfill({ json: { access_token: token, token_type: "Bearer" } });
+  });
+  return issuer;
+}
+
+test("where the console is hosted, staff sign in, and see what their token allows", async () => {
+  const { page, close } = await open(browser, url, { refusals: [401] });
+  const issuer = await issue(page, { tenant: "shop", scopes: ["operations"] });
+  const asked = [];
+  page.on("request", (request) => asked.push(new URL(request.url()).pathname));
+  await page.goto(`${url}/console/stock`);
+  const button = page.getByRole("button", { name: "Sign in" });
+  await button.waitFor();
+  assert.deepEqual(asked.filter((path) => !path.startsWith("/console")), [], "nothing is asked before the sign-in");
+  assert.deepEqual(await axe(page), []);
+  await picture(page, "sign-in");
+  await button.click();
+  await page.getByRole("link", { name: "Change MOUSE001" }).waitFor();
+  assert.equal(issuer.codes, 1);
+  assert.equal(page.url(), `${url}/console/stock`, "it leads back, and the address keeps no code");
+  assert.deepEqual(await page.evaluate(() => Object.keys(sessionStorage)), ["api-key"]);
+  assert.equal(await page.evaluate(() => localStorage.length + document.cookie.length), 0);
+  const links = await page.locator("nav#navigation a").allInnerTexts();
+  assert.deepEqual(links, ["Orders", "Pick list", "Stock", "Accounts"]);
+  await picture(page, "hosted");
+  await page.locator("a.brand").click();
+  await page.getByRole("heading", { name: "Orders" }).waitFor();
+  assert.ok(!asked.some((path) => path.startsWith("/_")), `nothing of a local stack is asked: ${asked}`);
+
+  // The API refuses a token that has ended.
+  await page.route("**/stores/**", (route) => route.fulfill({ status: 401, json: { title: "The request needs a valid token or API key" } }));
+  await page.locator("nav#navigation").getByRole("link", { name: "Stock" }).click();
+  await page.getByText("Your sign-in has ended.").waitFor();
+  await close();
+});
+
+test("a sign-in that was not begun here is refused", async () => {
+  const { page, close } = await open(browser, url);
+  const issuer = await issue(page, { tenant: "shop", scopes: ["operations"] });
+  await page.goto(`${url}/console?code=the-code&state=forged`);
+  await page.getByText("The sign-in was not begun in this tab.").waitFor();
+  assert.equal(issuer.codes, 0);
+  assert.equal(page.url(), `${url}/console`);
   await close();
 });
 

@@ -1,6 +1,7 @@
 //! The whole system, from outside.
 
 pub mod client;
+pub mod collector;
 pub mod deployed;
 pub mod faults;
 pub mod issuer;

@@ -55,6 +55,10 @@ def identity(name, says, file, old, new):
     return Mutation(name, "identity", says, replaced(f"terraform/{file}", old, new))
 
 
+def console(name, says, file, old, new):
+    return Mutation(name, "console", says, replaced(f"terraform/{file}", old, new))
+
+
 def payments(name, says, file, old, new):
     return Mutation(name, "payments", says, replaced(f"terraform/{file}", old, new))
 
@@ -248,6 +252,16 @@ SAFETY = [
     identity("id tokens that are accepted", "Only access tokens", "identity.tf", '"access" : var.token_use', '"id" : var.token_use'),
     identity("a scope that says who the customer is", "may leave a scope out", "identity.tf", 'customer_id = { name = "cognito:groups"', 'customer_id = { name = "scope"'),
     identity("users who sign up by themselves", "Only the shop may make users", "identity.tf", "allow_admin_create_user_only = true", "allow_admin_create_user_only = false"),
+    console("pages that anyone may read", "Only this distribution may read", "console.tf", '"AWS:SourceArn" = aws_cloudfront_distribution.console[0].arn', '"AWS:SourceArn" = "*"'),
+    console("a bucket that can be made public", "Nobody may make the bucket public", "console.tf", "restrict_public_buckets = true", "restrict_public_buckets = false"),
+    console("a bucket that is read without TLS", "refuse requests without TLS", "console.tf", '{ "aws:SecureTransport" = "false" }', '{ "aws:SecureTransport" = "true" }'),
+    console("answers of the API that are cached", "must not be cached", "console.tf", "local.cloudfront_policies.caching_disabled", "local.cloudfront_policies.caching_optimized"),
+    console("an API that is called without TLS", "call the API's stage with TLS", "console.tf", 'origin_protocol_policy = "https-only"', 'origin_protocol_policy = "http-only"'),
+    console("pages that may send data anywhere", "load and send nothing but its own", "console.tf", "connect-src 'self' ${local.sign_in_url}", "connect-src *"),
+    console("pages without a policy", "have to have the policy", "console.tf", "response_headers_policy_id = aws_cloudfront_response_headers_policy.console[0].id", 'response_headers_policy_id = "none"'),
+    console("tokens in an address", "get a code, and cannot keep a secret", "console.tf", 'allowed_oauth_flows                  = ["code"]', 'allowed_oauth_flows                  = ["implicit"]'),
+    console("codes that go elsewhere", "A code may go to the console alone", "console.tf", 'callback_urls                        = ["${local.console_url}/console"]', 'callback_urls                        = ["https://example.com"]'),
+    console("a console whose tokens are refused", "take the console's tokens", "identity.tf", ", aws_cognito_user_pool_client.console[*].id)", ")"),
     identity("keys in an output", "no output may show a key", "outputs.tf", "var.enable_api_key_output ?", "true ?"),
     refusals("keys for production's operations", "production_s_operations_need_a_token", "variables.tf", '!(var.enable_operations_keys && var.environment == "production")', '!(var.enable_operations_keys && var.environment == "staging")'),
     refusals("an issuer without an audience", "an_issuer_s_tokens_for_others_are_not_accepted", "variables.tf", "var.token_issuer == null || length(var.token_audiences) > 0", "var.token_issuer == null || length(var.token_audiences) >= 0"),
@@ -386,7 +400,7 @@ def definition_mutations():
 
 
 # The checks that are tests of Terraform, and their files.
-TESTS = {"concurrency": "concurrency", "identity": "identity", "payments": "payments", "refusals": "refusals", "test": "safety"}
+TESTS = {"concurrency": "concurrency", "console": "console", "identity": "identity", "payments": "payments", "refusals": "refusals", "test": "safety"}
 
 
 class Checks:

@@ -13,6 +13,7 @@ use local_aws::{Api, DynamoDb, Services, Sqs, create_missing, declared_queues};
 use local_issuer::{SigningKey, jwks};
 use local_stack::functions::{Invoked, lambda_error};
 use local_stack::seed::Seed;
+use local_stack::spans::Spans;
 use local_stack::step_functions::{Execution, Executions, StepFunctions};
 use local_stack::{config, fill};
 use order::Order;
@@ -83,7 +84,8 @@ impl System {
         let processes = Arc::new(Processes::start(&services).await);
         let machine = StateMachine::load(&fill(DEFINITION).unwrap()).unwrap();
         let clock = TokioClock::starting_at(0);
-        let step_functions = StepFunctions::new(machine, Arc::clone(&processes), clock, Random::from_entropy());
+        let step_functions =
+            StepFunctions::new(machine, Arc::clone(&processes), Spans::default(), clock, Random::from_entropy());
         let executions = step_functions.executions();
         let services = services.with(Api::StepFunctions, Arc::new(step_functions));
         Self {

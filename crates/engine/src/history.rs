@@ -4,6 +4,7 @@
 //! each type, <https://docs.aws.amazon.com/step-functions/latest/apireference/API_HistoryEvent.html>.
 
 use std::collections::HashSet;
+use std::fmt;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use serde::ser::{Serialize, SerializeMap, Serializer};
@@ -14,12 +15,31 @@ use crate::expression::as_aws_writes;
 /// The events of one execution. Clones share them, so the history can be read while the execution runs,
 /// and after it was dropped.
 #[derive(Debug, Clone, Default)]
-pub struct History(Option<Arc<Mutex<Vec<Event>>>>);
+pub struct History(Option<Arc<Kept>>);
+
+type Observer = dyn Fn(&Event) + Send + Sync;
+
+#[derive(Default)]
+struct Kept {
+    events: Mutex<Vec<Event>>,
+    observer: Option<Box<Observer>>,
+}
+
+impl fmt::Debug for Kept {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Kept").field("events", &self.events).finish_non_exhaustive()
+    }
+}
 
 impl History {
     /// An empty history.
     pub fn new() -> Self {
         Self(Some(Arc::default()))
+    }
+
+    /// An empty history that shows each event to `observer` when it happens. The execution waits for it.
+    pub fn observed(observer: impl Fn(&Event) + Send + Sync + 'static) -> Self {
+        Self(Some(Arc::new(Kept { events: Mutex::default(), observer: Some(Box::new(observer)) })))
     }
 
     /// A history that records nothing.
@@ -29,27 +49,31 @@ impl History {
 
     /// The events so far, in the order in which they happened.
     pub fn events(&self) -> Vec<Event> {
-        self.0.as_ref().map(|events| lock(events).clone()).unwrap_or_default()
+        self.0.as_ref().map(|kept| lock(&kept.events).clone()).unwrap_or_default()
     }
 
     /// Appends an event that followed the one with the id `previous`, and returns its id.
     pub(crate) fn record(&self, previous: u64, timestamp_ms: i64, kind: impl FnOnce() -> EventKind) -> u64 {
-        let Some(events) = &self.0 else {
+        let Some(kept) = &self.0 else {
             return previous;
         };
-        let mut events = lock(events);
+        let mut events = lock(&kept.events);
         let id = events.len() as u64 + 1;
-        events.push(Event { id, previous_event_id: previous, timestamp_ms, kind: kind() });
+        let event = Event { id, previous_event_id: previous, timestamp_ms, kind: kind() };
+        if let Some(observer) = &kept.observer {
+            observer(&event);
+        }
+        events.push(event);
         id
     }
 
     /// Records that the open states were stopped, the innermost first: those that were entered after the
     /// event `since`, on a path from it. States such as Fail are left out: they ended by themselves.
     pub(crate) fn record_aborted(&self, since: u64, previous: u64, timestamp_ms: i64) {
-        let Some(events) = &self.0 else {
+        let Some(kept) = &self.0 else {
             return;
         };
-        let open = open_since(&lock(events), since);
+        let open = open_since(&lock(&kept.events), since);
         for (state_type, state) in open.into_iter().rev().filter(|(state_type, _)| ABORTABLE.contains(state_type)) {
             self.record(previous, timestamp_ms, || EventKind::StateAborted { state_type, state });
         }

@@ -26,6 +26,7 @@ mod in_process;
 mod layer;
 mod service;
 mod services;
+mod spans;
 mod sqs;
 mod tables;
 mod tally;

@@ -3,8 +3,11 @@
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
+use local_traces::{Tracer, current, within};
+
 use super::layer::{Call, Layer, Next, Outcome};
 use super::service::{Api, Service};
+use super::spans;
 use super::wire_error::WireError;
 
 /// The services of one local stack, and the layers in front of them.
@@ -19,6 +22,7 @@ pub struct Services {
     step_functions: Option<Arc<dyn Service>>,
     sqs: Option<Arc<dyn Service>>,
     layers: Vec<Arc<dyn Layer>>,
+    tracer: Option<Tracer>,
     calls: Arc<AtomicU64>,
 }
 
@@ -42,6 +46,13 @@ impl Services {
         self
     }
 
+    /// Makes a span of each call that belongs to a trace.
+    #[must_use]
+    pub fn with_tracer(mut self, tracer: Option<Tracer>) -> Self {
+        self.tracer = tracer;
+        self
+    }
+
     /// How many calls have arrived so far, refused and unanswered ones included.
     pub fn calls(&self) -> u64 {
         self.calls.load(Ordering::Relaxed)
@@ -53,6 +64,16 @@ impl Services {
             return Ok(WireError::unknown_operation(target).into());
         };
         let number = self.calls.fetch_add(1, Ordering::Relaxed);
+        let (Some(tracer), Some(here)) = (&self.tracer, current()) else {
+            return self.pass(number, service, api, operation, body).await;
+        };
+        let mut span = spans::begin(tracer, here, api, operation, body);
+        let outcome = within(Some(span.place()), self.pass(number, service, api, operation, body)).await;
+        spans::add_outcome(&mut span, &outcome);
+        outcome
+    }
+
+    async fn pass(&self, number: u64, service: &dyn Service, api: Api, operation: &str, body: &[u8]) -> Outcome {
         if self.layers.iter().all(|layer| layer.is_idle()) {
             // Nobody reads the body, so it is not parsed.
             return Ok(service.call(operation, body).await);

@@ -5,6 +5,7 @@ pub mod demo;
 pub mod execute;
 pub mod explore;
 pub mod lint;
+pub mod otlp;
 pub mod recover;
 pub mod serve;
 pub mod token;

@@ -24,7 +24,10 @@ use local_http::tokens::LocalIssuer;
 use local_payments::LocalGateway;
 use local_stack::seed::{Seed, SeedError};
 use local_stack::{self as stack, Options, PaymentLayer, Payments, Stack, StackError, schedule};
+use local_traces::Tracer;
 use payments::{Capture, Gateway, Secret, Stripe};
+
+use crate::otlp::Otlp;
 
 /// Serve the order API on this machine, until Ctrl-C.
 ///
@@ -67,6 +70,10 @@ pub struct Args {
     /// Let the console's operations act on the deployment whose API is at this address. Enter its key in the console.
     #[arg(long, value_name = "URL")]
     pub api: Option<String>,
+    /// Send a trace of each request to the OpenTelemetry collector at this address, such as `http://localhost:4318`, with
+    /// OTLP over HTTP. The collector's headers are in the environment variable `OTEL_EXPORTER_OTLP_HEADERS`.
+    #[arg(long, value_name = "URL")]
+    pub otlp: Option<String>,
 }
 
 /// When authorised payments are captured.
@@ -153,6 +160,14 @@ pub enum ServeError {
     /// The deployment cannot be reached.
     #[error("cannot set TLS up for the deployment's API")]
     Api(#[source] reqwest::Error),
+    /// Spans cannot be sent.
+    #[error("cannot send spans to {url}")]
+    Otlp {
+        /// The collector's address.
+        url: String,
+        /// Why.
+        source: opentelemetry_otlp::ExporterBuildError,
+    },
     /// The address cannot be listened on.
     #[error("cannot listen on {address}; choose another address with --listen")]
     Listen {
@@ -184,12 +199,14 @@ pub async fn run(args: Args) -> Result<(), ServeError> {
         Some(dir) => Options::in_dir(dir)?,
         None => Options::in_memory()?,
     };
+    let otlp = args.otlp.as_deref().map(collector).transpose()?;
     let faults = Arc::new(LiveFaults::default());
     let options = Options {
         payments: Payments { capture: args.payments.setting(), layer, ..options.payments },
         price_list: args.price_list,
         layers: vec![Arc::<LiveFaults>::clone(&faults)],
         invocations: Some(Arc::<LiveFaults>::clone(&faults)),
+        tracer: otlp.as_ref().map(|otlp| Tracer::new(Arc::<Otlp>::clone(otlp))),
         ..options
     };
     let stack = Stack::open(options)?;
@@ -231,8 +248,15 @@ pub async fn run(args: Args) -> Result<(), ServeError> {
         () = lose_patience() => eprintln!("stopping without waiting for a client that has not finished its request"),
     }
     background.abort();
+    if let Some(otlp) = otlp {
+        tokio::task::block_in_place(|| otlp.finish());
+    }
     eprintln!("stopped");
     Ok(())
+}
+
+fn collector(url: &str) -> Result<Arc<Otlp>, ServeError> {
+    Otlp::to(url).map_err(|source| ServeError::Otlp { url: url.to_owned(), source })
 }
 
 fn stripe(url: &str) -> Result<Arc<dyn PaymentLayer>, ServeError> {

@@ -17,6 +17,9 @@ use local_aws::BoxFuture;
 use local_explorer::live::LiveFaults;
 use local_stack::Stack;
 use local_stack::gateway::{PathParameters, event, set_query};
+use local_traces::place::X_AMZN_TRACE_ID;
+use local_traces::{Place, current, within};
+use order::OrderId;
 use recover_orders::{Command, Event};
 use uuid::Uuid;
 
@@ -121,7 +124,8 @@ async fn audit(State(Front { stack, .. }): State<Front>) -> Response {
 
 /// Runs recovery now.
 async fn recover(State(Front { stack, .. }): State<Front>) -> Response {
-    respond(Answer::json(StatusCode::OK, &stack.recover_orders.handle(Event::Command(Command::Recover)).await))
+    let recovery = stack.recover_orders.handle(Event::Command(Command::Recover));
+    respond(Answer::json(StatusCode::OK, &stack.traced("recover-orders", recovery).await))
 }
 
 /// Recovers one order now, even if it is not due or is parked.
@@ -131,10 +135,37 @@ async fn take_up(State(Front { stack, .. }): State<Front>, path: RequestPath) ->
         return respond(Problem::new(Kind::OrderNotFound).answer());
     };
     let command = Event::Command(Command::TakeUp { order_id });
-    respond(Answer::json(StatusCode::OK, &stack.recover_orders.handle(command).await))
+    let recovery = stack.recover_orders.handle(command);
+    respond(Answer::json(StatusCode::OK, &stack.traced("recover-orders", recovery).await))
 }
 
+/// Passes a request on within a span of its own, if there is a tracer. The span is below the sender's, if it names one, and
+/// the answer names the trace, as API Gateway's does.
 async fn call(front: Front, resource: &str, path_parameters: PathParameters, request: Request) -> Response {
+    let Some(tracer) = front.stack.tracer.clone() else {
+        return pass(front, resource, path_parameters, request).await;
+    };
+    let route = format!("{} {resource}", request.method());
+    let mut span = tracer.begin(Place::of_sender(request.headers()), local_traces::Kind::Server, route);
+    span.set("http.request.method", request.method().to_string());
+    span.set("http.route", resource.to_owned());
+    // Only what looks like an order's id: anything may stand in a path.
+    if let Some(order_id) = path_parameters.get("orderId").and_then(|text| text.parse::<OrderId>().ok()) {
+        span.set("order.id", order_id.to_string());
+    }
+    let mut response = within(Some(span.place()), pass(front, resource, path_parameters, request)).await;
+    let status = response.status();
+    span.set("http.response.status_code", status.as_u16());
+    if status.is_server_error() {
+        span.fail(status.as_str());
+    }
+    if let Ok(trace) = span.place().to_x_ray().parse() {
+        response.headers_mut().insert(X_AMZN_TRACE_ID, trace);
+    }
+    response
+}
+
+async fn pass(front: Front, resource: &str, path_parameters: PathParameters, request: Request) -> Response {
     let (parts, body) = request.into_parts();
     let caller = match caller(&front, &parts.headers).await {
         Ok(caller) => caller,
@@ -149,7 +180,8 @@ async fn call(front: Front, resource: &str, path_parameters: PathParameters, req
     let mut event = event(method, resource, parts.headers, path_parameters, &body);
     set_query(&mut event, parts.uri.query().unwrap_or_default());
     // Like a function, it finishes its work even if the client disconnects.
-    match tokio::spawn(async move { front.stack.answer(event, &caller, &request_id).await }).await {
+    let answer = async move { front.stack.answer(event, &caller, &request_id).await };
+    match tokio::spawn(within(current(), answer)).await {
         Ok(answer) => respond(answer),
         // API Gateway's answer when a function crashes.
         Err(_) => {

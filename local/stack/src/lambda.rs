@@ -9,11 +9,13 @@ use std::time::Duration;
 use clock::WallClock;
 use engine::{TaskError, TaskRequest, TaskRunner};
 use local_aws::BoxFuture;
+use local_traces::{Span, within};
 use order::EpochMs;
 use serde::Serialize;
 use serde_json::{Value, json};
 
 use crate::functions::{Invoked, TaskHandler, lambda_error};
+use crate::spans::{self, Spans};
 
 /// The ARN of a function on a local stack.
 pub fn function_arn(name: &str) -> String {
@@ -146,14 +148,15 @@ pub struct Lambda {
     layer: Option<Arc<dyn InvocationLayer>>,
     invocations: AtomicU64,
     landings: Landings,
+    spans: Spans,
     clock: WallClock,
 }
 
 impl Lambda {
     /// Lambda with these functions, and optionally a layer in front of them.
-    pub fn new(functions: Functions, layer: Option<Arc<dyn InvocationLayer>>, clock: WallClock) -> Self {
+    pub fn new(functions: Functions, layer: Option<Arc<dyn InvocationLayer>>, spans: Spans, clock: WallClock) -> Self {
         let (invocations, landings) = (AtomicU64::new(0), Landings::default());
-        Self { functions: Arc::new(functions), layer, invocations, landings, clock }
+        Self { functions: Arc::new(functions), layer, invocations, landings, spans, clock }
     }
 
     /// The late landings; they stay readable once Lambda is in use.
@@ -175,16 +178,26 @@ impl TaskRunner for Lambda {
         };
         let (functions, layer) = (Arc::clone(&self.functions), self.layer.clone());
         let (landings, clock) = (self.landings.clone(), self.clock);
+        // While the attempt waits, so that it is there to be the span's parent.
+        let mut span = self.spans.invoke(&invocation);
+        let began_ms = clock.now_ms();
         let is_abandoned = Arc::new(AtomicBool::new(false));
         let _waiting = Waiting(Arc::clone(&is_abandoned));
         // A state that times out stops waiting; the function continues.
         let invoked = tokio::spawn(async move {
             let (function, state) = (invocation.function.clone(), Arc::clone(&invocation.state));
             let (execution, attempt) = (Arc::clone(&invocation.execution), invocation.attempt);
-            let invoked = match layer {
-                Some(layer) => layer.around(invocation, &functions).await,
-                None => functions.invoke(&invocation.function, invocation.payload).await,
+            let invoked = async {
+                match layer {
+                    Some(layer) => layer.around(invocation, &functions).await,
+                    None => functions.invoke(&invocation.function, invocation.payload).await,
+                }
             };
+            let invoked = within(span.as_ref().map(Span::place), invoked).await;
+            if let Some(span) = &mut span {
+                let is_step = declarations::function(&function).is_some_and(|function| function.step.is_some());
+                spans::add_outcome(span, &invoked, is_step, began_ms, is_abandoned.load(Ordering::Acquire));
+            }
             if is_abandoned.load(Ordering::Acquire) {
                 let (output, error, cause) = match invoked.clone() {
                     Ok(output) => (Some(output), None, None),

@@ -9,6 +9,7 @@
 //! | [`schedule`] | what AWS does on its own: the schedule, and polling queues |
 //! | [`samples`] | sample orders |
 //! | [`seed`] | the stock and the accounts of a new stack |
+//! | [`spans`] | the spans of the executions |
 
 pub mod functions;
 pub mod gateway;
@@ -16,6 +17,7 @@ pub mod lambda;
 pub mod samples;
 pub mod schedule;
 pub mod seed;
+pub mod spans;
 pub mod step_functions;
 
 use std::fmt;
@@ -31,6 +33,7 @@ use local_aws::{
     Api, DynamoDb, InProcess, Layer, Services, Sqs, StoreError, TableError, create_missing, declared_queues, queue_url,
 };
 use local_payments::{Guard, LocalGateway};
+use local_traces::{Kind, Span, Tracer, within};
 use order::EpochMs;
 use orders::Orders;
 use payments::table::TABLE as PAYMENTS;
@@ -43,6 +46,7 @@ use workflow::Workflow;
 
 use functions::{ApiHandler, PaymentProvider};
 use lambda::{Functions, InvocationLayer, Lambda, Landings, function_arn};
+use spans::Spans;
 use step_functions::{Executions, StepFunctions};
 
 /// The overflow queue's name on a local stack.
@@ -90,6 +94,8 @@ pub struct Options {
     pub payments: Payments,
     /// Whether orders are compared with the price list.
     pub price_list: bool,
+    /// Makes spans of what the stack does, if they are wanted.
+    pub tracer: Option<Tracer>,
 }
 
 /// The payment provider of a stack.
@@ -135,6 +141,7 @@ impl Options {
             invocations: None,
             payments: Payments::default(),
             price_list: false,
+            tracer: None,
         }
     }
 
@@ -184,6 +191,8 @@ pub struct Stack {
     pub clock: WallClock,
     /// DynamoDB, Step Functions and SQS, for serving them to others.
     pub services: Services,
+    /// Makes spans of what the stack does, if they are wanted.
+    pub tracer: Option<Tracer>,
 }
 
 impl Stack {
@@ -192,11 +201,13 @@ impl Stack {
     /// # Errors
     /// [`StackError`].
     pub fn open(options: Options) -> Result<Self, StackError> {
-        let Options { store, machine, origin_ms, random, layers, invocations, payments, price_list } = options;
+        let Options { store, machine, origin_ms, random, layers, invocations, payments, price_list, tracer } = options;
         create_missing(&store)?;
         let clock = WallClock::starting_at(origin_ms);
         let queues = Sqs::open(store.clone(), clock, declared_queues())?;
         let services = layers.into_iter().fold(Services::new(), Services::with_layer);
+        let services = services.with_tracer(tracer.clone());
+        let spans = Spans::new(tracer.clone());
         let services = services.with(Api::DynamoDb, Arc::new(store.clone())).with(Api::Sqs, Arc::new(queues.clone()));
 
         let gateway = LocalGateway::open(store.clone(), clock, payments.guard)?;
@@ -210,9 +221,9 @@ impl Stack {
         let gateway_of_intake = payments.capture.map(|_| Arc::clone(&provider.gateway));
         let tasks = functions::tasks(&config(&services), &provider, clock);
         let engine_clock = TokioClock::starting_at(origin_ms);
-        let lambda = Lambda::new(Functions::new(tasks.clone()), invocations, clock);
+        let lambda = Lambda::new(Functions::new(tasks.clone()), invocations, spans.clone(), clock);
         let landings = lambda.landings();
-        let step_functions = StepFunctions::new(machine, lambda, engine_clock, random);
+        let step_functions = StepFunctions::new(machine, lambda, spans.clone(), engine_clock, random);
         let executions = step_functions.executions();
         let step_functions = Arc::new(step_functions);
         let services = services.with(Api::StepFunctions, Arc::<StepFunctions<Lambda>>::clone(&step_functions));
@@ -241,7 +252,16 @@ impl Stack {
             workflow: used.workflow,
             clock,
             services,
+            tracer,
         })
+    }
+
+    /// Does work that no request asks for, as a trace of its own.
+    pub fn traced<F: Future>(&self, name: &str, work: F) -> impl Future<Output = F::Output> + use<F> {
+        let span = self.tracer.as_ref().map(|tracer| tracer.begin(None, Kind::Internal, name));
+        // On the heap, because the future is large.
+        let work = Box::pin(work);
+        async move { within(span.as_ref().map(Span::place), work).await }
     }
 }
 

@@ -49,13 +49,14 @@ async fn recover_forever(stack: &Stack) {
     rounds.set_missed_tick_behavior(MissedTickBehavior::Delay);
     for _ in 0..START_ROUNDS {
         rounds.tick().await;
-        report(&take_up_all(stack).await);
+        report(&stack.traced("recover-orders", take_up_all(stack)).await);
     }
     let mut ticks = interval(recovery_period());
     ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
     loop {
         ticks.tick().await;
-        report(&stack.recover_orders.run(stack.clock.now_ms(), RUN_TIME).await);
+        let recovery = stack.recover_orders.run(stack.clock.now_ms(), RUN_TIME);
+        report(&stack.traced("recover-orders", recovery).await);
     }
 }
 
@@ -100,7 +101,7 @@ pub async fn poll_overflow(stack: &Stack, wait: Duration) -> Result<Option<Batch
     }
     let mut event = SqsEvent::default();
     event.records = received.iter().map(record).collect();
-    let batch = stack.recover_orders.work_off(event).await;
+    let batch = stack.traced("recover-orders", stack.recover_orders.work_off(event)).await;
     for message in &received {
         let failed = batch.batch_item_failures.iter().any(|failure| failure.item_identifier == message.message_id);
         if !failed {

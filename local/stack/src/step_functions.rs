@@ -13,6 +13,8 @@ use uuid::Uuid;
 
 use local_aws::{BoxFuture, Service, ServiceAnswer, WireError};
 
+use crate::spans::Spans;
+
 /// The state machine's name on a local stack.
 pub const MACHINE_NAME: &str = "order-saga";
 
@@ -99,7 +101,9 @@ impl Executions {
 
     fn remember(&self, mut execution: Execution) -> Execution {
         let kept = &mut *self.lock();
-        if kept.executions.len() >= KEPT_EXECUTIONS && kept.executions.front().is_some_and(|first| !first.is_running())
+        // Several, if the oldest one ran for long.
+        while kept.executions.len() >= KEPT_EXECUTIONS
+            && kept.executions.front().is_some_and(|first| !first.is_running())
         {
             kept.executions.pop_front();
         }
@@ -124,13 +128,14 @@ pub struct StepFunctions<R> {
     random: Random,
     executions: Executions,
     turns: Arc<Semaphore>,
+    spans: Spans,
 }
 
 impl<R: TaskRunner + 'static> StepFunctions<R> {
     /// The service for `machine`, whose tasks `runner` runs.
-    pub fn new(machine: StateMachine, runner: R, clock: TokioClock, random: Random) -> Self {
+    pub fn new(machine: StateMachine, runner: R, spans: Spans, clock: TokioClock, random: Random) -> Self {
         let turns = Arc::new(Semaphore::new(ASYNCHRONOUS_AT_ONCE));
-        Self { machine, runner: Arc::new(runner), clock, random, executions: Executions::default(), turns }
+        Self { machine, runner: Arc::new(runner), clock, random, executions: Executions::default(), turns, spans }
     }
 
     /// The executions; they stay readable once the service is in use.
@@ -155,12 +160,15 @@ impl<R: TaskRunner + 'static> StepFunctions<R> {
             machine_id: machine_arn().into(),
             ..Start::new(&name, input)
         };
-        let (history, input) = (History::new(), Arc::clone(&start.input));
+        let input = Arc::clone(&start.input);
+        let has_order = input.get("order").is_some_and(|order| !order.is_null());
+        let (history, ending) = self.spans.start(&start.execution_id, &name, has_order);
         let (sender, outcome) = watch::channel(None);
         let task = tokio::spawn({
             let (machine, runner) = (self.machine.clone(), Arc::clone(&self.runner));
             let (clock, random, history) = (self.clock, self.random.clone(), history.clone());
             async move {
+                let _ending = ending;
                 let _turn = match turns {
                     // The semaphore is never closed. If it were, nobody would need to wait.
                     Some(turns) => turns.acquire_owned().await.ok(),
@@ -264,5 +272,41 @@ impl<R: TaskRunner + std::fmt::Debug + 'static> Service for StepFunctions<R> {
             };
             answer.unwrap_or_else(ServiceAnswer::from)
         })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use tokio::task::JoinHandle;
+
+    use super::*;
+
+    fn execution(task: &JoinHandle<()>) -> Execution {
+        let (_, outcome) = watch::channel(None);
+        let (arn, name, input) = (String::new(), String::new(), Arc::default());
+        Execution { number: 0, arn, name, input, history: History::off(), outcome, abort: task.abort_handle() }
+    }
+
+    async fn end(task: &JoinHandle<()>) {
+        while !task.is_finished() {
+            tokio::task::yield_now().await;
+        }
+    }
+
+    #[tokio::test]
+    async fn the_oldest_executions_leave_once_they_have_ended() {
+        let (running, ended) = (tokio::spawn(std::future::pending()), tokio::spawn(async {}));
+        end(&ended).await;
+        let executions = Executions::default();
+        executions.remember(execution(&running));
+        for _ in 0..KEPT_EXECUTIONS + 5 {
+            executions.remember(execution(&ended));
+        }
+        assert_eq!(executions.kept(), KEPT_EXECUTIONS + 6, "the oldest one still runs");
+        running.abort();
+        end(&running).await;
+        executions.remember(execution(&ended));
+        assert_eq!(executions.kept(), KEPT_EXECUTIONS);
+        assert_eq!(executions.all()[0].number, 8);
     }
 }

@@ -93,3 +93,29 @@ mock_data "aws_caller_identity" {
     account_id = "123456789012"
   }
 }
+
+mock_resource "aws_cloudfront_distribution" {
+  defaults = {
+    arn         = "arn:aws:cloudfront::123456789012:distribution/E1"
+    domain_name = "d111111abcdef8.cloudfront.net"
+  }
+}
+
+mock_resource "aws_cloudfront_function" {
+  defaults = {
+    arn = "arn:aws:cloudfront::123456789012:function/mock"
+  }
+}
+
+mock_resource "aws_cloudfront_response_headers_policy" {
+  defaults = {
+    id = "5f3c9a52-1b2c-4d5e-8f90-123456789abc"
+  }
+}
+
+mock_resource "aws_s3_bucket" {
+  defaults = {
+    arn                         = "arn:aws:s3:::mock"
+    bucket_regional_domain_name = "mock.s3.us-east-1.amazonaws.com"
+  }
+}

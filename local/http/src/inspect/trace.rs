@@ -89,6 +89,7 @@ fn add_execution(story: &mut String, execution: &Execution, landings: &[Landing]
     }
 }
 
-fn seconds(ms: EpochMs) -> String {
+/// A duration, for people.
+pub fn seconds(ms: EpochMs) -> String {
     if ms < 1000 { format!("{ms} ms") } else { format!("{}.{} s", ms / 1000, ms % 1000 / 100) }
 }

@@ -179,14 +179,17 @@ def check_permissions(plan, zips):
             yield f"{function}: its policy allows {action}, but its code never calls it"
 
         # A DynamoDB action is granted only on tables that the function's environment names.
+        sorted_tables = {table["name"] for table in plan.instances("aws_dynamodb_table.this").values() if table["range_key"]}
         variables = plan.environment(function)
         tables = {value for name, value in variables.items() if name.endswith("_TABLE")}
         for statement in statements:
             for resource in as_list(statement["Resource"]):
                 if ":dynamodb:" in resource and resource.split(":table/")[1].split("/")[0] not in tables:
                     yield f"{function}: its policy names {resource}, but its environment names {sorted(tables)}"
-                if ("dynamodb:Query" in as_list(statement["Action"])) != ("/index/" in resource):
-                    yield f"{function}: queries are on an index, and everything else on the table: {resource}"
+                is_query = "dynamodb:Query" in as_list(statement["Action"])
+                is_sorted = resource.rpartition("/")[2] in sorted_tables
+                if "/index/" in resource and not is_query or is_query and "/index/" not in resource and not is_sorted:
+                    yield f"{function}: queries are on an index or a table with a sort key, and everything else on the table: {resource}"
 
         # A secret is granted only if the function's environment names it, and the other way round.
         secrets = {value for name, value in variables.items() if name.endswith("_SECRET_ARN")}

@@ -184,7 +184,7 @@ SAFETY = [
     Mutation("a transaction's permission missing", "plan", "reserve-inventory: its code calls dynamodb:UpdateItem", put(RESERVE, "uses", "tables", "inventory", "operations", ["GetItem", "PutItem"])),
     Mutation("a permission too many", "plan", "query-orders: its policy allows dynamodb:Scan", put(QUERY, "uses", "tables", "orders", "operations", ["BatchGetItem", "GetItem", "Scan"])),
     plan("another function's table", "query-orders: its policy names", "iam.tf", "resource = lookup(local.table_arns, table, null)", 'resource = local.table_arns["journal"]'),
-    Mutation("a query of the table", "plan", "queries are on an index", put(RECOVER, "uses", "tables", "orders", "operations", ["GetItem", "PutItem", "Query", "UpdateItem"])),
+    Mutation("a query of the table", "plan", "queries are on an index or a table with a sort key", put(RECOVER, "uses", "tables", "orders", "operations", ["GetItem", "PutItem", "Query", "UpdateItem"])),
     test("roles for other accounts", "Other accounts", "iam.tf", '      Principal = { Service = "scheduler.amazonaws.com" }\n      Condition = { StringEquals = { "aws:SourceAccount" = local.account_id } }', '      Principal = { Service = "scheduler.amazonaws.com" }\n      Condition = { StringEquals = { "aws:SourceAccount" = "*" } }'),
     # The encryption key.
     plan("schedules that their service cannot decrypt", "refuse kms:Decrypt by scheduler with kms:EncryptionContext:aws:scheduler:schedule:arn", "iam.tf", 'condition = { ArnEquals = { "kms:EncryptionContext:aws:scheduler:schedule:arn" = values(local.schedule_arns) } }', 'condition = { StringEquals = { "kms:ViaService" = "scheduler.${var.region}.amazonaws.com" } }'),

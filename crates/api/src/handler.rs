@@ -8,7 +8,7 @@ use declarations::Function;
 use http::HeaderMap;
 use http::header::LOCATION;
 use lambda_runtime::{LambdaEvent, Runtime, service_fn};
-use order::{CorrelationId, OrderId};
+use order::{Actor, CorrelationId, OrderId};
 use tracing::Instrument;
 
 use crate::answer::Answer;
@@ -35,6 +35,11 @@ impl Request {
     /// Its headers, all lines of each.
     pub fn headers(&self) -> &HeaderMap {
         headers(&self.event)
+    }
+
+    /// Who a change that it makes is recorded under.
+    pub fn actor(&self) -> Actor {
+        Actor::new(&self.caller.subject, &self.id)
     }
 }
 

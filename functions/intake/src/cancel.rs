@@ -22,14 +22,18 @@ impl Intake {
             shortages: Vec::new(),
             now_ms: self.clock.now_ms(),
         };
-        let cancelled = self.orders.cancel(&order_id, Canceller::Customer(request.caller.reach()), &closing).await;
+        let actor = request.actor();
+        let customer = Canceller::Customer(request.caller.reach(), &actor);
+        let cancelled = self.orders.cancel(&order_id, customer, &closing).await;
         let record = cancelled.map_err(|error| unavailable(&order_id, &error))?;
         let record = record.ok_or_else(|| Problem::new(Kind::OrderNotFound).about(&order_id))?;
         match record.status {
-            Status::Cancelled => Ok(api::stored(&record)),
+            Status::Cancelled => Ok(api::stored(&record, &request.caller)),
             Status::Fulfilling | Status::Fulfilled => Err(Problem::new(Kind::OrderFulfilled).about(&order_id)),
             // From here on the order ends as cancelled, by this request or by recovery.
-            Status::Pending | Status::Confirmed | Status::Cancelling => self.finish(&record.order).await,
+            Status::Pending | Status::Confirmed | Status::Cancelling => {
+                self.finish(&record.order, &request.caller).await
+            }
         }
     }
 }

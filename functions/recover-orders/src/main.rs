@@ -26,8 +26,9 @@ async fn main() -> Result<(), lambda_runtime::Error> {
     let recovery = &RecoverOrders::new(Orders::new(client, table), workflow, parked, payments, WallClock::System);
     let serving = service_fn(move |event: LambdaEvent<Event>| {
         let invocation = logging::invocation(&event.context);
+        let request_id = event.context.request_id;
         let recovered = async move {
-            let output: Output = recovery.handle(event.payload).await;
+            let output: Output = recovery.handle(event.payload, &request_id).await;
             metrics::emit(&output, WallClock::System.now_ms());
             Ok::<_, Diagnostic>(output)
         };

@@ -121,7 +121,10 @@ async fn audit(State(Front { stack, .. }): State<Front>) -> Response {
 
 /// Runs recovery now.
 async fn recover(State(Front { stack, .. }): State<Front>) -> Response {
-    respond(Answer::json(StatusCode::OK, &stack.recover_orders.handle(Event::Command(Command::Recover)).await))
+    respond(Answer::json(
+        StatusCode::OK,
+        &stack.recover_orders.handle(Event::Command(Command::Recover), &request_id()).await,
+    ))
 }
 
 /// Recovers one order now, even if it is not due or is parked.
@@ -130,8 +133,13 @@ async fn take_up(State(Front { stack, .. }): State<Front>, path: RequestPath) ->
     let Some(order_id) = order_id else {
         return respond(Problem::new(Kind::OrderNotFound).answer());
     };
-    let command = Event::Command(Command::TakeUp { order_id });
-    respond(Answer::json(StatusCode::OK, &stack.recover_orders.handle(command).await))
+    let command = Event::Command(Command::TakeUp { order_id, by: "operator".to_owned() });
+    respond(Answer::json(StatusCode::OK, &stack.recover_orders.handle(command, &request_id()).await))
+}
+
+/// An id for an invocation, as Lambda gives one.
+fn request_id() -> String {
+    Uuid::new_v4().to_string()
 }
 
 async fn call(front: Front, resource: &str, path_parameters: PathParameters, request: Request) -> Response {
@@ -143,7 +151,7 @@ async fn call(front: Front, resource: &str, path_parameters: PathParameters, req
     let Ok(body) = to_bytes(body, MAX_PAYLOAD_BYTES).await else {
         return respond(Problem::new(Kind::BodyTooLarge).answer());
     };
-    let request_id = Uuid::new_v4().to_string();
+    let request_id = request_id();
     // A HEAD gets the answer to the GET; the server leaves out the body.
     let method = if parts.method == Method::HEAD { Method::GET } else { parts.method };
     let mut event = event(method, resource, parts.headers, path_parameters, &body);

@@ -218,6 +218,9 @@ SAFETY = [
     payments("refused payments that ring nothing", "An alarm on payments is missing", "alarms.tf", 'metric = "PaymentRefused"', 'metric = "PaymentDeclined"'),
     payments("refunds that fail silently", "An alarm on payments is missing", "alarms.tf", '        "${function}-undo-refused" = {', '        "${function}-refused" = {'),
     plan("an alarm on a metric that nobody writes", "watches PaymentWasRefused, which the code of capture-payment does not write", "alarms.tf", 'metric = "PaymentRefused"', 'metric = "PaymentWasRefused"'),
+    plan("a metric that nobody shows", "neither the dashboard nor an alarm shows OrdersJoined by intake", "dashboard.tf", '["OrdersAccepted", "OrdersJoined"]', '["OrdersAccepted"]'),
+    plan("a widget on a metric that nobody writes", "Cold starts watches ColdStart, which the code of authorize does not write", "dashboard.tf", 'metrics = [for key, metric in local.own : metric if endswith(key, "/ColdStarts")]', 'metrics = [["OrderSaga", "ColdStart", "FunctionName", local.function_names["authorize"]]]'),
+    plan("reasons that nobody counts by", "watches OrdersCancelled by ['Cause', 'FunctionName']", "dashboard.tf", "{OrderSaga,FunctionName,${dimension}}", "{OrderSaga,FunctionName,Cause}"),
     plan("an alarm on another stack's metric", 'the alarm payments-lapsing is on', "alarms.tf", 'metric = "PaymentsLapsing", dimensions = local.recovery_dimensions', 'metric = "PaymentsLapsing", dimensions = { FunctionName = "recover-orders" }'),
     test("alarms on payments that there cannot be", "alarms on payments must cost nothing", "alarms.tf", '&& contains(keys(local.secrets), "payment_gateway")', ""),
     # The API.

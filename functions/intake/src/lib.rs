@@ -15,6 +15,7 @@
 //! for either. [`payment`] replaces a payment that is lost.
 
 pub mod cancel;
+pub mod counts;
 pub mod finish;
 pub mod fulfil;
 pub mod payment;
@@ -138,6 +139,7 @@ impl Intake {
             Mode::Wait => self.place(&order, &request.caller).await,
             Mode::RespondAsync => self.accept(&order, &request.caller).await,
         };
+        counts::submitted(&answer, self.clock.now_ms());
         // Also on 503: a client that sent no key needs this one to retry.
         Ok(answer.with(IDEMPOTENCY_KEY, key.as_str()))
     }

@@ -14,8 +14,11 @@ locals {
   ]...)
   # A metric by one more dimension, whatever its values are.
   searches = {
-    for dimension, metric in { Reason = "OrdersCancelled", State = "OrdersFailed" } : dimension =>
-    [[{ expression = "SEARCH('{OrderSaga,FunctionName,${dimension}} FunctionName=\"${local.record_dimensions.FunctionName}\" MetricName=\"${metric}\"', 'Sum', 60)", label = "" }]]
+    for dimension, metric in { Reason = "OrdersCancelled", State = "OrdersFailed" } : dimension => [
+      for key in keys(local.own) :
+      [{ expression = "SEARCH('{OrderSaga,FunctionName,${dimension}} FunctionName=\"${local.function_names[dirname(key)]}\" MetricName=\"${metric}\"', 'Sum', 60)", label = "" }]
+      if basename(key) == metric
+    ]
   }
   # Each table's writes are the table's and those of its indexes.
   write_capacity = flatten([
@@ -32,7 +35,7 @@ locals {
       title = "Orders, and what becomes of them"
       widgets = [
         { title = "New orders, and those sent again", stat = "Sum", metrics = [for metric in ["OrdersAccepted", "OrdersJoined"] : lookup(local.own, "intake/${metric}", [])] },
-        { title = "Confirmed, cancelled, and of these failed", stat = "Sum", metrics = [for metric in ["OrdersConfirmed", "OrdersCancelled", "OrdersFailed"] : lookup(local.own, "persist-order/${metric}", [])] },
+        { title = "Confirmed, cancelled, and of these failed", stat = "Sum", metrics = [for key, metric in local.own : metric if contains(["OrdersConfirmed", "OrdersCancelled", "OrdersFailed"], basename(key))] },
         { title = "Cancelled, by reason", stat = "Sum", metrics = local.searches.Reason },
         { title = "Orders recovery could not finish", stat = "Maximum", metrics = [for metric in ["OrdersParked", "OrdersGivenUp"] : lookup(local.own, "recover-orders/${metric}", [])] },
       ]

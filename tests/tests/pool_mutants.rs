@@ -351,7 +351,7 @@ async fn giving_back_with_one_write_for_each_place_is_needed() {
         let shop = shop().behind(&Arc::new(Maybe(mutant))).open().await;
         let (main, skus) = ("main".parse().unwrap(), fifty());
         for sku in &skus {
-            stocks(&shop).create(&main, &sku.parse().unwrap(), 4).await.unwrap();
+            stocks(&shop).create(&main, &sku.parse().unwrap(), 4, &clerk(), shop.now_ms()).await.unwrap();
             let set = stocks(&shop).set_shards(&main, &sku.parse().unwrap(), 4, &clerk(), shop.now_ms()).await;
             assert!(set.unwrap());
         }

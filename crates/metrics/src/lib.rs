@@ -24,7 +24,7 @@ pub enum Metric {
     ConflictsRetried,
     /// New orders that intake has put on record or queued, whatever becomes of them.
     OrdersAccepted,
-    /// Orders whose cancellation was decided by the workflow.
+    /// Orders whose cancellation was decided, by a request or by the workflow.
     OrdersCancelled,
     /// Orders that were confirmed.
     OrdersConfirmed,

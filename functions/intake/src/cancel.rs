@@ -10,6 +10,7 @@ use order::{Reason, Status};
 use orders::{Canceller, Closing};
 
 use crate::Intake;
+use crate::counts;
 use crate::finish::unavailable;
 
 impl Intake {
@@ -27,6 +28,7 @@ impl Intake {
         let cancelled = self.orders.cancel(&order_id, customer, &closing).await;
         let record = cancelled.map_err(|error| unavailable(&order_id, &error))?;
         let record = record.ok_or_else(|| Problem::new(Kind::OrderNotFound).about(&order_id))?;
+        counts::cancelled(&record, closing.now_ms);
         match record.status {
             Status::Cancelled => Ok(api::stored(&record, &request.caller)),
             Status::Fulfilling | Status::Fulfilled => Err(Problem::new(Kind::OrderFulfilled).about(&order_id)),

@@ -1,16 +1,24 @@
-//! What the dashboard counts: new orders, and those that their clients have sent again.
+//! What the dashboard counts: new orders, those that their clients have sent again, and cancellations.
 
 use api::Answer;
 use api::idempotency::IDEMPOTENT_REPLAYED;
 use http::StatusCode;
-use metrics::Metric;
-use order::EpochMs;
+use metrics::{Line, Metric};
+use order::{EpochMs, OrderRecord, Reason, Status};
 
 /// Counts an order by the answer to its request. An order that was rejected, or of which it is unknown whether it was
 /// taken, is not counted.
 pub(crate) fn submitted(answer: &Answer, now_ms: EpochMs) {
     if let Some(metric) = metric(answer) {
         metrics::emit(&[(metric, 1)], now_ms);
+    }
+}
+
+/// Counts an order that this very request has decided to cancel. The workflow counts those that it decides itself.
+pub(crate) fn cancelled(record: &OrderRecord, now_ms: EpochMs) {
+    if record.status == Status::Cancelling && record.cancelling_ms == Some(now_ms) {
+        let reason = record.reason.as_ref().map_or("unknown", Reason::as_str);
+        Line::new(&[(Metric::OrdersCancelled, 1)], now_ms).by("Reason", reason, Metric::OrdersCancelled).emit();
     }
 }
 

@@ -18,14 +18,14 @@ plugin_dir() {
 }
 
 # Copies everything that Terraform reads into a folder, so that nothing is written to the tree: the configuration,
-# the definition, the functions, the console's pages, and the tables that the crates declare. The tests also read
-# openapi.yaml.
+# the definition, the functions, the console's pages, and the tables and metrics that the crates declare. The tests also
+# read openapi.yaml.
 copy_terraform() {
     mkdir -p "$1"
     cp -R terraform statemachine functions console openapi.yaml "$1"
     rm -rf "$1/terraform/.terraform"
     local table
-    for table in crates/*/table.json; do
+    for table in crates/*/table.json crates/metrics/metrics.json; do
         mkdir -p "$1/$(dirname "$table")"
         cp "$table" "$1/$table"
     done

@@ -87,8 +87,13 @@ impl Ask {
 
     /// Sends it to the function that answers it.
     pub async fn answer(self, stack: &Stack) -> api::Answer {
+        self.answer_as(stack, REQUEST_ID).await
+    }
+
+    /// Sends it as the request with this id.
+    pub async fn answer_as(self, stack: &Stack, request_id: &str) -> api::Answer {
         let (event, client) = (self.event(), &self.client);
-        stack.answer(event, client, REQUEST_ID).await
+        stack.answer(event, client, request_id).await
     }
 
     /// Sends it, and waits for the answer.
@@ -113,9 +118,15 @@ impl Ask {
             ["stores", store, "prices", sku] => {
                 ("/stores/{storeId}/prices/{sku}", vec![("storeId", store), ("sku", sku)])
             }
+            ["orders", order_id] => ("/orders/{orderId}", vec![("orderId", order_id)]),
+            ["orders", order_id, "cancel"] => ("/orders/{orderId}/cancel", vec![("orderId", order_id)]),
+            ["orders", order_id, "fulfil"] => ("/orders/{orderId}/fulfil", vec![("orderId", order_id)]),
             ["orders", order_id, "payment"] => ("/orders/{orderId}/payment", vec![("orderId", order_id)]),
             ["accounts", customer] => ("/accounts/{customerId}", vec![("customerId", customer)]),
             ["accounts", customer, "terms"] => ("/accounts/{customerId}/terms", vec![("customerId", customer)]),
+            ["accounts", customer, "terms", "history"] => {
+                ("/accounts/{customerId}/terms/history", vec![("customerId", customer)])
+            }
             ["orders", order, "journal"] => ("/orders/{orderId}/journal", vec![("orderId", order)]),
             _ => panic!("{path} is not a path of operations"),
         };

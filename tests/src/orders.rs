@@ -5,7 +5,7 @@ use aws_lambda_events::apigw::ApiGatewayProxyRequest;
 use http::{HeaderMap, HeaderName, HeaderValue, Method, header};
 use local_stack::Stack;
 use local_stack::gateway::{self, PathParameters};
-use order::{Currency, IdempotencyKey, Order, OrderId};
+use order::{Actor, Currency, IdempotencyKey, Order, OrderId};
 use serde_json::{Value, json};
 
 /// The price of one piece of anything, unless a test is about prices.
@@ -189,6 +189,11 @@ pub async fn cancel_order(stack: &Stack, order_id: &str) -> Reply {
 pub async fn fulfil_order(stack: &Stack, order_id: &str) -> Reply {
     let path = PathParameters::from([("orderId".to_owned(), order_id.to_owned())]);
     send(stack, gateway::event(Method::POST, "/orders/{orderId}/fulfil", HeaderMap::new(), path, b"")).await
+}
+
+/// Somebody who makes changes by hand.
+pub fn clerk() -> Actor {
+    Actor::new("clerk", REQUEST_ID)
 }
 
 /// A client of this tenant, with these scopes.

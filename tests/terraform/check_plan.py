@@ -10,8 +10,8 @@ writes. Their kinds are read from the sources of the function, of the crates tha
 of the fences. A secret may be read only by functions whose code reads secrets, only if the plan's variables name
 it, and no other secret may be.
 
-Metrics: an alarm on a metric of the functions themselves watches one that the code of its function, or of a crate,
-names.
+Metrics: the alarms and the dashboard show those metrics of the functions that crates/metrics/metrics.json declares, by their
+dimensions, and all of them; and the code of each function writes those that it declares.
 
 Names and settings that are wrong only on AWS: a role's name that two regions share, a budget that matches no cost, a
 deployment that every apply repeats.
@@ -179,14 +179,17 @@ def check_permissions(plan, zips):
             yield f"{function}: its policy allows {action}, but its code never calls it"
 
         # A DynamoDB action is granted only on tables that the function's environment names.
+        sorted_tables = {table["name"] for table in plan.instances("aws_dynamodb_table.this").values() if table["range_key"]}
         variables = plan.environment(function)
         tables = {value for name, value in variables.items() if name.endswith("_TABLE")}
         for statement in statements:
             for resource in as_list(statement["Resource"]):
                 if ":dynamodb:" in resource and resource.split(":table/")[1].split("/")[0] not in tables:
                     yield f"{function}: its policy names {resource}, but its environment names {sorted(tables)}"
-                if ("dynamodb:Query" in as_list(statement["Action"])) != ("/index/" in resource):
-                    yield f"{function}: queries are on an index, and everything else on the table: {resource}"
+                is_query = "dynamodb:Query" in as_list(statement["Action"])
+                is_sorted = resource.rpartition("/")[2] in sorted_tables
+                if "/index/" in resource and not is_query or is_query and "/index/" not in resource and not is_sorted:
+                    yield f"{function}: queries are on an index or a table with a sort key, and everything else on the table: {resource}"
 
         # A secret is granted only if the function's environment names it, and the other way round.
         secrets = {value for name, value in variables.items() if name.endswith("_SECRET_ARN")}
@@ -300,21 +303,78 @@ def check_log_metrics(plan):
 OWN_NAMESPACE = "OrderSaga"
 
 
+def dashboard_metrics(plan):
+    """The metrics on the dashboard, as (title, namespace, name, dimensions)."""
+    for dashboard in filter(None, [plan.resources.get("aws_cloudwatch_dashboard.this[0]")]):
+        for widget in json.loads(dashboard["dashboard_body"])["widgets"]:
+            title = widget["properties"].get("title")
+            for metric in widget["properties"].get("metrics", []):
+                if isinstance(metric[0], dict):
+                    # A search names the dimensions, and the values of some.
+                    for schema, name in re.findall(r"SEARCH\('\{([^}]*)\}.*?MetricName=\"(\w+)\"", metric[0]["expression"]):
+                        namespace, *dimensions = schema.split(",")
+                        values = dict(re.findall(r'(\w+)="([^"]*)"', metric[0]["expression"]))
+                        yield title, namespace, name, {dimension: values.get(dimension) for dimension in dimensions}
+                    continue
+                namespace, name, *dimensions = [part for part in metric if not isinstance(part, dict)]
+                yield title, namespace, name, dict(zip(dimensions[::2], dimensions[1::2]))
+
+
 def check_own_metrics(plan):
-    """A metric that no function writes never rings its alarm, and missing data counts as fine."""
+    """What the alarms and the dashboard show of our own metrics, the code writes, by these dimensions; and what the code
+    writes, they show. A metric that nobody writes rings no alarm, and missing data counts as fine."""
+    declared = json.loads((ROOT / "crates/metrics/metrics.json").read_text())
+    for options in declared.values():
+        kinds = {path.parent.name: json.loads(path.read_text())["kind"] for path in (ROOT / "functions").glob("*/function.json")}
+        options["functions"] += sorted(function for function, kind in kinds.items() if kind in options["kinds"])
     names = {values["function_name"]: name for name, values in plan.instances("aws_lambda_function.this").items()}
-    for name, alarm in plan.instances("aws_cloudwatch_metric_alarm.this").items():
-        metrics = [metric for query in alarm["metric_query"] for metric in query["metric"]] or [alarm]
-        for metric in metrics:
-            if metric["namespace"] != OWN_NAMESPACE:
-                continue
-            function = names.get((metric["dimensions"] or {}).get("FunctionName"))
-            if function is None:
-                yield f"the alarm {name} is on {metric['dimensions']}, which is not a function of this stack"
-                continue
-            folders = [ROOT / "functions" / function, ROOT / "crates"]
-            if not any(f'"{metric["metric_name"]}"' in source.read_text() for folder in folders for source in folder.rglob("*.rs")):
-                yield f"the alarm {name} watches {metric['metric_name']}, which the code of {function} does not write"
+    shown = [
+        (f"the alarm {name}", metric["namespace"], metric["metric_name"], metric["dimensions"] or {})
+        for name, alarm in plan.instances("aws_cloudwatch_metric_alarm.this").items()
+        for metric in [metric for query in alarm["metric_query"] for metric in query["metric"]] or [alarm]
+    ]
+    shown += [(f"the dashboard's {title}", *metric) for title, *metric in dashboard_metrics(plan)]
+    seen = set()
+    for place, namespace, metric, dimensions in shown:
+        if namespace != OWN_NAMESPACE:
+            continue
+        function = names.get(dimensions.get("FunctionName"))
+        if function is None:
+            yield f"{place} is on {dimensions}, which is not a function of this stack"
+        elif metric not in declared or function not in declared[metric]["functions"]:
+            yield f"{place} watches {metric}, which the code of {function} does not write"
+        elif not set(dimensions) - {"FunctionName"} <= set(declared[metric]["by"]):
+            yield f"{place} watches {metric} by {sorted(dimensions)}, but the code writes it by {declared[metric]['by']}"
+        seen.add((metric, function, *sorted(set(dimensions) - {"FunctionName"})))
+    if "aws_cloudwatch_dashboard.this[0]" in plan.resources:
+        for metric, options in declared.items():
+            written = {(metric, function) for function in options["functions"]}
+            written |= {(metric, function, dimension) for function in options["functions"] for dimension in options["by"]}
+            for missing in sorted(written - seen):
+                if not (metric.startswith("Payment") and not plan.secrets):
+                    yield f"neither the dashboard nor an alarm shows {' by '.join(missing)}"
+
+    # The declaration is what the sources say.
+    for metric, options in declared.items():
+        for function in options["functions"]:
+            sources = [source.read_text() for folder in crates_of(function) for source in folder.rglob("*.rs")]
+            if not any(f"Metric::{metric}" in source for source in sources):
+                yield f"metrics.json says that {function} writes {metric}, but its code does not"
+            for dimension in options["by"]:
+                if not any(re.search(rf'by\(\s*"{dimension}",[^;]*?Metric::{metric}\b', source) for source in sources):
+                    yield f"metrics.json says that {function} writes {metric} by {dimension}, but its code does not"
+
+
+def crates_of(function):
+    """The source folders of a function, and of the crates that it depends on."""
+    folders, found = [ROOT / "functions" / function], []
+    while folders:
+        folder = folders.pop()
+        found.append(folder / "src")
+        manifest = (folder / "Cargo.toml").read_text().partition("[dev-dependencies]")[0]
+        used = [ROOT / "crates" / crate for crate in re.findall(r"^([a-z]+)\.workspace = true", manifest, re.M)]
+        folders += [crate for crate in used if crate.is_dir() and crate / "src" not in found and crate not in folders]
+    return [folder for folder in found if folder != ROOT / "crates/metrics/src"]
 
 
 def check_runbook(plan):

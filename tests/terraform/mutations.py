@@ -188,7 +188,7 @@ SAFETY = [
     Mutation("a transaction's permission missing", "plan", "reserve-inventory: its code calls dynamodb:UpdateItem", put(RESERVE, "uses", "tables", "inventory", "operations", ["GetItem", "PutItem"])),
     Mutation("a permission too many", "plan", "query-orders: its policy allows dynamodb:Scan", put(QUERY, "uses", "tables", "orders", "operations", ["BatchGetItem", "GetItem", "Scan"])),
     plan("another function's table", "query-orders: its policy names", "iam.tf", "resource = lookup(local.table_arns, table, null)", 'resource = local.table_arns["journal"]'),
-    Mutation("a query of the table", "plan", "queries are on an index", put(RECOVER, "uses", "tables", "orders", "operations", ["GetItem", "PutItem", "Query", "UpdateItem"])),
+    Mutation("a query of the table", "plan", "queries are on an index or a table with a sort key", put(RECOVER, "uses", "tables", "orders", "operations", ["GetItem", "PutItem", "Query", "UpdateItem"])),
     test("roles for other accounts", "Other accounts", "iam.tf", '      Principal = { Service = "scheduler.amazonaws.com" }\n      Condition = { StringEquals = { "aws:SourceAccount" = local.account_id } }', '      Principal = { Service = "scheduler.amazonaws.com" }\n      Condition = { StringEquals = { "aws:SourceAccount" = "*" } }'),
     # The encryption key.
     plan("schedules that their service cannot decrypt", "refuse kms:Decrypt by scheduler with kms:EncryptionContext:aws:scheduler:schedule:arn", "iam.tf", 'condition = { ArnEquals = { "kms:EncryptionContext:aws:scheduler:schedule:arn" = values(local.schedule_arns) } }', 'condition = { StringEquals = { "kms:ViaService" = "scheduler.${var.region}.amazonaws.com" } }'),
@@ -223,6 +223,9 @@ SAFETY = [
     payments("refused payments that ring nothing", "An alarm on payments is missing", "alarms.tf", 'metric = "PaymentRefused"', 'metric = "PaymentDeclined"'),
     payments("refunds that fail silently", "An alarm on payments is missing", "alarms.tf", '        "${function}-undo-refused" = {', '        "${function}-refused" = {'),
     plan("an alarm on a metric that nobody writes", "watches PaymentWasRefused, which the code of capture-payment does not write", "alarms.tf", 'metric = "PaymentRefused"', 'metric = "PaymentWasRefused"'),
+    plan("a metric that nobody shows", "neither the dashboard nor an alarm shows OrdersJoined by intake", "dashboard.tf", '["OrdersAccepted", "OrdersJoined"]', '["OrdersAccepted"]'),
+    plan("a widget on a metric that nobody writes", "Cold starts watches ColdStart, which the code of authorize does not write", "dashboard.tf", 'metrics = [for key, metric in local.own : metric if endswith(key, "/ColdStarts")]', 'metrics = [["OrderSaga", "ColdStart", "FunctionName", local.function_names["authorize"]]]'),
+    plan("reasons that nobody counts by", "watches OrdersCancelled by ['Cause', 'FunctionName']", "dashboard.tf", "{OrderSaga,FunctionName,${dimension}}", "{OrderSaga,FunctionName,Cause}"),
     plan("an alarm on another stack's metric", 'the alarm payments-lapsing is on', "alarms.tf", 'metric = "PaymentsLapsing", dimensions = local.recovery_dimensions', 'metric = "PaymentsLapsing", dimensions = { FunctionName = "recover-orders" }'),
     test("alarms on payments that there cannot be", "alarms on payments must cost nothing", "alarms.tf", '&& contains(keys(local.secrets), "payment_gateway")', ""),
     # The API.

@@ -182,7 +182,7 @@ async fn terms_whose_answer_was_lost_are_reported_as_set() {
     for path in [TERMS, "/accounts/newcomer/terms"] {
         let faults = Faults::none();
         let shop = shop().behind(&faults).open().await;
-        faults.strike_times(1, Calls::to(Api::DynamoDb).operation("UpdateItem"), Fault::LoseAnswer);
+        faults.strike_times(1, Calls::to(Api::DynamoDb).operation("TransactWriteItems"), Fault::LoseAnswer);
         let wanted = put(path, &json!({ "currency": "USD", "creditLimit": 7, "onHold": true }));
         let wanted = if path == TERMS { wanted.if_match("*") } else { wanted.if_absent() };
         let reply = wanted.send(&shop).await;

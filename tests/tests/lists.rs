@@ -15,7 +15,7 @@ use order::{EpochMs, OrderId, Reach, Reason, Status, StepReceipts};
 use orders::handover::PaymentCheck;
 use orders::{Canceller, Closing};
 use serde_json::{Value, json};
-use system_tests::orders::{REQUEST_ID, Reply, client, order, order_id};
+use system_tests::orders::{REQUEST_ID, Reply, clerk, client, order, order_id};
 use system_tests::shops::{OPENED_MS, Shop, shop};
 use tokio::sync::Semaphore;
 use tokio::task::JoinSet;
@@ -314,7 +314,7 @@ async fn the_open_orders_are_listed_by_status_longest_due_first_and_parked_ones_
     for (number, key) in (0..).zip(&keys).take(20) {
         stack
             .orders
-            .cancel(&order_id(key), Canceller::Customer(Reach::All), &closing(OPENED_MS + 100 + number))
+            .cancel(&order_id(key), Canceller::Customer(Reach::All, &clerk()), &closing(OPENED_MS + 100 + number))
             .await
             .unwrap();
     }
@@ -373,10 +373,10 @@ async fn the_pick_list_of_a_store_is_its_confirmed_orders_longest_confirmed_firs
 
     // An order that is handed over or cancelled leaves this list, and is in the list of its new status.
     let (fulfilled, cancelled) = (expected.remove(20), expected.remove(3));
-    stack.orders.fulfil(&fulfilled.parse().unwrap(), PaymentCheck::ToDo, OPENED_MS + 100).await.unwrap();
+    stack.orders.fulfil(&fulfilled.parse().unwrap(), PaymentCheck::ToDo, &clerk(), OPENED_MS + 100).await.unwrap();
     let closing =
         Closing { reason: Reason::CustomerRequest, detail: None, shortages: Vec::new(), now_ms: OPENED_MS + 100 };
-    let customer = Canceller::Customer(Reach::All);
+    let customer = Canceller::Customer(Reach::All, &clerk());
     stack.orders.cancel(&cancelled.parse().unwrap(), customer, &closing).await.unwrap();
     assert_eq!(ids(&PICK_MAIN.walk(&stack, 4).await), expected);
     for (filter, id) in [("status=FULFILLING", &fulfilled), ("status=CANCELLING", &cancelled)] {
@@ -446,7 +446,11 @@ async fn an_order_that_waits_to_be_picked_appears_once_in_a_walk_while_others_ar
                 let Ok(turn) = turns.acquire().await else { return number };
                 turn.forget();
                 if let Some(id) = picked.next() {
-                    stack.orders.fulfil(&id.parse().unwrap(), PaymentCheck::ToDo, OPENED_MS + 1_000).await.unwrap();
+                    stack
+                        .orders
+                        .fulfil(&id.parse().unwrap(), PaymentCheck::ToDo, &clerk(), OPENED_MS + 1_000)
+                        .await
+                        .unwrap();
                 }
                 confirm(&stack, &format!("late-{writer}-{number}"), "main", OPENED_MS + 100 + number).await;
             }

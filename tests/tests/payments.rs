@@ -13,7 +13,7 @@ use order::Status;
 use payments::{Capture, Gateway};
 use serde_json::{Value, json};
 use system_tests::operations::{get, put};
-use system_tests::orders::{OrderBuilder, Reply, cancel_order, fulfil_order, order, order_id};
+use system_tests::orders::{OrderBuilder, Reply, cancel_order, clerk, fulfil_order, order, order_id};
 use system_tests::shops::{OPENED_MS, Shop, shop};
 use tokio::task::JoinSet;
 
@@ -243,7 +243,7 @@ async fn a_card_that_is_declined_at_the_hand_over_parks_the_order_in_recoverys_n
         (IntentStatus::Canceled, 0, 0),
         "it must not be captured as well"
     );
-    shop.recover_orders.take_up(&order_id("k1")).await;
+    shop.recover_orders.take_up(&order_id("k1"), &clerk()).await;
     let finished = fulfil_order(&shop, order_id("k1").as_str()).await;
     assert_eq!(finished.outcome(), (200, "FULFILLED", ""));
     audit(&shop);

@@ -12,7 +12,7 @@ use local_stack::lambda::Functions;
 use saga::fence::FenceState;
 use serde_json::{Value, json};
 use system_tests::operations::{post, put};
-use system_tests::orders::{OrderBuilder, cancel_order, order, order_id};
+use system_tests::orders::{OrderBuilder, cancel_order, clerk, order, order_id};
 use system_tests::shops::{Shop, shop};
 
 const LAPTOP: &str = "/stores/main/stock/LAPTOP001";
@@ -351,8 +351,8 @@ async fn giving_back_with_one_write_for_each_place_is_needed() {
         let shop = shop().behind(&Arc::new(Maybe(mutant))).open().await;
         let (main, skus) = ("main".parse().unwrap(), fifty());
         for sku in &skus {
-            stocks(&shop).create(&main, &sku.parse().unwrap(), 4).await.unwrap();
-            let set = stocks(&shop).set_shards(&main, &sku.parse().unwrap(), 4, "operator", shop.now_ms()).await;
+            stocks(&shop).create(&main, &sku.parse().unwrap(), 4, &clerk(), shop.now_ms()).await.unwrap();
+            let set = stocks(&shop).set_shards(&main, &sku.parse().unwrap(), 4, &clerk(), shop.now_ms()).await;
             assert!(set.unwrap());
         }
         let order = skus.iter().fold(order("k1"), |order, sku| order.of(sku, 1).at(1));

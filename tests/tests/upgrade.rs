@@ -17,7 +17,7 @@ use local_stack::schedule::{poll_overflow, take_up_all};
 use local_stack::{Options, Stack};
 use order::{OrderRecord, Status};
 use serde_json::Value;
-use system_tests::orders::REQUEST_ID;
+use system_tests::orders::{REQUEST_ID, clerk};
 use tempfile::TempDir;
 
 const FIXTURE: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/fixtures/data-before-steps-by-name");
@@ -82,7 +82,7 @@ async fn orders_that_the_previous_release_left_open_are_finished_by_this_one() {
     let dir = copy();
     let stack = Stack::open(Options::in_dir(dir.path()).unwrap()).unwrap();
     while poll_overflow(&stack, Duration::ZERO).await.unwrap().is_some() {}
-    take_up_all(&stack).await;
+    take_up_all(&stack, &clerk()).await;
     settle(&stack).await;
     let report = local_audit::run(&stack.store).unwrap();
     assert!(report.holds, "{:?}", report.findings);
@@ -90,7 +90,7 @@ async fn orders_that_the_previous_release_left_open_are_finished_by_this_one() {
     assert_eq!((counts, report.parked, report.waiting), ([0, 12, 5, 13], 2, 0));
 
     for order_id in json("records.json").into_keys().filter(|id| PARKED.iter().any(|start| id.starts_with(start))) {
-        stack.recover_orders.take_up(&order_id.parse().unwrap()).await;
+        stack.recover_orders.take_up(&order_id.parse().unwrap(), &clerk()).await;
     }
     settle(&stack).await;
     let report = local_audit::run(&stack.store).unwrap();

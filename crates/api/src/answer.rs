@@ -8,6 +8,7 @@ use serde::Serialize;
 use serde_json::json;
 use sha2::{Digest, Sha256};
 
+use crate::authorization::Caller;
 use crate::etag::has_version;
 use crate::problem;
 use crate::view::OrderView;
@@ -75,23 +76,23 @@ impl From<Answer> for ApiGatewayProxyResponse {
 
 /// The answer to a request to place this order, first or repeated: 201 once it is confirmed, even if it
 /// has been fulfilled since; 409 once it is cancelled; 202 while it is undecided.
-pub fn placed(record: &OrderRecord) -> Answer {
+pub fn placed(record: &OrderRecord, caller: &Caller) -> Answer {
     let answer = match record.status {
         Status::Confirmed | Status::Fulfilling | Status::Fulfilled => {
-            Answer::json(StatusCode::CREATED, &OrderView::from(record))
+            Answer::json(StatusCode::CREATED, &OrderView::of(record, caller))
         }
-        Status::Cancelled => problem::cancelled(record),
-        Status::Pending | Status::Cancelling => return accepted(record),
+        Status::Cancelled => problem::cancelled(record, caller),
+        Status::Pending | Status::Cancelling => return accepted(record, caller),
     };
-    answer.with(header::LOCATION, location(record.order.order_id())).with(header::ETAG, etag(record))
+    answer.with(header::LOCATION, location(record.order.order_id())).with(header::ETAG, etag(record, caller))
 }
 
 /// The answer while an order is undecided, being rolled back or being fulfilled. With its `ETag`, a client can
 /// poll `Location` and get only a 304 until something changes.
-pub fn accepted(record: &OrderRecord) -> Answer {
-    Answer::json(StatusCode::ACCEPTED, &OrderView::from(record))
+pub fn accepted(record: &OrderRecord, caller: &Caller) -> Answer {
+    Answer::json(StatusCode::ACCEPTED, &OrderView::of(record, caller))
         .with(header::LOCATION, location(record.order.order_id()))
-        .with(header::ETAG, etag(record))
+        .with(header::ETAG, etag(record, caller))
 }
 
 /// The answer for an order in the overflow queue: it has no record yet, and so no `ETag`.
@@ -100,22 +101,22 @@ pub fn queued(order_id: &OrderId) -> Answer {
         .with(header::LOCATION, location(order_id))
 }
 
-/// The order in its current state.
-pub fn stored(record: &OrderRecord) -> Answer {
-    Answer::json(StatusCode::OK, &OrderView::from(record)).with(header::ETAG, etag(record))
+/// The order in its current state, as this caller sees it.
+pub fn stored(record: &OrderRecord, caller: &Caller) -> Answer {
+    Answer::json(StatusCode::OK, &OrderView::of(record, caller)).with(header::ETAG, etag(record, caller))
 }
 
 /// The order in its current state, or 304 if the client's `If-None-Match` names that version.
-pub fn stored_unless_known(record: &OrderRecord, request: &HeaderMap) -> Answer {
-    Answer::resource(&OrderView::from(record), request)
+pub fn stored_unless_known(record: &OrderRecord, caller: &Caller, request: &HeaderMap) -> Answer {
+    Answer::resource(&OrderView::of(record, caller), request)
 }
 
 fn location(order_id: &OrderId) -> String {
     format!("/orders/{order_id}")
 }
 
-fn etag(record: &OrderRecord) -> String {
-    version(&OrderView::from(record))
+fn etag(record: &OrderRecord, caller: &Caller) -> String {
+    version(&OrderView::of(record, caller))
 }
 
 /// The `ETag` of a resource. It is strong: the hash of the bytes that `GET` answers with. So it also

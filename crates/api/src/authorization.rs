@@ -55,7 +55,8 @@ pub enum Scope {
 pub struct Caller {
     /// The tenant whose orders it places and sees.
     pub tenant: Tenant,
-    /// Who it is: the subject of its token, or the name of the client with the key. Nothing is decided by it.
+    /// Who it is: the subject of its token, or the name of the client with the key. Nothing is decided by it; changes
+    /// by hand are recorded under it.
     #[serde(default = "unnamed")]
     pub subject: String,
     /// What it may do.
@@ -177,6 +178,11 @@ impl Caller {
             }
             _ => Ok(()),
         }
+    }
+
+    /// Whether it sees who made changes by hand: only the shop's own staff does.
+    pub fn sees_actors(&self) -> bool {
+        self.scopes.contains(&Scope::Operations)
     }
 
     /// The orders that it may see and cancel.

@@ -4,11 +4,13 @@ use std::future::Future;
 use std::time::{Duration, SystemTime};
 
 use aws_lambda_events::apigw::{ApiGatewayProxyRequest, ApiGatewayProxyResponse};
+use clock::WallClock;
 use declarations::Function;
 use http::HeaderMap;
 use http::header::LOCATION;
 use lambda_runtime::{LambdaEvent, Runtime, service_fn};
-use order::{CorrelationId, OrderId};
+use metrics::Metric;
+use order::{Actor, CorrelationId, OrderId};
 use tracing::Instrument;
 
 use crate::answer::Answer;
@@ -35,6 +37,11 @@ impl Request {
     /// Its headers, all lines of each.
     pub fn headers(&self) -> &HeaderMap {
         headers(&self.event)
+    }
+
+    /// Who a change that it makes is recorded under.
+    pub fn actor(&self) -> Actor {
+        Actor::new(&self.caller.subject, &self.id)
     }
 }
 
@@ -108,6 +115,7 @@ pub fn headers(request: &ApiGatewayProxyRequest) -> &HeaderMap {
 /// A missing declaration, and errors of the Lambda Runtime API.
 pub async fn serve<H: Handler>(name: &str, handler: H) -> Result<(), lambda_runtime::Error> {
     let function = declarations::function(name).ok_or_else(|| format!("functions/{name}/function.json is missing"))?;
+    metrics::emit(&[(Metric::ColdStarts, 1)], WallClock::System.now_ms());
     let handler = &handler;
     let serving = service_fn(move |event: LambdaEvent<ApiGatewayProxyRequest>| async move {
         let span = logging::invocation(&event.context);

@@ -31,4 +31,4 @@ pub use etag::Precondition;
 pub use handler::{Handler, Request, headers, serve};
 pub use parameters::Parameters;
 pub use problem::{Kind, Problem};
-pub use view::{Amount, OrderView, StockView, Time};
+pub use view::{ActorView, Amount, OrderView, StockView, Time};

@@ -8,6 +8,7 @@ use serde::Serialize;
 use strum::VariantArray;
 
 use crate::answer::Answer;
+use crate::authorization::Caller;
 use crate::view::{OrderView, StockView};
 
 /// The kinds of problem. A kind's `type` URI is part of the API; its title explains it.
@@ -288,7 +289,7 @@ struct Cancelled<'a> {
 }
 
 /// The answer to a request to place an order that is cancelled.
-pub(crate) fn cancelled(record: &OrderRecord) -> Answer {
+pub(crate) fn cancelled(record: &OrderRecord, caller: &Caller) -> Answer {
     let (name, title) = of_reason(record.reason.as_ref());
     let problem = Cancelled {
         uri: uri(&name),
@@ -297,7 +298,7 @@ pub(crate) fn cancelled(record: &OrderRecord) -> Answer {
         order_id: record.order.order_id(),
         status: record.status,
         reason: record.reason.as_ref(),
-        order: record.into(),
+        order: OrderView::of(record, caller),
     };
     Answer::json(StatusCode::CONFLICT, &problem).with(header::CONTENT_TYPE, PROBLEM_JSON)
 }

@@ -1,13 +1,17 @@
 //! The JSON of orders and stock, and of the amounts and times in them, as clients see it.
 
+use std::borrow::Cow;
+
 use order::{
-    CorrelationId, CountyId, Currency, CustomerId, Effect, EpochMs, OrderId, OrderRecord, PaymentReference,
+    Actor, CorrelationId, CountyId, Currency, CustomerId, Effect, EpochMs, OrderId, OrderRecord, PaymentReference,
     PaymentTerms,
 };
 use order::{Reason, Receipts, Sku, Status, StepReceipts, StoreId};
 use serde::{Serialize, Serializer};
 use serde_json::value::RawValue;
 use time::{OffsetDateTime, format_description::well_known::Rfc3339};
+
+use crate::authorization::Caller;
 
 /// An order as clients see it: amounts are decimals of its currency, times are RFC 3339 in UTC.
 #[derive(Debug, Serialize)]
@@ -35,6 +39,14 @@ pub struct OrderView<'a> {
     total_amount: Amount,
     #[serde(skip_serializing_if = "Option::is_none")]
     correlation_id: Option<&'a CorrelationId>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    cancelled_by: Option<ActorView<'a>>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    fulfilled_by: Option<ActorView<'a>>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    payment_replaced_by: Option<ActorView<'a>>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    taken_up_by: Option<ActorView<'a>>,
     created_at: Time,
     updated_at: Time,
     timeline: Vec<Moment>,
@@ -46,6 +58,27 @@ struct ItemView<'a> {
     product_id: &'a Sku,
     quantity: u32,
     price: Amount,
+}
+
+/// Who made a change by hand.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct ActorView<'a> {
+    subject: Cow<'a, str>,
+    request_id: Cow<'a, str>,
+}
+
+impl From<Actor> for ActorView<'static> {
+    fn from(actor: Actor) -> Self {
+        let (subject, request_id) = (actor.subject().to_owned(), actor.request_id().to_owned());
+        Self { subject: subject.into(), request_id: request_id.into() }
+    }
+}
+
+impl<'a> From<&'a Actor> for ActorView<'a> {
+    fn from(actor: &'a Actor) -> Self {
+        Self { subject: actor.subject().into(), request_id: actor.request_id().into() }
+    }
 }
 
 /// An article of which the store had too little.
@@ -63,9 +96,12 @@ struct Moment {
     at: Time,
 }
 
-impl<'a> From<&'a OrderRecord> for OrderView<'a> {
-    fn from(record: &'a OrderRecord) -> Self {
+impl<'a> OrderView<'a> {
+    /// The order as this caller sees it.
+    pub fn of(record: &'a OrderRecord, caller: &Caller) -> Self {
         let order = &record.order;
+        // A customer must not read the name of a clerk.
+        let actor = |actor: &'a Option<Actor>| actor.as_ref().filter(|_| caller.sees_actors()).map(ActorView::from);
         let amount = |amount_minor| Amount { currency: order.currency, amount_minor };
         Self {
             order_id: order.order_id(),
@@ -95,6 +131,10 @@ impl<'a> From<&'a OrderRecord> for OrderView<'a> {
                 .collect(),
             total_amount: amount(order.total_minor),
             correlation_id: order.correlation_id(),
+            cancelled_by: actor(&record.cancelled_by),
+            fulfilled_by: actor(&record.fulfilled_by),
+            payment_replaced_by: actor(&record.payment_replaced_by),
+            taken_up_by: actor(&record.taken_up_by),
             created_at: Time(record.created_ms),
             updated_at: Time(record.updated_ms),
             timeline: timeline(record),
@@ -150,6 +190,12 @@ pub struct StockView {
     pub reserved: i64,
     /// How many the store has: both together.
     pub on_hand: i64,
+    /// Who last set how many there are.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub set_by: Option<ActorView<'static>>,
+    /// When that was.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub set_at: Option<Time>,
 }
 
 /// An amount of money.
@@ -171,7 +217,7 @@ impl Serialize for Amount {
 }
 
 /// A moment.
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Time(pub EpochMs);
 
 impl Serialize for Time {

@@ -8,7 +8,7 @@
 use aws_sdk_dynamodb::types::{
     AttributeValue, CancellationReason, Put, ReturnValuesOnConditionCheckFailure, TransactWriteItem, Update,
 };
-use order::{AdjustmentId, EpochMs, Note, Sku, StoreId};
+use order::{Actor, AdjustmentId, EpochMs, Note, Sku, StoreId};
 use saga::conflict::Tries;
 use saga::transaction::{cancellation_reasons, is_failed_condition, is_undecided, undecided};
 use saga::{Item, Unavailable};
@@ -58,6 +58,9 @@ pub struct AdjustmentRecord {
     pub adjustment: Adjustment,
     /// When it was made.
     pub adjusted_ms: EpochMs,
+    /// Who made it. The first release did not record that.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub adjusted_by: Option<Actor>,
 }
 
 /// Why an adjustment was not made.
@@ -71,10 +74,10 @@ pub enum AdjustError {
     UnknownSku,
     /// Open orders would hold more stock than there is.
     #[error("open orders would hold more than there is")]
-    Reserved(Stock),
+    Reserved(Box<Stock>),
     /// There is more stock than can be real: a slip, or somebody testing the limit.
     #[error("more than {MAX_ON_HAND} are available already")]
-    TooMuch(Stock),
+    TooMuch(Box<Stock>),
     /// Nothing is decided.
     #[error(transparent)]
     Unavailable(#[from] Unavailable),
@@ -84,7 +87,8 @@ impl Stocks {
     /// Makes an adjustment. An article's first receipt adds it to the store's stock.
     ///
     /// # Idempotency
-    /// Repeated with the same id and content, it returns the first record and changes nothing.
+    /// Repeated with the same id and content, it returns the first record and changes nothing. Who repeats it makes no
+    /// difference.
     ///
     /// # Cost
     /// Four write units, because it is a transaction, and one for the index if the article is new. A try
@@ -97,9 +101,11 @@ impl Stocks {
         &self,
         id: &AdjustmentId,
         adjustment: &Adjustment,
+        by: &Actor,
         now_ms: EpochMs,
     ) -> Result<AdjustmentRecord, AdjustError> {
-        let record = AdjustmentRecord { adjustment: adjustment.clone(), adjusted_ms: now_ms };
+        let record =
+            AdjustmentRecord { adjustment: adjustment.clone(), adjusted_ms: now_ms, adjusted_by: Some(by.clone()) };
         let writes = vec![self.put(id, &record)?, self.add(adjustment)];
         let mut tries = Tries::of(id.as_str());
         loop {
@@ -214,9 +220,9 @@ fn read_reasons(adjustment: &Adjustment, reasons: &[CancellationReason]) -> Resu
             Some(item) => {
                 let root = root_of(item.clone(), ATTEMPTED)?;
                 if root.available > MAX_ON_HAND {
-                    AdjustError::TooMuch(root.stock())
+                    AdjustError::TooMuch(Box::new(root.stock()))
                 } else if root.state() == State::Whole {
-                    AdjustError::Reserved(root.stock())
+                    AdjustError::Reserved(Box::new(root.stock()))
                 } else {
                     return Ok(Answer::Spread);
                 }

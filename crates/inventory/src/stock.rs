@@ -7,7 +7,7 @@ use aws_sdk_dynamodb::Client;
 use aws_sdk_dynamodb::operation::put_item::PutItemError;
 use aws_sdk_dynamodb::operation::update_item::UpdateItemError;
 use aws_sdk_dynamodb::types::{AttributeValue, ReturnValuesOnConditionCheckFailure};
-use order::{Sku, StoreId};
+use order::{Actor, EpochMs, Sku, StoreId};
 use saga::{Item, Unavailable};
 
 use crate::pool::State;
@@ -63,16 +63,27 @@ impl Stocks {
     ///
     /// # Idempotency
     /// A retry after a lost answer is [`Setting::Done`]. So is stock that somebody else created with the
-    /// same number, if none of it is reserved or gone yet.
+    /// same number, if none of it is reserved or gone yet: then it is the other one who has set it.
     ///
     /// # Cost
     /// Two write units, one of them for the index.
     ///
     /// # Errors
     /// [`Unavailable`].
-    pub async fn create(&self, store_id: &StoreId, sku: &Sku, on_hand: i64) -> Result<Setting, Unavailable> {
+    pub async fn create(
+        &self,
+        store_id: &StoreId,
+        sku: &Sku,
+        on_hand: i64,
+        by: &Actor,
+        now_ms: EpochMs,
+    ) -> Result<Setting, Unavailable> {
         const ATTEMPTED: &str = "create the stock";
-        let stock = Stock { store_id: store_id.clone(), sku: sku.clone(), available: on_hand, reserved: 0 };
+        let stock = Stock {
+            set_by: Some(by.clone()),
+            set_ms: Some(now_ms),
+            ..Stock::new(store_id.clone(), sku.clone(), on_hand, 0)
+        };
         let mut item: Item =
             serde_dynamo::to_item(&stock).map_err(|source| Unavailable::Unreadable { attempted: ATTEMPTED, source })?;
         item.extend(stock_key(store_id, sku));
@@ -87,13 +98,14 @@ impl Stocks {
         match put.send().await {
             Ok(_) => Ok(Setting::Done(stock)),
             Err(error) => match error.as_service_error() {
-                Some(PutItemError::ConditionalCheckFailedException(failed)) => found(failed.item(), stock, ATTEMPTED),
+                Some(PutItemError::ConditionalCheckFailedException(failed)) => found(failed.item(), &stock, ATTEMPTED),
                 _ => Err(Unavailable::call(ATTEMPTED, error)),
             },
         }
     }
 
-    /// Sets what is on hand, if the stock is whole and unchanged since it was `read`.
+    /// Sets what is on hand, if the stock is whole and unchanged since it was `read`. Who did that and when is on the
+    /// stock item, which stays below 1 KiB, so that orders pay nothing for it.
     ///
     /// # Idempotency
     /// A retry after a lost answer is [`Setting::Done`]. Nothing is written if there is that much on hand
@@ -104,7 +116,7 @@ impl Stocks {
     ///
     /// # Errors
     /// [`Unavailable`].
-    pub async fn set(&self, read: &Stock, on_hand: i64) -> Result<Setting, Unavailable> {
+    pub async fn set(&self, read: &Stock, on_hand: i64, by: &Actor, now_ms: EpochMs) -> Result<Setting, Unavailable> {
         const ATTEMPTED: &str = "set the stock";
         if read.on_hand() == on_hand {
             return Ok(Setting::Done(read.clone()));
@@ -112,26 +124,35 @@ impl Stocks {
         if on_hand < read.reserved {
             return Ok(Setting::Reserved(read.clone()));
         }
-        let set = Stock { available: on_hand - read.reserved, ..read.clone() };
+        let set = Stock {
+            available: on_hand - read.reserved,
+            set_by: Some(by.clone()),
+            set_ms: Some(now_ms),
+            ..read.clone()
+        };
+        let actor = serde_dynamo::to_attribute_value(by);
+        let actor = actor.map_err(|source| Unavailable::Unreadable { attempted: ATTEMPTED, source })?;
         let number = |value: i64| AttributeValue::N(value.to_string());
         let update = self
             .client
             .update_item()
             .table_name(&self.table)
             .set_key(Some(stock_key(&read.store_id, &read.sku)))
-            .update_expression("SET available = :set")
+            .update_expression("SET available = :set, set_by = :by, set_ms = :now")
             // The new number is computed from what was read. Without the condition it would overwrite
             // an order's or a delivery's change since then. The root of a pool may have the same numbers as before it
             // was spread, and is not all there is.
             .condition_expression("available = :available AND reserved = :reserved AND attribute_not_exists(phase)")
             .expression_attribute_values(":set", number(set.available))
+            .expression_attribute_values(":by", actor)
+            .expression_attribute_values(":now", number(now_ms))
             .expression_attribute_values(":available", number(read.available))
             .expression_attribute_values(":reserved", number(read.reserved))
             .return_values_on_condition_check_failure(ReturnValuesOnConditionCheckFailure::AllOld);
         match update.send().await {
             Ok(_) => Ok(Setting::Done(set)),
             Err(error) => match error.as_service_error() {
-                Some(UpdateItemError::ConditionalCheckFailedException(failed)) => found(failed.item(), set, ATTEMPTED),
+                Some(UpdateItemError::ConditionalCheckFailedException(failed)) => found(failed.item(), &set, ATTEMPTED),
                 _ => Err(Unavailable::call(ATTEMPTED, error)),
             },
         }
@@ -140,9 +161,10 @@ impl Stocks {
 
 /// The result after a failed condition: `Done` if the stock is exactly as requested, set by a try whose
 /// answer was lost. The same number on hand is not enough: a hand-over can lead to that number too.
-fn found(old: Option<&Item>, wanted: Stock, attempted: &'static str) -> Result<Setting, Unavailable> {
+fn found(old: Option<&Item>, wanted: &Stock, attempted: &'static str) -> Result<Setting, Unavailable> {
     let Some(old) = old.filter(|item| !item.is_empty()) else { return Ok(Setting::Changed) };
     let root = root_of(old.clone(), attempted)?;
-    let is_as_wanted = root.state() == State::Whole && root.stock() == wanted;
-    Ok(if is_as_wanted { Setting::Done(wanted) } else { Setting::Changed })
+    let is_whole = root.state() == State::Whole;
+    let stock = root.stock();
+    Ok(if is_whole && stock.counts_same(wanted) { Setting::Done(stock) } else { Setting::Changed })
 }

@@ -2,7 +2,7 @@
 //!
 //! | item | key `pk` | attributes |
 //! |---|---|---|
-//! | stock | `STOCK#<store>#<sku>` | a [`Root`](crate::pool::Root): `store_id`, `sku`, `available`, `reserved`; on hand is their sum |
+//! | stock | `STOCK#<store>#<sku>` | a [`Root`](crate::pool::Root): `store_id`, `sku`, `available`, `reserved`; on hand is their sum; `set_by`, `set_ms` |
 //! | shard of a [pool](crate::pool) | `SHARD#<number>#<store>#<sku>` | a [`Shard`](crate::pool::Shard) |
 //! | reservation | `ORDER#<order id>` | a fence whose effect is a [`Reservation`] |
 //! | adjustment | `ADJUSTMENT#<adjustment id>` | an [`AdjustmentRecord`](crate::adjustment::AdjustmentRecord) |
@@ -11,7 +11,7 @@
 //! at its top.
 
 use aws_sdk_dynamodb::types::AttributeValue;
-use order::{Order, OrderId, OrderLine, Sku, StoreId};
+use order::{Actor, EpochMs, Order, OrderId, OrderLine, Sku, StoreId};
 use saga::Item;
 use serde::{Deserialize, Serialize};
 
@@ -89,9 +89,26 @@ pub struct Stock {
     pub available: i64,
     /// How many open reservations hold.
     pub reserved: i64,
+    /// Who last set how many there are. Orders and adjustments leave it as it is.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub set_by: Option<Actor>,
+    /// When that was.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub set_ms: Option<EpochMs>,
 }
 
 impl Stock {
+    /// Stock that nobody has set, as a receipt or a seed creates it.
+    pub fn new(store_id: StoreId, sku: Sku, available: i64, reserved: i64) -> Self {
+        Self { store_id, sku, available, reserved, set_by: None, set_ms: None }
+    }
+
+    /// Whether both have the same numbers, no matter who set them.
+    pub fn counts_same(&self, other: &Self) -> bool {
+        (&self.store_id, &self.sku, self.available, self.reserved)
+            == (&other.store_id, &other.sku, other.available, other.reserved)
+    }
+
     /// How many the store has.
     pub fn on_hand(&self) -> i64 {
         self.available + self.reserved

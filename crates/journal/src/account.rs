@@ -17,6 +17,15 @@ pub struct Account {
     pub on_hold: bool,
     /// What the customer owes: the sum of the invoices that are not reversed.
     pub receivable_minor: i64,
+    /// How many times the terms were changed, which is the number of the last change in their history. Accounts from before
+    /// there was a history, and those that were loaded and not opened, begin with 0.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub terms_version: u32,
+}
+
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde passes a reference")]
+fn is_zero(version: &u32) -> bool {
+    *version == 0
 }
 
 impl Account {
@@ -28,7 +37,7 @@ impl Account {
 }
 
 /// What a customer may buy on invoice. The receivable is not part of it, because it follows from the journal.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub struct AccountTerms {
     /// The currency of the account's amounts; it never changes.
     pub currency: Currency,

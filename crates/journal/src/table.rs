@@ -7,6 +7,7 @@
 //! | settlement | `ORDER#<order id>` | `SETTLEMENT` | a [`Settlement`]: the payment was captured |
 //! | its reversal | `ORDER#<order id>` | `SETTLEMENT_REVERSAL` | a [`Settlement`]: it was refunded |
 //! | account | `ACCOUNT#<customer>` | `TERMS` | an [`Account`](crate::Account) |
+//! | change of its terms | `ACCOUNT#<customer>` | `TERMS#<number>` | a [`TermsChange`](crate::TermsChange) |
 
 use aws_sdk_dynamodb::Client;
 use aws_sdk_dynamodb::types::AttributeValue;
@@ -129,6 +130,12 @@ impl Journal {
 /// The key of a customer's account.
 pub fn account_key(customer_id: &CustomerId) -> Item {
     key(format!("ACCOUNT#{customer_id}"), "TERMS")
+}
+
+/// The key of a change of a customer's terms. The number has as many digits as the largest has, so that the changes of an
+/// account are sorted by it.
+pub fn terms_change_key(customer_id: &CustomerId, number: u32) -> Item {
+    key(format!("ACCOUNT#{customer_id}"), &format!("TERMS#{number:010}"))
 }
 
 /// The key of an order's posting.

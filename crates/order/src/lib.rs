@@ -8,6 +8,7 @@
 //! | [`money`] | exact amounts in a currency's minor unit |
 //! | [`id`] | the identifiers, and how an order id follows from an idempotency key |
 //! | [`reach`] | which orders a caller may see and cancel |
+//! | [`actor`] | who made a change by hand |
 //! | [`status`] | where an order stands, and why it was cancelled |
 //! | [`record`] | the order record, the one source of truth about an order |
 //! | [`violation`] | a broken rule, and where it is broken |
@@ -15,6 +16,7 @@
 //! Raw JSON becomes one of these types once, at the edge. After that, these types cannot represent an
 //! order without lines, a wrong total, or an amount that a JSON number cannot carry exactly.
 
+pub mod actor;
 pub mod id;
 pub mod money;
 pub mod placed;
@@ -25,6 +27,7 @@ pub mod status;
 pub mod validation;
 pub mod violation;
 
+pub use actor::Actor;
 pub use id::{
     AdjustmentId, CorrelationId, CountyId, CustomerId, IdempotencyKey, Note, OrderId, PaymentReference, Sku, StoreId,
     Tenant,

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use serde::{Deserialize, Deserializer, Serialize};
 
-use crate::{EpochMs, Order, PaymentReference, Reason, Sku, Status};
+use crate::{Actor, EpochMs, Order, PaymentReference, Reason, Sku, Status};
 
 /// What a step or its compensation did, and when.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
@@ -135,6 +135,12 @@ pub struct OrderRecord {
     /// The payment that an operator has claimed in place of a lost one.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub payment_replacement: Option<PaymentReference>,
+    /// Who put it in the lost one's place.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub payment_replaced_by: Option<Actor>,
+    /// When that was.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub payment_replaced_ms: Option<EpochMs>,
     /// What the steps did, known once the order is decided.
     #[serde(flatten)]
     pub receipts: Receipts,
@@ -150,15 +156,27 @@ pub struct OrderRecord {
     /// When it was decided to cancel it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub cancelling_ms: Option<EpochMs>,
+    /// Who decided that, if it was a person and no failure.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub cancelled_by: Option<Actor>,
     /// When everything was undone.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub cancelled_ms: Option<EpochMs>,
     /// When the goods were handed over.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub fulfilling_ms: Option<EpochMs>,
+    /// Who handed them over.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub fulfilled_by: Option<Actor>,
     /// When the hand-over was completed: the stock is consumed.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub fulfilled_ms: Option<EpochMs>,
+    /// Which operator last had it retried.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub taken_up_by: Option<Actor>,
+    /// When that was.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub taken_up_ms: Option<EpochMs>,
 }
 
 impl OrderRecord {

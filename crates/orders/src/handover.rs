@@ -1,6 +1,6 @@
 //! The hand-over of a confirmed order: the decision and its completion.
 
-use order::{EpochMs, OrderId, OrderRecord, PaymentReference, PaymentTerms, Status, StepReceipts};
+use order::{Actor, EpochMs, OrderId, OrderRecord, PaymentReference, PaymentTerms, Status, StepReceipts};
 use saga::{Item, Unavailable};
 
 use crate::table::{Orders, decide, number, open_work, status_value, string, value};
@@ -40,8 +40,10 @@ impl Orders {
         &self,
         order_id: &OrderId,
         payment: PaymentCheck,
+        by: &Actor,
         now_ms: EpochMs,
     ) -> Result<Option<OrderRecord>, Unavailable> {
+        const ATTEMPTED: &str = "decide to hand the order over";
         let condition = match payment {
             PaymentCheck::ToDo => "#status = :confirmed AND payment_terms <> :authorized",
             PaymentCheck::Done => "#status = :confirmed",
@@ -49,7 +51,7 @@ impl Orders {
         let update = self
             .update(order_id)
             .update_expression(
-                "SET #status = :fulfilling, fulfilling_ms = :now, updated_ms = :now, \
+                "SET #status = :fulfilling, fulfilling_ms = :now, fulfilled_by = :by, updated_ms = :now, \
                  #work = :work, due_ms = :now, attempts = :none",
             )
             // Only a confirmed order is guaranteed to hold stock. Of a hand-over and a cancellation
@@ -61,9 +63,10 @@ impl Orders {
             .expression_attribute_values(":confirmed", status_value(Status::Confirmed))
             .expression_attribute_values(":work", string(&open_work(order_id)))
             .expression_attribute_values(":none", number(0))
+            .expression_attribute_values(":by", value(by, ATTEMPTED)?)
             // Due at once: the store's request may die before it starts an execution.
             .expression_attribute_values(":now", number(now_ms));
-        decide(update, "decide to hand the order over").await
+        decide(update, ATTEMPTED).await
     }
 
     /// Moves `FULFILLING` to `FULFILLED`, once the stock is consumed. Returns the current record; `None`
@@ -104,7 +107,7 @@ impl Orders {
     /// that deals with payments. Returns the current record; `None` if there is no such order.
     ///
     /// # Idempotency
-    /// Repeated, it changes nothing.
+    /// Repeated with the same payment, it changes nothing: the first actor stays.
     ///
     /// # Cost
     /// One write unit per KiB.
@@ -115,23 +118,38 @@ impl Orders {
         &self,
         order_id: &OrderId,
         step: &str,
-        by: &PaymentReference,
+        payment: &PaymentReference,
         lapses_ms: Option<EpochMs>,
+        by: &Actor,
+        now_ms: EpochMs,
     ) -> Result<Option<OrderRecord>, Unavailable> {
+        const ATTEMPTED: &str = "record the order's other payment";
         let update = self.update(order_id);
         let update = match lapses_ms {
             Some(lapses_ms) => update
-                .update_expression("SET payment_replacement = :payment, receipts.#step.lapses_ms = :lapses")
+                .update_expression(
+                    "SET payment_replacement = :payment, payment_replaced_by = :by, payment_replaced_ms = :now, \
+                     receipts.#step.lapses_ms = :lapses",
+                )
                 .expression_attribute_values(":lapses", number(lapses_ms)),
-            None => update.update_expression("SET payment_replacement = :payment REMOVE receipts.#step.lapses_ms"),
+            None => update.update_expression(
+                "SET payment_replacement = :payment, payment_replaced_by = :by, payment_replaced_ms = :now \
+                 REMOVE receipts.#step.lapses_ms",
+            ),
         };
         let update = update
-            // The receipt is there once the order is confirmed; a cancelled order needs none.
-            .condition_expression("#status IN (:confirmed, :fulfilling)")
+            // The receipt is there once the order is confirmed; a cancelled order needs none. The payment that was
+            // recorded last is recorded with all of this.
+            .condition_expression(
+                "#status IN (:confirmed, :fulfilling) \
+                 AND (attribute_not_exists(payment_replacement) OR payment_replacement <> :payment)",
+            )
             .expression_attribute_names("#step", step)
-            .expression_attribute_values(":payment", string(by.as_str()))
+            .expression_attribute_values(":payment", string(payment.as_str()))
+            .expression_attribute_values(":by", value(by, ATTEMPTED)?)
+            .expression_attribute_values(":now", number(now_ms))
             .expression_attribute_values(":confirmed", status_value(Status::Confirmed))
             .expression_attribute_values(":fulfilling", status_value(Status::Fulfilling));
-        decide(update, "record the order's other payment").await
+        decide(update, ATTEMPTED).await
     }
 }

@@ -20,7 +20,7 @@ use aws_sdk_dynamodb::operation::update_item::UpdateItemError;
 use aws_sdk_dynamodb::operation::update_item::builders::UpdateItemFluentBuilder;
 use aws_sdk_dynamodb::types::{AttributeValue, ReturnValue, ReturnValuesOnConditionCheckFailure};
 use order::{
-    CustomerId, EpochMs, Fingerprint, Order, OrderId, OrderRecord, Reach, Reason, Receipts, Shortage, Status,
+    Actor, CustomerId, EpochMs, Fingerprint, Order, OrderId, OrderRecord, Reach, Reason, Receipts, Shortage, Status,
     StepReceipts, StoreId, Tenant,
 };
 use saga::{Item, Unavailable};
@@ -74,8 +74,8 @@ pub enum Canceller<'a> {
     /// operator has retried the order since, with new attempts.
     Recovery(EpochMs),
     /// The customer, who may also cancel a confirmed order, if it is within reach. Other orders do not
-    /// exist for them.
-    Customer(Reach<'a>),
+    /// exist for them. The record keeps who it was.
+    Customer(Reach<'a>, &'a Actor),
 }
 
 impl Orders {
@@ -112,15 +112,21 @@ impl Orders {
             detail: None,
             shortages: Vec::new(),
             payment_replacement: None,
+            payment_replaced_by: None,
+            payment_replaced_ms: None,
             receipts: Receipts::default(),
             attempts: 0,
             created_ms: now_ms,
             updated_ms: now_ms,
             confirmed_ms: None,
             cancelling_ms: None,
+            cancelled_by: None,
             cancelled_ms: None,
             fulfilling_ms: None,
+            fulfilled_by: None,
             fulfilled_ms: None,
+            taken_up_by: None,
+            taken_up_ms: None,
         };
         self.put(record, due_ms).await
     }
@@ -139,15 +145,21 @@ impl Orders {
             detail: detail.clone(),
             shortages: shortages.clone(),
             payment_replacement: None,
+            payment_replaced_by: None,
+            payment_replaced_ms: None,
             receipts: Receipts::default(),
             attempts: 0,
             created_ms: now_ms,
             updated_ms: now_ms,
             confirmed_ms: None,
             cancelling_ms: Some(now_ms),
+            cancelled_by: None,
             cancelled_ms: None,
             fulfilling_ms: None,
+            fulfilled_by: None,
             fulfilled_ms: None,
+            taken_up_by: None,
+            taken_up_ms: None,
         };
         self.put(record, now_ms + RECOVER_AFTER_MS).await
     }
@@ -243,13 +255,14 @@ impl Orders {
         closing: &Closing,
     ) -> Result<Option<OrderRecord>, Unavailable> {
         const ATTEMPTED: &str = "decide to cancel the order";
-        let change = "SET #status = :cancelling, reason = :reason, cancelling_ms = :now, updated_ms = :now, \
-                      #work = :work, due_ms = :due, attempts = :none";
+        let mut change = "SET #status = :cancelling, reason = :reason, cancelling_ms = :now, updated_ms = :now, \
+                      #work = :work, due_ms = :due, attempts = :none"
+            .to_owned();
         let due_ms = match canceller {
             // A failed execution rolls the order back itself, and recovery starts one that does.
             Canceller::Saga(_) | Canceller::Recovery(_) => closing.now_ms + RECOVER_AFTER_MS,
             // The customer's request may die before it starts an execution.
-            Canceller::Customer(_) => closing.now_ms,
+            Canceller::Customer(..) => closing.now_ms,
         };
         let mut update = self
             .update(order_id)
@@ -259,9 +272,9 @@ impl Orders {
                 Canceller::Saga(Some(_)) => "#status = :pending AND fingerprint = :fingerprint",
                 Canceller::Saga(None) => "#status = :pending",
                 Canceller::Recovery(_) => "#status = :pending AND due_ms = :was_due",
-                Canceller::Customer(Reach::All) => "#status IN (:pending, :confirmed)",
-                Canceller::Customer(Reach::Tenant(_)) => "#status IN (:pending, :confirmed) AND tenant = :tenant",
-                Canceller::Customer(Reach::Customer(..)) => {
+                Canceller::Customer(Reach::All, _) => "#status IN (:pending, :confirmed)",
+                Canceller::Customer(Reach::Tenant(_), _) => "#status IN (:pending, :confirmed) AND tenant = :tenant",
+                Canceller::Customer(Reach::Customer(..), _) => {
                     "#status IN (:pending, :confirmed) AND tenant = :tenant AND customer_id = :customer"
                 }
             })
@@ -277,7 +290,9 @@ impl Orders {
             Canceller::Saga(Some(fingerprint)) => {
                 update = update.expression_attribute_values(":fingerprint", string(fingerprint.as_str()));
             }
-            Canceller::Customer(reach) => {
+            Canceller::Customer(reach, by) => {
+                change.push_str(", cancelled_by = :by");
+                update = update.expression_attribute_values(":by", value(by, ATTEMPTED)?);
                 update = update.expression_attribute_values(":confirmed", status_value(Status::Confirmed));
                 if let Reach::Tenant(tenant) | Reach::Customer(tenant, _) = reach {
                     update = update.expression_attribute_values(":tenant", string(tenant.as_str()));
@@ -291,7 +306,6 @@ impl Orders {
             }
             Canceller::Saga(None) => {}
         }
-        let mut change = change.to_owned();
         if let Some(detail) = &closing.detail {
             change.push_str(", detail = :detail");
             update = update.expression_attribute_values(":detail", string(detail));
@@ -305,7 +319,7 @@ impl Orders {
         let update = update.update_expression(change);
         let record = decide(update, ATTEMPTED).await?;
         Ok(match canceller {
-            Canceller::Customer(reach) => record.filter(|record| reach.has(&record.order)),
+            Canceller::Customer(reach, _) => record.filter(|record| reach.has(&record.order)),
             Canceller::Saga(_) | Canceller::Recovery(_) => record,
         })
     }

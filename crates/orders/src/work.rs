@@ -13,10 +13,10 @@ use aws_sdk_dynamodb::operation::query::builders::QueryFluentBuilder;
 use aws_sdk_dynamodb::operation::update_item::UpdateItemError;
 use aws_sdk_dynamodb::operation::update_item::builders::UpdateItemFluentBuilder;
 use aws_sdk_dynamodb::types::Select;
-use order::{EpochMs, OrderId, OrderRecord, Status};
+use order::{Actor, EpochMs, OrderId, OrderRecord, Status};
 use saga::{Item, Unavailable};
 
-use crate::table::{Orders, decide, number, open_work, record_of, status_value, string};
+use crate::table::{Orders, decide, number, open_work, record_of, status_value, string, value};
 
 /// The index.
 pub const INDEX: &str = "work_by_due";
@@ -185,7 +185,8 @@ impl Orders {
         won(update, "give the attempt at the order back").await
     }
 
-    /// Parks an order, so that recovery no longer retries it, if nobody has changed it since it was read.
+    /// Parks an order, so that recovery no longer retries it, if nobody has changed it since it was read. It is always
+    /// recovery that does so, and its log line names the run; so the record keeps when, and no actor.
     ///
     /// # Idempotency, cost, errors
     /// As [`Orders::count_attempt`].
@@ -228,19 +229,31 @@ impl Orders {
     }
 
     /// Reopens an order for recovery, parked or not: its attempts start from zero, and it is due at
-    /// `next_due_ms`.
+    /// `next_due_ms`. The record keeps which operator did that last, and when.
     ///
     /// # Idempotency, cost, errors
     /// As [`Orders::count_attempt`].
-    pub async fn take_up(&self, open: &OpenOrder, next_due_ms: EpochMs) -> Result<bool, Unavailable> {
+    pub async fn take_up(
+        &self,
+        open: &OpenOrder,
+        by: &Actor,
+        now_ms: EpochMs,
+        next_due_ms: EpochMs,
+    ) -> Result<bool, Unavailable> {
+        const ATTEMPTED: &str = "reopen the order";
         let update = self
             .update_as_read(open)
-            .update_expression("SET #work = :open, due_ms = :next, attempts = :none REMOVE parked_at_ms")
+            .update_expression(
+                "SET #work = :open, due_ms = :next, attempts = :none, taken_up_by = :by, taken_up_ms = :now \
+                 REMOVE parked_at_ms",
+            )
+            .expression_attribute_values(":by", value(by, ATTEMPTED)?)
+            .expression_attribute_values(":now", number(now_ms))
             .expression_attribute_names("#work", "work")
             .expression_attribute_values(":open", string(&open_work(open.record.order.order_id())))
             .expression_attribute_values(":next", number(next_due_ms))
             .expression_attribute_values(":none", number(0));
-        won(update, "reopen the order").await
+        won(update, ATTEMPTED).await
     }
 
     fn update_as_read(&self, open: &OpenOrder) -> UpdateItemFluentBuilder {

@@ -3,7 +3,7 @@
 use aws_sdk_dynamodb::Client;
 use aws_sdk_dynamodb::operation::put_item::PutItemError;
 use aws_sdk_dynamodb::types::{AttributeValue, ReturnValuesOnConditionCheckFailure};
-use order::{Currency, EpochMs, Order, Sku, StoreId};
+use order::{Actor, Currency, EpochMs, Order, Sku, StoreId};
 use saga::{Item, Unavailable, batch};
 use serde::{Deserialize, Serialize};
 
@@ -23,6 +23,8 @@ pub struct Price {
     pub price_minor: i64,
     /// When it was set.
     pub set_ms: EpochMs,
+    /// Who set it.
+    pub set_by: Actor,
 }
 
 impl Price {

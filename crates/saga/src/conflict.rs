@@ -9,6 +9,8 @@ use std::hash::{DefaultHasher, Hash, Hasher};
 use std::time::Duration;
 
 use aws_sdk_dynamodb::types::CancellationReason;
+use clock::WallClock;
+use metrics::Metric;
 use tokio::time::Instant;
 
 use crate::transaction::is_failed_condition;
@@ -92,6 +94,15 @@ impl Tries {
         let longest = (FIRST_DELAY * 2_u32.pow(self.made - 1)).min(MAX_DELAY);
         let share = hash(&(self.spread, self.made)) % 1001;
         longest * u32::try_from(share).unwrap_or_default() / 1000
+    }
+}
+
+/// The retries are counted when they are over, whatever came of them.
+impl Drop for Tries {
+    fn drop(&mut self) {
+        if self.made() > 1 {
+            metrics::emit(&[(Metric::ConflictsRetried, u64::from(self.made() - 1))], WallClock::System.now_ms());
+        }
     }
 }
 

@@ -8,7 +8,9 @@ use std::error::Error;
 use std::future::Future;
 use std::time::Duration;
 
+use clock::WallClock;
 use lambda_runtime::{Diagnostic, LambdaEvent, Runtime, service_fn};
+use metrics::Metric;
 use serde::{Deserialize, Serialize, de::DeserializeOwned};
 use serde_json::{Map, Value};
 
@@ -251,6 +253,7 @@ async fn run<T: Task>(task: &T, payload: &Value) -> Result<Value, TaskFailure<T:
 /// # Errors
 /// Those of the Lambda Runtime API.
 pub async fn serve<T: Task>(task: T) -> Result<(), lambda_runtime::Error> {
+    metrics::emit(&[(Metric::ColdStarts, 1)], WallClock::System.now_ms());
     let task = &task;
     let serving = service_fn(move |event: LambdaEvent<Value>| {
         let invocation = logging::invocation(&event.context);

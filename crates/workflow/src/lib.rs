@@ -20,6 +20,7 @@ use aws_smithy_runtime_api::client::runtime_components::RuntimeComponents;
 use aws_smithy_types::config_bag::ConfigBag;
 use aws_types::endpoint_config::EndpointUrl;
 use clock::WallClock;
+use metrics::Metric;
 use order::{CorrelationId, Order, OrderId, OrderRecord};
 use serde::{Deserialize, Serialize};
 
@@ -228,7 +229,7 @@ where
 
 /// An alarm watches this number: the orders stay open, and nobody else would notice for hours.
 fn count_failed_start() {
-    metrics::emit(&[("StartsFailed", 1)], WallClock::System.now_ms());
+    metrics::emit(&[(Metric::StartsFailed, 1)], WallClock::System.now_ms());
 }
 
 fn json(input: &Input<'_>) -> Result<String, Unknown> {

@@ -7,6 +7,7 @@ use aws_lambda_events::apigw::ApiGatewayCustomAuthorizerRequestTypeRequest;
 use clock::WallClock;
 use declarations::{CALLERS_VARIABLE, setting_variable};
 use lambda_runtime::{LambdaEvent, Runtime, service_fn};
+use metrics::Metric;
 use saga::aws::setting;
 use tracing::Instrument;
 
@@ -22,6 +23,7 @@ async fn main() -> Result<(), lambda_runtime::Error> {
         Err(_) => authorizer,
     };
     authorizer.warm_up(WallClock::System.now_ms()).await;
+    metrics::emit(&[(Metric::ColdStarts, 1)], WallClock::System.now_ms());
     let authorizer = &authorizer;
     let serving = service_fn(move |event: LambdaEvent<ApiGatewayCustomAuthorizerRequestTypeRequest>| {
         let invocation = logging::invocation(&event.context);

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use aws_types::SdkConfig;
 use capture_payment::CapturePayment;
 use declarations::table_variable;
+use metrics::Metric;
 use order::EpochMs;
 use payments::{Stripe, settings};
 use saga::aws;
@@ -24,10 +25,10 @@ async fn step(config: SdkConfig) -> Result<CapturePayment, lambda_runtime::Error
 
 /// The metrics that alarms watch.
 fn count(observed: Observed, now_ms: EpochMs) {
-    let name = match observed {
-        Observed::Undone => "PaymentsReturned",
-        Observed::UndoRefused => "PaymentUndoRefused",
-        Observed::ConsumptionRefused => "PaymentRefused",
+    let metric = match observed {
+        Observed::Undone => Metric::PaymentsReturned,
+        Observed::UndoRefused => Metric::PaymentUndoRefused,
+        Observed::ConsumptionRefused => Metric::PaymentRefused,
     };
-    metrics::emit(&[(name, 1)], now_ms);
+    metrics::emit(&[(metric, 1)], now_ms);
 }

@@ -10,6 +10,7 @@ use order::{Reason, Status};
 use orders::{Canceller, Closing};
 
 use crate::Intake;
+use crate::counts;
 use crate::finish::unavailable;
 
 impl Intake {
@@ -22,14 +23,19 @@ impl Intake {
             shortages: Vec::new(),
             now_ms: self.clock.now_ms(),
         };
-        let cancelled = self.orders.cancel(&order_id, Canceller::Customer(request.caller.reach()), &closing).await;
+        let actor = request.actor();
+        let customer = Canceller::Customer(request.caller.reach(), &actor);
+        let cancelled = self.orders.cancel(&order_id, customer, &closing).await;
         let record = cancelled.map_err(|error| unavailable(&order_id, &error))?;
         let record = record.ok_or_else(|| Problem::new(Kind::OrderNotFound).about(&order_id))?;
+        counts::cancelled(&record, closing.now_ms);
         match record.status {
-            Status::Cancelled => Ok(api::stored(&record)),
+            Status::Cancelled => Ok(api::stored(&record, &request.caller)),
             Status::Fulfilling | Status::Fulfilled => Err(Problem::new(Kind::OrderFulfilled).about(&order_id)),
             // From here on the order ends as cancelled, by this request or by recovery.
-            Status::Pending | Status::Confirmed | Status::Cancelling => self.finish(&record.order).await,
+            Status::Pending | Status::Confirmed | Status::Cancelling => {
+                self.finish(&record.order, &request.caller).await
+            }
         }
     }
 }

@@ -6,7 +6,7 @@
 
 use api::parameters::order_id;
 use api::{Answer, Kind, Problem, Request};
-use order::{OrderId, OrderRecord, PaymentTerms, Status};
+use order::{Actor, OrderId, OrderRecord, PaymentTerms, Status};
 use orders::handover::PaymentCheck;
 use payments::HandOver;
 
@@ -18,26 +18,32 @@ impl Intake {
     pub(crate) async fn fulfil(&self, request: &Request) -> Result<Answer, Problem> {
         let order_id = order_id(&request.event)?;
         let refused = |kind| Err(Problem::new(kind).about(&order_id));
-        let mut record = self.hand_over(&order_id, PaymentCheck::ToDo).await?;
+        let actor = request.actor();
+        let mut record = self.hand_over(&order_id, PaymentCheck::ToDo, &actor).await?;
         let is_paid_by_card = |record: &OrderRecord| record.order.payment_terms == PaymentTerms::Authorized;
         if record.as_ref().is_some_and(|record| record.status == Status::Confirmed && is_paid_by_card(record)) {
             self.check_payment(&order_id).await?;
-            record = self.hand_over(&order_id, PaymentCheck::Done).await?;
+            record = self.hand_over(&order_id, PaymentCheck::Done, &actor).await?;
         }
         match record {
             None => refused(Kind::OrderNotFound),
             Some(record) => match record.status {
-                Status::Fulfilled => Ok(api::stored(&record)),
+                Status::Fulfilled => Ok(api::stored(&record, &request.caller)),
                 // From here on the order ends as fulfilled, by this request or by recovery.
-                Status::Confirmed | Status::Fulfilling => self.finish(&record.order).await,
+                Status::Confirmed | Status::Fulfilling => self.finish(&record.order, &request.caller).await,
                 Status::Pending => refused(Kind::OrderNotConfirmed),
                 Status::Cancelling | Status::Cancelled => refused(Kind::OrderCancelled),
             },
         }
     }
 
-    async fn hand_over(&self, order_id: &OrderId, payment: PaymentCheck) -> Result<Option<OrderRecord>, Problem> {
-        let record = self.orders.fulfil(order_id, payment, self.clock.now_ms()).await;
+    async fn hand_over(
+        &self,
+        order_id: &OrderId,
+        payment: PaymentCheck,
+        by: &Actor,
+    ) -> Result<Option<OrderRecord>, Problem> {
+        let record = self.orders.fulfil(order_id, payment, by, self.clock.now_ms()).await;
         record.map_err(|error| unavailable(order_id, &error))
     }
 

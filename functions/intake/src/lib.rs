@@ -17,6 +17,7 @@
 //! for either. [`payment`] replaces a payment that is lost.
 
 pub mod cancel;
+pub mod counts;
 pub mod finish;
 pub mod fulfil;
 pub mod payment;
@@ -26,7 +27,7 @@ pub mod request;
 use ::prices::Prices;
 use api::handler::not_handled;
 use api::idempotency::{IDEMPOTENCY_KEY, IDEMPOTENT_REPLAYED};
-use api::{Answer, Handler, Kind, Problem, Request};
+use api::{Answer, Caller, Handler, Kind, Problem, Request};
 use clock::WallClock;
 use http::HeaderValue;
 use order::{EpochMs, Order, OrderRecord, PaymentTerms};
@@ -66,24 +67,24 @@ impl Intake {
     }
 
     /// Starts the saga and waits for it.
-    async fn place(&self, order: &Order) -> Answer {
+    async fn place(&self, order: &Order, caller: &Caller) -> Answer {
         let asked_ms = self.clock.now_ms();
         match self.workflow.run(order).await {
-            Ok(Ended::Decided(record)) => answer(&record, order, asked_ms),
+            Ok(Ended::Decided(record)) => answer(&record, order, caller, asked_ms),
             Ok(Ended::Conflict) => conflict(order),
             Err(unknown) => {
                 tracing::warn!(
                     reason = chain(&unknown),
                     "the saga gave no decision; reading or writing the order's record instead"
                 );
-                self.put_on_record(order, asked_ms).await
+                self.put_on_record(order, caller, asked_ms).await
             }
         }
     }
 
     /// Writes the record first, so that the order can be read and a conflict is reported at once. Then
     /// starts the saga without waiting for it.
-    async fn accept(&self, order: &Order) -> Answer {
+    async fn accept(&self, order: &Order, caller: &Caller) -> Answer {
         let now_ms = self.clock.now_ms();
         match self.orders.put_pending(order, now_ms, now_ms).await {
             Ok(Written::Now(record)) => {
@@ -91,9 +92,9 @@ impl Intake {
                 if let Err(error) = self.workflow.start(order).await {
                     tracing::warn!(reason = chain(&error), "could not start the workflow; recovery will retry");
                 }
-                api::placed(&record)
+                api::placed(&record, caller)
             }
-            Ok(Written::Before(record)) => answer(&record, order, now_ms),
+            Ok(Written::Before(record)) => answer(&record, order, caller, now_ms),
             Err(error) => {
                 tracing::warn!(reason = chain(&error), "could not write the order; sending it to the overflow queue");
                 self.queue(order).await
@@ -101,9 +102,9 @@ impl Intake {
         }
     }
 
-    async fn put_on_record(&self, order: &Order, asked_ms: EpochMs) -> Answer {
+    async fn put_on_record(&self, order: &Order, caller: &Caller, asked_ms: EpochMs) -> Answer {
         match self.orders.put_on_record(order, self.clock.now_ms()).await {
-            Ok(OnRecord::Same(record)) => placed(&record, asked_ms),
+            Ok(OnRecord::Same(record)) => placed(&record, caller, asked_ms),
             Ok(OnRecord::Other) => conflict(order),
             Err(error) => {
                 tracing::warn!(reason = chain(&error), "could not write the order; sending it to the overflow queue");
@@ -152,9 +153,10 @@ impl Intake {
         Span::current().record("order_id", order.order_id().as_str());
         self.check_prices(&order).await?;
         let answer = match mode {
-            Mode::Wait => self.place(&order).await,
-            Mode::RespondAsync => self.accept(&order).await,
+            Mode::Wait => self.place(&order, &request.caller).await,
+            Mode::RespondAsync => self.accept(&order, &request.caller).await,
         };
+        counts::submitted(&answer, self.clock.now_ms());
         // Also on 503: a client that sent no key needs this one to retry.
         Ok(answer.with(IDEMPOTENCY_KEY, key.as_str()))
     }
@@ -183,8 +185,8 @@ impl Intake {
 
 /// The record's answer, or a conflict if the record has other content: nobody gets the outcome of an
 /// order that they did not send.
-fn answer(record: &OrderRecord, order: &Order, asked_ms: EpochMs) -> Answer {
-    if record.order.fingerprint() == order.fingerprint() { placed(record, asked_ms) } else { conflict(order) }
+fn answer(record: &OrderRecord, order: &Order, caller: &Caller, asked_ms: EpochMs) -> Answer {
+    if record.order.fingerprint() == order.fingerprint() { placed(record, caller, asked_ms) } else { conflict(order) }
 }
 
 /// The record's answer, marked as a replay if the record is older than the request.
@@ -192,8 +194,8 @@ fn answer(record: &OrderRecord, order: &Order, asked_ms: EpochMs) -> Answer {
 /// The record does not say which request wrote it, so times are compared. The record's writer has its
 /// own clock, but clocks differ by less than the time from a request to its record. If two requests
 /// come within one millisecond, neither is marked.
-fn placed(record: &OrderRecord, asked_ms: EpochMs) -> Answer {
-    let answer = api::placed(record);
+fn placed(record: &OrderRecord, caller: &Caller, asked_ms: EpochMs) -> Answer {
+    let answer = api::placed(record, caller);
     if record.created_ms < asked_ms {
         answer.with(IDEMPOTENT_REPLAYED, HeaderValue::from_static("true"))
     } else {

@@ -45,9 +45,11 @@ impl Intake {
             Replaced::OtherAmount => return not_accepted("it is not of the order's total"),
             Replaced::InUse => return not_accepted("it pays for another order"),
         };
-        let record = self.orders.replace_payment(&order_id, STEP, &payment, lapses_ms).await;
+        let (actor, now_ms) = (request.actor(), self.clock.now_ms());
+        let record = self.orders.replace_payment(&order_id, STEP, &payment, lapses_ms, &actor, now_ms).await;
         let record = record.map_err(|error| unavailable(&order_id, &error))?;
-        Ok(api::stored(&record.ok_or_else(|| Problem::new(Kind::OrderNotFound).about(&order_id))?))
+        let record = record.ok_or_else(|| Problem::new(Kind::OrderNotFound).about(&order_id))?;
+        Ok(api::stored(&record, &request.caller))
     }
 }
 

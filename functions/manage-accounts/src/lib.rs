@@ -4,17 +4,20 @@
 //! |---|---|
 //! | `account` | `GET /accounts/{customerId}` |
 //! | `terms` | `GET` and `PUT /accounts/{customerId}/terms` |
+//! | `history` | `GET /accounts/{customerId}/terms/history` |
 //! | `journal` | `GET /orders/{orderId}/journal` |
 //!
 //! The crate `journal` knows the table's items, and which writes are safe while orders change them.
 
 mod account;
+mod history;
 mod journal;
 mod terms;
 
 use ::journal::Journal;
 use api::handler::not_handled;
 use api::{Answer, Handler, Kind, Parameters, Problem, Request};
+use clock::WallClock;
 use order::CustomerId;
 use saga::{Unavailable, task::chain};
 
@@ -22,12 +25,13 @@ use saga::{Unavailable, task::chain};
 #[derive(Debug, Clone)]
 pub struct ManageAccounts {
     journal: Journal,
+    clock: WallClock,
 }
 
 impl ManageAccounts {
     /// A handler on the given journal.
-    pub fn new(journal: Journal) -> Self {
-        Self { journal }
+    pub fn new(journal: Journal, clock: WallClock) -> Self {
+        Self { journal, clock }
     }
 }
 
@@ -37,6 +41,7 @@ impl Handler for ManageAccounts {
             "GET /accounts/{customerId}" => self.account(&request).await,
             "GET /accounts/{customerId}/terms" => self.terms(&request).await,
             "PUT /accounts/{customerId}/terms" => self.set_terms(&request).await,
+            "GET /accounts/{customerId}/terms/history" => self.terms_history(&request).await,
             "GET /orders/{orderId}/journal" => self.journal(&request).await,
             route => Err(not_handled(route)),
         }

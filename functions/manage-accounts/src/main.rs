@@ -1,5 +1,6 @@
 //! The `manage-accounts` Lambda function.
 
+use clock::WallClock;
 use declarations::table_variable;
 use journal::{Journal, absent_key};
 use manage_accounts::ManageAccounts;
@@ -10,5 +11,5 @@ async fn main() -> Result<(), lambda_runtime::Error> {
     logging::init(env!("CARGO_PKG_NAME"));
     let table = aws::setting(&table_variable(journal::table::TABLE))?;
     let client = aws::dynamodb(&aws::config().await, &table, absent_key()).await;
-    api::serve(env!("CARGO_PKG_NAME"), ManageAccounts::new(Journal::new(client, table))).await
+    api::serve(env!("CARGO_PKG_NAME"), ManageAccounts::new(Journal::new(client, table), WallClock::System)).await
 }

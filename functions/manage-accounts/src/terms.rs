@@ -84,12 +84,13 @@ impl ManageAccounts {
     /// opens an account, a second attempt gets 412.
     ///
     /// # Cost
-    /// One read unit and one write unit.
+    /// One read unit and four write units: the terms and their history are written together.
     pub(crate) async fn set_terms(&self, request: &Request) -> Result<Answer, Problem> {
         let headers = request.headers();
         let text = body::text(&request.event, headers)?;
         let (customer_id, wanted) = read(request, &text)?;
         let precondition = Precondition::of(headers)?;
+        let (by, now_ms) = (request.actor(), self.clock.now_ms());
         for _ in 0..MAX_LOOKS {
             let account = self.journal.account(&customer_id).await.map_err(|error| unavailable(&error))?;
             let (status, terms, setting) = match (account, &precondition) {
@@ -97,7 +98,7 @@ impl ManageAccounts {
                 (Some(_), Precondition::Absent) => return Err(Problem::new(Kind::PreconditionFailed)),
                 (None, Precondition::Absent) => {
                     let terms = wanted.of_new()?;
-                    (StatusCode::CREATED, terms, self.journal.open_account(&customer_id, &terms).await)
+                    (StatusCode::CREATED, terms, self.journal.open_account(&customer_id, &terms, &by, now_ms).await)
                 }
                 (Some(account), Precondition::Present(_)) => {
                     let (read, terms) = (account.terms(), wanted.of_account(account.currency)?);
@@ -105,7 +106,7 @@ impl ManageAccounts {
                     if terms != read && !precondition.holds(Some(&version)) {
                         return Err(Problem::new(Kind::PreconditionFailed));
                     }
-                    (StatusCode::OK, terms, self.journal.set_terms(&customer_id, &read, &terms).await)
+                    (StatusCode::OK, terms, self.journal.set_terms(&account, &terms, &by, now_ms).await)
                 }
             };
             if setting.map_err(|error| unavailable(&error))? == SettingTerms::Done {

@@ -1,7 +1,7 @@
 //! `POST /stores/{storeId}/stock/{sku}/adjustments`: adds or takes away stock, with a reason.
 
 use api::idempotency::{IDEMPOTENT_REPLAYED, required_key};
-use api::{Answer, Kind, Parameters, Problem, Request, StockView, Time, body};
+use api::{ActorView, Answer, Kind, Parameters, Problem, Request, StockView, Time, body};
 use http::{HeaderValue, StatusCode};
 use inventory::adjustment::AdjustError;
 use inventory::stock::MAX_ON_HAND;
@@ -27,6 +27,9 @@ struct AdjustmentView<'a> {
     #[serde(skip_serializing_if = "Option::is_none")]
     note: Option<&'a Note>,
     adjusted_at: Time,
+    /// Who made it first.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    adjusted_by: Option<ActorView<'a>>,
     /// The stock at the time of the answer. Orders change it too, and a transaction does not return what
     /// it wrote.
     stock: StockView,
@@ -50,17 +53,18 @@ impl ManageStock {
         let (key, adjustment) = read(request)?;
         let id = AdjustmentId::derive(&request.caller.tenant, &key);
         let asked_ms = self.clock.now_ms();
-        let record = self.stocks.adjust(&id, &adjustment, asked_ms).await.map_err(|error| match error {
-            AdjustError::OtherContent => Problem::new(Kind::IdempotencyConflict),
-            AdjustError::UnknownSku => Problem::new(Kind::StockNotFound)
-                .detail("the first adjustment of a new article must be a receipt, with the reason RECEIVED"),
-            AdjustError::Reserved(stock) => reserved(view(stock)),
-            AdjustError::TooMuch(_) => {
-                let rule = format!("cannot be added: more than {MAX_ON_HAND} are available already");
-                Problem::of(vec![Violation::at("/difference", rule)])
-            }
-            AdjustError::Unavailable(error) => unknown(&error),
-        })?;
+        let record =
+            self.stocks.adjust(&id, &adjustment, &request.actor(), asked_ms).await.map_err(|error| match error {
+                AdjustError::OtherContent => Problem::new(Kind::IdempotencyConflict),
+                AdjustError::UnknownSku => Problem::new(Kind::StockNotFound)
+                    .detail("the first adjustment of a new article must be a receipt, with the reason RECEIVED"),
+                AdjustError::Reserved(stock) => reserved(view(*stock)),
+                AdjustError::TooMuch(_) => {
+                    let rule = format!("cannot be added: more than {MAX_ON_HAND} are available already");
+                    Problem::of(vec![Violation::at("/difference", rule)])
+                }
+                AdjustError::Unavailable(error) => unknown(&error),
+            })?;
         let Adjustment { store_id, sku, difference, reason, note } = &record.adjustment;
         let stock = self.stocks.read(store_id, sku).await.map_err(|error| unknown(&error))?;
         let body = AdjustmentView {
@@ -71,6 +75,7 @@ impl ManageStock {
             reason: *reason,
             note: note.as_ref(),
             adjusted_at: Time(record.adjusted_ms),
+            adjusted_by: record.adjusted_by.as_ref().map(ActorView::from),
             // Stock that was adjusted exists: it is never deleted.
             stock: view(stock.ok_or_else(|| Problem::new(Kind::StoreUnavailable))?),
         };

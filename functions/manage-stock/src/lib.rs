@@ -18,7 +18,7 @@ mod set;
 mod spread;
 
 use api::handler::not_handled;
-use api::{Answer, Handler, Kind, Parameters, Problem, Request, StockView};
+use api::{ActorView, Answer, Handler, Kind, Parameters, Problem, Request, StockView, Time};
 use clock::WallClock;
 use inventory::{Stock, Stocks};
 use order::{Sku, StoreId};
@@ -63,8 +63,9 @@ fn article(parameters: &mut Parameters) -> Option<(StoreId, Sku)> {
 
 fn view(stock: Stock) -> StockView {
     let on_hand = stock.on_hand();
-    let Stock { store_id, sku, available, reserved } = stock;
-    StockView { store_id, sku, available, reserved, on_hand }
+    let Stock { store_id, sku, available, reserved, set_by, set_ms } = stock;
+    let (set_by, set_at) = (set_by.map(ActorView::from), set_ms.map(Time));
+    StockView { store_id, sku, available, reserved, on_hand, set_by, set_at }
 }
 
 fn unavailable(error: &Unavailable) -> Problem {

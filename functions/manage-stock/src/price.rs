@@ -1,7 +1,7 @@
 //! `GET /stores/{storeId}/prices/{sku}`, and `PUT`, which sets an article's price in the store if it has not changed
 //! since it was read.
 
-use api::{Amount, Answer, Kind, Parameters, Precondition, Problem, Request, Time, body};
+use api::{ActorView, Amount, Answer, Kind, Parameters, Precondition, Problem, Request, Time, body};
 use http::{StatusCode, header};
 use order::validation::{Fields, Presence};
 use order::{Currency, Sku, StoreId};
@@ -25,12 +25,14 @@ struct PriceView {
     currency: Currency,
     price: Amount,
     set_at: Time,
+    set_by: ActorView<'static>,
 }
 
 impl From<Price> for PriceView {
     fn from(price: Price) -> Self {
-        let Price { store_id, sku, currency, price_minor, set_ms } = price;
-        Self { store_id, sku, currency, price: Amount { currency, amount_minor: price_minor }, set_at: Time(set_ms) }
+        let Price { store_id, sku, currency, price_minor, set_ms, set_by } = price;
+        let price = Amount { currency, amount_minor: price_minor };
+        Self { store_id, sku, currency, price, set_at: Time(set_ms), set_by: set_by.into() }
     }
 }
 
@@ -79,8 +81,8 @@ impl ManageStock {
                     StatusCode::OK
                 }
             };
-            let set_ms = self.clock.now_ms();
-            let price = Price { store_id: store_id.clone(), sku: sku.clone(), currency, price_minor, set_ms };
+            let (set_ms, set_by) = (self.clock.now_ms(), request.actor());
+            let price = Price { store_id: store_id.clone(), sku: sku.clone(), currency, price_minor, set_ms, set_by };
             let setting = self.prices.set(set.as_ref(), price).await.map_err(|error| unavailable(&error))?;
             if let SettingPrice::Done(price) = setting {
                 let view = PriceView::from(price);

@@ -45,6 +45,7 @@ impl ManageStock {
     /// One read unit, and one write unit, or two for a new article; and a merge, if the stock is spread.
     pub(crate) async fn set(&self, request: &Request) -> Result<Answer, Problem> {
         let wanted = read(request)?;
+        let (by, now_ms) = (request.actor(), self.clock.now_ms());
         for _ in 0..MAX_LOOKS {
             // Stock is counted as a whole, so a pool is merged first.
             let root = self.stocks.merged(&wanted.store_id, &wanted.sku, &request.id).await;
@@ -52,14 +53,14 @@ impl ManageStock {
             let (status, setting) = match (stock, &wanted.precondition) {
                 (None, Precondition::Present(_)) => return Err(Problem::new(Kind::StockNotFound)),
                 (None, Precondition::Absent) => {
-                    let created = self.stocks.create(&wanted.store_id, &wanted.sku, wanted.on_hand).await;
+                    let created = self.stocks.create(&wanted.store_id, &wanted.sku, wanted.on_hand, &by, now_ms).await;
                     (StatusCode::CREATED, created)
                 }
                 (Some(stock), precondition) => {
                     if !precondition.holds(Some(&api::version(&view(stock.clone())))) {
                         return Err(Problem::new(Kind::PreconditionFailed).stock(view(stock)));
                     }
-                    (StatusCode::OK, self.stocks.set(&stock, wanted.on_hand).await)
+                    (StatusCode::OK, self.stocks.set(&stock, wanted.on_hand, &by, now_ms).await)
                 }
             };
             match setting.map_err(|error| unavailable(&error))? {

@@ -29,7 +29,7 @@ impl ManageStock {
     pub(crate) async fn spread(&self, request: &Request) -> Result<Answer, Problem> {
         let SpreadView { store_id, sku, shards } = read(request)?;
         let now_ms = self.clock.now_ms();
-        let set = self.stocks.set_shards(&store_id, &sku, shards, &request.id, now_ms).await;
+        let set = self.stocks.set_shards(&store_id, &sku, shards, &request.actor(), now_ms).await;
         if !set.map_err(|error| unavailable(&error).detail("send the request again; it continues"))? {
             return Err(Problem::new(Kind::StockNotFound));
         }

@@ -287,8 +287,10 @@ impl PersistOrder {
     }
 
     async fn close(&self, order_id: &OrderId, receipts: &StepReceipts) -> Result<OrderRecord, PersistError> {
-        let record = self.orders.close(order_id, receipts, self.clock.now_ms()).await?;
+        let now_ms = self.clock.now_ms();
+        let record = self.orders.close(order_id, receipts, now_ms).await?;
         let record = record.ok_or_else(|| unknown(order_id))?;
+        counts::closed(&record, now_ms);
         match record.status {
             Status::Cancelled => Ok(record),
             status => Err(PersistError::InvalidOrder(format!("the order {order_id} is {status}, not CANCELLING"))),

@@ -73,7 +73,7 @@ impl QueryOrders {
         match self.find(&query).await {
             Ok((records, next)) => {
                 let next_cursor = next.map(|position| cursor::encode(&position, &query.list));
-                let orders = records.iter().map(OrderView::from).collect();
+                let orders = records.iter().map(|record| OrderView::of(record, &request.caller)).collect();
                 Ok(Answer::json(StatusCode::OK, &PageView { orders, next_cursor }))
             }
             Err(error) => {

@@ -17,7 +17,7 @@ impl QueryOrders {
         let order_id = order_id(&request.event)?;
         match self.orders.read(&order_id).await {
             Ok(Some(record)) if request.caller.reach().has(&record.order) => {
-                Ok(api::stored_unless_known(&record, request.headers()))
+                Ok(api::stored_unless_known(&record, &request.caller, request.headers()))
             }
             Ok(_) => Err(Problem::new(Kind::OrderNotFound).about(&order_id)),
             Err(error) => {

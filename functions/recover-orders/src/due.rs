@@ -1,6 +1,6 @@
 //! One order: its attempts, their limit, and what happens after them.
 
-use order::{CorrelationId, EpochMs, Order, OrderId, Reason, Status};
+use order::{Actor, CorrelationId, EpochMs, Order, OrderId, Reason, Status};
 use orders::work::MAX_ATTEMPTS;
 use orders::{Canceller, Closing, OpenOrder, RECOVER_AFTER_MS};
 use saga::{Unavailable, task::chain};
@@ -66,15 +66,15 @@ impl RecoverOrders {
         taken.unwrap_or_else(|error| unavailable(order_id, &error))
     }
 
-    /// Retries an order on an operator's request: its attempts start over.
+    /// Retries an order on an operator's request: its attempts start over, and its record says who asked for it.
     ///
     /// # Idempotency
     /// Safe to call any number of times.
-    pub async fn take_up(&self, order_id: &OrderId) -> RecoveryOutcome {
+    pub async fn take_up(&self, order_id: &OrderId, by: &Actor) -> RecoveryOutcome {
         let taken = async {
             let Some(open) = self.orders.read_open(order_id).await? else { return Ok(RecoveryOutcome::NotOurs) };
-            let next_due_ms = self.now_ms() + delay_ms(0);
-            if !self.orders.take_up(&open, next_due_ms).await? {
+            let now_ms = self.now_ms();
+            if !self.orders.take_up(&open, by, now_ms, now_ms + delay_ms(0)).await? {
                 return Ok(RecoveryOutcome::NotOurs);
             }
             let is_started =

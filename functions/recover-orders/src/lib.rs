@@ -21,7 +21,7 @@ use std::time::Duration;
 
 use aws_lambda_events::sqs::SqsEvent;
 use clock::WallClock;
-use order::{EpochMs, OrderId};
+use order::{Actor, EpochMs, OrderId};
 use orders::Orders;
 use payments::Lapsing;
 use queue::Queue;
@@ -57,7 +57,15 @@ pub enum Command {
     TakeUp {
         /// The order.
         order_id: OrderId,
+        /// Who the operator is, for the order's record.
+        #[serde(default = "operator")]
+        by: String,
     },
+}
+
+/// An operator who does not say their name.
+fn operator() -> String {
+    "operator".to_owned()
 }
 
 /// What the function answers.
@@ -89,12 +97,14 @@ impl RecoverOrders {
         Self { orders, workflow, parked, payments, clock }
     }
 
-    /// Does what the event asks for.
-    pub async fn handle(&self, event: Event) -> Output {
+    /// Does what the event asks for. `request_id` is the invocation's.
+    pub async fn handle(&self, event: Event, request_id: &str) -> Output {
         match event {
             Event::Overflow(event) => Output::Overflow(self.work_off(event).await),
             Event::Command(Command::Recover) => Output::Recover(self.run(self.now_ms(), RUN_TIME).await),
-            Event::Command(Command::TakeUp { order_id }) => Output::TakeUp(self.take_up(&order_id).await),
+            Event::Command(Command::TakeUp { order_id, by }) => {
+                Output::TakeUp(self.take_up(&order_id, &Actor::new(&by, request_id)).await)
+            }
         }
     }
 

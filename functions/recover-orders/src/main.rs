@@ -24,10 +24,12 @@ async fn main() -> Result<(), lambda_runtime::Error> {
         None => None,
     };
     let recovery = &RecoverOrders::new(Orders::new(client, table), workflow, parked, payments, WallClock::System);
+    ::metrics::emit(&[(::metrics::Metric::ColdStarts, 1)], WallClock::System.now_ms());
     let serving = service_fn(move |event: LambdaEvent<Event>| {
         let invocation = logging::invocation(&event.context);
+        let request_id = event.context.request_id;
         let recovered = async move {
-            let output: Output = recovery.handle(event.payload).await;
+            let output: Output = recovery.handle(event.payload, &request_id).await;
             metrics::emit(&output, WallClock::System.now_ms());
             Ok::<_, Diagnostic>(output)
         };

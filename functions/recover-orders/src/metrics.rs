@@ -1,5 +1,6 @@
 //! What alarms watch.
 
+use ::metrics::Metric;
 use order::EpochMs;
 
 use crate::{Output, RecoveryOutcome};
@@ -8,20 +9,20 @@ use crate::{Output, RecoveryOutcome};
 pub fn emit(output: &Output, now_ms: EpochMs) {
     let counts = match output {
         Output::Recover(report) => [
-            ("OrdersRecovered", report.count_of(RecoveryOutcome::Started)),
-            ("OrdersGivenUp", report.count_of(RecoveryOutcome::GivenUp)),
-            ("OrdersLeft", report.left),
-            ("RecoveryFailures", report.failed_looks + report.count_of(RecoveryOutcome::Unavailable)),
+            (Metric::OrdersRecovered, report.count_of(RecoveryOutcome::Started)),
+            (Metric::OrdersGivenUp, report.count_of(RecoveryOutcome::GivenUp)),
+            (Metric::OrdersLeft, report.left),
+            (Metric::RecoveryFailures, report.failed_looks + report.count_of(RecoveryOutcome::Unavailable)),
         ]
         .into_iter()
         // An alarm must not end because its orders could not be counted.
-        .chain(report.parked.map(|parked| ("OrdersParked", parked)))
+        .chain(report.parked.map(|parked| (Metric::OrdersParked, parked)))
         // Each metric costs something, so a shop without a payment provider has none for it.
-        .chain(report.lapsing.map(|lapsing| ("PaymentsLapsing", lapsing)))
+        .chain(report.lapsing.map(|lapsing| (Metric::PaymentsLapsing, lapsing)))
         .collect::<Vec<_>>(),
         Output::Overflow(batch) => vec![
-            ("OverflowConflicts", batch.conflicts),
-            ("OverflowFailures", u64::try_from(batch.batch_item_failures.len()).unwrap_or(u64::MAX)),
+            (Metric::OverflowConflicts, batch.conflicts),
+            (Metric::OverflowFailures, u64::try_from(batch.batch_item_failures.len()).unwrap_or(u64::MAX)),
         ],
         Output::TakeUp(_) => return,
     };

@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, HashSet};
 use std::time::Duration;
 
 use futures_util::{StreamExt, stream};
-use order::{EpochMs, OrderId};
+use order::{Actor, EpochMs, OrderId};
 use orders::work::SHARDS;
 use payments::lapsing::NOTICE_MS;
 use saga::task::chain;
@@ -56,7 +56,12 @@ enum Take<'a> {
     /// The orders that are due by then. The sweep counts their attempts.
     Due(EpochMs),
     /// All open orders, on an operator's request.
-    Open { skips: &'a (dyn Fn(&OrderId) -> bool + Sync) },
+    Open {
+        /// Who asked for it.
+        by: &'a Actor,
+        /// Which orders are left out.
+        skips: &'a (dyn Fn(&OrderId) -> bool + Sync),
+    },
 }
 
 impl Take<'_> {
@@ -81,8 +86,8 @@ impl RecoverOrders {
 
     /// Retries every open order on an operator's request, as [`take_up`](Self::take_up) does, for at
     /// most `time`. It leaves out parked orders and those that `skips` names.
-    pub async fn take_up_all(&self, time: Duration, skips: &(dyn Fn(&OrderId) -> bool + Sync)) -> Report {
-        self.sweep(&SHARDS, time, Take::Open { skips }).await
+    pub async fn take_up_all(&self, time: Duration, by: &Actor, skips: &(dyn Fn(&OrderId) -> bool + Sync)) -> Report {
+        self.sweep(&SHARDS, time, Take::Open { by, skips }).await
     }
 
     async fn sweep(&self, shards: &[&str], time: Duration, take: Take<'_>) -> Report {
@@ -146,8 +151,8 @@ impl RecoverOrders {
                     match take {
                         _ if self.now_ms() >= ends_ms => None,
                         Take::Due(due_by_ms) => Some(self.take_due(&order_id, due_by_ms).await),
-                        Take::Open { skips } if skips(&order_id) => Some(RecoveryOutcome::NotOurs),
-                        Take::Open { .. } => Some(self.take_up(&order_id).await),
+                        Take::Open { skips, .. } if skips(&order_id) => Some(RecoveryOutcome::NotOurs),
+                        Take::Open { by, .. } => Some(self.take_up(&order_id, by).await),
                     }
                 })
                 .buffer_unordered(CONCURRENCY)

@@ -212,7 +212,7 @@ impl Pools {
                         return Ok(Ok(Source::Root));
                     }
                     // Somebody else may have spread it, or holds stock of it. Either way it is tried or read again.
-                    if self.stocks.spread(&root, SHARDS, now_ms).await?.is_none() {
+                    if self.stocks.spread(&root, SHARDS, None, now_ms).await?.is_none() {
                         return Ok(Ok(Source::Root));
                     }
                 }

@@ -6,7 +6,7 @@ use aws_sdk_dynamodb::types::AttributeValue;
 use inventory::pool::{Root, SHARD, Shard};
 use inventory::{AdjustmentRecord, Reservation, Stock};
 use journal::table::RECEIVABLES;
-use journal::{Account, Entry, Reversal, Settlement};
+use journal::{Account, Entry, Reversal, Settlement, TermsChange};
 use local_aws::MESSAGES_TABLE;
 use local_payments::Intent;
 use local_stack::seed::seeded_mark;
@@ -70,6 +70,8 @@ pub struct Books {
     pub intents: BTreeMap<PaymentReference, Intent>,
     /// The customers' accounts.
     pub accounts: BTreeMap<CustomerId, Account>,
+    /// The changes of their terms, by number.
+    pub terms_changes: BTreeMap<CustomerId, BTreeMap<u32, TermsChange>>,
     /// How many orders are in the overflow queue.
     pub waiting: usize,
     /// How many messages are in the dead-letter queue.
@@ -153,7 +155,7 @@ impl Books {
 
     fn add_stock(&mut self, article: &(StoreId, Sku), available: i64, reserved: i64) {
         let (store_id, sku) = article.clone();
-        let none = Stock { store_id, sku, available: 0, reserved: 0 };
+        let none = Stock::new(store_id, sku, 0, 0);
         let stock = self.stock.entry(article.clone()).or_insert(none);
         stock.available += available;
         stock.reserved += reserved;
@@ -179,6 +181,11 @@ impl Books {
                 insert(&mut self.settlement_reversals, order_id.parse().ok(), item)
             }
             (Some(("ACCOUNT", customer_id)), "TERMS") => insert(&mut self.accounts, customer_id.parse().ok(), item),
+            (Some(("ACCOUNT", customer_id)), number) if number.starts_with("TERMS#") => {
+                customer_id.parse().ok().zip(read::<TermsChange>(item)).map(|(customer_id, change)| {
+                    self.terms_changes.entry(customer_id).or_default().insert(change.number, change);
+                })
+            }
             _ => None,
         };
         if read.is_none() {

@@ -4,7 +4,7 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use anstream::println;
-use order::OrderId;
+use order::{Actor, OrderId};
 use recover_orders::{RecoveryOutcome, Report};
 use saga::Unavailable;
 
@@ -52,12 +52,13 @@ const PATIENCE: Duration = Duration::from_mins(5);
 /// [`RecoverError`].
 pub async fn run(args: Args) -> Result<bool, RecoverError> {
     let stack = Stack::open(Options::new(DynamoDb::open_existing(&args.data)?)?)?;
+    let by = Actor::new("order-saga recover", "");
     let report = match &args.order {
         Some(order_id) => {
-            let taken = stack.recover_orders.take_up(order_id).await;
+            let taken = stack.recover_orders.take_up(order_id, &by).await;
             Report { taken: [(taken, 1)].into(), ..Report::default() }
         }
-        None => schedule::take_up_all(&stack).await,
+        None => schedule::take_up_all(&stack, &by).await,
     };
     for mut execution in stack.executions.all() {
         // An execution that is killed or takes too long leaves its order open, which is counted below.

@@ -190,7 +190,7 @@ impl Ground {
         // A refusal that parked the order is for an operator, who has made the provider accept the call.
         for _ in faults.iter().filter(|fault| fault.kind.is_refusal()) {
             if is_parked(&stack) {
-                stack.recover_orders.take_up(&OrderKind::order_id()).await;
+                stack.recover_orders.take_up(&OrderKind::order_id(), &order::Actor::new("operator", "explore")).await;
                 settle(&stack).await;
                 is_at_rest &= come_to_rest(&stack, &world, wiring, &mut clients, &mut dropped).await?;
             }

@@ -124,7 +124,8 @@ async fn audit(State(Front { stack, .. }): State<Front>) -> Response {
 
 /// Runs recovery now.
 async fn recover(State(Front { stack, .. }): State<Front>) -> Response {
-    let recovery = stack.recover_orders.handle(Event::Command(Command::Recover));
+    let id = request_id();
+    let recovery = stack.recover_orders.handle(Event::Command(Command::Recover), &id);
     respond(Answer::json(StatusCode::OK, &stack.traced("recover-orders", recovery).await))
 }
 
@@ -134,9 +135,15 @@ async fn take_up(State(Front { stack, .. }): State<Front>, path: RequestPath) ->
     let Some(order_id) = order_id else {
         return respond(Problem::new(Kind::OrderNotFound).answer());
     };
-    let command = Event::Command(Command::TakeUp { order_id });
-    let recovery = stack.recover_orders.handle(command);
+    let command = Event::Command(Command::TakeUp { order_id, by: "operator".to_owned() });
+    let id = request_id();
+    let recovery = stack.recover_orders.handle(command, &id);
     respond(Answer::json(StatusCode::OK, &stack.traced("recover-orders", recovery).await))
+}
+
+/// An id for an invocation, as Lambda gives one.
+fn request_id() -> String {
+    Uuid::new_v4().to_string()
 }
 
 /// Passes a request on within a span of its own, if there is a tracer. The span is below the sender's, if it names one, and
@@ -174,7 +181,7 @@ async fn pass(front: Front, resource: &str, path_parameters: PathParameters, req
     let Ok(body) = to_bytes(body, MAX_PAYLOAD_BYTES).await else {
         return respond(Problem::new(Kind::BodyTooLarge).answer());
     };
-    let request_id = Uuid::new_v4().to_string();
+    let request_id = request_id();
     // A HEAD gets the answer to the GET; the server leaves out the body.
     let method = if parts.method == Method::HEAD { Method::GET } else { parts.method };
     let mut event = event(method, resource, parts.headers, path_parameters, &body);

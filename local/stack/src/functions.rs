@@ -74,7 +74,7 @@ pub fn apis(services: &Services) -> Vec<ApiHandler> {
         api("intake", Intake::new(orders.clone(), workflow.clone(), overflow.clone(), payments.clone(), list, *clock)),
         api("query-orders", QueryOrders::new(orders.clone())),
         api("manage-stock", ManageStock::new(stocks.clone(), prices.clone(), *clock)),
-        api("manage-accounts", ManageAccounts::new(journal.clone())),
+        api("manage-accounts", ManageAccounts::new(journal.clone(), *clock)),
     ]
 }
 

@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use aws_lambda_events::sqs::{SqsEvent, SqsMessage};
 use local_aws::{QueueError, Received};
+use order::Actor;
 use recover_orders::{Batch, RUN_TIME, RecoveryOutcome, Report};
 use tokio::task::{JoinHandle, JoinSet};
 use tokio::time::{MissedTickBehavior, interval};
@@ -47,9 +48,10 @@ async fn recover_forever(stack: &Stack) {
     // What a crash left open, or the rush after the restart delayed, would not be due for minutes.
     let mut rounds = interval(START_ROUND_PERIOD);
     rounds.set_missed_tick_behavior(MissedTickBehavior::Delay);
+    let by = Actor::new("serve", "after its start");
     for _ in 0..START_ROUNDS {
         rounds.tick().await;
-        report(&stack.traced("recover-orders", take_up_all(stack)).await);
+        report(&stack.traced("recover-orders", take_up_all(stack, &by)).await);
     }
     let mut ticks = interval(recovery_period());
     ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
@@ -62,8 +64,8 @@ async fn recover_forever(stack: &Stack) {
 
 /// Restarts the workflow for every open order whose execution is not running, due or not. On AWS nobody knows
 /// which executions run, so recovery waits there until none can.
-pub async fn take_up_all(stack: &Stack) -> Report {
-    stack.recover_orders.take_up_all(RUN_TIME, &|order_id| stack.executions.is_running(order_id.as_str())).await
+pub async fn take_up_all(stack: &Stack, by: &Actor) -> Report {
+    stack.recover_orders.take_up_all(RUN_TIME, by, &|order_id| stack.executions.is_running(order_id.as_str())).await
 }
 
 fn report(report: &Report) {

@@ -118,12 +118,7 @@ impl Seed {
                 let place = format!("stock[{index}].onHand");
                 return Err(SeedError::Value { place, rule: format!("must be 0 to {MAX_ON_HAND}") });
             }
-            Ok::<_, SeedError>(Stock {
-                store_id: stock.store_id,
-                sku: stock.sku,
-                available: stock.on_hand,
-                reserved: 0,
-            })
+            Ok::<_, SeedError>(Stock::new(stock.store_id, stock.sku, stock.on_hand, 0))
         });
         let mut customers = BTreeSet::new();
         let accounts = file.accounts.into_iter().enumerate().map(|(index, account)| {
@@ -140,6 +135,7 @@ impl Seed {
                 credit_limit_minor,
                 on_hold: account.on_hold,
                 receivable_minor: 0,
+                terms_version: 0,
             })
         });
         Ok(Self { stock: stock.collect::<Result<_, _>>()?, accounts: accounts.collect::<Result<_, _>>()? })

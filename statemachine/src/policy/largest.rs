@@ -1,8 +1,8 @@
 //! The largest valid order, and its largest record.
 
 use order::{
-    Draft, Effect, MAX_AMOUNT_MINOR, MAX_LINES, MAX_QUANTITY, Order, OrderLine, OrderRecord, PaymentTerms, Reason,
-    Receipt, Receipts, Shortage, Status, StepReceipts,
+    Actor, Draft, Effect, MAX_AMOUNT_MINOR, MAX_LINES, MAX_QUANTITY, Order, OrderLine, OrderRecord, PaymentTerms,
+    Reason, Receipt, Receipts, Shortage, Status, StepReceipts,
 };
 use orders::table::MAX_DETAIL_CHARS;
 
@@ -60,16 +60,28 @@ pub fn largest_record(status: Status, payment_terms: PaymentTerms) -> OrderRecor
             .map(|line| Shortage { sku: line.sku.clone(), available: MAX_AMOUNT_MINOR })
             .collect(),
         payment_replacement: largest_order(PaymentTerms::Authorized).payment_reference.clone(),
+        payment_replaced_by: Some(actor()),
+        payment_replaced_ms: Some(LAST_MS),
         receipts: Receipts { applied: receipts(), undone: receipts(), consumed: receipts() },
         attempts: u32::MAX,
         created_ms: LAST_MS,
         updated_ms: LAST_MS,
         confirmed_ms: Some(LAST_MS),
         cancelling_ms: Some(LAST_MS),
+        cancelled_by: Some(actor()),
         cancelled_ms: Some(LAST_MS),
         fulfilling_ms: Some(LAST_MS),
+        fulfilled_by: Some(actor()),
         fulfilled_ms: Some(LAST_MS),
+        taken_up_by: Some(actor()),
+        taken_up_ms: Some(LAST_MS),
     }
+}
+
+/// The longest actor as JSON.
+fn actor() -> Actor {
+    let text = "\u{1f}".repeat(Actor::MAX_BYTES);
+    Actor::new(&text, &text)
 }
 
 fn receipts() -> StepReceipts {

@@ -228,7 +228,8 @@ impl Answers {
 
     /// A request for each operation on stock, accounts and the journal.
     async fn ask_everything(&mut self, shop: &Shop, order_id: &str) {
-        for path in [LAPTOP, "/stores/main/stock", PRICE, ACCOUNT, TERMS, &format!("/orders/{order_id}/journal")] {
+        let journal = format!("/orders/{order_id}/journal");
+        for path in [LAPTOP, "/stores/main/stock", PRICE, ACCOUNT, TERMS, HISTORY, &journal] {
             self.ask(shop, operations::get(path)).await;
         }
         self.ask(shop, set_stock(5).if_match("*")).await;
@@ -312,6 +313,15 @@ impl Answers {
         self.ask(shop, operations::put("/accounts/new/terms", &nobody).if_absent()).await;
         self.ask(shop, operations::put("/accounts/ü/terms", &nobody).if_absent()).await;
         self.bodies(shop, || set_terms(true).if_match("*")).await;
+        for on_hold in [true, false] {
+            self.ask(shop, set_terms(on_hold).if_match("*")).await;
+        }
+        for path in [HISTORY, &format!("{HISTORY}?limit=1"), "/accounts/new/terms/history"] {
+            self.ask(shop, operations::get(path)).await;
+        }
+        for path in ["/accounts/nobody/terms/history", &format!("{HISTORY}?limit=0")] {
+            self.ask(shop, operations::get(path)).await;
+        }
         self.ask(shop, operations::get("/orders/short/journal")).await;
     }
 
@@ -369,6 +379,7 @@ const NOTHING: &str = "/stores/main/stock/NOTHING";
 const PRICE: &str = "/stores/main/prices/LAPTOP001";
 const ACCOUNT: &str = "/accounts/acme";
 const TERMS: &str = "/accounts/acme/terms";
+const HISTORY: &str = "/accounts/acme/terms/history";
 
 fn set_stock(on_hand: i64) -> Ask {
     operations::put(LAPTOP, &json!({ "onHand": on_hand }))

@@ -12,7 +12,7 @@ use order::{Reason, Status};
 use orders::table::RECOVER_AFTER_MS;
 use recover_orders::{MAX_ATTEMPTS, RecoveryOutcome};
 use system_tests::faults::{Calls, Fault, Faults, Mishap, Mishaps};
-use system_tests::orders::{cancel_order, order, order_id};
+use system_tests::orders::{cancel_order, clerk, order, order_id};
 use system_tests::shops::{Shop, shop};
 
 use crate::{ALL_ATTEMPTS, pass, recover, recover_for, settle};
@@ -159,7 +159,7 @@ async fn an_order_that_cannot_be_rolled_back_is_parked_after_its_message_is_sent
 
     // An operator starts its roll-back once the cause is fixed.
     faults.heal();
-    assert_eq!(shop.recover_orders.take_up(&order_id("k1")).await, RecoveryOutcome::Started);
+    assert_eq!(shop.recover_orders.take_up(&order_id("k1"), &clerk()).await, RecoveryOutcome::Started);
     settle(&shop).await;
     assert_eq!(shop.record(&order_id("k1")).status, Status::Cancelled);
     assert_eq!(recover(&shop).await.parked, Some(0));
@@ -173,7 +173,7 @@ async fn a_parked_order_that_is_restarted_has_all_its_attempts_again() {
     open_order(&faults, &shop).await;
     recover_for(&shop, 2 * ALL_ATTEMPTS).await;
     assert_eq!(recover(&shop).await.parked, Some(1));
-    assert_eq!(shop.recover_orders.take_up(&order_id("k1")).await, RecoveryOutcome::Started);
+    assert_eq!(shop.recover_orders.take_up(&order_id("k1"), &clerk()).await, RecoveryOutcome::Started);
     settle(&shop).await;
     assert_eq!(shop.record(&order_id("k1")).attempts, 0);
     let runs = recover_for(&shop, ALL_ATTEMPTS).await;
@@ -239,11 +239,11 @@ async fn an_order_that_could_not_be_started_for_a_day_is_parked_and_not_cancelle
     assert_eq!(shop.queues.len(PARKED_QUEUE).await.unwrap(), 1);
 
     // An operator's retry is refused as well, and the order is parked again.
-    assert_eq!(shop.recover_orders.take_up(&order_id("k1")).await, RecoveryOutcome::NotStarted);
+    assert_eq!(shop.recover_orders.take_up(&order_id("k1"), &clerk()).await, RecoveryOutcome::NotStarted);
     recover_for(&shop, Duration::from_mins(10)).await;
     assert_eq!(recover(&shop).await.parked, Some(1));
     faults.heal();
-    assert_eq!(shop.recover_orders.take_up(&order_id("k1")).await, RecoveryOutcome::Started);
+    assert_eq!(shop.recover_orders.take_up(&order_id("k1"), &clerk()).await, RecoveryOutcome::Started);
     settle(&shop).await;
     assert_eq!(shop.record(&order_id("k1")).status, Status::Confirmed);
     assert_eq!(recover(&shop).await.parked, Some(0));

@@ -9,7 +9,7 @@ use order::{Order, OrderId, Status};
 use recover_orders::{MAX_ATTEMPTS, RecoveryOutcome};
 use saga::fence::FenceState;
 use system_tests::faults::{Calls, Fault, Faults, Mishap, Mishaps};
-use system_tests::orders::{Reply, cancel_order, fulfil_order, order, order_id};
+use system_tests::orders::{Reply, cancel_order, clerk, fulfil_order, order, order_id};
 use system_tests::shops::{Shop, shop};
 
 use crate::{ALL_ATTEMPTS, recover, recover_for, settle};
@@ -254,7 +254,7 @@ async fn a_hand_over_that_cannot_be_finished_is_parked_and_never_cancelled() {
     assert_eq!(problem(&cancel_order(&shop, order_id("k1").as_str()).await), (409, FULFILLED));
 
     faults.heal();
-    assert_eq!(shop.recover_orders.take_up(&order_id("k1")).await, RecoveryOutcome::Started);
+    assert_eq!(shop.recover_orders.take_up(&order_id("k1"), &clerk()).await, RecoveryOutcome::Started);
     settle(&shop).await;
     assert_fulfilled(&shop);
     assert_eq!(recover(&shop).await.parked, Some(0));
@@ -283,7 +283,7 @@ async fn recovery_leaves_the_pick_list_alone() {
     let items = shop.items();
     tokio::time::sleep(2 * ALL_ATTEMPTS).await;
     assert!(recover(&shop).await.taken.is_empty());
-    assert_eq!(shop.recover_orders.take_up(&order_id("k1")).await, RecoveryOutcome::NotOurs);
+    assert_eq!(shop.recover_orders.take_up(&order_id("k1"), &clerk()).await, RecoveryOutcome::NotOurs);
     assert_eq!(shop.items(), items);
 }
 

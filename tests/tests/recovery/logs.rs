@@ -5,10 +5,12 @@ use std::io::Write;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
+use api::Caller;
 use local_aws::{Api, WireError};
 use local_stack::schedule::poll_overflow;
-use serde_json::Value;
+use serde_json::{Value, json};
 use system_tests::faults::{Calls, Fault, Faults};
+use system_tests::operations::{post, put};
 use system_tests::orders::{OrderBuilder, order, order_id};
 use system_tests::shops::shop;
 use tracing::level_filters::LevelFilter;
@@ -21,7 +23,7 @@ use crate::{recover_for, settle};
 const NAME: &str = "basket-7";
 
 /// What must be in no log line.
-const PERSONAL: [&str; 3] = ["jane.doe", "purchase-order-4711", "elm-street-county"];
+const PERSONAL: [&str; 4] = ["jane.doe", "purchase-order-4711", "elm-street-county", "clerk.joan"];
 
 #[derive(Clone, Default)]
 struct Written(Arc<Mutex<Vec<u8>>>);
@@ -100,6 +102,38 @@ async fn an_order_that_is_rolled_back_keeps_its_correlation_id() {
     assert!(lines.iter().all(|line| line["correlation_id"] == NAME), "{lines:#?}");
     let actions: BTreeSet<&str> = lines.iter().filter_map(|line| line["action"].as_str()).collect();
     assert_eq!(actions, BTreeSet::from(["cancel", "close", "persist", "release", "reserve", "reverse"]));
+}
+
+/// The record keeps who it was; the log has only the request's id.
+#[tokio::test(start_paused = true)]
+async fn no_line_has_the_name_of_who_made_a_change() {
+    let faults = Faults::none();
+    let shop = shop().behind(&faults).open().await;
+    let clerk = Caller { subject: PERSONAL[3].to_owned(), ..Caller::of_an_open_api() };
+    order("k1").of("LAPTOP001", 1).place_order(&shop).await;
+    let written = Written::default();
+    let _guard = written.capture();
+    let path = format!("/orders/{}/fulfil", order_id("k1"));
+    let adjustment = json!({ "difference": 1, "reason": "COUNTED" });
+    let terms = json!({ "creditLimit": 1, "onHold": false });
+    for is_down in [true, false] {
+        if is_down {
+            faults.strike(Calls::to(Api::DynamoDb), Fault::Refuse(WireError::internal(Api::DynamoDb)));
+        }
+        for ask in [
+            post(&path, &json!({})),
+            post("/stores/main/stock/LAPTOP001/adjustments", &adjustment).under("a1"),
+            put("/stores/main/stock/LAPTOP001", &json!({ "onHand": 5 })).if_match("*"),
+            put("/accounts/acme/terms", &terms).if_match("*"),
+        ] {
+            assert_eq!(ask.by(&clerk).send(&shop).await.http_status >= 500, is_down);
+        }
+        faults.heal();
+    }
+    let command = json!({ "action": "take_up", "order_id": order_id("k1"), "by": PERSONAL[3] });
+    shop.recover_orders.handle(serde_json::from_value(command).unwrap(), "r1").await;
+    assert_eq!(shop.record(&order_id("k1")).fulfilled_by.unwrap().subject(), PERSONAL[3]);
+    assert!(!written.lines().is_empty());
 }
 
 #[tokio::test(start_paused = true)]

@@ -7,7 +7,7 @@ use order::{Effect, Order};
 use orders::handover::PaymentCheck;
 use serde_json::json;
 use system_tests::faults::{Calls, Fault, Faults, Turns, permutations};
-use system_tests::orders::order;
+use system_tests::orders::{clerk, order};
 use system_tests::shops::{OPENED_MS, Shop, shop};
 use tokio::task::JoinSet;
 use tokio::time::advance;
@@ -32,7 +32,7 @@ async fn handed_over(shop: &Shop, key: &str) -> Order {
     do_steps(shop, &order).await;
     let id = order.order_id();
     shop.orders.confirm(id, &order.store_id, &receipts(Effect::Applied), shop.now_ms()).await.unwrap();
-    shop.orders.fulfil(id, PaymentCheck::ToDo, shop.now_ms()).await.unwrap();
+    shop.orders.fulfil(id, PaymentCheck::ToDo, &clerk(), shop.now_ms()).await.unwrap();
     order
 }
 

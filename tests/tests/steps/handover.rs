@@ -6,7 +6,7 @@ use orders::handover::PaymentCheck;
 use orders::{Canceller, Closing};
 use serde_json::json;
 use system_tests::faults::{Turns, permutations};
-use system_tests::orders::order;
+use system_tests::orders::{clerk, order};
 use system_tests::shops::{OPENED_MS, Shop, shop};
 use tokio::time::advance;
 
@@ -23,7 +23,7 @@ async fn confirmed(shop: &Shop, key: &str) -> Order {
 
 async fn fulfil(shop: &Shop, order: &Order) -> OrderRecord {
     shop.orders
-        .fulfil(order.order_id(), PaymentCheck::ToDo, shop.now_ms())
+        .fulfil(order.order_id(), PaymentCheck::ToDo, &clerk(), shop.now_ms())
         .await
         .unwrap()
         .expect("the order is on record")
@@ -47,7 +47,8 @@ async fn complete(shop: &Shop, order: &Order) -> Invoked {
 async fn withdraw(shop: &Shop, order: &Order) -> OrderRecord {
     let closing =
         Closing { reason: order::Reason::CustomerRequest, detail: None, shortages: Vec::new(), now_ms: shop.now_ms() };
-    let cancelled = shop.orders.cancel(order.order_id(), Canceller::Customer(order::Reach::All), &closing).await;
+    let cancelled =
+        shop.orders.cancel(order.order_id(), Canceller::Customer(order::Reach::All, &clerk()), &closing).await;
     cancelled.unwrap().expect("the order is on record")
 }
 
@@ -100,7 +101,7 @@ async fn nothing_but_a_confirmed_order_is_handed_over() {
     close(&shop, &order).await.unwrap();
     check(Status::Cancelled).await;
     let absent = system_tests::orders::order_id("nobody's");
-    assert_eq!(shop.orders.fulfil(&absent, PaymentCheck::ToDo, OPENED_MS).await.unwrap(), None);
+    assert_eq!(shop.orders.fulfil(&absent, PaymentCheck::ToDo, &clerk(), OPENED_MS).await.unwrap(), None);
     assert_eq!(shop.find(&absent), None);
 }
 

@@ -6,7 +6,7 @@ use order::{Effect, Order, Reason, Status, StepReceipts};
 use orders::handover::PaymentCheck;
 use serde_json::{Value, json};
 use system_tests::faults::{Calls, Fault, Faults, Turns, permutations};
-use system_tests::orders::order;
+use system_tests::orders::{clerk, order};
 use system_tests::shops::{OPENED_MS, Shop, shop};
 use tokio::time::advance;
 
@@ -187,7 +187,7 @@ async fn a_decision_needs_the_receipt_of_every_step_and_of_no_other() {
     };
     is_refused("confirm", &receipts(Effect::Applied)).await;
     confirm(&shop, &order).await.unwrap();
-    shop.orders.fulfil(order.order_id(), PaymentCheck::ToDo, shop.now_ms()).await.unwrap();
+    shop.orders.fulfil(order.order_id(), PaymentCheck::ToDo, &clerk(), shop.now_ms()).await.unwrap();
     is_refused("complete", &consumption_receipts()).await;
     // A closed order would also be refused for its status: the receipts are checked first.
     is_refused("close", &receipts(Effect::Nothing)).await;

@@ -40,7 +40,7 @@ pub mod seen;
 pub mod spread;
 pub mod writes;
 
-use order::{EpochMs, Sku, StoreId};
+use order::{Actor, EpochMs, Sku, StoreId};
 use saga::Item;
 use serde::Deserialize;
 
@@ -103,6 +103,15 @@ pub struct Root {
     /// When it was last spread.
     #[serde(default)]
     pub spread_ms: Option<EpochMs>,
+    /// Who spread it then, if it was an operator.
+    #[serde(default)]
+    pub spread_by: Option<Actor>,
+    /// Who last set how many there are.
+    #[serde(default)]
+    pub set_by: Option<Actor>,
+    /// When that was.
+    #[serde(default)]
+    pub set_ms: Option<EpochMs>,
 }
 
 impl Root {
@@ -118,7 +127,8 @@ impl Root {
 
     /// Its stock alone, without that of its shards.
     pub fn stock(self) -> Stock {
-        Stock { store_id: self.store_id, sku: self.sku, available: self.available, reserved: self.reserved }
+        let Self { store_id, sku, available, reserved, set_by, set_ms, .. } = self;
+        Stock { store_id, sku, available, reserved, set_by, set_ms }
     }
 }
 

@@ -1,10 +1,10 @@
 //! Opening a pool, and filling its shards.
 
 use aws_sdk_dynamodb::types::{TransactWriteItem, Update};
-use order::{EpochMs, Sku, StoreId};
-use saga::Unavailable;
+use order::{Actor, EpochMs, Sku, StoreId};
 use saga::conflict::Tries;
 use saga::transaction::cancellation_reasons;
+use saga::{Item, Unavailable};
 
 use super::writes::{Writes, number, text, write};
 use super::{MAX_SHARDS, Pool, Root, RootPhase, State};
@@ -18,7 +18,7 @@ const MAX_FILLED: u16 = 99;
 
 impl Stocks {
     /// Opens a pool of this many shards, at most [`MAX_SHARDS`], and fills them. `None` if the root is no longer as it
-    /// was read, or is part of another transaction.
+    /// was read, or is part of another transaction. `by` is the operator who asked for it, if it was one.
     ///
     /// The first shards are filled in the transaction that opens the pool. If they were filled afterwards, every order
     /// would go to the root for a refill, and keep the filling away from it.
@@ -31,11 +31,17 @@ impl Stocks {
     ///
     /// # Errors
     /// [`Unavailable`].
-    pub async fn spread(&self, root: &Root, shards: u16, now_ms: EpochMs) -> Result<Option<Pool>, Unavailable> {
+    pub async fn spread(
+        &self,
+        root: &Root,
+        shards: u16,
+        by: Option<&Actor>,
+        now_ms: EpochMs,
+    ) -> Result<Option<Pool>, Unavailable> {
         let pool = Pool { shards: shards.clamp(1, MAX_SHARDS), era: root.era + 1 };
         let first = pool.shards.min(MAX_FILLED);
         let (taken, puts) = self.puts(root, pool, 0, first);
-        let open = self.open(root, pool, taken, now_ms);
+        let open = self.open(root, pool, taken, by, now_ms);
         let all = std::iter::once(open).chain(puts).collect();
         if let Err(error) = self.client.transact_write_items().set_transact_items(Some(all)).send().await {
             return cancellation_reasons("spread the stock", error).map(|_| None);
@@ -44,13 +50,19 @@ impl Stocks {
         Ok(Some(pool))
     }
 
-    fn open(&self, root: &Root, pool: Pool, taken: i64, now_ms: EpochMs) -> TransactWriteItem {
+    fn open(&self, root: &Root, pool: Pool, taken: i64, by: Option<&Actor>, now_ms: EpochMs) -> TransactWriteItem {
+        const OPEN: &str = "SET phase = :open, shards = :shards, era = :next, spread_ms = :now, \
+                            available = available - :taken";
+        let by = by.map(|by| serde_dynamo::to_attribute_value(by).expect("an actor is a map of texts"));
         let update = Update::builder()
             .table_name(&self.table)
             .set_key(Some(stock_key(&root.store_id, &root.sku)))
-            .update_expression(
-                "SET phase = :open, shards = :shards, era = :next, spread_ms = :now, available = available - :taken",
-            )
+            // The last operator's name must not be on a spread by an order.
+            .update_expression(match by {
+                Some(_) => format!("{OPEN}, spread_by = :by"),
+                None => format!("{OPEN} REMOVE spread_by"),
+            })
+            .set_expression_attribute_values(by.map(|by| Item::from([(":by".to_owned(), by)])))
             .expression_attribute_values(":open", text(RootPhase::Open.into()))
             .expression_attribute_values(":shards", number(pool.shards))
             .expression_attribute_values(":next", number(pool.era))
@@ -93,16 +105,17 @@ impl Stocks {
         store_id: &StoreId,
         sku: &Sku,
         shards: u16,
-        id: &str,
+        by: &Actor,
         now_ms: EpochMs,
     ) -> Result<bool, Unavailable> {
+        let id = by.request_id();
         let mut tries = Tries::of(id);
         loop {
             let Some(root) = self.root(store_id, sku).await? else { return Ok(false) };
             match root.state() {
                 State::Whole if shards <= 1 => return Ok(true),
                 State::Open(pool) if pool.shards == shards => return Ok(true),
-                State::Whole if self.spread(&root, shards, now_ms).await?.is_some() => return Ok(true),
+                State::Whole if self.spread(&root, shards, Some(by), now_ms).await?.is_some() => return Ok(true),
                 State::Whole => {
                     if !tries.again().await {
                         return Err(Unavailable::Contended { attempted: "set the number of shards" });

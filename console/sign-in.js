@@ -13,6 +13,15 @@ const PENDING = "sign-in";
 /** How long before its end a token is taken for ended, so that no request is sent with one that ends on its way. */
 const MARGIN_MS = 10_000;
 
+/** What `signIn` has kept, unless something else stands there. @param {string | null} text */
+function read(text) {
+  try {
+    return JSON.parse(text ?? "null");
+  } catch {
+    return null;
+  }
+}
+
 /**
  * Completes a sign-in that leads back here.
  *
@@ -21,7 +30,7 @@ const MARGIN_MS = 10_000;
 export async function complete() {
   const parameters = new URLSearchParams(location.search);
   if (!issuer || !parameters.has("state")) return "";
-  const pending = JSON.parse(sessionStorage.getItem(PENDING) ?? "null");
+  const pending = read(sessionStorage.getItem(PENDING));
   sessionStorage.removeItem(PENDING);
   // The code is used up, and belongs in no history and no address that is sent to a colleague.
   history.replaceState(null, "", pending?.address ?? "/console");
@@ -35,7 +44,7 @@ export async function complete() {
 async function redeem(at, code, verifier) {
   const form = { grant_type: "authorization_code", client_id: at.clientId, code, redirect_uri: redirectUri(), code_verifier: verifier };
   const answer = await fetch(at.token, { method: "POST", body: new URLSearchParams(form) }).catch(() => null);
-  const token = answer?.ok ? (await answer.json()).access_token : null;
+  const token = answer?.ok ? (await answer.json().catch(() => ({}))).access_token : null;
   if (!token) return "The sign-in could not be completed. Sign in again.";
   setApiKey(token);
   return "";

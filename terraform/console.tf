@@ -86,6 +86,9 @@ resource "aws_s3_bucket_public_access_block" "console" {
 resource "aws_s3_bucket_policy" "console" {
   count = length(aws_s3_bucket.console)
 
+  # S3 may refuse two changes of a bucket at once.
+  depends_on = [aws_s3_bucket_public_access_block.console]
+
   bucket = aws_s3_bucket.console[0].id
   policy = jsonencode({
     Version = "2012-10-17"
@@ -188,8 +191,9 @@ resource "aws_cloudfront_response_headers_policy" "console" {
     }
     strict_transport_security {
       access_control_max_age_sec = 31536000
-      include_subdomains         = true
-      preload                    = true
+      # The domain may be one of many of the shop's, which are none of ours.
+      include_subdomains         = false
+      preload                    = false
       override                   = true
     }
   }
@@ -262,6 +266,16 @@ resource "aws_cloudfront_distribution" "console" {
     }
   }
 
+  # By default CloudFront keeps errors for ten seconds, whoever asked, also where nothing else is cached.
+  # https://docs.aws.amazon.com/AmazonCloudFront/latest/DeveloperGuide/HTTPStatusCodes.html
+  dynamic "custom_error_response" {
+    for_each = [400, 403, 404, 405, 414, 416, 500, 501, 502, 503, 504]
+    content {
+      error_code            = custom_error_response.value
+      error_caching_min_ttl = 0
+    }
+  }
+
   restrictions {
     geo_restriction {
       restriction_type = "none"
@@ -295,7 +309,8 @@ resource "aws_cognito_user_pool_client" "console" {
   prevent_user_existence_errors        = "ENABLED"
   enable_token_revocation              = true
   # The pages keep no refresh token, so people sign in anew after it. Within the pool's own session that needs no password.
-  access_token_validity = 60
+  # As long as every token of the pool.
+  access_token_validity = 15
 
   token_validity_units {
     access_token = "minutes"

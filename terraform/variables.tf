@@ -414,7 +414,7 @@ variable "overflow_maximum_concurrency" {
 }
 
 variable "enforce_price_list" {
-  description = "Whether intake refuses orders whose prices are not those of the price list (`PUT /stores/{storeId}/prices/{sku}`). Without it, a client states the prices of its order. Enter the prices first: an article without one cannot be ordered."
+  description = "Whether intake refuses orders whose prices are not those of the price list (`PUT /stores/{storeId}/prices/{sku}`). Without it, a client states the prices of its order. Enter the prices first: an article without one cannot be ordered. While the list cannot be read, orders are answered with 503 and not queued."
   type        = bool
   default     = false
 }

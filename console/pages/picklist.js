@@ -1,6 +1,6 @@
 // A store's pick list: its confirmed orders, longest confirmed first.
 
-import { curl, query, send } from "../api.js";
+import { curl, issuer, query, send } from "../api.js";
 import { short } from "../format.js";
 import { Copy, Empty, Field, Head, Problem, html, setParameters, useData, useState, useTitle } from "../elements.js";
 import { OrderRows, Pages } from "./order-rows.js";
@@ -32,7 +32,7 @@ export default function PickList({ parameters }) {
     <div class="filters" role="search" aria-label="Pick list"><${Field} label="Store"><input value=${storeId} onChange=${(/** @type {any} */ event) => setParameters({ store: event.target.value.trim(), cursor: "" })} spellcheck=${false} /><//></div>
     <${Problem} error=${failure ?? error} retry=${reload} />
     ${done && html`<div class="note good" role="status"><strong>${done}</strong></div>`}
-    ${data?.orders.length === 0 && html`<${Empty} title=${`Nothing waits to be picked in ${storeId}.`}><p>An order appears here when it is confirmed. <a href="/console/try">Place one</a>.</p><//>`}
+    ${data?.orders.length === 0 && html`<${Empty} title=${`Nothing waits to be picked in ${storeId}.`}><p>An order appears here when it is confirmed.${issuer ? "" : html` <a href="/console/try">Place one</a>.`}</p><//>`}
     ${data?.orders.length > 0 && html`<${OrderRows} orders=${data.orders} label="Orders to pick" action=${(/** @type {any} */ order) => html`<button type="button" class="small" onClick=${() => handOver(order)} aria-label=${`Hand over order ${short(order.orderId)}`}>Hand over</button>`} />`}
     ${data && html`<${Pages} address="/console/picklist" cursor=${cursor} next=${data.nextCursor} parameters=${{ store: storeId }} />`}`;
 }

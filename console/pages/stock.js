@@ -2,7 +2,7 @@
 
 import { curl, query, send } from "../api.js";
 import { count } from "../format.js";
-import { Copy, Empty, Field, Head, Problem, html, setParameters, useData, useState, useTitle } from "../elements.js";
+import { Copy, Empty, Field, Head, Problem, Time, html, setParameters, useData, useState, useTitle } from "../elements.js";
 import { Pages } from "./order-rows.js";
 
 /** @param {{parameters: URLSearchParams}} props */
@@ -38,12 +38,13 @@ export default function Stock({ parameters }) {
 /** @param {{stock: any[], storeId: string, below: string, selected: string}} props */
 function Rows({ stock, storeId, below, selected }) {
   return html`<div class="table" role="region" aria-label="Stock" tabIndex=${0}><table class="rows">
-    <thead><tr><th scope="col">Article</th><th scope="col" class="number">Available</th><th scope="col" class="number">Held for orders</th><th scope="col" class="number">On hand</th><th scope="col"><span class="unseen">Action</span></th></tr></thead>
+    <thead><tr><th scope="col">Article</th><th scope="col" class="number">Available</th><th scope="col" class="number">Held for orders</th><th scope="col" class="number">On hand</th><th scope="col">Last changed by hand</th><th scope="col"><span class="unseen">Action</span></th></tr></thead>
     <tbody>${stock.map((one) => html`<tr key=${one.sku} aria-current=${one.sku === selected ? "true" : undefined}>
       <td data-label="Article"><strong>${one.sku}</strong></td>
       <td data-label="Available" class="number">${count(one.available)}</td>
       <td data-label="Held for orders" class="number">${count(one.reserved)}</td>
       <td data-label="On hand" class="number">${count(one.onHand)}</td>
+      <td data-label="Last changed by hand">${one.changedBy ? html`${one.changedBy.subject}, <${Time} ms=${Date.parse(one.changedAt)} />` : html`<span class="quiet">never</span>`}</td>
       <td data-label=""><a href=${`/console/stock${query({ store: storeId, below, sku: one.sku })}`} aria-label=${`Change ${one.sku}`}>Change</a></td>
     </tr>`)}</tbody></table></div>`;
 }

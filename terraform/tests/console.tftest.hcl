@@ -68,6 +68,10 @@ run "the_api_has_the_pages_origin_and_is_never_cached" {
     condition     = alltrue([for origin in aws_cloudfront_distribution.console[0].origin : origin.custom_origin_config[0].origin_protocol_policy == "https-only" && origin.origin_path == "/v1" if origin.origin_id == "api"])
     error_message = "CloudFront has to call the API's stage with TLS."
   }
+  assert {
+    condition     = alltrue([for error in [500, 502, 503, 504] : contains([for kept in aws_cloudfront_distribution.console[0].custom_error_response : kept.error_code if kept.error_caching_min_ttl == 0], error)])
+    error_message = "An error that one caller gets must not be another one's answer."
+  }
 }
 
 run "the_policy_allows_no_third_party" {

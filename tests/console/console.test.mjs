@@ -126,6 +126,7 @@ const QUESTIONS = [
   ["Is anything wrong with the records of order 4?", [execution("demo4"), link("Records")], /The audit finds nothing wrong with this order\.[^]*Reservation[^]*Fence: cancelled/],
   ["What does acme-wholesale owe?", [menu("Accounts"), link("acme-wholesale")], /Owes\s+\$3,200\.00/],
   ["How many of LIMITED001 can still be ordered?", [menu("Stock")], /LIMITED001\s+1\s+0\s+1/],
+  ["Who adjusted the stock of MONITOR001?", [menu("Stock")], /MONITOR001\s+\d+\s+\d+\s+\d+\s+clerk, \d+:\d\d/],
   ["What waits to be picked in the store main?", [menu("Pick list")], /Confirmed\s+acme-wholesale\s+main\s+2 × LAPTOP001, 10 × MOUSE001, 2 × MONITOR001/],
 ];
 

@@ -65,6 +65,8 @@ export async function fill(url) {
   await post(`/orders/${orders.parked}/cancel`);
   await post("/_local/recover");
   await eventually(async () => (await get("/_local/parked")).orders.length === 1);
+  const received = { difference: 5, reason: "RECEIVED" };
+  await post("/stores/main/stock/MONITOR001/adjustments", received, { "idempotency-key": "delivery", "x-api-key": "operations-key" });
   await Promise.all(late);
   await eventually(async () => (await get(`/_local/orders/${orders.demo5}`)).executions[0].lateLandings === 2);
   return orders;

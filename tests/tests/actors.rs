@@ -89,31 +89,31 @@ async fn an_adjustment_has_its_first_actor_in_the_same_transaction() {
 #[tokio::test(start_paused = true)]
 async fn set_stock_says_who_set_it_last_and_when() {
     let (tally, shop) = counted().await;
-    assert_eq!(get(LAPTOP).send(&shop).await.body.get("setBy"), None);
+    assert_eq!(get(LAPTOP).send(&shop).await.body.get("changedBy"), None);
     let setting = |on_hand: i64| put(LAPTOP, &json!({ "onHand": on_hand })).if_match("*");
     let (set, written) = writes(&tally, send_as("alice", "r1", setting(8), &shop)).await;
     assert_eq!(written, [("UpdateItem".to_owned(), 1)]);
-    assert_eq!((&set.body["setBy"], set.body["setAt"].is_string()), (&shown("alice", "r1"), true));
+    assert_eq!((&set.body["changedBy"], set.body["changedAt"].is_string()), (&shown("alice", "r1"), true));
     // Nothing changes, so nothing is written.
     let (same, written) = writes(&tally, send_as("bob", "r2", setting(8), &shop)).await;
     assert_eq!((same.http_status, written), (200, Vec::new()));
     assert_eq!(same.body, set.body);
     assert_eq!(same.header("etag"), set.header("etag"));
-    // Orders and adjustments leave it.
+    // Orders leave it, and adjustments have actors of their own.
     order("k1").of("LAPTOP001", 1).place_order(&shop).await;
-    send_as("carol", "r3", adjustment(1, "a1"), &shop).await;
     let stock = get(LAPTOP).send(&shop).await.body;
-    assert_eq!(
-        (&stock["setBy"], &stock["setAt"], &stock["onHand"]),
-        (&set.body["setBy"], &set.body["setAt"], &json!(9))
-    );
+    assert_eq!((&stock["changedBy"], &stock["changedAt"]), (&set.body["changedBy"], &set.body["changedAt"]));
+    for (who, difference, key) in [("carol", -1, "a1"), ("erin", 2, "a2")] {
+        send_as(who, "r3", adjustment(difference, key), &shop).await;
+        assert_eq!(get(LAPTOP).send(&shop).await.body["changedBy"], shown(who, "r3"));
+    }
     let list = get("/stores/main/stock").send(&shop).await.body;
-    assert_eq!(list["stock"][0]["setBy"], shown("alice", "r1"));
+    assert_eq!((&list["stock"][0]["changedBy"], &list["stock"][0]["onHand"]), (&shown("erin", "r3"), &json!(9)));
 
     let chair = put("/stores/main/stock/CHAIR001", &json!({ "onHand": 1 })).if_absent();
     let (created, written) = writes(&tally, send_as("dave", "r4", chair, &shop)).await;
     assert_eq!((created.http_status, written), (201, vec![("PutItem".to_owned(), 1)]));
-    assert_eq!(created.body["setBy"], shown("dave", "r4"));
+    assert_eq!(created.body["changedBy"], shown("dave", "r4"));
 }
 
 #[tokio::test(start_paused = true)]
@@ -127,7 +127,7 @@ async fn of_two_who_set_the_same_number_the_first_one_stays() {
     let bob = Actor::new("bob", "r2");
     let setting = stock.create(&store, &sku, 1, &bob, shop.now_ms()).await.unwrap();
     let inventory::stock::Setting::Done(found) = setting else { panic!("{setting:?}") };
-    assert_eq!(found.set_by, Some(Actor::new("alice", "r1")));
+    assert_eq!(found.changed_by, Some(Actor::new("alice", "r1")));
 }
 
 fn stocks(shop: &Shop) -> inventory::Stocks {
@@ -146,7 +146,7 @@ async fn a_spread_says_which_operator_asked_for_it_and_an_orders_own_says_none()
     stocks(&shop).spread(&root().await, 2, None, shop.now_ms()).await.unwrap();
     assert_eq!(root().await.spread_by, None);
     let read = get(LAPTOP).send(&shop).await;
-    assert_eq!((read.http_status, read.body.get("setBy")), (200, None));
+    assert_eq!((read.http_status, read.body.get("changedBy")), (200, None));
 }
 
 /// The stock item takes part in every order, so it must stay below 1 KiB.

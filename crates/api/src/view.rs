@@ -190,12 +190,12 @@ pub struct StockView {
     pub reserved: i64,
     /// How many the store has: both together.
     pub on_hand: i64,
-    /// Who last set how many there are.
+    /// Who last set or adjusted it.
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub set_by: Option<ActorView<'static>>,
+    pub changed_by: Option<ActorView<'static>>,
     /// When that was.
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub set_at: Option<Time>,
+    pub changed_at: Option<Time>,
 }
 
 /// An amount of money.

@@ -106,7 +106,7 @@ impl Stocks {
     ) -> Result<AdjustmentRecord, AdjustError> {
         let record =
             AdjustmentRecord { adjustment: adjustment.clone(), adjusted_ms: now_ms, adjusted_by: Some(by.clone()) };
-        let writes = vec![self.put(id, &record)?, self.add(adjustment)];
+        let writes = vec![self.put(id, &record)?, self.add(adjustment, by, now_ms)?];
         let mut tries = Tries::of(id.as_str());
         loop {
             let transaction = self.client.transact_write_items().set_transact_items(Some(writes.clone()));
@@ -156,13 +156,17 @@ impl Stocks {
         Ok(TransactWriteItem::builder().put(put).build())
     }
 
-    fn add(&self, adjustment: &Adjustment) -> TransactWriteItem {
+    fn add(&self, adjustment: &Adjustment, by: &Actor, now_ms: EpochMs) -> Result<TransactWriteItem, Unavailable> {
         let Adjustment { store_id, sku, difference, reason, .. } = adjustment;
         let number = |value: i64| AttributeValue::N(value.to_string());
+        let actor = serde_dynamo::to_attribute_value(by)
+            .map_err(|source| Unavailable::Unreadable { attempted: ATTEMPTED, source })?;
         let update = Update::builder()
             .table_name(&self.table)
             .set_key(Some(stock_key(store_id, sku)))
             .expression_attribute_values(":difference", number(*difference))
+            .expression_attribute_values(":by", actor)
+            .expression_attribute_values(":now", number(now_ms))
             .return_values_on_condition_check_failure(ReturnValuesOnConditionCheckFailure::AllOld);
         let update = if *reason == AdjustmentReason::Received {
             update
@@ -170,7 +174,7 @@ impl Stocks {
                 // nothing, and so writes no index.
                 .update_expression(
                     "SET store_id = :store, sku = :sku, reserved = if_not_exists(reserved, :none), \
-                     available = if_not_exists(available, :none) + :difference",
+                     available = if_not_exists(available, :none) + :difference, changed_by = :by, changed_ms = :now",
                 )
                 .condition_expression("attribute_not_exists(available) OR available <= :most")
                 .expression_attribute_values(":most", number(MAX_ON_HAND))
@@ -179,7 +183,7 @@ impl Stocks {
                 .expression_attribute_values(":none", number(0))
         } else {
             update
-                .update_expression("SET available = available + :difference")
+                .update_expression("SET available = available + :difference, changed_by = :by, changed_ms = :now")
                 // Orders hold the rest, so `available` never goes below zero. An article that the store
                 // does not keep has no `available`, and fails the condition too.
                 .condition_expression("available BETWEEN :least AND :most")
@@ -188,7 +192,7 @@ impl Stocks {
                 .expression_attribute_values(":most", number(if *difference > 0 { MAX_ON_HAND } else { i64::MAX }))
         };
         let update = update.build().expect("an update with a table, a key and an expression is complete");
-        TransactWriteItem::builder().update(update).build()
+        Ok(TransactWriteItem::builder().update(update).build())
     }
 }
 

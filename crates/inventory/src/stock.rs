@@ -80,8 +80,8 @@ impl Stocks {
     ) -> Result<Setting, Unavailable> {
         const ATTEMPTED: &str = "create the stock";
         let stock = Stock {
-            set_by: Some(by.clone()),
-            set_ms: Some(now_ms),
+            changed_by: Some(by.clone()),
+            changed_ms: Some(now_ms),
             ..Stock::new(store_id.clone(), sku.clone(), on_hand, 0)
         };
         let mut item: Item =
@@ -126,8 +126,8 @@ impl Stocks {
         }
         let set = Stock {
             available: on_hand - read.reserved,
-            set_by: Some(by.clone()),
-            set_ms: Some(now_ms),
+            changed_by: Some(by.clone()),
+            changed_ms: Some(now_ms),
             ..read.clone()
         };
         let actor = serde_dynamo::to_attribute_value(by);
@@ -138,7 +138,7 @@ impl Stocks {
             .update_item()
             .table_name(&self.table)
             .set_key(Some(stock_key(&read.store_id, &read.sku)))
-            .update_expression("SET available = :set, set_by = :by, set_ms = :now")
+            .update_expression("SET available = :set, changed_by = :by, changed_ms = :now")
             // The new number is computed from what was read. Without the condition it would overwrite
             // an order's or a delivery's change since then. The root of a pool may have the same numbers as before it
             // was spread, and is not all there is.

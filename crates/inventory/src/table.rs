@@ -2,7 +2,7 @@
 //!
 //! | item | key `pk` | attributes |
 //! |---|---|---|
-//! | stock | `STOCK#<store>#<sku>` | a [`Root`](crate::pool::Root): `store_id`, `sku`, `available`, `reserved`; on hand is their sum; `set_by`, `set_ms` |
+//! | stock | `STOCK#<store>#<sku>` | a [`Root`](crate::pool::Root): `store_id`, `sku`, `available`, `reserved`; on hand is their sum; `changed_by`, `changed_ms` |
 //! | shard of a [pool](crate::pool) | `SHARD#<number>#<store>#<sku>` | a [`Shard`](crate::pool::Shard) |
 //! | reservation | `ORDER#<order id>` | a fence whose effect is a [`Reservation`] |
 //! | adjustment | `ADJUSTMENT#<adjustment id>` | an [`AdjustmentRecord`](crate::adjustment::AdjustmentRecord) |
@@ -89,18 +89,18 @@ pub struct Stock {
     pub available: i64,
     /// How many open reservations hold.
     pub reserved: i64,
-    /// Who last set how many there are. Orders and adjustments leave it as it is.
+    /// Who last set or adjusted it. Orders leave it as it is.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub set_by: Option<Actor>,
+    pub changed_by: Option<Actor>,
     /// When that was.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub set_ms: Option<EpochMs>,
+    pub changed_ms: Option<EpochMs>,
 }
 
 impl Stock {
     /// Stock that nobody has set, as a receipt or a seed creates it.
     pub fn new(store_id: StoreId, sku: Sku, available: i64, reserved: i64) -> Self {
-        Self { store_id, sku, available, reserved, set_by: None, set_ms: None }
+        Self { store_id, sku, available, reserved, changed_by: None, changed_ms: None }
     }
 
     /// Whether both have the same numbers, no matter who set them.

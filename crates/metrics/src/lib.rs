@@ -22,9 +22,9 @@ pub enum Metric {
     ColdStarts,
     /// Tries of a transaction after it conflicted with another one.
     ConflictsRetried,
-    /// New orders that intake has put on record or queued, whatever becomes of them.
+    /// New orders that intake has put on record, whatever becomes of them, and orders that it has queued, which may be sent again.
     OrdersAccepted,
-    /// Orders whose cancellation was decided, by a request or by the workflow.
+    /// Orders whose cancellation was decided, by a request, by the workflow or by recovery.
     OrdersCancelled,
     /// Orders that were confirmed.
     OrdersConfirmed,

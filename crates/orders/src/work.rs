@@ -49,15 +49,15 @@ pub struct OpenOrder {
 }
 
 impl OpenOrder {
-    /// Since when the order has waited for its present end.
+    /// Since when the order has waited for its present end, or since an operator has last taken it up.
     pub fn open_since_ms(&self) -> EpochMs {
-        let OrderRecord { status, created_ms, cancelling_ms, fulfilling_ms, .. } = &self.record;
+        let OrderRecord { status, created_ms, cancelling_ms, fulfilling_ms, taken_up_ms, .. } = &self.record;
         let since_ms = match status {
             Status::Cancelling => *cancelling_ms,
             Status::Fulfilling => *fulfilling_ms,
             _ => None,
         };
-        since_ms.unwrap_or(*created_ms)
+        since_ms.unwrap_or(*created_ms).max(taken_up_ms.unwrap_or_default())
     }
 }
 

@@ -11,7 +11,8 @@
 //!    [written now](orders::on_record).
 //! 4. If DynamoDB does not answer, the order goes into the overflow [`queue`].
 //!
-//! [`prices`] compares an order with the price list before that, if the deployment wants it.
+//! [`prices`] compares an order with the price list before that, if the deployment wants it. An order whose prices cannot be
+//! read is not queued.
 //!
 //! [`cancel`] is the customer's cancellation, and [`fulfil`] the store's hand-over. [`finish`] waits
 //! for either. [`payment`] replaces a payment that is lost.

@@ -63,9 +63,9 @@ fn article(parameters: &mut Parameters) -> Option<(StoreId, Sku)> {
 
 fn view(stock: Stock) -> StockView {
     let on_hand = stock.on_hand();
-    let Stock { store_id, sku, available, reserved, set_by, set_ms } = stock;
-    let (set_by, set_at) = (set_by.map(ActorView::from), set_ms.map(Time));
-    StockView { store_id, sku, available, reserved, on_hand, set_by, set_at }
+    let Stock { store_id, sku, available, reserved, changed_by, changed_ms } = stock;
+    let (changed_by, changed_at) = (changed_by.map(ActorView::from), changed_ms.map(Time));
+    StockView { store_id, sku, available, reserved, on_hand, changed_by, changed_at }
 }
 
 fn unavailable(error: &Unavailable) -> Problem {

@@ -8,7 +8,7 @@ use serde::Serialize;
 use tracing::{Instrument, Span};
 use workflow::Unknown;
 
-use crate::RecoverOrders;
+use crate::{RecoverOrders, metrics};
 
 /// The longest delay between two attempts.
 const MAX_DELAY_MS: EpochMs = 60 * 60 * 1000;
@@ -55,15 +55,15 @@ impl RecoverOrders {
     /// # Idempotency
     /// If several recoveries run at once, one of them takes the order.
     pub(crate) async fn take_due(&self, order_id: &OrderId, due_by_ms: EpochMs) -> RecoveryOutcome {
-        let taken = match self.orders.read_open(order_id).await {
+        match self.orders.read_open(order_id).await {
             Ok(Some(open)) if open.due_ms <= due_by_ms && open.parked_at_ms.is_none() => {
-                self.take(&open).instrument(span(&open.record.order)).await
+                let taken = async { self.take(&open).await.unwrap_or_else(|error| unavailable(order_id, &error)) };
+                taken.instrument(span(&open.record.order)).await
             }
             // The index was behind.
-            Ok(_) => Ok(RecoveryOutcome::NotOurs),
-            Err(error) => Err(error),
-        };
-        taken.unwrap_or_else(|error| unavailable(order_id, &error))
+            Ok(_) => RecoveryOutcome::NotOurs,
+            Err(error) => unavailable(order_id, &error),
+        }
     }
 
     /// Retries an order on an operator's request: its attempts start over, and its record says who asked for it.
@@ -122,7 +122,9 @@ impl RecoverOrders {
         let closing =
             Closing { reason: Reason::Unavailable, detail: None, shortages: Vec::new(), now_ms: self.now_ms() };
         match self.orders.cancel(order_id, Canceller::Recovery(open.due_ms), &closing).await? {
-            Some(record) if record.status == Status::Cancelling => {
+            // Otherwise a customer was first.
+            Some(record) if record.status == Status::Cancelling && record.cancelling_ms == Some(closing.now_ms) => {
+                metrics::given_up(&closing.reason, closing.now_ms);
                 self.start(&record.order).await;
                 Ok(RecoveryOutcome::GivenUp)
             }

@@ -1,9 +1,14 @@
 //! What alarms watch.
 
-use ::metrics::Metric;
-use order::EpochMs;
+use ::metrics::{Line, Metric};
+use order::{EpochMs, Reason};
 
 use crate::{Output, RecoveryOutcome};
+
+/// Counts an order that recovery has decided to cancel. The workflow and intake count those that they decide.
+pub(crate) fn given_up(reason: &Reason, now_ms: EpochMs) {
+    Line::new(&[(Metric::OrdersCancelled, 1)], now_ms).by("Reason", reason.as_str(), Metric::OrdersCancelled).emit();
+}
 
 /// Writes the metrics of an output to the log.
 pub fn emit(output: &Output, now_ms: EpochMs) {

@@ -36,18 +36,6 @@ pub struct BatchItemFailure {
     pub item_identifier: String,
 }
 
-/// Why a message is not done.
-#[derive(Debug, thiserror::Error)]
-enum NotDone {
-    /// It is not an order. SQS delivers it again until it moves to the dead-letter queue, where a person
-    /// looks at it.
-    #[error("read the message as an order")]
-    Poison(#[source] serde_json::Error),
-    /// It is unknown whether its order is on record.
-    #[error(transparent)]
-    Unavailable(#[from] Unavailable),
-}
-
 impl RecoverOrders {
     /// Puts the orders of a batch on record, and starts their sagas. A message is done only once the
     /// record is known to exist.
@@ -65,35 +53,47 @@ impl RecoverOrders {
         let mut batch = Batch::default();
         for (item_identifier, kept) in done.await {
             match kept {
-                Ok(OnRecord::Same(_)) => {}
-                Ok(OnRecord::Other) => {
-                    tracing::warn!(
-                        message_id = item_identifier,
-                        "dropped an order: its key is in use for another order"
-                    );
-                    batch.conflicts += 1;
-                }
-                Err(error) => {
-                    tracing::warn!(
-                        message_id = item_identifier,
-                        reason = chain(&error),
-                        "could not process the message; SQS will deliver it again"
-                    );
-                    batch.batch_item_failures.push(BatchItemFailure { item_identifier });
-                }
+                Some(OnRecord::Same(_)) => {}
+                Some(OnRecord::Other) => batch.conflicts += 1,
+                None => batch.batch_item_failures.push(BatchItemFailure { item_identifier }),
             }
         }
         batch
     }
 
-    async fn work_off_one(&self, message: &SqsMessage) -> Result<OnRecord, NotDone> {
-        let order: Order =
-            serde_json::from_str(message.body.as_deref().unwrap_or_default()).map_err(NotDone::Poison)?;
-        let span = span(&order);
-        self.keep(&order).instrument(span).await
+    /// `None` if SQS has to deliver the message again.
+    async fn work_off_one(&self, message: &SqsMessage) -> Option<OnRecord> {
+        let message_id = message.message_id.as_deref().unwrap_or_default();
+        let order: Order = match serde_json::from_str(message.body.as_deref().unwrap_or_default()) {
+            Ok(order) => order,
+            Err(error) => {
+                tracing::warn!(message_id, reason = %error, "the message is not an order; SQS will deliver it again");
+                return None;
+            }
+        };
+        async {
+            match self.keep(&order).await {
+                Ok(kept) => {
+                    if let OnRecord::Other = kept {
+                        tracing::warn!(message_id, "dropped an order: its key is in use for another order");
+                    }
+                    Some(kept)
+                }
+                Err(error) => {
+                    tracing::warn!(
+                        message_id,
+                        reason = chain(&error),
+                        "could not put the order on record; SQS will deliver its message again"
+                    );
+                    None
+                }
+            }
+        }
+        .instrument(span(&order))
+        .await
     }
 
-    async fn keep(&self, order: &Order) -> Result<OnRecord, NotDone> {
+    async fn keep(&self, order: &Order) -> Result<OnRecord, Unavailable> {
         let kept = self.orders.put_on_record(order, self.now_ms()).await?;
         if let OnRecord::Same(record) = &kept
             && record.status.is_open()

@@ -9,7 +9,7 @@ use opentelemetry::trace::{SpanContext, SpanId, SpanKind, Status, TraceFlags, Tr
 use opentelemetry::{InstrumentationScope, KeyValue};
 use opentelemetry_otlp::{ExporterBuildError, Protocol, WithExportConfig};
 use opentelemetry_sdk::Resource;
-use opentelemetry_sdk::error::OTelSdkResult;
+use opentelemetry_sdk::error::{OTelSdkError, OTelSdkResult};
 use opentelemetry_sdk::trace::{
     BatchConfigBuilder, BatchSpanProcessor, SpanData, SpanEvents, SpanExporter, SpanLinks, SpanProcessor,
 };
@@ -48,7 +48,7 @@ impl Otlp {
         let url = if url.ends_with(PATH) { url.to_owned() } else { format!("{url}{PATH}") };
         let exporter = opentelemetry_otlp::SpanExporter::builder().with_http().with_protocol(Protocol::HttpBinary);
         let exporter = exporter.with_endpoint(&url).with_timeout(PATIENCE).build()?;
-        let exporter = Reported { exporter, url, is_failing: AtomicBool::new(false) };
+        let exporter = Reported { exporter, collector: host(&url), is_failing: AtomicBool::new(false) };
         let batches = BatchConfigBuilder::default()
             .with_max_queue_size(MAX_WAITING_SPANS)
             .with_max_export_batch_size(MAX_SPANS_OF_REQUEST)
@@ -114,11 +114,24 @@ fn context(place: Place) -> SpanContext {
     SpanContext::new(trace, span, TraceFlags::SAMPLED, false, TraceState::NONE)
 }
 
+fn host(url: &str) -> String {
+    url.parse::<http::Uri>().ok().and_then(|url| url.host().map(str::to_owned)).unwrap_or_default()
+}
+
+fn kind(error: &OTelSdkError) -> &'static str {
+    match error {
+        OTelSdkError::Timeout(_) => "no answer in time",
+        OTelSdkError::AlreadyShutdown => "the exporter has ended",
+        OTelSdkError::InternalFailure(_) => "no connection, or the collector refuses",
+    }
+}
+
 /// An exporter that says so when spans begin to be lost, and when they arrive again.
 #[derive(Debug)]
 struct Reported<E> {
     exporter: E,
-    url: String,
+    /// Its host only: an address may have a key.
+    collector: String,
     is_failing: AtomicBool,
 }
 
@@ -128,9 +141,14 @@ impl<E: SpanExporter> SpanExporter for Reported<E> {
         let was_failing = self.is_failing.swap(exported.is_err(), Ordering::Relaxed);
         match &exported {
             Err(error) if !was_failing => {
-                tracing::warn!(url = self.url, reason = %error, "spans could not be sent and are lost; the next ones are tried");
+                // The error's text has the whole address.
+                tracing::warn!(
+                    collector = self.collector,
+                    reason = kind(error),
+                    "spans could not be sent and are lost; the next ones are tried"
+                );
             }
-            Ok(()) if was_failing => tracing::warn!(url = self.url, "spans are sent again"),
+            Ok(()) if was_failing => tracing::warn!(collector = self.collector, "spans are sent again"),
             _ => {}
         }
         exported

@@ -42,8 +42,12 @@ impl Write for Written {
 impl Written {
     /// Writes this thread's log lines from now on.
     fn capture(&self) -> DefaultGuard {
+        self.capture_from(LevelFilter::DEBUG)
+    }
+
+    fn capture_from(&self, level: LevelFilter) -> DefaultGuard {
         let writer = self.clone();
-        let lines = logging::json(None, move || writer.clone()).with_filter(logging::levels(LevelFilter::DEBUG));
+        let lines = logging::json(None, move || writer.clone()).with_filter(logging::levels(level));
         tracing::subscriber::set_default(tracing_subscriber::registry().with(lines))
     }
 
@@ -150,4 +154,22 @@ async fn a_queued_order_keeps_its_correlation_id() {
     assert_eq!(shop.record(&order_id("k1")).order.correlation_id().unwrap().as_str(), NAME);
     let lines = written.lines();
     assert!(lines.iter().all(|line| line["correlation_id"] == NAME), "{lines:#?}");
+}
+
+/// The README states what function logs cost.
+#[tokio::test(start_paused = true)]
+async fn an_order_that_succeeds_writes_no_line_unless_somebody_looks() {
+    let kilobytes = async |level| {
+        let shop = shop().open().await;
+        let written = Written::default();
+        let _guard = written.capture_from(level);
+        assert_eq!(personal_order().place_order(&shop).await.outcome(), (201, "CONFIRMED", ""));
+        let lines = written.lines();
+        let bytes: usize = lines.iter().map(|line| line.to_string().len()).sum();
+        (lines.len(), format!("{}.{} KB", bytes / 1000, bytes % 1000 / 100))
+    };
+    assert_eq!(kilobytes(LevelFilter::INFO).await.0, 0);
+    let (_, debug) = kilobytes(LevelFilter::DEBUG).await;
+    let readme = include_str!("../../../README.md");
+    assert!(readme.contains(&format!("`DEBUG` adds {debug}")), "the README must say that DEBUG adds {debug}");
 }

@@ -106,12 +106,12 @@ pub struct Root {
     /// Who spread it then, if it was an operator.
     #[serde(default)]
     pub spread_by: Option<Actor>,
-    /// Who last set how many there are.
+    /// Who last set or adjusted it.
     #[serde(default)]
-    pub set_by: Option<Actor>,
+    pub changed_by: Option<Actor>,
     /// When that was.
     #[serde(default)]
-    pub set_ms: Option<EpochMs>,
+    pub changed_ms: Option<EpochMs>,
 }
 
 impl Root {
@@ -127,8 +127,8 @@ impl Root {
 
     /// Its stock alone, without that of its shards.
     pub fn stock(self) -> Stock {
-        let Self { store_id, sku, available, reserved, set_by, set_ms, .. } = self;
-        Stock { store_id, sku, available, reserved, set_by, set_ms }
+        let Self { store_id, sku, available, reserved, changed_by, changed_ms, .. } = self;
+        Stock { store_id, sku, available, reserved, changed_by, changed_ms }
     }
 }
 

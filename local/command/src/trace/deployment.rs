@@ -49,7 +49,7 @@ pub enum LogError {
     #[error("CloudWatch Logs refused the request: {0}")]
     Refused(String),
     /// The search did not end.
-    #[error("the search took more than {MAX_PAGES} pages; name a later start with --since")]
+    #[error("the search took more than {MAX_PAGES} pages; name fewer --days")]
     TooLong,
 }
 

@@ -44,17 +44,19 @@ impl Logged {
             let named = line["details"]["name"].as_str().filter(|_| kind.contains("State")).map(Arc::from);
             let state = named.or_else(|| states.get(&previous).cloned());
             if let Some(status) = kind.strip_prefix("Execution").filter(|status| *status != "Started") {
-                ended = Some(status.to_uppercase());
+                // As the API names it.
+                ended = Some(if status == "TimedOut" { "TIMED_OUT".to_owned() } else { status.to_uppercase() });
             }
             let timestamp_ms =
                 number(line, "event_timestamp").and_then(|ms| i64::try_from(ms).ok()).unwrap_or_default();
-            if let Some(state) = state {
+            // An execution's end follows a state's event, and belongs to no state.
+            if let Some(kind) = of_execution(kind) {
+                events.push(Event { id, previous_event_id: previous, timestamp_ms, kind });
+            } else if let Some(state) = state {
                 states.insert(id, Arc::clone(&state));
                 if let Some(kind) = of_state(kind, state, &line["details"]) {
                     events.push(Event { id, previous_event_id: previous, timestamp_ms, kind });
                 }
-            } else if let Some(kind) = of_execution(kind) {
-                events.push(Event { id, previous_event_id: previous, timestamp_ms, kind });
             }
         }
         Self { arn: arn.to_owned(), events, ended }

@@ -192,9 +192,9 @@ resource "aws_cloudfront_response_headers_policy" "console" {
     strict_transport_security {
       access_control_max_age_sec = 31536000
       # The domain may be one of many of the shop's, which are none of ours.
-      include_subdomains         = false
-      preload                    = false
-      override                   = true
+      include_subdomains = false
+      preload            = false
+      override           = true
     }
   }
 }

@@ -260,9 +260,15 @@ async fn decisions_failures_and_failed_starts_are_counted() {
     assert_eq!(persist_order.invoke(&cancel(&second)).await.unwrap()["status"], "CANCELLING");
     let cancelled = persist_order.next_line().await;
     assert_eq!(decided(&cancelled), [0, 1, 1]);
-    let failed = persist_order.next_line().await;
-    assert_eq!((&failed["OrdersFailed"], &failed["State"]), (&json!(1), &json!("ReserveInventory")));
-    assert_eq!(dimensions(&failed), &json!([["FunctionName", "State"]]));
+    assert_eq!((&cancelled["Reason"], &cancelled["State"]), (&json!("STEP_FAILED"), &json!("ReserveInventory")));
+    let sets = cancelled["_aws"]["CloudWatchMetrics"].as_array().unwrap();
+    let by: Vec<_> = sets.iter().map(|set| (&set["Dimensions"][0], &set["Metrics"][0]["Name"])).collect();
+    let expected = [
+        (json!(["FunctionName"]), json!("OrdersConfirmed")),
+        (json!(["FunctionName", "Reason"]), json!("OrdersCancelled")),
+        (json!(["FunctionName", "State"]), json!("OrdersFailed")),
+    ];
+    assert_eq!(by, expected.iter().map(|(dimensions, metric)| (dimensions, metric)).collect::<Vec<_>>());
 }
 
 #[tokio::test]

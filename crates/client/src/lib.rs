@@ -45,7 +45,7 @@ mod transport;
 pub use client::{Client, Decision, Placed, Read};
 pub use error::{Error, Lost};
 pub use list::{List, Walk};
-pub use order::{Item, Moment, NewOrder, Order, PaymentTerms, Reason, Shortage, Status};
+pub use order::{Actor, Item, Moment, NewOrder, Order, PaymentTerms, Reason, Shortage, Status};
 pub use problem::{Problem, ProblemKind, Violation};
 pub use retry::Retries;
 pub use rust_decimal::Decimal;

@@ -186,6 +186,18 @@ pub struct Order {
     /// The `X-Correlation-Id` of the request that placed it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub correlation_id: Option<String>,
+    /// Who cancelled it by a request; for operations only, like all that follow.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub cancelled_by: Option<Actor>,
+    /// Who handed it over.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub fulfilled_by: Option<Actor>,
+    /// Who put another payment in place of a lost one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub payment_replaced_by: Option<Actor>,
+    /// Who last had it retried.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub taken_up_by: Option<Actor>,
     /// When it was placed.
     #[serde(with = "time::serde::rfc3339")]
     pub created_at: OffsetDateTime,
@@ -207,6 +219,16 @@ pub struct Item {
     /// The price of one.
     #[serde(with = "amount")]
     pub price: Decimal,
+}
+
+/// Who made a change.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Actor {
+    /// The subject of their token, or the name of their client.
+    pub subject: String,
+    /// The request's id.
+    pub request_id: String,
 }
 
 /// An article that the store had too little of.

@@ -238,14 +238,14 @@ async fn an_order_that_could_not_be_started_for_a_day_is_parked_and_not_cancelle
     assert!(shop.audit().orders[&order_id("k1")].is_parked);
     assert_eq!(shop.queues.len(PARKED_QUEUE).await.unwrap(), 1);
 
-    // An operator's retry is refused as well, and the order is parked again.
+    // An operator's retry is refused as well, and after another day the order is parked again.
     assert_eq!(shop.recover_orders.take_up(&order_id("k1"), &clerk()).await, RecoveryOutcome::NotStarted);
     // It has a day again: somebody has looked.
     let due_ms = shop.due_ms(&order_id("k1")).unwrap();
     pass(&shop, due_ms).await;
     assert_eq!(recover(&shop).await.count_of(RecoveryOutcome::NotStarted), 1);
     assert!(!shop.audit().orders[&order_id("k1")].is_parked);
-    recover_for(&shop, Duration::from_mins(10)).await;
+    recover_for(&shop, Duration::from_hours(25)).await;
     assert_eq!(recover(&shop).await.parked, Some(1));
     faults.heal();
     assert_eq!(shop.recover_orders.take_up(&order_id("k1"), &clerk()).await, RecoveryOutcome::Started);

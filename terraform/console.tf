@@ -191,7 +191,7 @@ resource "aws_cloudfront_response_headers_policy" "console" {
     }
     strict_transport_security {
       access_control_max_age_sec = 31536000
-      # The domain may be one of many of the shop's, which are none of ours.
+      # Only for this name: the shop's other names below it may not have TLS.
       include_subdomains = false
       preload            = false
       override           = true
@@ -266,7 +266,8 @@ resource "aws_cloudfront_distribution" "console" {
     }
   }
 
-  # By default CloudFront keeps errors for ten seconds, whoever asked, also where nothing else is cached.
+  # By default CloudFront caches errors for ten seconds, even where it caches nothing else, so one caller's error would be
+  # another caller's answer.
   # https://docs.aws.amazon.com/AmazonCloudFront/latest/DeveloperGuide/HTTPStatusCodes.html
   dynamic "custom_error_response" {
     for_each = [400, 403, 404, 405, 414, 416, 500, 501, 502, 503, 504]

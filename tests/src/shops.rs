@@ -16,7 +16,7 @@ use local_stack::lambda::{Functions, InvocationLayer};
 use local_stack::seed::Seed;
 use local_stack::step_functions::machine_arn;
 use local_stack::{OVERFLOW_QUEUE, Options, Payments, Stack, config};
-use order::{Order, OrderId, OrderRecord, Sku, StoreId};
+use order::{Actor, Order, OrderId, OrderRecord, Sku, StoreId};
 use payments::Capture;
 use saga::fence::FenceState;
 use serde_json::{Value, json};
@@ -148,6 +148,11 @@ fn seed(stock: &BTreeMap<&str, i64>) -> Seed {
         |(customer, currency, on_hold)| json!({"customerId": customer, "creditLimit": 100.0, "currency": currency, "onHold": on_hold}),
     );
     Seed::parse(&json!({"stock": stock, "accounts": accounts}).to_string()).expect("the seed has the right format")
+}
+
+/// A run of recovery, as the schedule starts it.
+pub fn recovery() -> Actor {
+    Actor::new("recovery", "run-1")
 }
 
 /// A shop that is open.

@@ -15,7 +15,7 @@ use serde_json::{Value, json};
 use system_tests::faults::{Calls, Fault, Faults};
 use system_tests::operations::{Ask, get, post, put};
 use system_tests::orders::{Reply, client, fulfil_order, order, order_id};
-use system_tests::shops::{Shop, shop};
+use system_tests::shops::{Shop, recovery, shop};
 use tokio::task::JoinSet;
 use tokio::time::sleep;
 
@@ -303,7 +303,7 @@ async fn an_order_that_is_taken_up_says_by_which_operator_last() {
         assert_eq!(read.body["takenUpBy"], shown(by.subject(), "r1"));
     }
     // Recovery's own attempts change nothing about it.
-    shop.recover_orders.run(i64::MAX, Duration::from_secs(40)).await;
+    shop.recover_orders.run(&recovery(), i64::MAX, Duration::from_secs(40)).await;
     assert_eq!(shop.record(&order_id("k1")).taken_up_by, Some(Actor::new("operator", "r1")));
 }
 

@@ -10,6 +10,7 @@
 //! | `ORDER_API_HOST` | the `Host` header, if it is not that of the URL |
 //! | `ORDER_API_KEYS` | the API keys of the clients of `tests/emulator/clients.json`: JSON, by their names; `{}` where there are tokens only |
 //! | `ORDER_API_ISSUER` | the file from which the token issuer of `tests/emulator/tokens.json` serves its keys |
+//! | `ORDER_API_SIGNING_KEY` | the file with that issuer's private key, which is made if it is missing: an authorizer keeps the keys it has read |
 
 #![allow(clippy::unwrap_used, reason = "a test may stop at what should not happen")]
 
@@ -71,7 +72,11 @@ impl Issuer {
 static PUBLISHED: Once = Once::new();
 
 /// The issuer's key at the start, and the one that follows it.
-static SIGNING: LazyLock<[SigningKey; 2]> = LazyLock::new(|| [SigningKey::rs256("first"), SigningKey::rs256("second")]);
+static SIGNING: LazyLock<[SigningKey; 2]> = LazyLock::new(|| {
+    let first = env::var_os("ORDER_API_SIGNING_KEY")
+        .map_or_else(|| SigningKey::rs256("first"), |file| SigningKey::rs256_in(Path::new(&file), "first").unwrap());
+    [first, SigningKey::rs256("second")]
+});
 
 impl Api {
     async fn open() -> Self {

@@ -16,7 +16,7 @@ use orders::handover::PaymentCheck;
 use orders::{Canceller, Closing};
 use serde_json::{Value, json};
 use system_tests::orders::{REQUEST_ID, Reply, clerk, client, order, order_id};
-use system_tests::shops::{OPENED_MS, Shop, shop};
+use system_tests::shops::{OPENED_MS, Shop, recovery, shop};
 use tokio::sync::Semaphore;
 use tokio::task::JoinSet;
 
@@ -319,7 +319,7 @@ async fn the_open_orders_are_listed_by_status_longest_due_first_and_parked_ones_
             .unwrap();
     }
     let open = stack.orders.read_open(&order_id(&keys[0])).await.unwrap().unwrap();
-    assert!(stack.orders.park(&open, OPENED_MS + 1_000).await.unwrap());
+    assert!(stack.orders.park(&open, &recovery(), OPENED_MS + 1_000).await.unwrap());
     let confirmed =
         stack.orders.confirm(&order_id(&keys[29]), &"main".parse().unwrap(), &StepReceipts::default(), OPENED_MS).await;
     assert_eq!(confirmed.unwrap().unwrap().status, Status::Confirmed);

@@ -14,7 +14,7 @@ use payments::{Capture, Gateway};
 use serde_json::{Value, json};
 use system_tests::operations::{get, put};
 use system_tests::orders::{OrderBuilder, Reply, cancel_order, clerk, fulfil_order, order, order_id};
-use system_tests::shops::{OPENED_MS, Shop, shop};
+use system_tests::shops::{OPENED_MS, Shop, recovery, shop};
 use tokio::task::JoinSet;
 
 const PAYMENT: &str = "pi_1";
@@ -230,7 +230,7 @@ async fn a_card_that_is_declined_at_the_hand_over_parks_the_order_in_recoverys_n
     assert_eq!(paid("k1").place_order(&shop).await.outcome(), (201, "CONFIRMED", ""));
     let handed_over = fulfil_order(&shop, order_id("k1").as_str()).await;
     assert_eq!(handed_over.outcome(), (202, "FULFILLING", ""));
-    let report = shop.recover_orders.run(shop.clock.now_ms(), recover_orders::RUN_TIME).await;
+    let report = shop.recover_orders.run(&recovery(), shop.clock.now_ms(), recover_orders::RUN_TIME).await;
     assert_eq!(report.parked, Some(1));
 
     // The bank refuses the card for good: another one pays, and the order is retried.
@@ -282,7 +282,8 @@ async fn a_replacement_that_is_lost_as_well_is_not_taken_for_a_payment() {
 async fn payments_are_counted_from_a_day_before_they_lapse() {
     const DAY_MS: i64 = 24 * 60 * 60 * 1000;
     let shop = confirmed_for_later().await;
-    let count = async || shop.recover_orders.run(shop.clock.now_ms(), recover_orders::RUN_TIME).await.lapsing;
+    let count =
+        async || shop.recover_orders.run(&recovery(), shop.clock.now_ms(), recover_orders::RUN_TIME).await.lapsing;
     assert_eq!(count().await, Some(0));
     tokio::time::advance(std::time::Duration::from_millis((6 * DAY_MS).unsigned_abs() + 1)).await;
     assert_eq!(count().await, Some(1));

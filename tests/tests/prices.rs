@@ -7,7 +7,7 @@ use std::sync::Arc;
 use http::header::IF_NONE_MATCH;
 use local_aws::{Api, Tally, WireError};
 use local_stack::Stack;
-use serde_json::json;
+use serde_json::{Number, json};
 use system_tests::faults::{Calls, Fault, Faults};
 use system_tests::operations::{Ask, get, put};
 use system_tests::orders::{Reply, order, order_id};
@@ -19,13 +19,14 @@ fn kind(reply: &Reply) -> &str {
     reply.body["type"].as_str().unwrap_or_default().trim_start_matches("urn:order-saga:problem:")
 }
 
-fn price(path: &str, currency: &str, price: f64) -> Ask {
-    put(path, &json!({ "currency": currency, "price": price }))
+/// `price` as a client writes it.
+fn price(path: &str, currency: &str, price: &str) -> Ask {
+    put(path, &json!({ "currency": currency, "price": price.parse::<Number>().unwrap() }))
 }
 
 /// Adds the price of 10 dollars, which the orders of tests have.
 async fn add(stack: &Stack, sku: &str) {
-    let added = price(&format!("/stores/main/prices/{sku}"), "USD", 10.0).if_absent().send(stack).await;
+    let added = price(&format!("/stores/main/prices/{sku}"), "USD", "10.0").if_absent().send(stack).await;
     assert_eq!(added.http_status, 201, "{added:?}");
 }
 
@@ -41,23 +42,23 @@ async fn priced() -> Shop {
 async fn a_price_is_set_by_its_last_reader() {
     let shop = shop().open().await;
     assert_eq!(kind(&get(LAPTOP).send(&shop).await), "price-not-found");
-    assert_eq!(kind(&price(LAPTOP, "USD", 1.0).if_match("*").send(&shop).await), "price-not-found");
-    assert_eq!(kind(&price(LAPTOP, "USD", 1.0).send(&shop).await), "precondition-required");
-    let added = price(LAPTOP, "USD", 1299.99).if_absent().send(&shop).await;
+    assert_eq!(kind(&price(LAPTOP, "USD", "1.0").if_match("*").send(&shop).await), "price-not-found");
+    assert_eq!(kind(&price(LAPTOP, "USD", "1.0").send(&shop).await), "precondition-required");
+    let added = price(LAPTOP, "USD", "1299.99").if_absent().send(&shop).await;
     assert_eq!(
         (added.http_status, &added.body["price"], &added.body["currency"]),
         (201, &json!(1299.99), &json!("USD"))
     );
-    assert_eq!(kind(&price(LAPTOP, "USD", 1.0).if_absent().send(&shop).await), "precondition-failed");
+    assert_eq!(kind(&price(LAPTOP, "USD", "1.0").if_absent().send(&shop).await), "precondition-failed");
     let read = get(LAPTOP).send(&shop).await;
     assert_eq!((read.http_status, &read.body), (200, &added.body));
     let etag = read.header("etag").unwrap();
     assert_eq!(get(LAPTOP).with(IF_NONE_MATCH, etag).send(&shop).await.http_status, 304);
 
-    let set = price(LAPTOP, "EUR", 1199.0).if_match(etag).send(&shop).await;
+    let set = price(LAPTOP, "EUR", "1199.0").if_match(etag).send(&shop).await;
     assert_eq!((set.http_status, &set.body["currency"]), (200, &json!("EUR")), "{set:?}");
-    assert_eq!(price(LAPTOP, "EUR", 1199.0).if_match(etag).send(&shop).await.body, set.body, "it is so already");
-    assert_eq!(kind(&price(LAPTOP, "EUR", 1.0).if_match(etag).send(&shop).await), "precondition-failed");
+    assert_eq!(price(LAPTOP, "EUR", "1199.0").if_match(etag).send(&shop).await.body, set.body, "it is so already");
+    assert_eq!(kind(&price(LAPTOP, "EUR", "1.0").if_match(etag).send(&shop).await), "precondition-failed");
     for (body, pointer) in [
         (json!({ "price": 1 }), "#/currency"),
         (json!({ "currency": "USD" }), "#/price"),
@@ -79,10 +80,10 @@ async fn a_price_whose_answer_was_lost_is_set_once() {
     add(&shop, "LAPTOP001").await;
     let etag = get(LAPTOP).send(&shop).await.header("etag").unwrap().to_owned();
     faults.strike(Calls::to(Api::DynamoDb).operation("PutItem"), Fault::LoseAnswer);
-    let lost = price(LAPTOP, "USD", 11.0).if_match(&etag).send(&shop).await;
+    let lost = price(LAPTOP, "USD", "11.0").if_match(&etag).send(&shop).await;
     faults.heal();
     assert!([200, 503].contains(&lost.http_status), "{lost:?}");
-    let again = price(LAPTOP, "USD", 11.0).if_match(&etag).send(&shop).await;
+    let again = price(LAPTOP, "USD", "11.0").if_match(&etag).send(&shop).await;
     assert_eq!((again.http_status, &again.body["price"]), (200, &json!(11.0)), "{again:?}");
 }
 
@@ -115,7 +116,7 @@ async fn an_order_on_record_is_answered_after_its_prices_have_changed() {
     let shop = priced().await;
     let placed = order("k1").of("LAPTOP001", 1);
     assert_eq!(placed.place_order(&shop).await.outcome(), (201, "CONFIRMED", ""));
-    assert_eq!(price(LAPTOP, "USD", 11.0).if_match("*").send(&shop).await.http_status, 200);
+    assert_eq!(price(LAPTOP, "USD", "11.0").if_match("*").send(&shop).await.http_status, 200);
     assert_eq!(placed.place_order(&shop).await.outcome(), (201, "CONFIRMED", ""));
     assert_eq!(order("k2").of("LAPTOP001", 1).place_order(&shop).await.http_status, 422);
     let other = order("k1").of("LAPTOP001", 2).place_order(&shop).await;

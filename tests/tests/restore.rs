@@ -18,7 +18,7 @@ use order::{OrderId, Status};
 use payments::Gateway;
 use recover_orders::RUN_TIME;
 use system_tests::orders::{OrderBuilder, cancel_order, fulfil_order, order};
-use system_tests::shops::{Shop, shop};
+use system_tests::shops::{Shop, recovery, shop};
 use tempfile::TempDir;
 
 /// How long a step takes, so that orders are seen in every one of their states.
@@ -132,7 +132,7 @@ async fn refund_unclaimed(shop: &Shop, intents: &[Intent]) {
 /// Step 7: recovery alone, until no order is open.
 async fn recover(shop: &Shop) {
     for _ in 0..20 {
-        shop.recover_orders.run(shop.now_ms(), RUN_TIME).await;
+        shop.recover_orders.run(&recovery(), shop.now_ms(), RUN_TIME).await;
         tokio::time::sleep(Duration::from_mins(10)).await;
         if shop.books().orders.values().all(|order| !order.record.status.is_open()) {
             return;

@@ -1,9 +1,9 @@
 //! Metrics in CloudWatch's embedded metric format: one log line instead of a request.
 //! <https://docs.aws.amazon.com/AmazonCloudWatch/latest/monitoring/CloudWatch_Embedded_Metric_Format_Specification.html>
 //!
-//! `metrics.json` says which functions, or which kinds of functions, write a metric, and by which further dimensions. A check compares that with the code, the
-//! dashboard and the alarms. An id is never a dimension: each value of a dimension is a metric of its own, which costs $0.30
-//! a month.
+//! `metrics.json` says which functions, or which kinds of functions, write a metric, and by which further dimensions. A check
+//! compares that with the code, the dashboard and the alarms. An id is never a dimension: each value of a dimension is a
+//! metric of its own, which costs $0.30 a month.
 
 use order::EpochMs;
 use serde_json::{Value, json};
@@ -22,7 +22,8 @@ pub enum Metric {
     ColdStarts,
     /// Tries of a transaction after it conflicted with another one.
     ConflictsRetried,
-    /// New orders that intake has put on record, whatever becomes of them, and orders that it has queued, which may be sent again.
+    /// New orders that intake has put on record, whatever becomes of them; and orders that it has queued, which count each
+    /// time that their client sends them.
     OrdersAccepted,
     /// Orders whose cancellation was decided, by a request, by the workflow or by recovery.
     OrdersCancelled,

@@ -171,6 +171,9 @@ pub struct OrderRecord {
     /// When the hand-over was completed: the stock is consumed.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub fulfilled_ms: Option<EpochMs>,
+    /// Which run of recovery last parked it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub parked_by: Option<Actor>,
     /// Which operator last had it retried.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub taken_up_by: Option<Actor>,

@@ -128,13 +128,13 @@ impl Orders {
         let update = match lapses_ms {
             Some(lapses_ms) => update
                 .update_expression(
-                    "SET payment_replacement = :payment, payment_replaced_by = :by, payment_replaced_ms = :now, updated_ms = :now, \
-                     receipts.#step.lapses_ms = :lapses",
+                    "SET payment_replacement = :payment, payment_replaced_by = :by, payment_replaced_ms = :now, \
+                     updated_ms = :now, receipts.#step.lapses_ms = :lapses",
                 )
                 .expression_attribute_values(":lapses", number(lapses_ms)),
             None => update.update_expression(
-                "SET payment_replacement = :payment, payment_replaced_by = :by, payment_replaced_ms = :now, updated_ms = :now \
-                 REMOVE receipts.#step.lapses_ms",
+                "SET payment_replacement = :payment, payment_replaced_by = :by, payment_replaced_ms = :now, \
+                 updated_ms = :now REMOVE receipts.#step.lapses_ms",
             ),
         };
         let update = update

@@ -125,6 +125,7 @@ impl Orders {
             fulfilling_ms: None,
             fulfilled_by: None,
             fulfilled_ms: None,
+            parked_by: None,
             taken_up_by: None,
             taken_up_ms: None,
         };
@@ -158,6 +159,7 @@ impl Orders {
             fulfilling_ms: None,
             fulfilled_by: None,
             fulfilled_ms: None,
+            parked_by: None,
             taken_up_by: None,
             taken_up_ms: None,
         };

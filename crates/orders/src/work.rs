@@ -185,19 +185,23 @@ impl Orders {
         won(update, "give the attempt at the order back").await
     }
 
-    /// Parks an order, so that recovery no longer retries it, if nobody has changed it since it was read. It is always
-    /// recovery that does so, and its log line names the run; so the record keeps when, and no actor.
+    /// Parks an order, so that recovery no longer retries it, if nobody has changed it since it was read. The record keeps
+    /// which run of recovery did so, also after an operator has reopened the order.
     ///
     /// # Idempotency, cost, errors
     /// As [`Orders::count_attempt`].
-    pub async fn park(&self, open: &OpenOrder, now_ms: EpochMs) -> Result<bool, Unavailable> {
+    pub async fn park(&self, open: &OpenOrder, by: &Actor, now_ms: EpochMs) -> Result<bool, Unavailable> {
+        const ATTEMPTED: &str = "park the order";
         let update = self
             .update_as_read(open)
-            .update_expression("SET #work = :parked, due_ms = :now, parked_at_ms = :now, updated_ms = :now")
+            .update_expression(
+                "SET #work = :parked, due_ms = :now, parked_at_ms = :now, parked_by = :by, updated_ms = :now",
+            )
             .expression_attribute_names("#work", "work")
             .expression_attribute_values(":parked", string(PARKED_WORK))
+            .expression_attribute_values(":by", value(by, ATTEMPTED)?)
             .expression_attribute_values(":now", number(now_ms));
-        won(update, "park the order").await
+        won(update, ATTEMPTED).await
     }
 
     /// Uses up the attempts of an order that is being cancelled or handed over, so that recovery parks it in its next

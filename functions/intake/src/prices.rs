@@ -1,6 +1,6 @@
 //! The order's prices, compared with the store's price list, if the deployment wants that.
 //!
-//! Without it a client states the prices of its order, and whoever runs the client answers for them.
+//! Without the list a client states the prices of its order itself.
 
 use api::{Kind, Problem};
 use order::Order;

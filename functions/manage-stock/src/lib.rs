@@ -18,12 +18,14 @@ mod set;
 mod spread;
 
 use api::handler::not_handled;
-use api::{ActorView, Answer, Handler, Kind, Parameters, Problem, Request, StockView, Time};
+use api::{ActorView, Answer, Handler, Kind, Parameters, Problem, Request, StockView, Time, body};
 use clock::WallClock;
 use inventory::{Stock, Stocks};
+use order::validation::Fields;
 use order::{Sku, StoreId};
 use prices::Prices;
 use saga::{Unavailable, task::chain};
+use serde_json::value::RawValue;
 
 /// The function's handler.
 #[derive(Debug, Clone)]
@@ -52,6 +54,32 @@ impl Handler for ManageStock {
             "PUT /stores/{storeId}/prices/{sku}" => self.set_price(&request).await,
             route => Err(not_handled(route)),
         }
+    }
+}
+
+/// The store and the article of a request without a body.
+fn article_of(request: &Request) -> Result<(StoreId, Sku), Problem> {
+    let mut parameters = Parameters::of(&request.event);
+    let article = article(&mut parameters);
+    let violations = parameters.violations();
+    article.filter(|_| violations.is_empty()).ok_or_else(|| Problem::of(violations))
+}
+
+/// The store and the article in the path, and what `read_content` finds in the body: `None` only after at least one
+/// violation was noted. Every broken rule of both is in the problem.
+fn read_change<T>(
+    request: &Request,
+    read_content: impl FnOnce(Fields<'_, '_>) -> Option<T>,
+) -> Result<(StoreId, Sku, T), Problem> {
+    let text = body::text(&request.event, request.headers())?;
+    let raw: &RawValue = serde_json::from_str(&text).map_err(|error| body::malformed(&error))?;
+    let mut parameters = Parameters::of(&request.event);
+    let article = article(&mut parameters);
+    let mut violations = parameters.violations();
+    let content = Fields::read(raw, "", &mut violations).and_then(read_content);
+    match (article, content) {
+        (Some((store_id, sku)), Some(content)) if violations.is_empty() => Ok((store_id, sku, content)),
+        _ => Err(Problem::of(violations)),
     }
 }
 

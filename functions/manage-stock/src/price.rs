@@ -1,16 +1,15 @@
 //! `GET /stores/{storeId}/prices/{sku}`, and `PUT`, which sets an article's price in the store if it has not changed
 //! since it was read.
 
-use api::{ActorView, Amount, Answer, Kind, Parameters, Precondition, Problem, Request, Time, body};
+use api::{ActorView, Amount, Answer, Kind, Precondition, Problem, Request, Time};
 use http::{StatusCode, header};
-use order::validation::{Fields, Presence};
+use order::validation::Presence;
 use order::{Currency, Sku, StoreId};
 use prices::{Price, SettingPrice};
 use saga::{Unavailable, task::chain};
 use serde::Serialize;
-use serde_json::value::RawValue;
 
-use crate::{ManageStock, article};
+use crate::{ManageStock, article_of, read_change};
 
 /// Maximum number of attempts while the price changes between reading and setting it. With an `ETag`, the second attempt
 /// finds another version and stops. The limit is for `If-Match: *`, which allows any version.
@@ -49,11 +48,7 @@ impl ManageStock {
     /// # Cost
     /// One read unit, also for 304 and 404.
     pub(crate) async fn price(&self, request: &Request) -> Result<Answer, Problem> {
-        let mut parameters = Parameters::of(&request.event);
-        let article = article(&mut parameters);
-        let violations = parameters.violations();
-        let article = article.filter(|_| violations.is_empty());
-        let (store_id, sku) = article.ok_or_else(|| Problem::of(violations))?;
+        let (store_id, sku) = article_of(request)?;
         let price = self.prices.read(&store_id, &sku).await.map_err(|error| unavailable(&error))?;
         let price = price.ok_or_else(|| Problem::new(Kind::PriceNotFound))?;
         Ok(Answer::resource(&PriceView::from(price), request.headers()))
@@ -99,21 +94,12 @@ fn unavailable(error: &Unavailable) -> Problem {
 }
 
 fn read(request: &Request) -> Result<Wanted, Problem> {
-    let headers = request.headers();
-    let text = body::text(&request.event, headers)?;
-    let raw: &RawValue = serde_json::from_str(&text).map_err(|error| body::malformed(&error))?;
-    let mut parameters = Parameters::of(&request.event);
-    let article = article(&mut parameters);
-    let mut violations = parameters.violations();
-    let price = Fields::read(raw, "", &mut violations).and_then(|mut fields| {
+    let (store_id, sku, (currency, price_minor)) = read_change(request, |mut fields| {
         let currency = fields.text::<Currency>("currency", Presence::Required);
         let raw = fields.take_required("price");
         let price = currency.zip(raw).and_then(|(currency, raw)| fields.amount("price", raw, currency));
         fields.refuse_unknown("a price");
         currency.zip(price)
-    });
-    let (Some((store_id, sku)), Some((currency, price_minor)), true) = (article, price, violations.is_empty()) else {
-        return Err(Problem::of(violations));
-    };
-    Ok(Wanted { store_id, sku, currency, price_minor, precondition: Precondition::of(headers)? })
+    })?;
+    Ok(Wanted { store_id, sku, currency, price_minor, precondition: Precondition::of(request.headers())? })
 }

@@ -1,15 +1,13 @@
 //! `GET /stores/{storeId}/stock/{sku}`, and `PUT`, which sets the quantity on hand if the stock has not
 //! changed since it was read.
 
-use api::{Answer, Kind, Parameters, Precondition, Problem, Request, StockView, body};
+use api::{Answer, Kind, Precondition, Problem, Request, StockView};
 use http::{StatusCode, header};
 use inventory::pool::Root;
 use inventory::stock::{MAX_ON_HAND, Setting};
-use order::validation::Fields;
 use order::{Sku, StoreId};
-use serde_json::value::RawValue;
 
-use crate::{ManageStock, article, unavailable, view};
+use crate::{ManageStock, article_of, read_change, unavailable, view};
 
 /// Maximum number of attempts while the stock changes between reading and setting it. With an `ETag`, the
 /// second attempt finds another version and stops. The limit is for `If-Match: *`, which allows any version.
@@ -27,11 +25,7 @@ impl ManageStock {
     /// # Cost
     /// One read unit, also for 304 and 404, and one for each shard.
     pub(crate) async fn read(&self, request: &Request) -> Result<Answer, Problem> {
-        let mut parameters = Parameters::of(&request.event);
-        let article = article(&mut parameters);
-        let violations = parameters.violations();
-        let article = article.filter(|_| violations.is_empty());
-        let (store_id, sku) = article.ok_or_else(|| Problem::of(violations))?;
+        let (store_id, sku) = article_of(request)?;
         let stock = self.stocks.read(&store_id, &sku).await.map_err(|error| unavailable(&error))?;
         let stock = stock.ok_or_else(|| Problem::new(Kind::StockNotFound))?;
         Ok(Answer::resource(&view(stock), request.headers()))
@@ -83,19 +77,10 @@ pub(crate) fn reserved(stock: StockView) -> Problem {
 }
 
 fn read(request: &Request) -> Result<Wanted, Problem> {
-    let headers = request.headers();
-    let text = body::text(&request.event, headers)?;
-    let raw: &RawValue = serde_json::from_str(&text).map_err(|error| body::malformed(&error))?;
-    let mut parameters = Parameters::of(&request.event);
-    let article = article(&mut parameters);
-    let mut violations = parameters.violations();
-    let on_hand = Fields::read(raw, "", &mut violations).and_then(|mut fields| {
+    let (store_id, sku, on_hand) = read_change(request, |mut fields| {
         let on_hand = fields.take_required("onHand").and_then(|raw| fields.whole("onHand", raw, 0..=MAX_ON_HAND));
         fields.refuse_unknown("the stock to set");
         on_hand
-    });
-    let (Some((store_id, sku)), Some(on_hand), true) = (article, on_hand, violations.is_empty()) else {
-        return Err(Problem::of(violations));
-    };
-    Ok(Wanted { store_id, sku, on_hand, precondition: Precondition::of(headers)? })
+    })?;
+    Ok(Wanted { store_id, sku, on_hand, precondition: Precondition::of(request.headers())? })
 }

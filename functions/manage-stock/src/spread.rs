@@ -1,14 +1,12 @@
 //! `PUT /stores/{storeId}/stock/{sku}/spread`: spreads an article's stock over shards, or merges it again.
 
-use api::{Answer, Kind, Parameters, Problem, Request, body};
+use api::{Answer, Kind, Problem, Request};
 use http::StatusCode;
 use inventory::pool::MAX_SHARDS;
-use order::validation::Fields;
 use order::{Sku, StoreId};
 use serde::Serialize;
-use serde_json::value::RawValue;
 
-use crate::{ManageStock, article, unavailable};
+use crate::{ManageStock, read_change, unavailable};
 
 /// How an article's stock is spread, as clients see it.
 #[derive(Debug, Serialize)]
@@ -38,20 +36,11 @@ impl ManageStock {
 }
 
 fn read(request: &Request) -> Result<SpreadView, Problem> {
-    let headers = request.headers();
-    let text = body::text(&request.event, headers)?;
-    let raw: &RawValue = serde_json::from_str(&text).map_err(|error| body::malformed(&error))?;
-    let mut parameters = Parameters::of(&request.event);
-    let article = article(&mut parameters);
-    let mut violations = parameters.violations();
-    let shards = Fields::read(raw, "", &mut violations).and_then(|mut fields| {
+    let (store_id, sku, shards) = read_change(request, |mut fields| {
         let shards = fields.take_required("shards");
         let shards = shards.and_then(|raw| fields.whole("shards", raw, 1..=i64::from(MAX_SHARDS)));
         fields.refuse_unknown("how to spread the stock");
         shards.and_then(|shards| u16::try_from(shards).ok())
-    });
-    match (article, shards) {
-        (Some((store_id, sku)), Some(shards)) if violations.is_empty() => Ok(SpreadView { store_id, sku, shards }),
-        _ => Err(Problem::of(violations)),
-    }
+    })?;
+    Ok(SpreadView { store_id, sku, shards })
 }

@@ -54,10 +54,10 @@ impl RecoverOrders {
     ///
     /// # Idempotency
     /// If several recoveries run at once, one of them takes the order.
-    pub(crate) async fn take_due(&self, order_id: &OrderId, due_by_ms: EpochMs) -> RecoveryOutcome {
+    pub(crate) async fn take_due(&self, order_id: &OrderId, by: &Actor, due_by_ms: EpochMs) -> RecoveryOutcome {
         match self.orders.read_open(order_id).await {
             Ok(Some(open)) if open.due_ms <= due_by_ms && open.parked_at_ms.is_none() => {
-                let taken = async { self.take(&open).await.unwrap_or_else(|error| unavailable(order_id, &error)) };
+                let taken = async { self.take(&open, by).await.unwrap_or_else(|error| unavailable(order_id, &error)) };
                 taken.instrument(span(&open.record.order)).await
             }
             // The index was behind.
@@ -84,7 +84,7 @@ impl RecoverOrders {
         taken.await.unwrap_or_else(|error| unavailable(order_id, &error))
     }
 
-    async fn take(&self, open: &OpenOrder) -> Result<RecoveryOutcome, Unavailable> {
+    async fn take(&self, open: &OpenOrder, by: &Actor) -> Result<RecoveryOutcome, Unavailable> {
         if open.record.attempts < MAX_ATTEMPTS {
             let next_due_ms = self.now_ms() + delay_ms(open.record.attempts);
             if !self.orders.count_attempt(open, next_due_ms).await? {
@@ -93,22 +93,22 @@ impl RecoverOrders {
             return match self.start(&open.record.order).await {
                 Start::Started => Ok(RecoveryOutcome::Started),
                 Start::Unknown => Ok(RecoveryOutcome::NotStarted),
-                Start::Refused => self.wait_for_start(&OpenOrder { due_ms: next_due_ms, ..open.clone() }).await,
+                Start::Refused => self.wait_for_start(&OpenOrder { due_ms: next_due_ms, ..open.clone() }, by).await,
             };
         }
         match open.record.status {
             Status::Pending => self.give_up(open).await,
             // A decision never changes: an order whose goods are handed over is never cancelled, and one
             // that is being cancelled is never confirmed.
-            _ => self.park(open).await,
+            _ => self.park(open, by).await,
         }
     }
 
     /// An attempt that was counted and refused is no attempt at the order: with it, an order would be cancelled because
     /// nothing could be started for it. `counted` has the due time that counting the attempt has set.
-    async fn wait_for_start(&self, counted: &OpenOrder) -> Result<RecoveryOutcome, Unavailable> {
+    async fn wait_for_start(&self, counted: &OpenOrder, by: &Actor) -> Result<RecoveryOutcome, Unavailable> {
         if self.now_ms() - counted.open_since_ms() >= MAX_WAIT_MS {
-            return self.park(counted).await;
+            return self.park(counted, by).await;
         }
         // If somebody else has taken the order since, its attempt stands.
         self.orders.give_attempt_back(counted, self.now_ms() + REFUSED_DELAY_MS).await?;
@@ -134,7 +134,7 @@ impl RecoverOrders {
 
     /// The decision could not be carried out, or nothing could be started, so a person has to look. The message is sent first: a
     /// duplicate is harmless, a missing one is not.
-    async fn park(&self, open: &OpenOrder) -> Result<RecoveryOutcome, Unavailable> {
+    async fn park(&self, open: &OpenOrder, by: &Actor) -> Result<RecoveryOutcome, Unavailable> {
         let order_id = open.record.order.order_id();
         let parked_at_ms = self.now_ms();
         let message = ParkedMessage {
@@ -152,7 +152,11 @@ impl RecoverOrders {
             return Ok(RecoveryOutcome::Unavailable);
         }
         tracing::error!(attempts = open.record.attempts, status = %open.record.status, "the order could not be finished; parking it for a person to look at");
-        Ok(if self.orders.park(open, parked_at_ms).await? { RecoveryOutcome::Parked } else { RecoveryOutcome::NotOurs })
+        Ok(if self.orders.park(open, by, parked_at_ms).await? {
+            RecoveryOutcome::Parked
+        } else {
+            RecoveryOutcome::NotOurs
+        })
     }
 
     async fn start(&self, order: &Order) -> Start {

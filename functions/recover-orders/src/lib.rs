@@ -101,7 +101,10 @@ impl RecoverOrders {
     pub async fn handle(&self, event: Event, request_id: &str) -> Output {
         match event {
             Event::Overflow(event) => Output::Overflow(self.work_off(event).await),
-            Event::Command(Command::Recover) => Output::Recover(self.run(self.now_ms(), RUN_TIME).await),
+            Event::Command(Command::Recover) => {
+                let by = Actor::new("recovery", request_id);
+                Output::Recover(self.run(&by, self.now_ms(), RUN_TIME).await)
+            }
             Event::Command(Command::TakeUp { order_id, by }) => {
                 Output::TakeUp(self.take_up(&order_id, &Actor::new(&by, request_id)).await)
             }

@@ -54,7 +54,12 @@ impl Report {
 #[derive(Clone, Copy)]
 enum Take<'a> {
     /// The orders that are due by then. The sweep counts their attempts.
-    Due(EpochMs),
+    Due {
+        /// The run, under which an order is parked.
+        by: &'a Actor,
+        /// Then.
+        due_by_ms: EpochMs,
+    },
     /// All open orders, on an operator's request.
     Open {
         /// Who asked for it.
@@ -67,21 +72,21 @@ enum Take<'a> {
 impl Take<'_> {
     fn due_by_ms(self) -> EpochMs {
         match self {
-            Self::Due(due_by_ms) => due_by_ms,
+            Self::Due { due_by_ms, .. } => due_by_ms,
             Self::Open { .. } => EpochMs::MAX,
         }
     }
 }
 
 impl RecoverOrders {
-    /// Retries every order that is due by `due_by_ms`, for at most `time`.
-    pub async fn run(&self, due_by_ms: EpochMs, time: Duration) -> Report {
-        self.run_shards(&SHARDS, due_by_ms, time).await
+    /// Retries every order that is due by `due_by_ms`, for at most `time`. `by` is the run, and orders are parked under it.
+    pub async fn run(&self, by: &Actor, due_by_ms: EpochMs, time: Duration) -> Report {
+        self.run_shards(&SHARDS, by, due_by_ms, time).await
     }
 
     /// [`run`](Self::run) over some of the work index's shards.
-    pub async fn run_shards(&self, shards: &[&str], due_by_ms: EpochMs, time: Duration) -> Report {
-        self.sweep(shards, time, Take::Due(due_by_ms)).await
+    pub async fn run_shards(&self, shards: &[&str], by: &Actor, due_by_ms: EpochMs, time: Duration) -> Report {
+        self.sweep(shards, time, Take::Due { by, due_by_ms }).await
     }
 
     /// Retries every open order on an operator's request, as [`take_up`](Self::take_up) does, for at
@@ -150,7 +155,7 @@ impl RecoverOrders {
                 .map(|order_id| async move {
                     match take {
                         _ if self.now_ms() >= ends_ms => None,
-                        Take::Due(due_by_ms) => Some(self.take_due(&order_id, due_by_ms).await),
+                        Take::Due { by, due_by_ms } => Some(self.take_due(&order_id, by, due_by_ms).await),
                         Take::Open { skips, .. } if skips(&order_id) => Some(RecoveryOutcome::NotOurs),
                         Take::Open { by, .. } => Some(self.take_up(&order_id, by).await),
                     }

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use engine::{Random, StateMachine};
-use order::EpochMs;
+use order::{Actor, EpochMs};
 use orders::table::open_work;
 use orders::work::PARKED_WORK;
 use recover_orders::RUN_TIME;
@@ -190,7 +190,7 @@ impl Ground {
         // A refusal that parked the order is for an operator, who has made the provider accept the call.
         for _ in faults.iter().filter(|fault| fault.kind.is_refusal()) {
             if is_parked(&stack) {
-                stack.recover_orders.take_up(&OrderKind::order_id(), &order::Actor::new("operator", "explore")).await;
+                stack.recover_orders.take_up(&OrderKind::order_id(), &Actor::new("operator", "explore")).await;
                 settle(&stack).await;
                 is_at_rest &= come_to_rest(&stack, &world, wiring, &mut clients, &mut dropped).await?;
             }
@@ -259,7 +259,10 @@ async fn come_to_rest(
 
 /// Recovery for the one shard that can hold the order; the work index's other shards are empty.
 pub(super) async fn recover(stack: &Stack, due_by_ms: EpochMs) {
-    stack.recover_orders.run_shards(&[OrderKind::order_id().shard()], due_by_ms, RUN_TIME).await;
+    stack
+        .recover_orders
+        .run_shards(&[OrderKind::order_id().shard()], &Actor::new("recovery", "explorer"), due_by_ms, RUN_TIME)
+        .await;
 }
 
 /// Works off the overflow queue, and returns how many orders were dropped because their key stands for

@@ -3,7 +3,9 @@
 //!
 //! It builds tokens by hand, with none of the code that checks them.
 
-use aws_lc_rs::encoding::{AsDer, PublicKeyX509Der};
+use std::path::Path;
+
+use aws_lc_rs::encoding::{AsDer, Pkcs8V1Der, PublicKeyX509Der};
 use aws_lc_rs::hmac;
 use aws_lc_rs::rand::SystemRandom;
 use aws_lc_rs::rsa::{KeyPair as RsaKeyPair, KeySize};
@@ -31,6 +33,20 @@ impl SigningKey {
     pub fn rs256(kid: &str) -> Self {
         let pair = RsaKeyPair::generate(KeySize::Rsa2048).expect("the system has random numbers");
         Self { kid: kid.to_owned(), pair: Pair::Rs256(Box::new(pair)) }
+    }
+
+    /// The key for RS256 that is kept in a file, so that several processes can sign with it. It is made if the file is missing.
+    ///
+    /// # Errors
+    /// If the file cannot be read or written, or has something else in it.
+    pub fn rs256_in(file: &Path, kid: &str) -> std::io::Result<Self> {
+        if !file.exists() {
+            let pair = RsaKeyPair::generate(KeySize::Rsa2048).map_err(std::io::Error::other)?;
+            let der = AsDer::<Pkcs8V1Der<'_>>::as_der(&pair).map_err(std::io::Error::other)?;
+            std::fs::write(file, der.as_ref())?;
+        }
+        let pair = RsaKeyPair::from_pkcs8(&std::fs::read(file)?).map_err(std::io::Error::other)?;
+        Ok(Self { kid: kid.to_owned(), pair: Pair::Rs256(Box::new(pair)) })
     }
 
     /// A new key for ES256. It is made in less than a millisecond.

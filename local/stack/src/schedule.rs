@@ -57,7 +57,7 @@ async fn recover_forever(stack: &Stack) {
     ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
     loop {
         ticks.tick().await;
-        let recovery = stack.recover_orders.run(stack.clock.now_ms(), RUN_TIME);
+        let recovery = stack.recover_orders.run(&by, stack.clock.now_ms(), RUN_TIME);
         report(&stack.traced("recover-orders", recovery).await);
     }
 }

@@ -73,6 +73,7 @@ pub fn largest_record(status: Status, payment_terms: PaymentTerms) -> OrderRecor
         fulfilling_ms: Some(LAST_MS),
         fulfilled_by: Some(actor()),
         fulfilled_ms: Some(LAST_MS),
+        parked_by: Some(actor()),
         taken_up_by: Some(actor()),
         taken_up_ms: Some(LAST_MS),
     }

@@ -13,7 +13,7 @@ use orders::table::RECOVER_AFTER_MS;
 use recover_orders::{MAX_ATTEMPTS, RecoveryOutcome};
 use system_tests::faults::{Calls, Fault, Faults, Mishap, Mishaps};
 use system_tests::orders::{cancel_order, clerk, order, order_id};
-use system_tests::shops::{Shop, shop};
+use system_tests::shops::{Shop, recovery, shop};
 
 use crate::{ALL_ATTEMPTS, pass, recover, recover_for, settle};
 
@@ -210,6 +210,7 @@ async fn order_refused_for_a_day(faults: &Faults, shop: &Shop) {
     pass(shop, shop.now_ms() + DAY_MS).await;
     assert_eq!(recover(shop).await.count_of(RecoveryOutcome::Parked), 1);
     assert_eq!(recover(shop).await.parked, Some(1));
+    assert_eq!(shop.record(&order_id("k1")).parked_by, Some(recovery()));
 }
 
 #[tokio::test(start_paused = true)]
@@ -314,7 +315,7 @@ async fn a_recovery_during_a_live_execution_does_no_harm() {
     let order = order("k1").of("LAPTOP001", 2);
     let (reply, ()) = tokio::join!(order.place_order(&shop), async {
         tokio::time::sleep(Duration::from_secs(1)).await;
-        shop.recover_orders.run(i64::MAX, recover_orders::RUN_TIME).await;
+        shop.recover_orders.run(&recovery(), i64::MAX, recover_orders::RUN_TIME).await;
     });
     assert_eq!(reply.outcome(), (201, "CONFIRMED", ""));
     settle(&shop).await;
@@ -332,7 +333,7 @@ async fn a_run_without_time_reports_what_it_left() {
         order(&format!("k{number}")).of("MOUSE001", 1).respond_async().place_order(&shop).await;
     }
     tokio::time::sleep(Duration::from_millis(RECOVER_AFTER_MS.unsigned_abs())).await;
-    let run = shop.recover_orders.run(shop.now_ms(), Duration::ZERO).await;
+    let run = shop.recover_orders.run(&recovery(), shop.now_ms(), Duration::ZERO).await;
     assert_eq!((run.left, run.taken.len()), (ORDERS, 0));
 }
 
@@ -350,7 +351,7 @@ async fn a_run_ends_before_its_functions_limit_however_slow_the_store_is() {
     faults.strike(Calls::to(Api::DynamoDb), Fault::DelayAnswer(Duration::from_millis(900)));
     faults.strike(Calls::to(Api::StepFunctions), Fault::DelayAnswer(Duration::from_secs(2)));
     let began_ms = shop.now_ms();
-    let run = shop.recover_orders.run(shop.now_ms(), recover_orders::RUN_TIME).await;
+    let run = shop.recover_orders.run(&recovery(), shop.now_ms(), recover_orders::RUN_TIME).await;
     let took_ms = shop.now_ms() - began_ms;
     let function = declarations::function("recover-orders").unwrap();
     assert!(took_ms < i64::from(function.timeout.seconds) * 1000, "{took_ms} ms: {run:?}");

@@ -12,7 +12,7 @@ use std::time::Duration;
 
 use local_stack::schedule::recovery_period;
 use recover_orders::{RUN_TIME, Report};
-use system_tests::shops::Shop;
+use system_tests::shops::{Shop, recovery};
 
 /// Waits until no execution runs. Killed executions do not count.
 async fn settle(shop: &Shop) {
@@ -31,7 +31,7 @@ async fn settle(shop: &Shop) {
 
 /// One run of the schedule now, and the end of everything that it started.
 async fn recover(shop: &Shop) -> Report {
-    let report = shop.recover_orders.run(shop.now_ms(), RUN_TIME).await;
+    let report = shop.recover_orders.run(&recovery(), shop.now_ms(), RUN_TIME).await;
     settle(shop).await;
     report
 }

@@ -92,7 +92,7 @@ impl Log {
         Ok(Self { group, config, region, endpoint, http })
     }
 
-    /// Each line about the order's executions, parsed. A line that is not JSON is none of Step Functions'.
+    /// Each line about the order's executions, parsed. Step Functions writes JSON, so other lines are left out.
     ///
     /// # Errors
     /// [`LogError`].

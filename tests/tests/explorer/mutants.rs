@@ -521,7 +521,7 @@ fn recovery_of_an_order_that_is_being_handed_over_is_needed() {
     let wiring = with_layer(|| {
         Rewrites(|call| {
             if sets(call, "fulfilling") {
-                call.body["UpdateExpression"] = "SET #status = :fulfilling, fulfilling_ms = :now, updated_ms = :now, attempts = :none REMOVE #work, due_ms".into();
+                call.body["UpdateExpression"] = "SET #status = :fulfilling, fulfilling_ms = :now, fulfilled_by = :by, updated_ms = :now, attempts = :none REMOVE #work, due_ms".into();
                 call.body["ExpressionAttributeValues"].as_object_mut().unwrap().remove(":work");
             }
         })
